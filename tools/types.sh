@@ -1,6 +1,6 @@
 #!/bin/bash
 # Check the types of each side against the packages of its own environment.
-# mypy and the stubs live in the dev environment, which goes first on the path.
+# mypy and the stubs are in the dev environment, which comes first on the path.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 site=$(.envs/dev/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')

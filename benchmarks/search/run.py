@@ -28,12 +28,12 @@ from proposer.types import Floats, Status
 
 ENOUGH = 1000
 FIRST = (100, 200, 300, 400)
-"""Evaluations after which good points and parts are counted, for codes of an hour."""
+"""Good points and modes are counted after this number of evaluations, for codes that take an hour."""
 
 
 @dataclass
 class Record:
-    """What a search evaluated: points (n, d), which are good, the seconds of each ask."""
+    """What a search evaluated: points (n, d), which of them are good, and the seconds of each ask."""
 
     u: Floats
     good: Any
@@ -72,10 +72,10 @@ def _show(origins: Any, good: Any, record: Record, cells: Cells) -> None:
 
 
 def figures(problem: Problem, cells: Cells, record: Record) -> dict[str, Any]:
-    """The figures of a run; None where it did not get so far."""
+    """The figures of a run; None for what it did not reach."""
     rows = np.flatnonzero(record.good)
     _, first = np.unique(np.round(record.u[rows], 12), axis=0, return_index=True)
-    rows = rows[np.sort(first)]  # distinct ones
+    rows = rows[np.sort(first)]  # only distinct points
     found = record.u[rows]
     thousand = found[:ENOUGH]
     modes = len(np.unique(problem.mode(problem.physical(thousand)))) if len(thousand) else 0

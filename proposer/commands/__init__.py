@@ -1,1 +1,1 @@
-"""The commands, one a file."""
+"""The commands of the proposer, one per file."""

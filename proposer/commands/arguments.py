@@ -1,4 +1,4 @@
-"""Types of arguments of the commands, and how their output is made safe for a terminal."""
+"""Types of command arguments, and safe output for terminals."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from scanspec.document import to_number
 
 
 class Visible(io.TextIOBase):
-    """A file for output that shows control characters. Names and texts of scan files and runs may come from anybody,
-    and a terminal must not obey them.
+    """A file for output that makes control characters visible. Texts of scan files and runs may come from anybody, and
+    a terminal must not obey them.
     """
 
     def __init__(self, out: TextIO) -> None:
@@ -27,7 +27,7 @@ class Visible(io.TextIOBase):
 
 
 class Once(argparse.Action):
-    """An option that may be given once. A second value would hide the first one."""
+    """An option that may be given only once, because a second value would replace the first."""
 
     def __call__(
         self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: object, option: str | None = None
@@ -54,7 +54,7 @@ def seconds(text: str) -> float:
 
 
 def levels(text: str) -> tuple[float, ...]:
-    """Percentages, as ascending shares."""
+    """Percentages as ascending probabilities from 0 to 1."""
     found = [to_number(word) for word in text.split(",")]
     shares = tuple(sorted(percent / 100.0 for percent in found if percent is not None and 0.0 < percent < 100.0))
     if len(shares) != len(found) or len(set(shares)) < len(shares):

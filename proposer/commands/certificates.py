@@ -1,6 +1,6 @@
-"""`lodescan certificates DIR`: a private authority, a certificate for each side, and a token, for one pair of services.
+"""`lodescan certificates DIR`: makes a private authority, a certificate for each side, and a token.
 
-X.509 as in RFC 5280, with keys on the curve P-256; made by the package `cryptography`.
+The certificates are X.509 (RFC 5280), with keys on the curve P-256, made by the package `cryptography`.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
 USUAL_HOSTS = ("localhost", "127.0.0.1", "::1", "evaluator")
-"""Names of an evaluator that each certificate has: on this machine, and in compose and Kubernetes."""
+"""The host names in every evaluator's certificate: on this machine, and in compose and Kubernetes."""
 
 AUTHORITY_DAYS = 3650
 
 CLOCKS = timedelta(hours=1)
-"""By how much the clocks of two machines may differ: certificates are valid since then."""
+"""The largest difference between the clocks of two machines. Certificates are valid from this time before now."""
 
 
 class NoCertificates(LodescanError, ValueError):
     """The certificates cannot be made; the message says why."""
 
-    next_step = "mend that, or name a new folder in which you may write"
+    next_step = "correct this, or name a new folder in which you may write"
 
 
 def certificates(folder: Path, hosts: Sequence[str], days: int) -> int:
     """Makes FOLDER/evaluator and FOLDER/proposer, each with ca.pem, cert.pem, key.pem and token; returns 0.
 
-    An authority and a token that are there already are kept: then only the certificates are new. `hosts`: further
-    names of the evaluator; `days`: how long the certificates are valid. Raises NoCertificates.
+    An authority and a token in the folder are kept, and only the certificates are new. `hosts` are further names of the
+    evaluator; `days` is the validity of the certificates. Raises NoCertificates.
     """
     names = list(dict.fromkeys([*USUAL_HOSTS, socket.gethostname(), socket.getfqdn(), *hosts]))
     try:
@@ -49,7 +49,7 @@ def certificates(folder: Path, hosts: Sequence[str], days: int) -> int:
     except OSError as error:
         raise NoCertificates(f"{error.filename or folder}: {error.strerror or error}") from error
     evaluator, proposer = folder / "evaluator", folder / "proposer"
-    print(f"certificates for {days} days, of {authority}; it can make more: keep {folder / 'ca.key'} to yourself")
+    print(f"certificates for {days} days, signed by {authority}; keep {folder / 'ca.key'} secret, it can sign others")
     print("start each side with its own folder:")
     for command, side in (
         ("lodescan-evaluator serve FILE --listen 0.0.0.0:50051", evaluator),
@@ -66,7 +66,7 @@ def _make(folder: Path, hosts: Sequence[str], days: int) -> str:
 
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if (folder / "ca.key").exists():
-        which, (key, authority) = f"the authority that was in {folder} already", _read_authority(folder)
+        which, (key, authority) = f"the existing authority in {folder}", _read_authority(folder)
     else:
         which, (key, authority) = f"a new authority in {folder}", _new_authority()
         _write_key(folder / "ca.key", key)
@@ -118,11 +118,9 @@ def _read_authority(folder: Path) -> tuple[EllipticCurvePrivateKey, x509.Certifi
         key = load_pem_private_key((folder / "ca.key").read_bytes(), None)
         authority = x509.load_pem_x509_certificate((folder / "ca.pem").read_bytes())
     except (ValueError, TypeError) as error:
-        raise NoCertificates(
-            f"{folder} holds an authority that cannot be read ({error}); name another folder"
-        ) from error
+        raise NoCertificates(f"the authority in {folder} cannot be read ({error}); name another folder") from error
     if not isinstance(key, EllipticCurvePrivateKey) or key.public_key() != authority.public_key():
-        raise NoCertificates(f"{folder}: ca.key and ca.pem do not go together; name another folder")
+        raise NoCertificates(f"{folder}: ca.key does not belong to ca.pem; name another folder")
     return key, authority
 
 
@@ -162,7 +160,7 @@ def _usage(*, of_authority: bool) -> x509.KeyUsage:
 
 
 def _purposes(side: str) -> list[x509.ObjectIdentifier]:
-    """What a certificate may be used for. An evaluator is also its own client: the probe of a container runs
+    """The allowed uses of a side's certificate. An evaluator is also its own client, because a container's probe runs
     `lodescan-evaluator healthy`.
     """
     from cryptography.x509.oid import ExtendedKeyUsageOID

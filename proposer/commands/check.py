@@ -1,4 +1,4 @@
-"""`lodescan check`: what a scan of the file would do, and whether an evaluator computes what it asks for."""
+"""`lodescan check`: shows what a scan of the file would do, and compares the file with an evaluator."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ IN_THE_FILE = {
     "seeds": "seeds_csv",
     "start": "start_csv",
 }
-"""Settings of a strategy that have another name in a scan file."""
+"""Settings of strategies, with their names in scan files."""
 
 
 def check(file: Path, places: Sequence[str], *, security: Security, as_json: bool = False) -> int:
-    """Reads a scan file and prints what a scan would do; compares it with an evaluator, where one is named.
+    """Reads a scan file, prints what a scan would do, and compares the file with the evaluators at `places`.
 
-    Raises ScanFileError, NoEvaluator, and EvaluatorRefused when the two disagree.
+    Raises ScanFileError, NoEvaluator, and, if an evaluator disagrees with the file, EvaluatorRefused.
     """
     asked = read_asked(file)
     if asked.init is not None:
@@ -165,7 +165,7 @@ def own_settings(settings: Settings) -> dict[str, Any]:
     """The settings of the strategy, under their names in a scan file."""
     found = asdict(settings)
     if isinstance(settings, LodeSettings):
-        del found["evaluations"], found["seconds"]  # by which batches go
+        del found["evaluations"], found["seconds"]  # these set the size of batches
         found["points_per_iteration"] = settings.batch
     return dict(_in_the_file_s_words(found))
 

@@ -1,4 +1,4 @@
-"""`lodescan compare`: two runs side by side, and the results of two codes at the same points."""
+"""`lodescan compare`: compares two runs, and their results at the same points."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ from scanspec import UsageError
 
 @dataclass(frozen=True)
 class Run:
-    """The part of a run that is compared. `points`: status, NLL and observables, by the values of the variables."""
+    """The data of a run for the comparison. `points` has status, NLL, and observables by the values of the
+    variables.
+    """
 
     folder: Path
     variables: list[str]
@@ -33,14 +35,14 @@ class Run:
 
 
 def compare(folders: Sequence[Path], *, as_json: bool = False) -> int:
-    """Prints what two runs found, and compares statuses and values at points that both evaluated.
+    """Prints the results of two runs, and compares statuses and values at their common points.
 
-    Raises DatasetError, and UsageError where the runs have different variables.
+    Raises DatasetError, and UsageError if the runs have different variables.
     """
     first, second = (_read(folder) for folder in folders)
     if first.variables != second.variables:
         raise UsageError(
-            f"the runs have other variables: {', '.join(first.variables)}; {', '.join(second.variables)}",
+            f"the runs have different variables: {', '.join(first.variables)}; {', '.join(second.variables)}",
             next_step="compare runs of the same variables, in the same order",
         )
     both = [point for point in first.points if point in second.points]
@@ -60,7 +62,7 @@ def compare(folders: Sequence[Path], *, as_json: bool = False) -> int:
     for (a, b), points in sorted(pairs.items()):
         print(f"  {a}, {b}: {points:,}")
     if ok:
-        print(f"{len(ok):,} are OK in both; second over first: least, median, largest; largest difference")
+        print(f"{len(ok):,} are OK in both; second/first: smallest, median, largest; largest difference")
     for name, found in columns.items():
         ratios = ", ".join(map(_show, (found["least"], found["median"], found["largest"])))
         print(f"  {name}: {ratios}; {_show(found['difference'])}")
@@ -72,7 +74,7 @@ def _show(value: float | None) -> str:
 
 
 def _columns(first: Run, second: Run, points: Sequence[tuple[float, ...]]) -> dict[str, dict[str, float | None]]:
-    """Ratios and differences of the NLL and of each common observable, over points that are OK in both runs."""
+    """Ratios and differences of the NLL and of each common observable at points that are OK in both runs."""
     found = {}
     names = ["NLL", *(name for name in first.observables if name in second.observables)]
     for name in names if points else ():

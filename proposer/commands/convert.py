@@ -1,4 +1,4 @@
-"""`lodescan convert`: translates a scan file from BSMArt's spelling to the plain one."""
+"""`lodescan convert`: translates a scan file from BSMArt's spelling to the plain spelling."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from scanspec import read_scan_file
 from scanspec.plotting import read_plotting
 
 _ON_ONE_LINE = ("variables", "observables")
-"""Sections of which each entry stands on a line of its own."""
+"""Sections whose entries are printed on one line each."""
 
 
 def convert(path: Path) -> int:
-    """Prints the file in the plain spelling, and on standard error what was changed. Raises ScanFileError."""
+    """Prints the file in the plain spelling, and the changes on standard error. Returns 0. Raises ScanFileError."""
     text, changes = converted(path)
     sys.stdout.write(text)
     for line in changes:
@@ -40,7 +40,7 @@ def converted(path: Path) -> tuple[str, list[str]]:
 
 
 def _printed(content: Any, section: str = "") -> Any:
-    """A mapping of ruamel's own, without the lines and comments of the file that it was read from."""
+    """A copy of a mapping as ruamel's type, without the lines and comments of its file."""
     if not isinstance(content, Mapping):
         return content
     found = CommentedMap()

@@ -1,4 +1,4 @@
-"""`lodescan doctor`: checks an installation and what it can reach, and says how to repair what is wrong."""
+"""`lodescan doctor`: checks an installation and its surroundings, and says how to correct errors."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ PACKAGES = (
     "rich",
 )
 LEAST_ROOM = 10**9
-"""Bytes on the disk below which a scan may soon end."""
+"""Bytes. With less free space on the disk, a scan may end soon."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One result of a check. `cure`: what to do; empty where all is well."""
+    """The result of a check. `cure` says what to do; it is empty if there is no error."""
 
     what: str
     found: str
@@ -46,7 +46,7 @@ class Finding:
 
 
 def doctor(address: str | None, *, security: Security) -> int:
-    """Prints a line for each check. Returns 1 when something has to be repaired, else 0."""
+    """Prints a line for each check. Returns 1 if there is an error, else 0."""
     findings = list(_look(address, security))
     for finding in findings:
         print(
@@ -68,8 +68,8 @@ def _look(address: str | None, security: Security) -> Iterator[Finding]:
     yield _locks()
     environments = sorted(path.parents[1].name for path in Path(sys.prefix).parent.glob("*/bin/lodescan-evaluator"))
     others = [environment for environment in environments if environment != Path(sys.prefix).name]
-    cure = "" if others else "`make scan SCAN=FILE` makes the one that a file names"
-    yield Finding("environments of evaluators", ", ".join(others) or "none beside this one", cure)
+    cure = "" if others else "`make scan SCAN=FILE` makes the environment of a scan file"
+    yield Finding("environments of evaluators", ", ".join(others) or "none besides this one", cure)
     yield _sockets()
     if address is not None:
         yield _evaluator(address, security)
@@ -83,14 +83,14 @@ def _disk() -> Finding:
 
 
 def _locks() -> Finding:
-    """Whether one process can lock a file here. Network file systems may not support this."""
+    """Checks that files can be locked here. Some network file systems do not support this."""
     try:
         with tempfile.TemporaryDirectory(dir=".", prefix=".lodescan-doctor-") as folder:
             lock = FolderLock(Path(folder))
             lock.release()
     except (OSError, DatasetError) as error:
         return Finding("locks", str(error), "scan in a folder that you may write in")
-    return Finding("locks", "this folder can be written and held")
+    return Finding("locks", "this folder can be written and locked")
 
 
 def _sockets() -> Finding:
@@ -99,7 +99,7 @@ def _sockets() -> Finding:
             probe.bind(("127.0.0.1", 0))
     except OSError as error:
         return Finding("loopback", str(error), "use --listen unix:PATH, or `lodescan run`")
-    return Finding("loopback", "can be listened on")
+    return Finding("loopback", "ports can be opened")
 
 
 def _evaluator(address: str, security: Security) -> Finding:

@@ -10,7 +10,7 @@ from proposer.run.chains import GoodColumns, Named, read_good, write_chains
 from proposer.run.samples import NO_POSTERIOR, write_anesthetic, write_arviz
 
 TABLES = {"csv": "csv", "parquet": "parquet", "hdf5": "h5"}
-"""Formats of all points, and what their files end with."""
+"""Formats for tables of all points, with the suffixes of their files."""
 
 
 def export(folder: Path, kind: str) -> int:
@@ -46,7 +46,7 @@ def _good(folder: Path) -> GoodColumns:
 
 
 def _label(label: str, name: str) -> str:
-    """A label in TeX without its dollars. Other labels, and names, become upright text."""
+    """A label in TeX, without its dollar signs. Other labels, and names, become upright text."""
     if label.startswith("$") and label.endswith("$") and label.count("$") == 2:
         return label[1:-1]
     return "\\mathrm{" + (label or name).replace("$", "").replace("_", r"\_") + "}"

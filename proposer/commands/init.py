@@ -1,4 +1,4 @@
-"""`lodescan init`: a commented scan file from five questions or flags, a Python function or an SLHA file."""
+"""`lodescan init`: writes a commented scan file from five questions or flags, a Python function, or an SLHA file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ from scanspec.files import read_text
 from scanspec.schema import schema
 
 SCHEMA = "scan.schema.json"
-"""Written beside the scan file, whose first line names it: editors complete and check by it."""
+"""The schema in the scan file's folder. The first line of the scan file names it, so that editors can complete and
+check the file.
+"""
 
 BLOCKS = ("MINPAR", "EXTPAR")
 """Blocks of an SLHA file whose entries become variables."""
@@ -25,7 +27,7 @@ BLOCKS = ("MINPAR", "EXTPAR")
 _ENTRY = re.compile(r"^(\s+(\d+)\s+)([-+]?[\d.][\d.]*(?:[eEdD][-+]?\d+)?)(\s*(?:#\s*(.*))?)$")
 
 _STAYS = re.compile(r"\b(?:sign|sgn|signum\w*|n_?5|messenger index)\b|scale|renormali[sz]ation|\bq_?in", re.IGNORECASE)
-"""Words of comments on entries that are not continuous variables: signs, numbers of messengers, scales."""
+"""Words in the comments of entries that are not continuous variables: signs, numbers of messengers, scales."""
 
 Range = tuple[float, float]
 
@@ -34,8 +36,8 @@ Range = tuple[float, float]
 class Draft:
     """The content of the new file.
 
-    `variables`: name and range; `observables`: name, mean and sigma, None where unknown; `guessed`: variables whose
-    range nobody has given.
+    `variables` are ranges by name. `observables` are mean and sigma by name, None if unknown. `guessed` are variables
+    whose range was not given.
     """
 
     name: str = ""
@@ -50,10 +52,10 @@ class Draft:
 
 
 def init(file: Path, draft: Draft, slha: Path | None) -> int:
-    """Writes the scan file, and beside it the schema and, from an SLHA file, a template; asks for what is missing
-    where there is somebody to ask.
+    """Writes the scan file, the schema, and, from an SLHA file, a template. Asks for missing values if standard input
+    is a terminal. Returns 0.
 
-    Raises UsageError where a file is there already, or where something is missing and nobody answers.
+    Raises UsageError if a file exists already, or if a value is missing and standard input is not a terminal.
     """
     draft.name = draft.name or file.stem
     written = [file]
@@ -61,21 +63,21 @@ def init(file: Path, draft: Draft, slha: Path | None) -> int:
         draft.template = f"{file.stem}.in.slha"
         written.append(file.with_name(draft.template))
     if there := [path for path in written if path.exists()]:
-        raise UsageError(f"{there[0]}: is there already; nothing was written", next_step="name another file")
+        raise UsageError(f"{there[0]}: exists already; nothing was written", next_step="name another file")
     template = "" if slha is None else _from_slha(slha, draft)
     if draft.function:
         _from_function(file.parent, draft)
     _ask(draft)
     if draft.command and not draft.template:
-        raise UsageError("a program needs a file that it reads", next_step="name such an SLHA file with --slha")
+        raise UsageError("a program needs an input file", next_step="name an SLHA input file with --slha")
     file.parent.mkdir(parents=True, exist_ok=True)
     if template:
         written[1].write_bytes(template.encode(errors="surrogateescape"))
     file.write_text(text_of(draft))
     file.with_name(SCHEMA).write_text(json.dumps(schema(), indent=1) + "\n")
-    read_scan_file(file)  # what was written is right
+    read_scan_file(file)  # checks the written file
     print(f"written: {', '.join(map(str, written))}")
-    print(f"next: look at its ranges and constants; then lodescan check {file}; lodescan-evaluator check {file}")
+    print(f"next: check its ranges and constants; then lodescan check {file}; lodescan-evaluator check {file}")
     return 0
 
 
@@ -102,13 +104,13 @@ def _ask(draft: Draft) -> None:
 
 
 def _number_or(question: str, usual: float) -> float:
-    """The number above 0 that somebody answers, else the usual one."""
+    """The answer to a question if it is a positive number, else `usual`."""
     answer = to_number(input(f"{question} ({usual:g}): ")) if sys.stdin.isatty() else None
     return answer if answer is not None and 0 < answer < math.inf else usual
 
 
 def draft_code(draft: Draft) -> Callable[[str], None]:
-    """Adds the code that the user names: a Python function or a command."""
+    """A function that adds the code in an answer, a Python function or a command, to the draft."""
 
     def take(answer: str) -> None:
         if re.fullmatch(r"[\w.]+:\w+", answer.strip()):
@@ -129,19 +131,20 @@ def _into(
 
 
 def read_range(text: str) -> tuple[str, Range]:
-    """NAME=A,B. Raises UsageError."""
+    """The name and the two numbers of NAME=A,B. Raises UsageError."""
     name, _, numbers = text.partition("=")
     values = [to_number(number) for number in numbers.split(",")]
     finite = [value for value in values if value is not None and math.isfinite(value)]
     if not name or len(values) != 2 or len(finite) != 2:
-        raise UsageError(f"{text!r} is not NAME=NUMBER,NUMBER", next_step="write m0=100,1000, say")
+        raise UsageError(f"{text!r} is not NAME=NUMBER,NUMBER", next_step="write for example m0=100,1000")
     return name, (finite[0], finite[1])
 
 
 def _from_function(folder: Path, draft: Draft) -> None:
-    """Finds the variables and observables of a function in its source beside the scan file, if that can be read.
+    """Finds the variables and observables of a function in its source file in the scan file's folder. Raises
+    UsageError.
 
-    The variables are its arguments, or the names that it asks its point for: a function of one argument always takes
+    The variables are its arguments, or the names that it reads from its point; a function with one argument always gets
     the point. The observables are the keys of the mapping that it returns.
     """
     module, _, name = draft.function.partition(":")
@@ -150,11 +153,11 @@ def _from_function(folder: Path, draft: Draft) -> None:
         tree = ast.parse(source.read_text())
     except (OSError, SyntaxError, ValueError) as error:
         raise UsageError(
-            f"{source}: cannot be read ({error})", next_step="put the module beside the scan file"
+            f"{source}: cannot be read ({error})", next_step="put the module into the scan file's folder"
         ) from None
     functions = [found for found in tree.body if isinstance(found, ast.FunctionDef) and found.name == name]
     if not functions:
-        raise UsageError(f"{source} has no function {name!r}", next_step="name one as module:function")
+        raise UsageError(f"{source} has no function {name!r}", next_step="name a function as module:function")
     function = functions[0]
     arguments = _arguments(function)
     only = _only_argument(function)
@@ -170,7 +173,7 @@ def _from_function(folder: Path, draft: Draft) -> None:
 
 
 def _arguments(function: ast.FunctionDef) -> dict[str, float | None]:
-    """The arguments of a function that can be variables, each with its default; None for one without."""
+    """The arguments of a function that can be variables, with their defaults (None if there is no default)."""
     named = [*function.args.posonlyargs, *function.args.args]
     missing: list[ast.expr | None] = [None] * (len(named) - len(function.args.defaults))
     defaults = [*missing, *function.args.defaults, *function.args.kw_defaults]
@@ -183,13 +186,13 @@ def _arguments(function: ast.FunctionDef) -> dict[str, float | None]:
 
 
 def _only_argument(function: ast.FunctionDef) -> str:
-    """The argument of a function of one argument, which gets the point: see scanspec.arguments."""
+    """The name of the only argument, which gets the point (see scanspec.arguments); empty for other functions."""
     named = [*function.args.posonlyargs, *function.args.args]
     return named[0].arg if len(named) == 1 and not function.args.kwonlyargs else ""
 
 
 def _point_of(arguments: Mapping[str, float | None]) -> str:
-    """The argument of several that may be the point as a whole: the only one without a default."""
+    """The only argument without a default, which may get the point; empty if there are none or several."""
     needed = [name for name, default in arguments.items() if default is None]
     return needed[0] if len(needed) == 1 else ""
 
@@ -203,13 +206,13 @@ def _literal(node: ast.expr) -> float | None:
 
 
 def _around(value: float | None) -> Range:
-    """From half to twice a value; 0 to 1 where there is none."""
+    """The range from half a value to twice the value; 0 to 1 without a value."""
     low, high = sorted((value / 2, value * 2)) if value else (0.0, 1.0)
     return low, high
 
 
 def _asked_of(function: ast.FunctionDef, point: str) -> list[str]:
-    """The names for which a function asks its point."""
+    """The names that a function reads from its point."""
     keys = [
         node.slice.value
         for node in ast.walk(function)
@@ -220,7 +223,7 @@ def _asked_of(function: ast.FunctionDef, point: str) -> list[str]:
 
 
 def _returned(function: ast.FunctionDef) -> list[str]:
-    """The keys of the mappings that a function returns, where it writes them out."""
+    """The keys of the mappings that a function returns, as far as its source shows them."""
     found: list[object] = []
     for node in ast.walk(function):
         value = node.value if isinstance(node, ast.Return) else None
@@ -232,9 +235,9 @@ def _returned(function: ast.FunctionDef) -> list[str]:
 
 
 def _from_slha(path: Path, draft: Draft) -> str:
-    """Makes a template: each number of the blocks BLOCKS becomes a variable, named by its comment, from half to twice
-    its value. Signs and scales stay as they are: in SLHA (hep-ph/0311123, section 3.1) a sign is MINPAR 4, and the
-    scale of the input is EXTPAR 0.
+    """Makes a template: each number of the blocks BLOCKS becomes a variable with the name in its comment, and a range
+    from half its value to twice its value. Signs and scales do not change; in SLHA (hep-ph/0311123, section 3.1),
+    MINPAR 4 is a sign, and EXTPAR 0 is the scale of the input.
     """
     block, lines = "", []
     try:
@@ -276,7 +279,7 @@ def _free_name(comment: str, taken: Iterable[str]) -> str:
 
 
 def text_of(draft: Draft) -> str:
-    """The scan file."""
+    """The text of the scan file."""
     lines = [
         f"# yaml-language-server: $schema={SCHEMA}",
         "# Look at the ranges, means and sigmas. A value that was guessed is marked with CHECK.",
@@ -321,7 +324,7 @@ def text_of(draft: Draft) -> str:
 
 
 def _number(value: float) -> str:
-    """The number, short where that loses nothing."""
+    """The number as text, in a short form if that is exact."""
     return short if float(short := f"{value:g}") == value else repr(value)
 
 

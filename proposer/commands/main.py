@@ -1,6 +1,6 @@
 """The commands of the proposer.
 
-torch is imported by the scan alone, so that the others answer at once.
+Only the scan imports torch, so that other commands answer at once.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ BAD_INPUT, NO_ROOM = 2, 74
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs one command; returns its exit code: 0 done, 2 bad input, 3 no evaluator, 4 every point failed, 5 no point
-    was good, 74 no room on the disk, 128 + n on signal n.
+    """Runs one command, and returns its exit code: 0 done, 2 bad input, 3 no evaluator, 4 all points failed, 5 no good
+    point, 74 disk full, 128 + n on signal n.
     """
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # lodescan has its own messages for what gRPC would log
@@ -63,17 +63,17 @@ def _run(options: argparse.Namespace) -> int:
             "(pip install '.[proposer]' in the clone makes another)"
         )
         return BAD_INPUT
-    except BrokenPipeError:  # the reader of our output, such as head, has gone
+    except BrokenPipeError:  # the reader of our output, such as `head`, has ended
         nowhere = os.open(os.devnull, os.O_WRONLY)
         for stream in (sys.stdout, sys.stderr):
             os.dup2(nowhere, stream.fileno())
         return 128 + signal.SIGPIPE
-    except OSError as error:  # a folder that went away, a disk that is full: what was committed is kept
+    except OSError as error:  # for example a removed folder or a full disk; committed results are kept
         full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
         _complain(
             f"{error.filename or 'its own output'}: {error.strerror or error}; "
-            + ("make room on the disk" if full else "see whether it is there, and whose it is")
-            + ", then give the same command again: what was committed is kept"
+            + ("make room on the disk" if full else "check that it exists and that you may use it")
+            + ", then give the same command again: all stored results are kept"
         )
         return NO_ROOM if full else BAD_INPUT
     return code
@@ -193,7 +193,7 @@ def _plot(options: argparse.Namespace) -> int:
     from proposer.show.plots import View, plot
 
     if options.x is not None and options.y is None:
-        raise UsageError("one column makes no picture", next_step="name two columns to draw, or none")
+        raise UsageError("a picture needs two columns", next_step="name two columns to draw, or none")
     names = [column for column in (options.x, options.y) if column is not None]
     view = View(options.zoom is not None, options.xlog, options.ylog, options.colour)
     if options.profile:
@@ -281,4 +281,4 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "certificates": _certificates,
     "convert": _convert,
 }
-"""What runs each command of the parser."""
+"""The function of each command of the parser."""

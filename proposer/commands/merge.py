@@ -1,4 +1,4 @@
-"""`lodescan merge`: puts the points of several runs of a scan into one folder, for tables, pictures and reports."""
+"""`lodescan merge`: puts the points of several runs of a scan into one folder, for tables, pictures, and reports."""
 
 from __future__ import annotations
 
@@ -26,19 +26,20 @@ SAME = {
     "physics_digest": "codes (their physics digest)",
     "likelihood_digest": "constants of the likelihood",
 }
-"""What of the stored values must be the same in all runs, and how it is called."""
+"""The stored values that must be equal in all runs, with their names in messages."""
 
 
 def merge(into: Path, folders: Sequence[Path]) -> int:
-    """Writes the answered points of all runs into a new folder. A point that is in several runs is taken from the first
-    one.
+    """Writes the evaluated points of all runs into a new folder. A point in several runs is taken from the first of
+    them. Returns 0.
 
-    Raises DatasetError, and UsageError where the runs do not belong together or the folder already has a run.
+    Raises DatasetError, and UsageError if the runs differ in their physics or likelihood, or if the folder already has
+    a run.
     """
     if len(folders) < 2:
-        raise UsageError("one run is nothing to merge", next_step="name two or more")
+        raise UsageError("a merge needs at least two runs", next_step="name two or more folders")
     if (into / DATASET).exists():
-        raise UsageError(f"{into} holds a run already", next_step="name a new folder")
+        raise UsageError(f"{into} already contains a run", next_step="name a new folder")
     check_no_foreign_files(into)
     metas = [_meta(folder) for folder in folders]
     for folder, meta in zip(folders[1:], metas[1:], strict=True):
@@ -57,7 +58,7 @@ def merge(into: Path, folders: Sequence[Path]) -> int:
         twice = f"; {again:,} were in several runs" if again else ""
         say(f"{into}: {merged.points:,} points of {len(folders)} runs, {merged.count_good(target):,} good{twice}")
         say(f"good points: {into / GOOD_POINTS}")
-        say(f"to search on from all of them: init_csv in setup, with the table of `lodescan export {into}`")
+        say(f"to continue the search from these points: init_csv in setup, with the table of `lodescan export {into}`")
     return 0
 
 
@@ -74,9 +75,9 @@ def _check_same(first: Path, ours: dict[str, Any], other: Path, theirs: dict[str
         differs.append("threshold_value")
     if differs:
         raise UsageError(
-            f"{other} does not belong to {first}: it has other {' and other '.join(differs)}",
-            next_step="merge runs of one scan file, with other seeds or types, or bring one to the constants of the "
-            "other with `lodescan rescore`",
+            f"{other} and {first} cannot be merged: they have different {' and '.join(differs)}",
+            next_step="merge runs of one scan file, with different seeds or types, or first change one run with "
+            "`lodescan rescore`",
         )
 
 
@@ -95,7 +96,7 @@ def _merged(metas: Sequence[dict[str, Any]], folders: Sequence[Path]) -> dict[st
 
 
 def _add(merged: Dataset, part: Results) -> int:
-    """Adds points; returns how many were duplicates."""
+    """Adds points, and returns the number of duplicates."""
     again = 0
     for iteration in np.unique(part.iterations).tolist():
         here = part.where(part.iterations == iteration)

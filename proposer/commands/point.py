@@ -1,4 +1,4 @@
-"""`lodescan point`: shows a stored point in full, and the command that evaluates it again and keeps its files."""
+"""`lodescan point`: shows a stored point in full, and the command that runs it again and keeps its files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ from scanspec import UsageError
 
 
 def point(folder: Path, number: int, *, as_json: bool = False) -> int:
-    """Prints all that is known of a point. Raises DatasetError, and UsageError where the run has no such point."""
+    """Prints all stored values of a point, and returns 0. Raises DatasetError, and UsageError if the run has no such
+    point.
+    """
     with Dataset(folder, read_only=True) as dataset:
         columns, found = dataset.columns, dataset.point(number)
         if found is None:
@@ -37,7 +39,7 @@ def point(folder: Path, number: int, *, as_json: bool = False) -> int:
 
 
 def to_json(columns: Columns, point: Results) -> dict[str, Any]:
-    """One point as JSON; None for values that are missing, NaN or infinite."""
+    """One point as JSON. Values that are missing, NaN, or infinite are None."""
     missing, status = set(point.missing[0]), int(point.status[0])
     observables = zip(columns.observables, point.observables[0].tolist(), point.losses[0].tolist(), strict=True)
     return {

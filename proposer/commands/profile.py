@@ -1,4 +1,4 @@
-"""`lodescan plot --profile`: regions of the profile NLL of two columns."""
+"""`lodescan plot --profile`: draws regions of the profile NLL in two columns."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ KINDS = ("pdf", "png", "svg", "jpg", "jpeg")
 
 
 def draw_profile(folder: Path, names: list[str], levels: Sequence[float], file: Path | None, view: View) -> int:
-    """Draws the picture and prints its path. `levels`: shares of probability. Raises DatasetError and UsageError."""
+    """Draws the picture, and prints its path. `levels` are probabilities from 0 to 1. Returns 0. Raises DatasetError
+    and UsageError.
+    """
     seen = see(folder)
     for name in names:
         if name not in seen.columns:
@@ -35,11 +37,11 @@ def draw_profile(folder: Path, names: list[str], levels: Sequence[float], file: 
         sides.append(replace(axis, scale="log", limits=zoomed(axis.limits, seen.columns[name])) if log else axis)
     panel = region_panel(seen, names[0], names[1], across=sides[0], up=sides[1], shares=levels)
     if panel is None:
-        raise UsageError(f"{names[0]} or {names[1]} has one value alone, so there is no region to draw")
+        raise UsageError(f"{names[0]} or {names[1]} has only one value, so there is no region to draw")
     path = file or folder / PLOTS / f"{file_name('-'.join(names))}-profile.pdf"
     kind = path.suffix.removeprefix(".").lower()
     if kind not in KINDS:
-        raise UsageError(f"{path}: no kind of picture is called {path.suffix!r}", next_step="write .pdf, .png or .svg")
+        raise UsageError(f"{path}: there is no kind of picture {path.suffix!r}", next_step="write .pdf, .png, or .svg")
     if file is None:
         check_no_link(folder / PLOTS)
     path.parent.mkdir(parents=True, exist_ok=True)

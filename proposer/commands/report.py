@@ -1,4 +1,4 @@
-"""`lodescan report`: writes one page with what runs have found."""
+"""`lodescan report`: writes a page with the results of runs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from proposer.show.voice import busy
 
 
 def report(folders: Sequence[Path], file: Path | None) -> int:
-    """Writes the page and the pictures of the runs, and prints the paths. Raises DatasetError and ScanFileError."""
+    """Writes the page and the pictures of the runs, and prints their paths. Returns 0. Raises DatasetError and
+    ScanFileError.
+    """
     with busy("drawing the report ..."):
         written = write_report(folders, file)
     print(f"written: {written[0]}")

@@ -1,6 +1,6 @@
-"""`lodescan rescore`: the stored observables of a run under the constants, windows and threshold of another scan file.
+"""`lodescan rescore`: applies the constants, windows, and threshold of another scan file to a run's stored observables.
 
-Nothing is evaluated. The new folder holds a run of that file, which `lodescan scan` goes on with.
+No point is evaluated. The new folder contains a run of the other file, which `lodescan scan` can continue.
 """
 
 from __future__ import annotations
@@ -36,7 +36,9 @@ Windows = dict[str, tuple[float, float] | None]
 
 @dataclass(frozen=True)
 class Old:
-    """The old run: its windows, and the position of each new observable in its own order; None for a term of others."""
+    """The old run, with its windows, and the position there of each observable of the new file (None for a
+    joint term).
+    """
 
     folder: Path
     meta: dict[str, Any]
@@ -46,10 +48,10 @@ class Old:
 
 
 def rescore(folder: Path, file: Path, into: Path | None) -> int:
-    """Writes a new run with every point of an old one that lies in the ranges of the file.
+    """Writes a new run with all points of an old run that lie in the ranges of the file. Returns 0.
 
-    A point that an old window ended, and no new one does, has to be evaluated: it stays without an answer. Raises
-    ScanFileError, DatasetError, and UsageError where the file asks for what the run has not stored.
+    A point that an old window ended, but no new window ends, must be evaluated again, and is stored without an answer.
+    Raises ScanFileError, DatasetError, and UsageError if the file needs values that the run has not stored.
     """
     asked = read_asked(file)
     if asked.init is not None:
@@ -58,7 +60,7 @@ def rescore(folder: Path, file: Path, into: Path | None) -> int:
         )
     into = into or Path("runs") / asked.spec.run_name
     if (into / DATASET).exists():
-        raise UsageError(f"{into} holds a run already", next_step="name a new folder with --run")
+        raise UsageError(f"{into} already contains a run", next_step="name a new folder with --run")
     check_no_foreign_files(into)
     with Dataset(folder, read_only=True) as stored:
         old = _old(stored, folder, asked)
@@ -94,30 +96,30 @@ def _old(stored: Dataset, folder: Path, asked: Asked) -> Old:
     names = [observable.name for observable in stored.columns.observables]
     if list(asked.space.names) != list(meta["variables"]):
         raise UsageError(
-            f"{asked.spec.path} has other variables than {folder}: {', '.join(meta['variables'])}",
-            next_step="keep the variables, in their order; ranges and priors may change",
+            f"{asked.spec.path} does not have the variables of {folder}: {', '.join(meta['variables'])}",
+            next_step="keep the variables and their order; only ranges and priors may change",
         )
     wanted = asked.spec.all_observables()
     if measured := [observable.name for observable in wanted if observable.measurement is not None]:
         raise UsageError(
             f"the likelihood of {', '.join(measured)} is the evaluator's own measurement",
-            next_step="give mean and sigma, or scan anew",
+            next_step="give mean and sigma, or start a new scan",
         )
     if absent := [observable.name for observable in wanted if observable.name not in names and observable.term is None]:
         raise UsageError(
             f"{folder} has not stored {', '.join(absent)}; it has {', '.join(names)}",
-            next_step="leave it out, or scan anew: it has to be evaluated",
+            next_step="leave it out, or start a new scan, because it must be evaluated",
         )
     files = sorted(folder.glob("scan.*"))
     if not files:
-        raise DatasetError(f"{folder}: the copy of its scan file is gone", next_step="put it back as scan.yaml")
+        raise DatasetError(f"{folder}: the copy of its scan file is missing", next_step="put it back as scan.yaml")
     windows = {observable.name: observable.valid for observable in read_scan_file(files[0]).all_observables()}
     positions = [None if observable.term is not None else names.index(observable.name) for observable in wanted]
     return Old(folder, meta, windows, positions, names)
 
 
 def _description(asked: Asked, old: Old) -> Description:
-    """What an evaluator of the new file would say of itself, except for the digest of its likelihood."""
+    """The description that an evaluator of the new file would give, except for the digest of its likelihood."""
     observables = tuple(
         Observable(
             observable.name,
@@ -144,7 +146,7 @@ def _description(asked: Asked, old: Old) -> Description:
 
 
 def _take_over(dataset: Dataset, asked: Asked, old: Old, parts: Sequence[Results], checkpoint: bytes) -> int:
-    """Stores all points as one batch; returns how many lie outside the new ranges."""
+    """Stores all points as one batch, and returns the number of points outside the new ranges."""
     outside, params, known = 0, [np.empty((0, len(asked.space.names)))], list[Outcome | None]()
     for part in parts:
         inside = np.asarray(asked.space.inside(part.params).all(axis=1), dtype=np.bool_)
@@ -158,7 +160,7 @@ def _take_over(dataset: Dataset, asked: Asked, old: Old, parts: Sequence[Results
 
 
 def _score(part: Results, wanted: Sequence[ObservableSpec], old: Old) -> list[Outcome | None]:
-    """The new answers of points; None where only an evaluation can tell."""
+    """The new answers of points; None for points that must be evaluated."""
     nothing = np.full(len(part.status), np.nan)
     kept = [nothing if position is None else part.observables[:, position] for position in old.positions]
     table = work_out(
@@ -227,7 +229,7 @@ def _score(part: Results, wanted: Sequence[ObservableSpec], old: Old) -> list[Ou
 
 
 def _needs(spec: ObservableSpec) -> set[str]:
-    """The stored observables that one is, or is a function of."""
+    """The stored observables that an observable needs: itself, or the arguments of a joint term."""
     return {spec.name} if spec.term is None else set(spec.term.observables)
 
 
@@ -243,7 +245,7 @@ def _tell(dataset: Dataset, old: Old, outside: int, asked: Asked) -> None:
     into, file = dataset.path.parent, asked.spec.path
     say(f"{into}: {dataset.points:,} points of {old.folder}, scored by {file}: {words}")
     if outside:
-        say(f"left out: {outside:,} points outside its ranges")
+        say(f"left out: {outside:,} points outside the ranges")
     before, now = Target.stored(old.meta).describe(), dataset.now(asked.settings.target).describe()
     say(f"good: {now}" + (f"; before: {before}" if before != now else ""))
     say(f"good points: {dataset.count_good(asked.settings.target):,} ({into / GOOD_POINTS})")

@@ -29,12 +29,12 @@ from proposer.wire.security import Security
 from scanspec import read_scan_file
 
 SAY_EVERY = 10.0
-"""Seconds between two lines on how far it is."""
+"""Seconds between two lines about the progress."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Retry:
-    """Which points are evaluated again, those whose status is among `statuses`, and how."""
+    """The options of `retry`. Points whose status is among `statuses` are evaluated again."""
 
     statuses: Collection[Status]
     places: Sequence[str]
@@ -44,9 +44,9 @@ class Retry:
 
 
 def retry(folder: Path, how: Retry) -> int:
-    """Evaluates points again; one that is not answered keeps its old answer. Returns 0.
+    """Evaluates points again. A point without a new answer keeps its old answer. Returns 0.
 
-    Raises DatasetError, NoEvaluator, EvaluatorRefused, and AnotherRun where the evaluator computes something else.
+    Raises DatasetError, NoEvaluator, EvaluatorRefused, and AnotherRun if the evaluator computes something else.
     """
     if not (folder / DATASET).exists():
         raise DatasetError(f"{folder}: there is no run here", next_step=START)
@@ -56,7 +56,7 @@ def retry(folder: Path, how: Retry) -> int:
         points = _chosen(dataset, how.statuses)
         words = " or ".join(status.name for status in how.statuses)
         if not len(points.ids):
-            say(f"no point is {words}: nothing to do")
+            say(f"no point has the status {words}: nothing to do")
             return 0
         below = kept_below(spec, dataset.now(target))
         pool = Pool(how.places, security=how.security, say=say, purpose=Purpose(spectra_below=below, file=spec.path))
@@ -67,7 +67,7 @@ def retry(folder: Path, how: Retry) -> int:
 
         try:
             pool.describe(how.wait, fits)
-            say(f"{folder}: {len(points.ids):,} points that are {words} are evaluated again")
+            say(f"{folder}: evaluating {len(points.ids):,} points with the status {words} again")
             counts, last = Counter[Status](), time.monotonic()
             work = Work(record.variables)
             work.add(points, len(points.ids))

@@ -1,7 +1,7 @@
-"""`lodescan run`: a scan with both sides on this machine. The evaluator runs in an environment of its own.
+"""`lodescan run`: a scan with both sides on this machine. The evaluator runs in its own environment.
 
-They communicate over a socket in a folder of this user alone: every user of the machine could use a port of loopback,
-or take it first. The evaluator ends with this process, however that ends.
+The two sides communicate over a socket in a folder that only this user can use; other users of the machine could use a
+port of loopback, or take it first. The evaluator ends with this process, even if this process is killed.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ GRACE = 20.0
 """Seconds that an evaluator has to end by itself."""
 
 LAST_LINES = 20
-"""How much is shown of what an evaluator said before it was lost."""
+"""The number of last lines of a lost evaluator that are shown."""
 
 
 class EvaluatorFailed(NoEvaluator):
     """The evaluator did not start. The exit code is the evaluator's."""
 
-    next_step = "mend what it says above, then give the same command again"
+    next_step = "correct the error above, then give the same command again"
 
     def __init__(self, code: int) -> None:
         super().__init__("the evaluator did not start")
@@ -46,16 +46,17 @@ class EvaluatorFailed(NoEvaluator):
 
 
 def run(file: Path, workers: int | None, options: ScanOptions, wanted: Wanted) -> int:
-    """Starts the evaluator that the file names, scans, and ends it again. Returns the exit code of the scan.
+    """Starts the evaluator in the file's environment, scans, and ends the evaluator. Returns the exit code of the scan.
 
-    Raises EvaluatorFailed where it does not start, and NoEvaluator where it is not there or is lost on the way.
+    Raises EvaluatorFailed if the evaluator does not start, and NoEvaluator if it does not exist or is lost during the
+    scan.
     """
     command = [find_evaluator(read_scan_file(file).environment), "serve", str(file)]
     if workers is not None:
         command += ["--workers", str(workers)]
-    # the file for what it says has no name, so that no kill leaves it behind
+    # the file for the evaluator's output has no name, so that it disappears even after a kill
     with tempfile.TemporaryFile("ab+") as log, _evaluator(command, log) as (process, folder):
-        from proposer.commands.scan import scan  # seconds, in which the evaluator starts too
+        from proposer.commands.scan import scan  # takes seconds, in which the evaluator starts
 
         address = _wait_for_address(process, folder / "address", log)
         lost = threading.Event()
@@ -71,30 +72,36 @@ def run(file: Path, workers: int | None, options: ScanOptions, wanted: Wanted) -
 
 
 def find_evaluator(environment: str) -> str:
-    """The program of an environment beside this one's, or in `.envs` here. Raises NoEvaluator."""
+    """The evaluator's program in an environment next to this one, or in `.envs` of the current folder. Raises
+    NoEvaluator.
+    """
     for folder in (Path(sys.prefix).parent, Path(".envs")):
         program = folder / environment / "bin" / "lodescan-evaluator"
         if program.exists():
             return str(program)
     raise NoEvaluator(
-        f"there is no environment {environment!r} beside {sys.prefix} or in .envs",
+        f"there is no environment {environment!r} next to {sys.prefix} or in .envs",
         next_step=f"make it in the clone with `tools/environment.sh {environment}`, or scan with `make scan`",
     )
 
 
 def socket_folder() -> Path:
-    """A folder for a socket, which the evaluator makes for this user alone; the path of a socket must be short."""
+    """The path of a folder for a socket, short enough for a socket's path. The evaluator makes the folder, for this
+    user only. Raises UsageError.
+    """
     name = f"lodescan-{secrets.token_hex(8)}"
     for folder in (tempfile.gettempdir(), "/tmp"):  # noqa: S108  # nobody can guess the name
         with contextlib.suppress(AddressError):
             read_address(f"unix:{folder}/{name}/wire")
             return Path(folder, name)
-    raise UsageError("there is no folder for temporary files with a short name", next_step="set TMPDIR to one")
+    raise UsageError(
+        "there is no folder for temporary files with a short path", next_step="set TMPDIR to a folder with a short path"
+    )
 
 
 @contextlib.contextmanager
 def _evaluator(command: list[str], log: BinaryIO) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
-    """Starts the evaluator in a session of its own: Ctrl-C reaches only the scan, which ends first."""
+    """Starts the evaluator in its own session, so that Ctrl-C reaches only the scan, which ends first."""
     folder = socket_folder()
     listening = ["--listen", f"unix:{folder / 'wire'}", "--address-file", str(folder / "address")]
     process = subprocess.Popen(
@@ -114,7 +121,7 @@ def _evaluator(command: list[str], log: BinaryIO) -> Iterator[tuple[subprocess.P
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-        shutil.rmtree(folder, ignore_errors=True)  # where it was killed
+        shutil.rmtree(folder, ignore_errors=True)  # if the evaluator was killed
 
 
 def _wait_for_address(process: subprocess.Popen[bytes], file: Path, log: BinaryIO) -> str:
@@ -127,7 +134,7 @@ def _wait_for_address(process: subprocess.Popen[bytes], file: Path, log: BinaryI
 
 
 def _watch(process: subprocess.Popen[bytes], lost: threading.Event) -> None:
-    """Ends the scan when the evaluator has ended, unless somebody has ended the scan already."""
+    """Ends the scan when the evaluator ends, unless the scan is already ending."""
     process.wait()
     if not ending.is_set():
         lost.set()
@@ -135,12 +142,14 @@ def _watch(process: subprocess.Popen[bytes], lost: threading.Event) -> None:
 
 
 def _repeat(log: BinaryIO) -> None:
-    """Prints the last lines of the evaluator's log, and keeps the position at which the evaluator writes."""
+    """Prints the last lines of the evaluator's log, without a change of the position at which the evaluator writes."""
     output = os.pread(log.fileno(), os.fstat(log.fileno()).st_size, 0).decode(errors="replace")
     sys.stderr.writelines(visible(output).splitlines(keepends=True)[-LAST_LINES:])
 
 
 def _ends_with_us() -> list[str]:
-    """A prefix with which a program is ended when this process dies, even by SIGKILL; Linux only."""
+    """The first words of a command that ends when this process dies, even by SIGKILL; empty if there is no
+    `setpriv`.
+    """
     setpriv = shutil.which("setpriv")
     return [setpriv, "--pdeathsig", "TERM"] if setpriv else []

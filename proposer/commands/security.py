@@ -13,18 +13,15 @@ if TYPE_CHECKING:
 def add_security_options(parser: argparse.ArgumentParser) -> None:
     """--tls-ca, --tls-cert, --tls-key, --token-file and --insecure."""
     parser.add_argument(
-        "--tls-ca",
-        type=Path,
-        metavar="FILE",
-        help="speak TLS, to evaluators whose certificates are of this authority (PEM)",
+        "--tls-ca", type=Path, metavar="FILE", help="speak TLS to evaluators with certificates of this authority (PEM)"
     )
     parser.add_argument(
-        "--tls-cert", type=Path, metavar="FILE", help="the certificate of the proposer, for evaluators that require one"
+        "--tls-cert", type=Path, metavar="FILE", help="the certificate of this side, for evaluators that require it"
     )
-    parser.add_argument("--tls-key", type=Path, metavar="FILE", help="the key of this certificate")
+    parser.add_argument("--tls-key", type=Path, metavar="FILE", help="the key of the certificate")
     parser.add_argument("--token-file", type=Path, metavar="FILE", help="send the token in this file (mode 0600)")
     parser.add_argument(
-        "--insecure", action="store_true", help="allow plain text to another machine; use it only on a private network"
+        "--insecure", action="store_true", help="connect to other machines in plain text: only on a private network"
     )
 
 

@@ -1,4 +1,4 @@
-"""`lodescan serve`: the reports of runs as pages that follow the scans, and a list of them."""
+"""`lodescan serve`: serves a list of runs, and their reports as pages that follow the scans."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def serve(folders: Sequence[Path], where: str, *, insecure: bool) -> int:
     address = read_http_address("--listen", where, DEFAULT)
     if not (address.is_local or insecure):
         raise UsageError(
-            f"--listen {address} is open to other machines, in plain text and without a password",
-            next_step="listen on 127.0.0.1 and reach it by `ssh -L`, or say --insecure on a private network",
+            f"--listen {address} is open to other machines, without encryption and without a password",
+            next_step="listen on 127.0.0.1 and connect with `ssh -L`, or use --insecure on a private network",
         )
     for folder in folders:
         if not folder.is_dir():
@@ -32,12 +32,12 @@ def serve(folders: Sequence[Path], where: str, *, insecure: bool) -> int:
     except OSError as error:
         raise NotServed(
             f"--listen {address} cannot be listened on: {error.strerror or error}",
-            next_step="choose another port; port 0 takes a free one",
+            next_step="choose another port; port 0 picks a free port",
         ) from error
     with server:
         try:
             print(f"{server.url} shows the runs in {', '.join(map(str, folders))}; Ctrl-C ends it", flush=True)
             server.serve_forever()
-        except KeyboardInterrupt:  # how it is meant to end
+        except KeyboardInterrupt:  # the normal end
             pass
     return 0

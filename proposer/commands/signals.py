@@ -1,4 +1,4 @@
-"""The signals with which people, terminals and batch systems ask a command to end."""
+"""Handles the signals by which people, terminals, and batch systems end a command."""
 
 from __future__ import annotations
 
@@ -20,20 +20,22 @@ ENDS = (
     signal.SIGUSR2,
     signal.SIGXCPU,
 )
-"""A closed terminal sends SIGHUP; a batch system sends SIGUSR1, SIGUSR2 or SIGXCPU before its limit."""
+"""The signals that end a command. A closed terminal sends SIGHUP; a batch system sends SIGUSR1, SIGUSR2, or SIGXCPU
+before its limit.
+"""
 
 ONE_END = 5.0
-"""Seconds in which further signals are taken for the same wish to end."""
+"""Seconds during which further signals count as the same request to end."""
 
 AFTER_IMPORT = 0.05
-"""Seconds after which a signal that came while a module was loaded is sent again."""
+"""Seconds after which a signal during an import is sent again."""
 
 ending = threading.Event()
-"""Set when a signal has asked for an end, until the command is over."""
+"""Set from the first signal that ends the command until the command is over."""
 
 
 class Interrupted(KeyboardInterrupt):
-    """A signal asked the command to end, as Ctrl-C asks a notebook; everything that was read is on the disk."""
+    """A signal ends the command, as Ctrl-C does in a notebook. All results so far are on the disk."""
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -41,9 +43,9 @@ class Interrupted(KeyboardInterrupt):
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Signals that ask for an end raise Interrupted; handlers are as before afterwards.
+    """A context in which the signals `ENDS` raise Interrupted. The previous handlers are restored at its end.
 
-    SIGHUP stays ignored where nohup has said so. Only the main thread may have handlers.
+    SIGHUP stays ignored under `nohup`. In a thread other than the main thread, nothing changes.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -61,7 +63,7 @@ def interruptible() -> Iterator[None]:
 
 
 def _is_import(frame: FrameType | None) -> bool:
-    """Whether a module is being loaded."""
+    """Whether the frame is part of an import."""
     while frame is not None and not frame.f_code.co_filename.startswith("<frozen importlib"):
         frame = frame.f_back
     return frame is not None
@@ -71,10 +73,10 @@ def _interrupter() -> Callable[[int, FrameType | None], None]:
     first = -math.inf
 
     def interrupt(number: int, frame: FrameType | None) -> None:
-        # A second signal must not break the orderly end. Python loses the first where it falls into a destructor,
-        # so a later one counts again.
+        # A second signal must not interrupt the orderly end. But Python loses a signal during a destructor, so a later
+        # signal counts again.
         nonlocal first
-        if _is_import(frame):  # a library that was loaded by half cannot be loaded again, and the end may need it
+        if _is_import(frame):  # an interrupted import cannot be repeated, and the end may need the module
             ending.set()
             threading.Timer(AFTER_IMPORT, os.kill, (os.getpid(), number)).start()
         elif time.monotonic() - first > ONE_END:

@@ -1,4 +1,4 @@
-"""`lodescan export --format slha`: the spectrum files of all good points, those that were not kept made again."""
+"""`lodescan export --format slha`: finds the spectrum files of all good points, and makes missing files again."""
 
 from __future__ import annotations
 
@@ -33,7 +33,9 @@ NO_FILES = ("function", "flavio", "umbridge")
 
 @dataclass(frozen=True, kw_only=True)
 class Makers:
-    """The evaluators that make files again; none where `places` is empty. `wait`: seconds for one."""
+    """The evaluators that make files again; none if `places` is empty. `wait` is the time to wait for an evaluator, in
+    seconds.
+    """
 
     places: Sequence[str]
     security: Security
@@ -41,9 +43,9 @@ class Makers:
 
 
 def export_spectra(folder: Path, makers: Makers) -> int:
-    """Says where the files of good points are, after those that are missing were made again. Returns 0.
+    """Makes missing spectrum files of good points again, and prints the folder of the files. Returns 0.
 
-    The dataset stays as it is. Raises DatasetError, NoEvaluator, EvaluatorRefused, and AnotherRun where the evaluator
+    The dataset does not change. Raises DatasetError, NoEvaluator, EvaluatorRefused, and AnotherRun if the evaluator
     computes something else than the run.
     """
     if not (folder / DATASET).exists():
@@ -64,7 +66,7 @@ def export_spectra(folder: Path, makers: Makers) -> int:
     if kept < len(every) and not makers.places and _writes_none(folder):
         print("there are none to make: the codes of this scan write no SLHA files, only programs (`command`) do")
     elif kept < len(every):
-        asked = "the evaluator wrote none for the others" if makers.places else "--evaluator PLACE makes the others"
+        asked = "the evaluator wrote no files for the others" if makers.places else "--evaluator PLACE makes the others"
         print(asked)
     return 0
 
@@ -89,7 +91,7 @@ def _make(dataset: Dataset, record: RunRecord, points: Pending, makers: Makers) 
             check_same_evaluator(dataset, record, description, same_physics=False)
 
         pool.describe(makers.wait, fits)
-        say(f"{folder}: {len(points.ids):,} good points run again, for their files")
+        say(f"{folder}: running {len(points.ids):,} good points again for their files")
         work = Work(record.variables)
         work.add(points, len(points.ids))
         for received in pool.evaluate(work, wait=makers.wait, until=math.inf):

@@ -1,4 +1,4 @@
-"""`lodescan status`: shows what a run has found so far, even while the scan is running."""
+"""`lodescan status`: shows the results of a run so far, also during the scan."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ from proposer.show.tally import Tally, read_tally
 
 
 def status(folder: Path, *, as_json: bool = False) -> int:
-    """Prints counts, the best point, the time, and the paths of the files. Raises DatasetError when there is no run."""
+    """Prints counts, the best point, the time, and the paths of the files. Returns 0. Raises DatasetError if there is
+    no run.
+    """
     with Dataset(folder, read_only=True) as dataset:
         record = RunRecord.read(dataset.meta())
         if not record.started:

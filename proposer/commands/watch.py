@@ -21,14 +21,16 @@ from scanspec import visible
 from scanspec.logs import stderr_console
 
 EVERY = 1.0
-"""Seconds between two looks; a scan writes what it has come to every few seconds."""
+"""Seconds between two looks at the run. A scan writes its state every few seconds."""
 
 SILENT = 60.0
-"""Seconds without news after which the display says so: a scan that was killed says nothing."""
+"""Seconds without news after which the display reports the silence, because a killed scan cannot report its end."""
 
 
 def watch(folder: Path) -> int:
-    """Shows the progress of the scan in a folder until it has stopped. Raises DatasetError when there is no run."""
+    """Shows the progress of the scan in a folder until the scan stops. Returns 0. Raises DatasetError if there is no
+    run.
+    """
     console, shown = stderr_console(), None
     with ExitStack() as opened:
         live: Live | None = None
@@ -59,14 +61,14 @@ def _print(state: State) -> None:
 
 
 def _look(folder: Path) -> tuple[State | None, str]:
-    """The state of the scan, None before it has reported any; and why it has stopped, empty while it is running."""
+    """The state of the scan (None before its first report), and the reason of its end (empty during the scan)."""
     with Dataset(folder, read_only=True) as dataset:
         meta: dict[str, Any] = dataset.meta()
     try:
         state = State.from_json(meta["live"]) if "live" in meta else None
     except TypeError as error:
         raise DatasetError(
-            f"{folder}: another version of lodescan works there ({error})", next_step="watch it with that one"
+            f"{folder}: the scan uses another version of lodescan ({error})", next_step="watch it with that version"
         ) from None
     return state, str(meta.get("stopped") or "")
 

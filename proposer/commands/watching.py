@@ -1,4 +1,4 @@
-"""The options --metrics, --traces and --log-format of a scan, and the watchers that they ask for."""
+"""The options --metrics, --traces, and --log-format of a scan, and their watchers."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What was asked for: HOST:PORT of the metrics, the URL of a collector of traces; None: none."""
+    """The wanted observers: HOST:PORT for metrics, and the URL of a collector of traces; None if not wanted."""
 
     metrics: str | None = None
     traces: str | None = None
 
     @classmethod
     def of(cls, options: argparse.Namespace) -> Wanted:
-        """What the arguments say."""
+        """Reads the options of a command."""
         return cls(options.metrics, options.traces)
 
 
@@ -42,9 +42,10 @@ NOTHING = Wanted()
 
 
 class Watching:
-    """Opens what was asked for, for the run of this name; `trace` is its half of all trace ids, 0 without traces.
+    """Opens the wanted observers for the run with a name. `trace` is the run's half of all its trace ids, 0 without
+    traces.
 
-    Raises UsageError, NoMetrics and NoTraces, before anything of a run is written.
+    Raises UsageError, NoMetrics, and NoTraces, before any file of a run is written.
     """
 
     def __init__(self, opened: ExitStack, wanted: Wanted, security: Security, run: str) -> None:
@@ -57,7 +58,7 @@ class Watching:
             watch_certificates(self._registry, "lodescan_certificate_expiry_timestamp_seconds", files)
 
     def watchers(self, pool: Pool, tally: Tally, description: Description, dataset: Path) -> list[Watcher]:
-        """Those that were asked for, of a scan by this pool."""
+        """The watchers of a scan with this pool."""
         found: list[Watcher] = [EventLog()] if in_json() else []
         if self._registry is not None:
             from proposer.show.metrics import Metrics  # imported here, because its package is an extra

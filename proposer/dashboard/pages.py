@@ -1,4 +1,4 @@
-"""The pages of the dashboard: the list of runs, and reports that are drawn anew as datasets grow."""
+"""The pages of the dashboard: the list of runs, and reports that are drawn again as the datasets grow."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from proposer.report.page import from_template
 from proposer.report.write import served_page
 
 LEAST, SHARE = 5.0, 5.0
-"""A report is drawn anew after so many seconds at the earliest, and so many times what drawing it took: a scan on the
-same machine needs the processor.
+"""The earliest time after which a report is drawn again: LEAST seconds, and SHARE times the duration of the last
+drawing, because a scan on the same machine needs the processor.
 """
 
 KEPT = 8
-"""The most reports that are kept."""
+"""The largest number of reports in memory."""
 
 
 @dataclass(frozen=True)
 class Made:
-    """A report: the stamp of its datasets, when it may be drawn anew (monotonic seconds), and the page."""
+    """A report: the stamp of its datasets, the earliest time to draw it again (monotonic seconds), and its page."""
 
     stamp: str
     until: float
@@ -32,19 +32,19 @@ class Made:
 
 
 class Reports:
-    """The reports of runs. One is drawn at a time, whatever the number of readers and threads."""
+    """The reports of runs. Only one is drawn at a time, for any number of readers and threads."""
 
     def __init__(self) -> None:
         self._made: OrderedDict[tuple[Path, ...], Made] = OrderedDict()
         self._drawing = threading.Lock()
 
     def stamp(self, folders: Sequence[Path]) -> str:
-        """The stamp of the page that `page` would give now."""
+        """The stamp of the report that `page` would return now."""
         made = self._made.get(tuple(folders))
         return made.stamp if made is not None and time.monotonic() < made.until else stamp_of(folders)
 
     def page(self, folders: Sequence[Path]) -> bytes:
-        """The report of one run or of several side by side."""
+        """The report of one run, or of several runs side by side."""
         key = tuple(folders)
         with self._drawing:
             made = self._made.get(key)
@@ -61,15 +61,15 @@ class Reports:
             return made.page
 
     def close(self) -> None:
-        """Waits for the report that is being drawn, and draws no other."""
+        """Waits for the report that is being drawn, and prevents others."""
         self._drawing.acquire()
 
 
 def list_page(looks: Sequence[Look], roots: Sequence[Path]) -> bytes:
-    """The list of runs with what each has come to."""
+    """The page with the list of runs and their states."""
     return from_template("list.html", looks=looks, roots=[str(root) for root in roots]).encode(errors="replace")
 
 
 def missing_page(words: str) -> bytes:
-    """A page that says what is wrong with the address."""
+    """A page with an error message about the address."""
     return from_template("missing.html", words=words).encode(errors="replace")

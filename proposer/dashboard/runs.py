@@ -1,4 +1,4 @@
-"""The runs below some folders, and what each has come to."""
+"""Finds the runs in folders, and their states."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from proposer.show.tally import Tally, read_tally
 from scanspec import LodescanError
 
 EVERY = 2.0
-"""Seconds for which a list of folders is good; ten times as long as it took to make it, where that is more."""
+"""Seconds for which a list of folders is used, but at least ten times the duration of the search."""
 
 SILENT = 60.0
-"""Seconds without news after which a run that goes on is said to be silent."""
+"""Seconds without news after which a running run is reported as silent."""
 
 
 def key_of(folder: Path) -> str:
-    """What an address names a run by: nothing in it is a path."""
+    """The key of a run in addresses of the dashboard, which contains no path."""
     return hashlib.blake2b(os.fsencode(folder.resolve()), digest_size=6).hexdigest()
 
 
 def stamp_of(folders: Sequence[Path]) -> str:
-    """Changes when a dataset does. An empty log of SQLite's comes and goes as people read."""
+    """A text that changes when a dataset changes. It ignores SQLite's empty log, which readers make and remove."""
     seen: list[object] = []
     for path in (folder / f"{DATASET}{end}" for folder in folders for end in ("", "-wal")):
         with suppress(OSError):
@@ -44,9 +44,10 @@ def stamp_of(folders: Sequence[Path]) -> str:
 
 @dataclass(frozen=True)
 class Look:
-    """What a run has come to. `state`: running, ended, not finished, not started, unreadable; `words` say more.
+    """The state of a run: running, ended, not finished, not started, or unreadable. `words` are the details.
 
-    `hit_rate`: good points per evaluated point. `lowest`: the lowest NLL. `counted`: whether there are numbers.
+    `hit_rate` is the number of good points per evaluated point, `lowest` the lowest NLL. `counted` says whether the
+    numbers are known.
     """
 
     folder: Path
@@ -62,18 +63,20 @@ class Look:
 
     @property
     def key(self) -> str:
-        """What an address names the run by."""
+        """The key of the run in addresses of the dashboard."""
         return key_of(self.folder)
 
     @property
     def line(self) -> str:
-        """All of it in a line."""
+        """The state of the run in one line."""
         counts = f"{self.good:,} of {self.wanted:,} good | {self.evaluated:,} evaluated" if self.counted else ""
         return " | ".join(filter(None, [str(self.folder), self.state, counts, self.words]))
 
 
 class Runs:
-    """Finds the runs below some folders anew when they may have changed; for any number of threads."""
+    """The runs in some folders, at any depth. The search is repeated when they may have changed. Any number of threads
+    may use it.
+    """
 
     def __init__(self, roots: Sequence[Path]) -> None:
         self._roots = roots
@@ -82,7 +85,7 @@ class Runs:
         self._tallies: dict[Path, tuple[str, Tally]] = {}
 
     def found(self) -> Mapping[str, Path]:
-        """The folder of each run by its key, in the order of their names."""
+        """The folders of the runs by their keys, in the order of their names."""
         start = time.monotonic()
         if start >= self._good_until:
             folders = sorted({folder for root in self._roots for folder in _below(root)})
@@ -92,7 +95,7 @@ class Runs:
         return self._found
 
     def look(self, folder: Path) -> Look:
-        """What a run has come to; raises nothing for a run that has gone or cannot be read."""
+        """The state of a run. A run that was removed or cannot be read is `unreadable`, without an exception."""
         try:
             return self._look(folder)
         except LodescanError as error:
@@ -137,7 +140,7 @@ def _counted(look: Look, counts: State | Tally, lowest: float | None) -> Look:
 
 
 def _below(root: Path) -> list[Path]:
-    """The folders with a dataset, `root` too. There is no run within a run, and links are not followed."""
+    """The folders with a dataset, including `root`. The search does not enter runs, and does not follow links."""
     found = []
     for path, folders, files in os.walk(root):
         if DATASET in files:

@@ -1,4 +1,4 @@
-"""A small HTTP server for the dashboard: it reads, answers GET alone, and gives each client a thread."""
+"""A small HTTP server for the dashboard. It only reads, answers only GET, and uses a thread for each client."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from scanspec.addresses import Address
 log = logging.getLogger(__name__)
 
 PATIENCE = 30.0
-"""Seconds for which a client may send or take nothing."""
+"""Seconds for which a client may neither send nor receive data."""
 
 MOST_COMPARED = 8
-"""The most runs side by side."""
+"""The largest number of runs side by side."""
 
 CHUNK = 65536
-"""Bytes that are sent at a time, each within PATIENCE."""
+"""Bytes that are sent at once, within PATIENCE."""
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; "
@@ -41,14 +41,14 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
-"""The browser loads nothing from elsewhere, and shows nothing of this to another site."""
+"""Headers by which the browser loads nothing from other sites, and shows nothing to other sites."""
 
 HTML = "text/html; charset=utf-8"
 SCRIPT = "text/javascript; charset=utf-8"
 
 
 class Dashboard(socketserver.ThreadingTCPServer):
-    """Serves the runs below some folders at an address. Raises OSError where it cannot listen there."""
+    """Serves the runs in some folders at an address. Raises OSError if it cannot listen there."""
 
     allow_reuse_address = True
     daemon_threads = True
@@ -63,12 +63,12 @@ class Dashboard(socketserver.ThreadingTCPServer):
         self.url = f"http://{address.host}:{self.server_address[1]}/"
 
     def server_close(self) -> None:
-        """Closes the address, and waits for the report that is being drawn."""
+        """Closes the socket, and waits for the report that is being drawn."""
         super().server_close()
         self.reports.close()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Clients come and go; a fault of the server is told, and costs one answer."""
+        """Logs an error of the server, which costs one answer. Broken connections are ignored."""
         error = sys.exc_info()[1]
         if not isinstance(error, OSError):
             log.error("an answer failed: %r", error)
@@ -114,7 +114,7 @@ class _Answer(BaseHTTPRequestHandler):
             self._send(HTML, self.server.reports.page([found[key] for key in keys]))
 
     def _state(self, keys: Sequence[str]) -> Mapping[str, Any]:
-        """What a report's page asks for: a line for each run, and the stamp of the report; "" without one."""
+        """The answer for a report's page: a line for each run, and the stamp of the report ("" if a run is missing)."""
         found = self.server.runs.found()
         if missing := [key for key in keys if key not in found]:
             return {"stamp": "", "words": [f"{len(missing)} of the runs shown here: moved or removed."]}
@@ -157,8 +157,8 @@ def _bokeh() -> bytes:
 
 
 def _is_own(hosts: Sequence[str], names: set[str]) -> bool:
-    """Whether the header Host names this machine. A page of another site that has pointed its own name here would
-    otherwise read the runs (DNS rebinding); such a page has a name and no number.
+    """Whether the header Host names this machine. Otherwise a page of another site whose name points to this machine
+    could read the runs (DNS rebinding). Such a page has a host name, and no IP address.
     """
     if len(hosts) != 1:
         return False

@@ -1,4 +1,4 @@
-"""A UM-Bridge server with models that work and models that fail, by the package's own server.
+"""A UM-Bridge server, made with the package umbridge, whose models work or fail.
 
 usage: umbridge_server.py PORT; it listens on 127.0.0.1 alone.
 """

@@ -1,4 +1,4 @@
-"""Expressions: what they can say, and what they cannot."""
+"""Expressions of scan files: what they can contain, and what is refused."""
 
 import math
 import time
@@ -29,7 +29,7 @@ def value(text):
         ("math.sqrt(tanb**2 - 19)", 9.0),
         ("sqrt(81) + math.pi", 9.0 + math.pi),
         ("abs(minus) + min(m0, tanb) + max(m0, tanb, 11)", 22.0),
-        ("gamma + gamma(5)", 26.0),  # a variable and a function of one name
+        ("gamma + gamma(5)", 26.0),  # a variable and a function with the same name
         ("m0 if tanb > 5 else 0", 3.0),
         ("tanb // 3 + tanb % 3", 4.0),
         ("atan2(1, 1)*4", math.pi),
@@ -43,7 +43,7 @@ def value(text):
         ("inf", math.inf),
     ],
 )
-def test_values(text, expected):
+def test_expressions_are_evaluated(text, expected):
     found = value(text)
     assert math.isclose(found, expected, rel_tol=1e-15)
     assert isinstance(found, int) == isinstance(expected, int)
@@ -63,7 +63,7 @@ def test_values(text, expected):
         ("nan > 1", False),
     ],
 )
-def test_conditions(text, holds):
+def test_conditions_are_evaluated(text, holds):
     assert bool(value(text)) is holds
 
 
@@ -167,7 +167,7 @@ def test_everything_else_is_refused_before_it_runs(text):
         ("1e400*m0", "has a number that is too large"),
     ],
 )
-def test_hints(text, hint):
+def test_the_message_for_a_refused_expression_gives_a_hint(text, hint):
     with pytest.raises(ConfigurationError) as caught:
         Expression(text, NAMES, "here", len(VARIABLES))
     assert hint in str(caught.value)

@@ -1,4 +1,4 @@
-"""`lodescan-evaluator new NAME`: what it writes works, and it overwrites nothing."""
+"""`lodescan-evaluator new NAME` writes a backend that works, and overwrites nothing."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 @pytest.mark.slow
-def test_what_it_writes_works(tmp_path, capsys):
+def test_the_new_backend_works(tmp_path, capsys):
     assert new("heavy_boson", tmp_path) == 0
     folder = tmp_path / "heavy_boson"
     assert sorted(path.name for path in folder.iterdir()) == sorted(n.replace("NAME", "heavy_boson") for n in FILES)
@@ -40,10 +40,10 @@ def test_what_it_writes_works(tmp_path, capsys):
         ("two words", "that Python can import"),
         ("class", "that Python can import"),
         ("numpy", "installed"),
-        ("there", "is there already"),
+        ("there", "exists already"),
     ],
 )
-def test_names_that_do_not_work(tmp_path, name, words):
+def test_names_that_cannot_be_used_are_refused(tmp_path, name, words):
     (tmp_path / "there").mkdir()
     with pytest.raises(UsageError, match=words):
         new(name, tmp_path)

@@ -1,4 +1,4 @@
-"""UM-Bridge models as codes, against the package's own server."""
+"""UM-Bridge models as codes, with the server of the package umbridge."""
 
 import contextlib
 import http.client
@@ -67,13 +67,13 @@ def scan(scan_file):
     return write
 
 
-def test_variables_in_and_named_outputs_out(scan, address, chain):
+def test_a_model_gets_variables_and_gives_named_outputs(scan, address, chain):
     outcome = chain(scan(address)).evaluate([1.0, 2.0, 5.0])
     assert outcome.status is Status.OK
     assert outcome.observables == [0.5, 3.0, 5.0]
 
 
-def test_inputs_are_expressions_and_config_is_handed_on(scan, address, chain):
+def test_inputs_may_be_expressions_and_the_config_is_passed_on(scan, address, chain):
     more = "      inputs: [half, y**2, 10]\n      config: {factor: 3, list: [1, {a: text}]}\n"
     observables = "a: {mean: 0, sigma: 1}, b: {}, twice: {function: 2*a}"
     outcome = chain(scan(address, more=more, observables=observables)).evaluate([1.0, 2.0, 5.0])
@@ -138,7 +138,7 @@ def test_a_slow_model_is_timed_out_in_a_thread_too(scan, address, chain):
         ({"address": f"http://127.0.0.1:{free_port()}"}, 6, ["no UM-Bridge server answers", "refused"]),
     ],
 )
-def test_what_does_not_fit_is_found_at_the_start(scan, address, chain, changes, line, words):
+def test_a_model_that_does_not_fit_the_scan_is_refused_at_the_start(scan, address, chain, changes, line, words):
     start = time.monotonic()
     with pytest.raises((ConfigurationError, ScanFileError)) as error:
         chain(scan(**{"address": address, **changes}))
@@ -165,7 +165,7 @@ def test_a_server_that_comes_back_is_waited_for(scan, chain):
 
 
 @pytest.mark.slow
-def test_a_server_that_dies_fails_the_point_and_one_that_is_gone_gives_no_answer(scan, chain):
+def test_a_server_that_dies_fails_the_point_and_a_missing_server_gives_no_answer(scan, chain):
     port = free_port()
     with model_server(port):
         made = chain(scan(f"http://127.0.0.1:{port}", "dies", timeout=1))
@@ -175,7 +175,7 @@ def test_a_server_that_dies_fails_the_point_and_one_that_is_gone_gives_no_answer
     assert outcome.status in (Status.KILLED, Status.TIMED_OUT)
 
 
-def test_the_digest_holds_the_model_and_not_its_address(scan):
+def test_the_digest_depends_on_the_model_and_not_on_its_address(scan):
     def digest(*arguments, **options):
         return describe(Chain(read_scan_file(scan(*arguments, **options))), 1).physics_digest
 
@@ -187,7 +187,7 @@ def test_the_digest_holds_the_model_and_not_its_address(scan):
 
 
 class Odd(BaseHTTPRequestHandler):
-    """A server of another kind, which answers /Evaluate as the test wants."""
+    """A server that answers /Evaluate as a test wants."""
 
     evaluate = b""
     info = b'{"protocolVersion": 1.0, "models": ["right"]}'
@@ -239,7 +239,7 @@ def odd_server(**answers):
         {"model_info": b'{"support": null}'},
     ],
 )
-def test_a_server_that_says_odd_things_of_itself_is_refused(scan, chain, answers):
+def test_a_server_with_an_odd_description_is_refused(scan, chain, answers):
     with odd_server(**answers) as address, pytest.raises((ConfigurationError, ScanFileError), match=r"line [67]: "):
         chain(scan(address))
 
@@ -269,14 +269,14 @@ def test_any_answer_without_an_output_fails_the_point(scan, chain, content, word
 
 
 @pytest.mark.slow
-def test_through_an_evaluator(scan, address, evaluator):
+def test_an_evaluator_runs_a_model(scan, address, evaluator):
     server = evaluator(scan(address), workers=2)
     found = server.evaluate([[1.0, y, 5.0] for y in range(10)])
     assert [list(result.observables) for result in found] == [[0.5, 1.0 + y, 5.0] for y in range(10)]
 
 
 @pytest.mark.slow
-def test_a_model_is_not_late_because_the_evaluator_stood_still(scan, evaluator):
+def test_a_model_is_not_late_because_the_evaluator_was_suspended(scan, evaluator):
     asked, may_answer = threading.Event(), threading.Event()
 
     class Waits(Odd):
@@ -298,10 +298,10 @@ def test_a_model_is_not_late_because_the_evaluator_stood_still(scan, evaluator):
         everything = alive(served.tag)
         for pid in everything:
             os.kill(pid, signal.SIGSTOP)
-        time.sleep(4)  # twice what a point may take
+        time.sleep(4)  # twice the time that a point may take
         for pid in everything:
             os.kill(pid, signal.SIGCONT)
-        time.sleep(0.5)  # the answer must not be there when the evaluator looks at its clock
+        time.sleep(0.5)  # the answer must not arrive before the evaluator looks at its clock
         may_answer.set()
         (result,) = [one for response in call for one in response.results]
         assert (result.status, list(result.observables)) == (pb.STATUS_OK, [0.5, 1.0, 3.0])

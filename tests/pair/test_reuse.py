@@ -1,4 +1,4 @@
-"""`lodescan compare` and `lodescan merge`: runs of one question side by side, and in one folder."""
+"""`lodescan compare`, `lodescan merge` and `lodescan rescore`: several runs of the same question."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Lodescan = Callable[..., Said]
 
 @pytest.fixture
 def two_runs(shared: Shared, lodescan: Lodescan, tmp_path: Path) -> tuple[Path, Path]:
-    """Twenty and thirty points; the first five of the second are the last of the first."""
+    """Runs of twenty and thirty points; the first five points of the second run are the last five of the first."""
     runs: list[Path] = []
     for name, seed, points in (("a", 1, 20), ("b", 2, 30)):
         scan = ScanFolder(tmp_path / name, {"setup": f"  seed: {seed}\n  type: RANDOM\n  max_evaluations: {points}"})
@@ -33,7 +33,7 @@ def two_runs(shared: Shared, lodescan: Lodescan, tmp_path: Path) -> tuple[Path, 
     return runs[0], runs[1]
 
 
-def test_compare_and_merge(two_runs: tuple[Path, Path], lodescan: Lodescan, tmp_path: Path) -> None:
+def test_two_runs_are_compared_and_merged(two_runs: tuple[Path, Path], lodescan: Lodescan, tmp_path: Path) -> None:
     first, second = map(read_run, two_runs)
     said = lodescan("compare", *two_runs)
     assert said.code == 0, said.err
@@ -60,10 +60,10 @@ def test_compare_and_merge(two_runs: tuple[Path, Path], lodescan: Lodescan, tmp_
     assert status.code == 0 and "stopped: merged from 2 runs" in status.out and "evaluated: 45 (" in status.out
 
     again = lodescan("merge", *two_runs, "--run", merged)
-    assert again.code == 2 and "holds a run already; name a new folder" in again.err
+    assert again.code == 2 and "already contains a run; name a new folder" in again.err
 
 
-def test_what_does_not_belong_together(
+def test_runs_of_different_questions_are_refused(
     two_runs: tuple[Path, Path], shared: Shared, lodescan: Lodescan, tmp_path: Path
 ) -> None:
     other = ScanFolder(tmp_path / "c", {"setup": "  seed: 3\n  type: RANDOM\n  max_evaluations: 5"})
@@ -71,13 +71,13 @@ def test_what_does_not_belong_together(
     run = tmp_path / "run_c"
     lodescan("scan", other.file, "--evaluator", shared[1].address, "--run", run, "--quiet")
     said = lodescan("merge", two_runs[0], run, "--run", tmp_path / "merged")
-    assert said.code == 2 and "it has other threshold_value" in said.err and not (tmp_path / "merged").exists()
+    assert said.code == 2 and "they have different threshold_value" in said.err and not (tmp_path / "merged").exists()
     assert lodescan("merge", run, "--run", tmp_path / "merged").code == 2
     assert lodescan("compare", run, tmp_path / "nowhere").code == 2
 
 
 @pytest.mark.slow
-def test_rescore_needs_no_evaluation_where_everything_is_known(
+def test_rescore_needs_no_evaluation_if_all_observables_are_known(
     start_evaluator: Callable[..., EvaluatorProcess], lodescan: Lodescan, tmp_path: Path
 ) -> None:
     old = ScanFolder(tmp_path / "old", {"setup": "  seed: 1\n  type: RANDOM\n  max_evaluations: 60"})
@@ -90,7 +90,7 @@ def test_rescore_needs_no_evaluation_where_everything_is_known(
     assert set(before.status) == {"OK", "INVALID", "FAILED"}
     begun = len(old.evaluated())
 
-    # another mean and threshold, a window that is wider below 0.6 and narrower at the other end, a shorter range
+    # another mean and threshold, a window that is extended below 0.6 and cut at its upper end, a shorter range
     text = old.file.read_text().replace(
         "mean: 0, sigma: 0.1, valid: [0, 0.6]", "mean: 0.5, sigma: 0.2, valid: [0.1, 9]"
     )
@@ -112,7 +112,7 @@ def test_rescore_needs_no_evaluation_where_everything_is_known(
             assert scored[point][0] == "FAILED"
         elif values[0] < 0.1:
             assert scored[point][0] == "INVALID"
-        else:  # also what the old window had ended: everything of it is known
+        else:  # this includes points outside the old window, because all their observables are known
             now, nll = scored[point]
             assert now == "OK" and nll == pytest.approx((values[0] - 0.5) ** 2 / 2 / 0.04, rel=1e-3)
     good = sum(status == "OK" and nll < 4 for status, nll in scored.values())
@@ -126,15 +126,17 @@ def test_rescore_needs_no_evaluation_where_everything_is_known(
     assert meta(into)["rescored_from"] == str(run) and len(meta(into)["likelihood_digest"]) == 64
 
 
-def test_what_cannot_be_rescored(two_runs: tuple[Path, Path], lodescan: Lodescan, tmp_path: Path) -> None:
+def test_a_run_that_cannot_be_rescored_is_refused(
+    two_runs: tuple[Path, Path], lodescan: Lodescan, tmp_path: Path
+) -> None:
     scan = ScanFolder(tmp_path / "new", {"setup": "  seed: 1\n  type: RANDOM"})
     scan.replace("      r: {", "      other: {mean: 1, sigma: 1}\n      r: {")
     into = tmp_path / "into"
     said = lodescan("rescore", two_runs[0], "--scan", scan.file, "--run", into)
-    assert said.code == 2 and "has not stored other; it has r; leave it out, or scan anew" in said.err
+    assert said.code == 2 and "has not stored other; it has r; leave it out, or start a new scan" in said.err
     scan.replace("      other: {mean: 1, sigma: 1}\n", "")
     scan.replace("  x: {range: [0, 1]}", "  w: {range: [0, 1]}")
     said = lodescan("rescore", two_runs[0], "--scan", scan.file, "--run", into)
-    assert said.code == 2 and "has other variables than" in said.err and not into.exists()
+    assert said.code == 2 and "does not have the variables of" in said.err and not into.exists()
     said = lodescan("rescore", two_runs[0], "--scan", scan.file, "--run", two_runs[1])
-    assert said.code == 2 and "holds a run already" in said.err
+    assert said.code == 2 and "already contains a run" in said.err

@@ -1,4 +1,4 @@
-"""What the proposer refuses of a scan file is refused where both sides read it; and names that clash."""
+"""Both sides refuse the same faults of a scan file; names of an evaluator that clash are refused."""
 
 import pytest
 
@@ -55,7 +55,7 @@ def fault_of(read, path):
     return ""
 
 
-def test_the_types_are_the_same():
+def test_both_sides_know_the_same_types():
     assert set(TYPES) <= set(shared.TYPES)
 
 
@@ -77,7 +77,7 @@ def description(parameters=("x",), observables=("y",)):
     )
 
 
-def test_bounds_that_agree_in_six_digits_alone_do_not_agree():
+def test_bounds_that_agree_in_only_six_digits_are_different():
     bounds = [Likelihood(Kind.CFUNCTION, lower=91.18751, upper=upper) for upper in (91.18769, 91.1877)]
     assert show(bounds[0]) != show(bounds[1])
 

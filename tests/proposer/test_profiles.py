@@ -1,4 +1,4 @@
-"""The profile NLL of a function whose profile is known."""
+"""The profile NLL, for a function whose profile is known."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from proposer.show.profiles import FEW, edges, profile, surface, without_lone
 from proposer.target import height
 
 
-def test_heights_are_those_of_wilks() -> None:
+def test_heights_of_contours_follow_wilks_theorem() -> None:
     assert height(0.95, 2) == pytest.approx(2.996, abs=1e-3)
     assert height(0.95, 1) == pytest.approx(1.921, abs=1e-3)
     assert height(0.6827, 1) == pytest.approx(0.5, abs=1e-3)
 
 
-def test_the_least_in_each_bin() -> None:
+def test_the_profile_is_the_least_nll_in_each_bin() -> None:
     found = profile(np.array([0.1, 0.1, 0.9, 5.0]), np.array([3.0, 2.0, np.nan, 0.0]), edges(0, 1, "linear", 2))
     assert found[0] == 2.0 and np.isnan(found[1])
 
 
 @pytest.mark.parametrize("scale", ["linear", "log"])
-def test_contours_of_a_gaussian(scale: str) -> None:
+def test_contours_of_a_gaussian_are_ellipses(scale: str) -> None:
     rng = np.random.default_rng(3)
     u = rng.random((20_000, 2))
     nll = 0.5 * (((u[:, 0] - 0.5) / 0.1) ** 2 + ((u[:, 1] - 0.5) / 0.1) ** 2)

@@ -1,5 +1,7 @@
 """Regions of good points, in words for the live display."""
 
+import weakref
+
 import numpy as np
 import pytest
 
@@ -18,11 +20,11 @@ def cloud(seed, middle, n=60, width=0.02):
     return np.random.default_rng(seed).normal(middle, width, (n, len(middle)))
 
 
-def test_one_region_is_not_worth_a_word():
+def test_a_single_region_is_not_mentioned():
     assert found(cloud(1, [0.2, 0.5])) == ""
     assert found(np.random.default_rng(2).random((200, 2))) == ""
     line = np.linspace(0, 1, 100)
-    assert found(np.stack([line, line**2], axis=1)) == ""  # long and thin
+    assert found(np.stack([line, line**2], axis=1)) == ""  # this region is long and thin
 
 
 def check_second(words, name, value):
@@ -31,21 +33,31 @@ def check_second(words, name, value):
     assert float(number) == pytest.approx(value, abs=20)
 
 
-def test_a_second_region_is_named_by_where_it_is():
+def test_a_second_region_is_named_by_its_place():
     check_second(found(cloud(1, [0.2, 0.5]), cloud(2, [0.9, 0.5])), "m0", 900)
     check_second(found(cloud(1, [0.9, 0.1]), cloud(2, [0.9, 0.6])), "m12", 600)
 
 
-def test_lonely_points_and_few_points_make_no_region():
+def test_single_points_and_few_points_are_not_a_region():
     assert found(cloud(1, [0.2, 0.5]), cloud(2, [0.9, 0.5], n=2)) == ""
     assert found(cloud(1, [0.2, 0.5], n=FIRST - 1)) == ""
     assert found(np.full((50, 2), 0.5)) == ""
 
 
-def test_it_holds_in_many_dimensions():
+def test_regions_are_found_in_many_dimensions():
     names = [f"x{n}" for n in range(10)]
     middle = np.full(10, 0.5)
     assert found(cloud(1, middle), names=names) == ""
     there = middle.copy()
     there[3] = 0.9
     check_second(found(cloud(1, middle), cloud(2, there), names=names), "x3", 900)
+
+
+def test_a_good_point_does_not_keep_its_batch_in_memory():
+    regions, batches = Regions(["m0", "m12"]), []
+    for seed in range(3):
+        batch = np.random.default_rng(seed).random((1000, 2))
+        regions.add(batch[seed], batch[seed + 1])
+        batches.append(weakref.ref(batch))
+        del batch
+    assert [batch() for batch in batches] == [None] * 3

@@ -1,4 +1,4 @@
-"""The pictures of the report: their axes, and what Bokeh draws of them."""
+"""The pictures of the report: their axes, and how Bokeh draws them."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ def live(seen: Seen) -> Live:
 
 @pytest.mark.parametrize("scale", ["linear", "log"])
 @pytest.mark.parametrize("part", [1.0, 0.3])
-def test_a_region_ends_within_its_axes_or_at_the_range(
+def test_the_axes_hold_the_whole_region_or_end_at_the_range(
     seen: Seen, scale: Literal["linear", "log"], part: float
 ) -> None:
-    """Whatever part of the good points about the best one the axes show at first."""
+    """The axes first show some part of the good points around the best one."""
     variable = next(variable for variable in seen.scan.variables if variable.name == "mass")
     low, high = variable.low, variable.high
     best, whole = seen.columns["mass"][seen.best], side(seen, "mass", zoom=True).limits
@@ -54,8 +54,8 @@ def test_a_region_ends_within_its_axes_or_at_the_range(
     assert regions.x[[0, -1]] == pytest.approx(panel.x.limits), "the region would end before the axis"
 
 
-def test_only_dots_are_drawn_by_webgl(seen: Seen, live: Live) -> None:
-    """It joins the parts of a contour by straight lines."""
+def test_webgl_draws_only_dots(seen: Seen, live: Live) -> None:
+    """WebGL would join the parts of a contour by straight lines."""
     contours = 0
     for part in (region.pairs(seen, table_of(seen)), region.profiles(seen), physics.correlations(seen)):
         for picture in part.pictures:
@@ -67,7 +67,7 @@ def test_only_dots_are_drawn_by_webgl(seen: Seen, live: Live) -> None:
 
 
 @pytest.mark.parametrize("names", [4, MOST_WORDS + 1])
-def test_a_correlation_has_its_number_where_there_is_room(live: Live, names: int) -> None:
+def test_a_correlation_is_written_as_a_number_if_there_is_room(live: Live, names: int) -> None:
     values = np.where(np.tri(names, k=-1, dtype=np.bool_), -0.04, np.nan)
     values[1, 0] = -0.96
     labels = [f"v{k}" for k in range(names)]
@@ -82,8 +82,9 @@ def test_a_correlation_has_its_number_where_there_is_room(live: Live, names: int
     assert list(data["ink"]) == ["white"] + ["black"] * 5
 
 
-def test_the_star_of_a_profile_is_whole(seen: Seen) -> None:
+def test_the_star_of_a_profile_is_not_cut_off(seen: Seen) -> None:
     (profiles,) = [picture for picture in region.profiles(seen).pictures if picture.name == "profiles"]
+    assert profiles.panels
     for panel in profiles.panels:
         assert panel.y.limits is not None and panel.y.limits[0] < -0.03 * panel.y.limits[1]
 

@@ -1,4 +1,4 @@
-"""Which spectrum files are kept."""
+"""The NLL below which spectrum files are kept."""
 
 import math
 
@@ -30,7 +30,7 @@ codes: {toy: {function: "a:b", observables: {o: {mean: 1, sigma: 1}}}}
         ("Store Output Files: 'no'", -math.inf),
     ],
 )
-def test_the_nll_below_which_files_are_kept(tmp_path, setup, below):
+def test_the_setting_gives_the_nll_below_which_files_are_kept(tmp_path, setup, below):
     (tmp_path / "scan.yaml").write_text(FILE.replace("SETUP", setup))
     assert kept_below(read_scan_file(tmp_path / "scan.yaml"), Target(3.0)) == below
 
