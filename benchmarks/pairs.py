@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import subprocess
 import tempfile
@@ -135,6 +136,8 @@ def measure(scan: str, workers: int, batch: int, points: int) -> Cost:
                 dataset.record(received.outcomes)
 
         run(min(batch, 64), 0)  # opens connections, and lets gRPC's windows grow
+        gc.collect()
+        gc.freeze()  # as a scan does
         before, start = cpu_of(pid), time.perf_counter()
         rounds = max(1, points // batch)
         for iteration in range(rounds):

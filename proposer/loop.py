@@ -141,7 +141,7 @@ class Scan:
         """Adds the good points of an incomplete batch to the file of good points, and stores the time, however the scan
         ended.
         """
-        self._good_points.rewrite(self._dataset)
+        self._good_points.finish(self._dataset)
         self._save_time()
 
     def _run(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import gc
 import signal
 import socket
 import sys
@@ -159,6 +160,8 @@ async def _serve(
     if watched.spans is not None:
         evaluation.observers.append(Traces(watched.spans, description.codes))
     executor.health.tell(lambda: loop.call_soon_threadsafe(changed.set))
+    gc.collect()
+    gc.freeze()  # what is loaded stays, and is not looked through again
     await server.start()
     tasks = [asyncio.create_task(_follow(executor.health, changed, server, lambda: end(Ending.LOST)))]
     if lifetime is not None:

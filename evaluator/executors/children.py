@@ -11,11 +11,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from evaluator.leftovers import has_children, parents, running_name
 
-SHARE = 0.05
+SHARE = 0.02
 """The largest fraction of the time for looking for children, where this is not done after every point."""
 
 ROUNDS = 100
@@ -85,10 +84,16 @@ class Children:
 def own_children() -> set[int]:
     """The children of this process, also those that have ended and wait to be reaped."""
     try:
-        tasks = os.listdir("/proc/self/task")
-        return {int(pid) for task in tasks for pid in Path(f"/proc/self/task/{task}/children").read_text().split()}
+        return {int(pid) for task in os.listdir("/proc/self/task") for pid in _children_of(task)}
     except OSError:  # a thread has ended just now, or the kernel has no such files
         return {pid for pid, parent in parents().items() if parent == os.getpid()}
+
+
+def _children_of(task: str) -> list[bytes]:
+    """The children that a thread of this process has started."""
+    descriptor = os.open(f"/proc/self/task/{task}/children", os.O_RDONLY | os.O_CLOEXEC)
+    with open(descriptor, "rb", buffering=0) as file:
+        return file.readall().split()
 
 
 def end_children() -> None:

@@ -10,7 +10,10 @@ import struct
 import sys
 import threading
 import zlib
-from _signal import getsignal  # type: ignore[import-not-found]  # that of `signal` takes microseconds per call
+from _signal import (  # type: ignore[import-not-found]  # those of `signal` take microseconds per call
+    getsignal,
+    pthread_sigmask,
+)
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -75,7 +78,7 @@ class Surroundings:
             handlers = [getsignal(number) for number in _SIGNALS]
             if handlers != self._handlers:
                 self._restore_handlers(handlers)
-            signal.pthread_sigmask(signal.SIG_SETMASK, self._blocked)
+            pthread_sigmask(signal.SIG_SETMASK, self._blocked)
 
     def worn(self) -> str:
         """What the points have used up, so that another process must go on; empty as long as nothing is."""

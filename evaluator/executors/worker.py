@@ -32,6 +32,9 @@ GROUP_SECONDS = 0.01
 
 LARGEST_GROUP = 64
 
+SHORT_GROUP, SHORT_SECONDS = 16, 0.001
+"""So many points that take no longer go together, though another worker may have nothing to do meanwhile."""
+
 START_LIMIT = 600.0
 """Seconds that a worker may take to import its physics packages."""
 
@@ -51,7 +54,7 @@ class Worker:
     def __init__(self, shared: Shared, number: int) -> None:
         self._shared, self._number = shared, number
         self._seconds = math.inf  # seconds of a point, a running mean
-        self._together = 1  # points of the last message
+        self._together = 1  # the most points of a message since there was a slow one
         self._log = shared.root / f"worker-{number}.log"
         self._state = shared.root / f"worker-{number}.state"
         self._points = self._starts = self._step = self._requests = 0
@@ -188,10 +191,11 @@ class Worker:
         if self._seconds > QUICK:
             self._together = 1
             return []
-        jobs = self._shared.queue
-        wanted = int(GROUP_SECONDS / max(self._seconds, 1e-6))
+        jobs, seconds = self._shared.queue, max(self._seconds, 1e-6)
+        # a share for each worker, but one that is done in no time is not divided
+        wanted = max(jobs.qsize() // self._shared.count, min(int(SHORT_SECONDS / seconds), SHORT_GROUP))
         # at most twice the last ones: a few quick points do not show that the next ones are quick too
-        wanted = min(wanted, self._together, LARGEST_GROUP, jobs.qsize() // self._shared.count)
+        wanted = min(wanted, int(GROUP_SECONDS / seconds), 2 * self._together, LARGEST_GROUP) - 1
         more: list[Job] = []
         with contextlib.suppress(queue.Empty):
             while len(more) < wanted:
@@ -200,7 +204,7 @@ class Worker:
                     jobs.put(None)
                     break
                 more.append(job)
-        self._together = 1 + len(more)
+        self._together = max(self._together, 1 + len(more))
         return more
 
     def _try_together(self, group: list[Job]) -> bool:

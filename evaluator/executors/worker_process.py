@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gc
+import mmap
 import os
 import shutil
 import threading
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from time import monotonic, sleep  # by name, because a point may replace functions of `time`
@@ -25,7 +27,8 @@ from scanspec.raised import printable, what_was_raised
 PRELOAD = "LODESCAN_PRELOAD"
 """Environment variable for `evaluator.executors.preload`: the scan file's folder, then the physics modules."""
 
-LONGEST_PATH = 1000  # characters, of a scratch folder
+STATE_SIZE = 100
+"""Bytes of a state behind the path of the scratch root."""
 
 ALONE, IN_COMPANY = "alone", "accompanied"
 """The words in the file `state` that say whether threads of earlier points still run."""
@@ -106,7 +109,7 @@ def work(pipe: Connection, scan: ScanFile, root: str, *, log: str, state: str, m
     descriptor = os.open(log, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_TRUNC, 0o600)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
-    progress = os.open(state, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
+    progress = _shared_with_the_evaluator(state, len(os.fsencode(root)) + STATE_SIZE)
     try:
         chain = Chain(scan)
         chain.load()
@@ -130,22 +133,24 @@ def work(pipe: Connection, scan: ScanFile, root: str, *, log: str, state: str, m
             return
         outcomes, worn = answers.begin(request, len(points)), ""
         on_step = answers.say if len(points) == 1 else None
+        now = _threads() - answers.threads
         for point_id, variables, folder, spectra_below in points:
             if surroundings is not None:
                 surroundings.seed(point_id, variables)
-            beside = _threads() - answers.threads
-            company = ALONE if beside <= threads else IN_COMPANY
-            os.pwrite(progress, f"{folder:<{LONGEST_PATH}}{company:>{len(IN_COMPANY) + 1}}".encode(), 0)
+            beside, company = now, ALONE if now <= threads else IN_COMPANY
+            progress[:] = os.fsencode(f"{folder} {company}").ljust(len(progress))
             outcomes.append(chain.evaluate(variables, folder, on_step, spectra_below))
             try:
                 if surroundings is not None:
                     surroundings.restore()
                     worn = worn or surroundings.worn()
+                now = _threads() - answers.threads
                 if outcomes[-1].status in (Status.OK, Status.INVALID):  # threads that outlive it beside it harm nobody
-                    threads = min(beside, _threads() - answers.threads)
+                    threads = min(beside, now)
                 if children.end_strays() or chain.used_scratch:
                     shutil.rmtree(folder, ignore_errors=True)
-                os.ftruncate(descriptor, 0)  # what one point printed must not fill the disk over a long scan
+                if os.lseek(descriptor, 0, os.SEEK_END):
+                    os.ftruncate(descriptor, 0)  # what one point printed must not fill the disk over a long scan
             except BaseException as error:  # noqa: BLE001  # whatever the point has done to what this needs
                 worn = f"breaks its process ({printable(what_was_raised(error))})"
                 break
@@ -154,6 +159,14 @@ def work(pipe: Connection, scan: ScanFile, root: str, *, log: str, state: str, m
         answers.end()
         if worn:
             os._exit(0)  # threads may be left, for which an orderly end would wait
+
+
+def _shared_with_the_evaluator(path: str, size: int) -> mmap.mmap:
+    """The file of the state in memory, which outlives this process: to write a file takes as long as a quick point."""
+    with open(path, "wb+", opener=partial(os.open, mode=0o600)) as file:
+        file.write(b" " * size)  # so that it has its place on the disk
+        file.flush()
+        return mmap.mmap(file.fileno(), size)
 
 
 def _threads() -> int:

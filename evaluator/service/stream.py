@@ -31,6 +31,9 @@ LINGER = 0.05
 finish in less time.
 """
 
+SOON = 0.01
+"""Seconds within which all points of a stream will have finished: then their results go together."""
+
 QUICK = 0.01
 """Points that take less than this time in seconds are quick. The message of a slower point costs little compared with
 the point, and a result that is sent cannot be lost.
@@ -171,8 +174,14 @@ class Stream:
         ahead = len(self.running) - len(self.finished) - self._executor.concurrency  # points that no worker has begun
         # the client should send more points when this many have finished
         half = len(self.finished) + max(ahead, 0) // 2
+        start = self._loop.time()
         await self._until(len(self.running), COALESCE)
-        if all(sum(job.outcome.seconds) < QUICK for job in [*self.finished]):  # a copy: workers add to it meanwhile
+        finished = [*self.finished]  # a copy: workers add to it meanwhile
+        if all(sum(job.outcome.seconds) < QUICK for job in finished):
+            left = len(self.running) - len(finished)
+            needed = left * (self._loop.time() - start) / max(len(finished), 1)  # at this pace, for all that is left
+            if needed <= SOON:
+                await self._until(len(self.running), 2.0 * needed)
             await self._until(half, LINGER)
         self._listen(1)
 

@@ -133,6 +133,20 @@ class Columns:
         values = ", ".join(f"{_quoted(name)} = ?" for name in names)
         return f"UPDATE points SET {values} WHERE id = ?"  # noqa: S608 - quoted
 
+    @property
+    def scored(self) -> str:
+        """The query for points with an NLL, by id, of batches from one to another: id, iteration, origin, variables,
+        observables, NLL.
+        """
+        first, width = 6 + len(self.variables), len(self.observables)
+        id_, batch, iteration, origin, _, nll, *_ = map(_quoted, self.names)
+        names = [id_, iteration, origin, *map(_quoted, self.names[6 : first + width]), nll]
+        start = "SELECT first_id FROM batches WHERE number = ?"
+        return (
+            f"SELECT {', '.join(names)} FROM points WHERE {id_} >= ({start}) AND {batch} <= ? "  # noqa: S608 - quoted
+            f"AND {nll} IS NOT NULL ORDER BY {id_}"
+        )
+
     def _rows(self) -> list[tuple[str, str, str, str, str, str, str, str]]:
         """Kind, quantity, wanted name, type, unit, code, likelihood and description of each column."""
         rows = [("point", "", name, kind, "", "", "", about) for name, (kind, about) in _FIRST.items()]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import importlib
 import io
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -53,20 +54,20 @@ class GoodPoints:
         self._variables, self._observables, self._target = variables, observables, target
         self._last = 0  # the last batch that was added
         self._written = target  # with the threshold of the rows in the file
+        self._is_whole = False  # whether the file has all good points up to that batch
 
     def start(self, dataset: Dataset) -> None:
         """Writes the good points of all complete batches."""
         self._last = dataset.complete_batches()
         self.rewrite(dataset, self._last)
+        self._is_whole = True
 
     def rewrite(self, dataset: Dataset, last_batch: int | None = None) -> None:
         """Rewrites the table with all good points, up to batch `last_batch` if that is given."""
         header = ["id", "iteration", "origin", *self._variables, *self._observables, "NLL"]
         self._written = dataset.now(self._target)
-        import pandas as pd  # imported here, because code that only needs the name of the table need not wait for it
-
         with writing(self.path.parent, self.path.name) as file:
-            file.write(pd.DataFrame(columns=[as_text(name) for name in header]).to_csv(index=False).encode())
+            file.write(_to_csv([[as_text(name) for name in header]]))
             self._rows = 0
             self._append(file, dataset, 1, last_batch)
 
@@ -75,23 +76,39 @@ class GoodPoints:
         threshold.
         """
         if (complete := dataset.complete_batches()) > self._last:
-            if self.path.exists() and dataset.now(self._target) == self._written:
-                with writing(self.path.parent, self.path.name, append=True) as file:
-                    self._append(file, dataset, self._last + 1, complete)
-            else:
-                self.rewrite(dataset, complete)
-            self._last = complete
+            self._add(dataset, complete)
+            self._last, self._is_whole = complete, True
+
+    def finish(self, dataset: Dataset) -> None:
+        """Adds those of batches that are not complete, however a scan ends. After an interrupt it is called again."""
+        self._add(dataset, None)
+
+    def _add(self, dataset: Dataset, last: int | None) -> None:
+        is_whole, self._is_whole = self._is_whole, False  # an interrupt may leave a part of what is added
+        if is_whole and self.path.exists() and dataset.now(self._target) == self._written:
+            with writing(self.path.parent, self.path.name, append=True) as file:
+                self._append(file, dataset, self._last + 1, last)
+        else:
+            self.rewrite(dataset, last)
 
     def _append(self, file: BinaryIO, dataset: Dataset, first: int, last: int | None) -> None:
-        for part in dataset.results(first_batch=first, target=self._written):
-            frame = to_frame(part, self._variables, self._observables)
-            if last is not None:
-                frame = frame[part.batches <= last]
-            if len(frame) > self._most - self._rows:
-                frame = frame[: int(self._most - self._rows)]
-            self._rows += len(frame)
-            frame = frame[["id", "iteration", "origin", *self._variables, *self._observables, "NLL"]]
-            file.write(_for_csv(frame).to_csv(header=False, index=False).encode())
+        values, observables = len(self._variables), len(self._observables)
+        for part in dataset.good_rows(self._written, first_batch=first, last_batch=last):
+            rows = part if len(part) <= self._most - self._rows else part[: int(self._most - self._rows)]
+            self._rows += len(rows)
+            file.write(
+                _to_csv(
+                    (id_, iteration, as_text(origin), *numbers[: values + observables], numbers[-1])
+                    for id_, iteration, origin, *numbers in rows
+                )
+            )
+
+
+def _to_csv(rows: Iterable[Sequence[object]]) -> bytes:
+    """Numbers as short as they can be read back, and None as nothing."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue().encode()
 
 
 def to_frame(part: Results, variables: list[str], observables: list[str]) -> pd.DataFrame:

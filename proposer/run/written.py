@@ -27,40 +27,44 @@ class Written:
     """Watches the file `path` and its WAL, which the connection `db` writes. `wal`: whether it has a WAL."""
 
     def __init__(self, path: Path, db: sqlite3.Connection, *, wal: bool) -> None:
-        self._path, self._wal_path, self._db, self.wal = path, f"{path}-wal", db, wal
+        self._path, self._wal_path, self._db, self.wal = str(path), f"{path}-wal", db, wal
         self._frame = _FRAME_HEADER + int(db.execute("PRAGMA page_size").fetchone()[0])
-        self._file = _status(path)
+        self._file = _status(self._path)
         self._wal_file: os.stat_result | None = None
         self._header = b""
 
     def note(self) -> None:
         """Notes the state of the files after a commit. Raises DatasetError like `check`."""
-        self.check(committed=True)
-        self._file = _status(self._path)
-        if self.wal and (now := _status(self._wal_path)) is not None and now.st_size > _HEADER:
+        self._file, now, header = self._look(committed=True)
+        if self.wal and now is not None and now.st_size > _HEADER:
             # before the first commit, SQLite has made the WAL but not written into it
-            self._wal_file, self._header = now, self._read(0, _HEADER)
+            self._wal_file, self._header = now, header
 
-    def check(self, *, committed: bool = False) -> None:
-        """Raises DatasetError if a file was removed, replaced or truncated, after saving what can be saved.
+    def check(self) -> None:
+        """Raises DatasetError if a file was removed, replaced or truncated, after saving what can be saved."""
+        self._look(committed=False)
 
-        `committed`: the connection itself has just written, perhaps after the truncated end.
+    def _look(self, *, committed: bool) -> tuple[os.stat_result | None, os.stat_result | None, bytes]:
+        """Checks both files. Returns the state of each and the header of the WAL. `committed`: the connection itself
+        has just written, perhaps after the truncated end.
         """
-        if what := _change(self._file, _status(self._path)):
+        file = _status(self._path)
+        if what := _change(self._file, file):
             self._end(self._path, what)
-        if (before := self._wal_file) is None:
-            return
-        now = _status(self._wal_path)
-        begun_anew = committed and _salt(self._read(0, _HEADER)) == (_salt(self._header) + 1) % 2**32
-        what = _change(before, now) if not begun_anew or now is None or now.st_ino != before.st_ino else ""
+        before, now = self._wal_file, _status(self._wal_path) if self.wal else None
         # a kill, or SQLite's limit on its size, may leave a part of a page after the last complete one
-        last_page = _HEADER + (max((before.st_size - _HEADER) // self._frame, 1) - 1) * self._frame
-        if not what and not begun_anew and (not any(self._read(0, 4)) or not any(self._read(last_page, 4))):
-            what = _CUT_OFF
-        if what:
-            self._end(self._wal_path, what)
+        pages = 1 if before is None else max((before.st_size - _HEADER) // self._frame, 1)
+        header, last_page = self._read_wal(_HEADER + (pages - 1) * self._frame) if self.wal else (b"", b"")
+        if before is not None:
+            begun_anew = committed and _salt(header) == (_salt(self._header) + 1) % 2**32
+            what = _change(before, now) if not begun_anew or now is None or now.st_ino != before.st_ino else ""
+            if not what and not begun_anew and (not any(header[:4]) or not any(last_page)):
+                what = _CUT_OFF
+            if what:
+                self._end(self._wal_path, what)
+        return file, now, header
 
-    def _end(self, file: Path | str, what: str) -> None:
+    def _end(self, file: str, what: str) -> None:
         if self.wal and what is _CUT_OFF and file == self._wal_path:
             self._forget_index()
         elif self.wal:
@@ -80,14 +84,14 @@ class Written:
             finally:
                 os.close(descriptor)
 
-    def _read(self, start: int, size: int) -> bytes:
-        """Bytes of the WAL; empty if the WAL is gone."""
+    def _read_wal(self, last_page: int) -> tuple[bytes, bytes]:
+        """The header of the WAL and the first bytes of its last page; empty if the WAL is gone."""
         try:
             descriptor = os.open(self._wal_path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError:
-            return b""
+            return b"", b""
         try:
-            return os.pread(descriptor, size, max(start, 0))
+            return os.pread(descriptor, _HEADER, 0), os.pread(descriptor, 4, last_page)
         finally:
             os.close(descriptor)
 
@@ -100,7 +104,7 @@ def _salt(header: bytes) -> int:
 _GONE, _CUT_OFF = "removed or replaced", "cut off"
 
 
-def _status(file: Path | str) -> os.stat_result | None:
+def _status(file: str) -> os.stat_result | None:
     try:
         return os.stat(file, follow_symlinks=False)
     except OSError:

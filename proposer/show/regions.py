@@ -40,7 +40,7 @@ class Regions:
 
     def add(self, u: Floats, values: Floats, nll: float = 0.0) -> None:
         """Adds a good point: `u` in the unit cube and `values` in physical units, shape (d,) each."""
-        self._points.append((u, values, nll))
+        self._points.append((u.copy(), values.copy(), nll))  # a view would keep its whole batch in memory
         if len(self._points) > MOST_KEPT:
             self._points = self._points[::2]
             self._looked_at //= 2

@@ -9,7 +9,7 @@ from lodescan.v1 import evaluation_pb2 as pb
 from proposer.evaluation.backend import Description
 from proposer.evaluation.work import MOST_TRIES, Received
 from proposer.types import Outcome
-from proposer.wire.messages import to_outcome
+from proposer.wire.messages import numbers_of, to_outcome
 from proposer.wire.remote import Link
 from proposer.wire.under_way import UnderWay
 
@@ -28,7 +28,8 @@ def take_results(
     killed: list[int] = []
     least, codes = description.least_losses, len(description.codes) or SECONDS_OF_NAMELESS
     again, returned, raced = [], time.time(), 0
-    for result in response.results:
+    results = list(response.results)
+    for result, numbers in zip(results, numbers_of(results, least), strict=True):
         point = result.point_id
         if point not in link.out:
             _say_that_it_strays(link, point, say)
@@ -44,7 +45,8 @@ def take_results(
                 again.append(point)
             points.moved.discard(point)
             continue
-        outcome = to_outcome(result, least, codes, (link.address, link.out[point], returned))
+        came = link.address, link.out[point], returned
+        outcome = to_outcome(result, numbers, least, codes=codes, came=came)
         seconds = sum(outcome.seconds)
         link.answer(point, seconds)
         if point not in work.rows:

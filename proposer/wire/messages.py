@@ -7,11 +7,15 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from lodescan.v1 import evaluation_pb2 as pb
 from proposer.evaluation.backend import Description
 from proposer.evaluation.work import MOST_TRIES
-from proposer.types import Observable, Outcome, Status
+from proposer.types import Floats, Observable, Outcome, Status
 from scanspec import Kind, Likelihood
 from scanspec.likelihoods import LARGEST_LOSS
 from scanspec.terms import Term
@@ -52,6 +56,9 @@ SUM = 1e-6
 """The tolerance for the difference between the NLL and the sum of the losses, relative to the sum of their magnitudes
 (or to 1).
 """
+
+TOGETHER = 8
+"""The smallest number of results whose NLLs are checked together."""
 
 _CAP = LARGEST_LOSS * (1.0 + SUM)
 
@@ -157,21 +164,60 @@ _STATUS = {
 }
 
 
-def to_outcome(result: pb.Result, least: Least, codes: int, came: Came) -> Outcome:
+class Numbers(NamedTuple):
+    """The observables and losses of a result, with one number too many if it has too many. `is_sound`: the numbers are
+    known to be complete and consistent.
+    """
+
+    observables: list[float]
+    losses: list[float]
+    is_sound: bool
+
+
+def numbers_of(results: Sequence[pb.Result], least: Least) -> list[Numbers]:
+    """The numbers of results. All are checked together, because checking each takes as long as storing it."""
+    width = len(least)
+    found = [(result.observables[: width + 1], result.losses[: width + 1]) for result in results]  # as lists
+    whole = [
+        number
+        for number, (result, (observables, losses)) in enumerate(zip(results, found, strict=True))
+        if len(observables) == len(losses) == width and result.HasField("nll")
+    ]
+    sound = set[int]()
+    if width and len(whole) >= TOGETHER:
+        table = np.array([[*found[number][0], *found[number][1], results[number].nll] for number in whole])
+        sound.update(whole[row] for row in np.flatnonzero(_are_sound(table, least)).tolist())
+    return [Numbers(*lists, number in sound) for number, lists in enumerate(found)]
+
+
+def _are_sound(table: Floats, least: Least) -> NDArray[np.bool_]:
+    """The check of `_fault_of_nll` for many results. `table`: observables, losses, NLL; shape (n, 2 m + 1)."""
+    width = len(least)
+    values, losses, nlls = table[:, :width], table[:, width:-1], table[:, -1]
+    bounds = np.array(least)
+    with np.errstate(all="ignore"):
+        bound = np.where(np.isfinite(values), bounds[:, 0], bounds[:, 1])
+        sizes = np.abs(losses).sum(axis=1)
+        possible = (np.abs(losses) <= _CAP) & (losses >= bound - SUM * np.maximum(1.0, np.abs(bound)))
+        adds_up = np.abs(nlls - losses.sum(axis=1)) <= SUM * np.maximum(1.0, sizes)
+    return np.asarray(possible.all(axis=1) & adds_up)
+
+
+def to_outcome(result: pb.Result, numbers: Numbers, least: Least, *, codes: int, came: Came) -> Outcome:
     """Converts a result into an Outcome with the right numbers of values: as many observables as `least` has, or none,
     and the seconds of at most `codes` codes. An OK point with inconsistent numbers becomes FAILED, with a message.
     """
     (evaluator, sent, returned), width = came, len(least)
     begun = result.begun_at if 0.0 < result.begun_at < LONGEST_CLOCK else math.nan
-    # slices are lists, which are faster to read
-    observables, losses = result.observables[:width], result.losses[:width]
-    complete = len(result.observables) == width
+    observables, losses, is_sound = numbers
+    complete = len(observables) == width
     seconds = _to_seconds(result.seconds[:codes])
     warnings: Sequence[str] = [clean(warning) for warning in result.warnings[:MOST_WARNINGS]] if result.warnings else ()
-    status, message = _STATUS.get(result.status, Status.FAILED), clean(result.message)
+    status = _STATUS.get(result.status, Status.FAILED)
     if status is Status.OK:
-        fault = "" if complete and len(result.losses) == width else "not every observable with its loss"
-        fault = fault or _fault_of_nll(result, observables, losses, least)
+        fault = "" if complete and len(losses) == width else "not every observable with its loss"
+        if not (fault or is_sound):
+            fault = _fault_of_nll(result, observables, losses, least)
         if not fault:
             spectra, warnings = _to_spectra(result, warnings)
             return Outcome(
@@ -191,6 +237,8 @@ def to_outcome(result: pb.Result, least: Least, codes: int, came: Came) -> Outco
         status, message = Status.FAILED, f"the evaluator gave {fault}"
     elif result.status not in _STATUS:
         message = f"the evaluator gave a status that the contract does not have, {result.status}"
+    else:
+        message = clean(result.message)
     if result.status == pb.STATUS_KILLED:
         message = f"killed from outside {MOST_TRIES} times: {message}"
     missing = sorted({column for column in result.missing[:width] if column < width}) if complete else ()

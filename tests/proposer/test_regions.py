@@ -1,5 +1,7 @@
 """Regions of good points, in words for the live display."""
 
+import weakref
+
 import numpy as np
 import pytest
 
@@ -49,3 +51,13 @@ def test_regions_are_found_in_many_dimensions():
     there = middle.copy()
     there[3] = 0.9
     check_second(found(cloud(1, middle), cloud(2, there), names=names), "x3", 900)
+
+
+def test_a_good_point_does_not_keep_its_batch_in_memory():
+    regions, batches = Regions(["m0", "m12"]), []
+    for seed in range(3):
+        batch = np.random.default_rng(seed).random((1000, 2))
+        regions.add(batch[seed], batch[seed + 1])
+        batches.append(weakref.ref(batch))
+        del batch
+    assert [batch() for batch in batches] == [None] * 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,3 +29,15 @@ def test_a_late_point_with_a_lower_id_replaces_the_last_one() -> None:
     assert first.last == 7
     first.add([8])
     assert first.last == 7
+
+
+def test_a_good_point_takes_few_bytes() -> None:
+    points, first = 20_000, FirstGood(10**9)
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        first.add(range(10**6, 10**6 + points))
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert after - before < 12 * points
