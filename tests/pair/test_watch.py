@@ -108,6 +108,6 @@ def test_watch_names_a_folder_that_it_cannot_read(lodescan: Lodescan, tmp_path: 
     with open_dataset(tmp_path) as dataset:
         dataset.set_meta({"live": live})
     said = lodescan("watch", tmp_path)
-    assert said.code == 2 and "another version of lodescan works there" in said.err
+    assert said.code == 2 and "the scan uses another version of lodescan" in said.err
     with Dataset(tmp_path, read_only=True) as dataset:
         assert dataset.meta()["live"] == live
