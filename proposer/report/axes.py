@@ -16,14 +16,14 @@ from proposer.types import Floats
 from scanspec import ObservableSpec, PriorKind, Variable
 
 ROOM = 0.06
-"""Around the good points, as a share of what they span."""
+"""The margin around the good points, as a fraction of their span."""
 
 LONGEST = 40
-"""Letters of a label."""
+"""The largest number of letters of a label."""
 
 
 def side(seen: Seen, name: str, *, zoom: bool) -> Side:
-    """The axis of a variable or observable. `zoom`: over the good points, where there are any, else over its range."""
+    """The axis of a variable or observable: with `zoom` over the good points, if there are any, else over its range."""
     specs: dict[str, Variable | ObservableSpec] = {
         observable.name: observable for observable in seen.scan.all_observables()
     }
@@ -58,7 +58,7 @@ def plain(name: str) -> str:
 
 @lru_cache(maxsize=1000)
 def readable(label: str, instead: str) -> str:
-    """A label that matplotlib can draw: the TeX, or the other label where the TeX is invalid."""
+    """A label that matplotlib can draw: `label`, or `instead` if the TeX of `label` is invalid or too long."""
     try:
         MathTextParser("path").parse(label)
     except (ValueError, RuntimeError):
@@ -67,7 +67,7 @@ def readable(label: str, instead: str) -> str:
 
 
 def zoomed(limits: tuple[float, float] | None, values: Floats) -> tuple[float, float] | None:
-    """Limits for a logarithmic axis: from the least positive value where they begin at 0 or below."""
+    """Limits for a logarithmic axis. They begin at the smallest positive value if `limits` begin at 0 or below."""
     positive = values[drawable(values, "log")]
     if limits is None or limits[0] > 0 or not len(positive):
         return limits
@@ -104,7 +104,7 @@ def _roomy(values: Floats, scale: str) -> tuple[float, float]:
 
 
 def widened(seen: Seen, name: str, axis: Side, *, at_ends: tuple[bool, bool]) -> Side:
-    """The axis longer by a sixth at the low and the high end where asked, but not beyond the range of a variable."""
+    """The axis extended by a sixth at the chosen ends, but not beyond the range of a variable."""
     if axis.limits is None:
         return axis
     low, high = np.log(axis.limits) if axis.scale == "log" else np.array(axis.limits)
@@ -118,7 +118,7 @@ def widened(seen: Seen, name: str, axis: Side, *, at_ends: tuple[bool, bool]) ->
 
 
 def table_of(seen: Seen) -> Table:
-    """The table of points that all pictures of a run share."""
+    """The table of points for all pictures of a run."""
     rows = seen.shown
     kind = np.where(seen.good, 2, np.where(seen.ok, 1, 0))[rows].astype(np.int8)
     nll = np.where(seen.ok, seen.nll, np.nan)[rows]

@@ -1,4 +1,6 @@
-"""Draws the same pictures with Bokeh, for zooming, hovering and brushing. All dots of a run share one source."""
+"""Draws the pictures of the report with Bokeh, for zooming, hovering, and brushing. All dots of a run have
+one source.
+"""
 
 from __future__ import annotations
 
@@ -20,23 +22,23 @@ from proposer.show.marks import LIGHT, STRONG
 from proposer.types import Floats
 
 TEXT = "#5f6b78"
-"""Of axes, before the page's own colours are there."""
+"""The colour of axes before the page sets its own colours."""
 
 NUMBERED = ("#2f81d6", "#c4641a", "#128a6b", "#a85a97")
-"""Colours that stand out from light ground and from dark."""
+"""Colours that are clear on light and on dark ground."""
 
 BUDGET = 5_000_000
-"""Bytes of all points of a run in the page."""
+"""The largest size of a run's points in the page, in bytes."""
 
 CELLS = PuOr11[::-1]
-"""Of correlations, as in the images."""
+"""The colours of correlations, as in the images."""
 
 MOST_WORDS = 10
-"""Rows of cells above which there is no room for a number in each."""
+"""The largest number of rows of a picture whose cells show numbers."""
 
 _TOOLS = "pan,wheel_zoom,box_zoom,reset"
 _BRUSHES = "pan,wheel_zoom,box_zoom,box_select,lasso_select,reset"
-_BYTES = 16 / 3  # length in base64 of a number in single precision
+_BYTES = 16 / 3  # length of a number in single precision, in base64
 _FORM = """select.bk-input { background: var(--raised); color: var(--text); border-color: var(--soft); }
 label { color: var(--text); }"""
 _DASHES = ("solid", "dashed", "dotdash", "dotted")
@@ -46,12 +48,12 @@ class Live:
     """The Bokeh pictures of one run, with one source of points."""
 
     def __init__(self, table: p.Table, names: Sequence[str], hover: Sequence[str]) -> None:
-        """`names`: columns that may be drawn; `hover`: those that a point shows."""
+        """`names` are the columns for the axes; `hover` are the columns in the text of a point."""
         self.names = list(dict.fromkeys(["NLL", *names]))
         most = int(BUDGET / (_BYTES * (len(self.names) + 2)))
         rows = np.arange(len(table.kind))
         self.left_out = max(len(rows) - most, 0)
-        if self.left_out:  # bad points are left out before good ones; of both, an even choice remains
+        if self.left_out:  # bad points are left out first; the remaining good and bad points are evenly chosen
             others, good = rows[table.kind < 2], rows[table.kind == 2]
             kept = min(len(good), max(most - len(others), most * 2 // 3))
             rows = np.concatenate([_thin(others, most - kept), _thin(good, kept)])
@@ -286,12 +288,12 @@ def _bar(colours: LinearColorMapper, title: str) -> ColorBar:
 
 
 def _thin(rows: np.ndarray, most: int) -> np.ndarray:
-    """An even selection in the same order."""
+    """An evenly spaced selection in the same order."""
     return rows if len(rows) <= most else rows[np.unique(np.linspace(0, len(rows) - 1, max(most, 0)).astype(np.int64))]
 
 
 def _unique(names: Sequence[str]) -> list[str]:
-    """Makes names different from each other: Bokeh tells categories apart by their names."""
+    """Makes names unique, because Bokeh identifies categories by their names."""
     seen: dict[str, int] = {}
     found = []
     for name in names:

@@ -1,4 +1,4 @@
-"""The sections on what was asked and found, the best points, and how a run was made."""
+"""The sections on the settings and results of a run, its best points, and its versions."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from proposer.types import Status
 from scanspec import PriorKind, Variable
 
 BEST = 10
-"""Rows of the table of best points."""
+"""The number of rows in the table of best points."""
 
 MOST_COLUMNS = 24
-"""Columns of that table; the rest is in the exports."""
+"""The largest number of columns in the table of best points. The exports have all columns."""
 
 PRIORS = {
     PriorKind.UNIFORM: "uniform",
@@ -66,7 +66,7 @@ def _prior_rate(seen: Seen) -> str:
 
 
 def asked(seen: Seen) -> Part:
-    """The model: variables with priors, observables with likelihoods, the threshold."""
+    """The section on the model: variables with priors, observables with likelihoods, and the threshold."""
     words = [str(seen.scan.setup.text("description", ""))] if "description" in seen.scan.setup else []
     words.append(
         "Every valid point is good, because no observable has a likelihood."
@@ -112,7 +112,7 @@ def _prior(v: Variable) -> str:
 
 
 def best(seen: Seen) -> Part:
-    """The best points as a table, each with the command that runs it again."""
+    """The section with a table of the best points, and the commands that run them again."""
     if seen.best is None:
         return Part(["No point has an NLL."])
     ok = np.flatnonzero(seen.ok)
@@ -141,7 +141,7 @@ def best(seen: Seen) -> Part:
 
 
 def made_with(seen: Seen) -> Part:
-    """Versions, seed, digests, and what to cite as BibTeX."""
+    """The section with versions, seed, digests, and citations as BibTeX."""
     meta = seen.meta
     versions = meta.get("versions", {})
     rows = [

@@ -1,4 +1,4 @@
-"""The sections on where the good points are: every pair of variables, and the profile NLL."""
+"""The sections on the region of the good points: all pairs of variables, and the profile NLL."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from proposer.show.profiles import BINS, FEW, LEVELS, around, edges, profile, su
 from proposer.target import height
 
 MOST_VARIABLES = 12
-"""In the picture of all pairs: more cannot be read."""
+"""The largest number of variables in the picture of all pairs, which is unreadable with more."""
 
 MOST_PAIRS = 6
-"""Pairs that are drawn large, and profiled."""
+"""The largest number of pairs that are drawn large, and profiled."""
 
 MOST_PROFILES = 12
 
 WIDENED = 8
-"""How often the axes of a region are made longer: they grow at most tenfold."""
+"""The largest number of times that the axes of a region are extended. They grow at most tenfold."""
 
 
 def pairs(seen: Seen, table: Table) -> Part:
-    """Good points in every pair of variables, coloured by NLL."""
+    """The section with the good points in all pairs of variables, coloured by NLL."""
     names = [variable.name for variable in seen.variables]
     words, warnings, pictures = [_drawn(seen)], [], []
     for name, end, share in seen.hugged:
@@ -100,7 +100,7 @@ def _drawn(seen: Seen) -> str:
 
 
 def _where(seen: Seen) -> str:
-    """Describes the good region in words."""
+    """The spans of the good points in words."""
     if not seen.good.any():
         return "no point is good."
     good = {variable.name: seen.columns[variable.name][seen.good] for variable in seen.variables[:8]}
@@ -115,7 +115,7 @@ def _star(seen: Seen, x: str, y: str) -> list[Marks]:
 
 
 def restricted(seen: Seen) -> list[str]:
-    """Names of variables, the one first whose good points fill the least of its prior."""
+    """Names of the variables, in ascending order of the prior probability that their good points span."""
     index = {variable.name: k for k, variable in enumerate(seen.scan.variables)}
     spans = {variable.name: _span(seen, index[variable.name]) for variable in seen.variables}
     return sorted(spans, key=lambda name: spans[name])
@@ -141,7 +141,7 @@ def narrowest(seen: Seen, most: int = MOST_PAIRS) -> list[tuple[str, str]]:
 
 
 def profiles(seen: Seen) -> Part:
-    """The profile NLL of each variable, and of chosen pairs."""
+    """The section on the profile NLL of each variable, and of chosen pairs."""
     if seen.best is None:
         return Part(["No point has an NLL, so there is no profile."])
     best, ok = float(seen.nll[seen.best]), seen.ok
@@ -211,9 +211,9 @@ def profiles(seen: Seen) -> Part:
 
 
 def region_panel(seen: Seen, x: str, y: str, *, across: Side, up: Side, shares: Sequence[float]) -> Panel | None:
-    """Regions of the profile NLL of two columns at levels given as shares of probability; None without a range.
+    """A panel with regions of the profile NLL of two columns, at probabilities `shares`; None if a column has no range.
 
-    The axes go on until the regions end, or the range of a variable does.
+    The axes are extended to the end of the regions, but not beyond the range of a variable.
     """
     if seen.best is None or across.limits is None or up.limits is None:
         return None
