@@ -1,15 +1,15 @@
-# lodescan: `make` says what there is. Environments are made on first use, in
-# .envs/, from the files in locks/: one for the proposer, one for the evaluator.
+# `make` lists the targets. Environments are made in .envs/ on first use, from the files in locks/: one for the
+# proposer, one for the evaluator, and one for each physics code.
 
 SCAN ?= examples/simsusy_stau.yaml
 WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 export PYTHON ?= $(shell command -v python3.11 || command -v python3)
-# CPU builds of torch; where this is out of reach, torch comes from where pip looks.
+# CPU builds of torch. If this index cannot be reached, torch comes from pip's usual index.
 export TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 
 PROPOSER := .envs/proposer/bin
 DEV := .envs/dev/bin
-# Evaluators with tests of their own: small ones, which the fast tests have too, and those of the slow tests alone.
+# Physics environments with their own tests: the small ones are part of the fast tests, the others only of the slow ones.
 PHYSICS := simsusy camb
 SLOW_PHYSICS := flavio eos hazma classy dask slha
 
@@ -20,32 +20,32 @@ SLOW_PHYSICS := flavio eos hazma classy dask slha
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-scan: ## scan SCAN=FILE with both sides on this machine; the same again goes on; RUN=FOLDER
+scan: ## scan SCAN=FILE with both sides on this machine, in RUN=FOLDER; the same command again goes on
 	@tools/environment.sh proposer
 	@environment=$$($(PROPOSER)/python -m scanspec environment '$(SCAN)') && \
 	tools/environment.sh "$$environment" && \
 	exec $(PROPOSER)/lodescan run '$(SCAN)' --workers $(WORKERS) $(if $(RUN),--run '$(RUN)')
 
-up: ## the same in two containers
+up: ## scan SCAN=FILE in two containers
 	@tools/up.sh '$(SCAN)'
 
 down: ## stop the containers
 	@docker compose down
 
-test: environments physics-environments manifests ## fast tests, each in its environment
+test: environments physics-environments manifests ## the fast tests, each in its environment
 	@tools/test.sh 'not slow and not soak and not containers' $(PHYSICS)
 
-test-slow: environments physics-environments slow-environments browser ## slow tests: kills, long silences, real scans
+test-slow: environments physics-environments slow-environments browser ## the slow tests: kills, long silences, real scans
 	@tools/test.sh 'slow and not soak and not containers' $(PHYSICS) $(SLOW_PHYSICS)
 
-soak: environments ## what takes ten minutes: a point that is silent for so long, a million points through 16 evaluators
+soak: environments ## tests of ten minutes: a point that takes so long, and a million points through 16 evaluators
 	@$(PROPOSER)/python -m pytest -q -m soak tests/pair
 
-test-newer: ## the evaluator on a newer Python (NEWER=3.13), where this machine has it, and the proposer's lock
+test-newer: ## test the evaluator and the proposer's lock with a newer Python (NEWER=3.13), if this machine has it
 	@tools/newer-python.sh '$(or $(NEWER),3.13)'
 .PHONY: test-newer
 
-test-containers: environments ## images and compose; needs a container engine
+test-containers: environments ## test images and compose; needs a container engine
 	@$(PROPOSER)/python -m pytest -m containers --timeout 1800 tests/containers
 
 environments:
@@ -71,20 +71,20 @@ manifests:
 	@tools/environment.sh dev test
 .PHONY: manifests
 
-lint: dev ## style, imports between the two sides
+lint: dev ## check the style, and the imports between rooms
 	@$(DEV)/ruff check --output-format concise --quiet .
 	@$(DEV)/ruff format --check .
 	@$(DEV)/python tools/positional.py
 	@PYTHONPATH=.:proto $(DEV)/lint-imports --no-cache
 
-types: manifests environments ## types, each side in its own environment
+types: manifests environments ## check types, those of each side in its own environment
 	@tools/types.sh
 
-schema: ## docs/scan.schema.json, made from the keys of scan files
+schema: ## write docs/scan.schema.json from the keys of scan files
 	@$(PROPOSER)/python -m scanspec schema >docs/scan.schema.json
 .PHONY: schema
 
-docs: environments ## the documentation as a site, in site/
+docs: environments ## make the documentation as a site in site/
 	@tools/environment.sh docs
 	@tools/docs.sh
 .PHONY: docs
@@ -92,40 +92,40 @@ docs: environments ## the documentation as a site, in site/
 contract: dev ## generate the code in proto/ from the contract
 	@tools/contract.sh proto
 
-contract-check: dev ## is that code fresh, and does the contract keep what it promised?
+contract-check: dev ## check that this code is up to date, and that the contract is compatible with the released one
 	@tools/contract-check.sh
 
-bench: environments ## the benchmarks
+bench: environments ## measure what lodescan costs in addition to the physics
 	@$(PROPOSER)/python -m benchmarks
 
-bench-search: environments ## other scanners on the same problems; RIVALS=, PROBLEMS=, SEEDS=, UNTIL=good bound it
+bench-search: environments ## compare with other scanners; RIVALS=, PROBLEMS=, SEEDS=, UNTIL=good limit it
 	@$(PROPOSER)/python -m benchmarks.rivals --rivals '$(RIVALS)' --problems '$(PROBLEMS)' --seeds '$(SEEDS)' \
 	    --until '$(or $(UNTIL),map)'
 	@$(if $(strip $(RIVALS)$(PROBLEMS)),:,$(MAKE) --no-print-directory bench-physics)
 
-bench-physics: environments ## real scans of codes, and rivals on one of them; METHODS=, SCANS=, SEEDS= bound it
+bench-physics: environments ## scans of real codes, and other scanners on one of them; METHODS=, SCANS=, SEEDS= limit it
 	@for name in simsusy hazma camb; do tools/environment.sh $$name || exit 1; done
 	@$(PROPOSER)/python -m benchmarks.rivals.physics --methods '$(METHODS)' --scans '$(SCANS)' --seeds '$(SEEDS)'
 
-bench-parts: environments ## what each part of LODE buys
+bench-parts: environments ## measure what each part of LODE is worth
 	@$(PROPOSER)/python -m benchmarks.search.parts
 .PHONY: bench-physics bench-parts
 
-bench-idle: environments ## how long workers wait while the proposer thinks; SLEEP=, MODES=, GOOD= bound it
+bench-idle: environments ## measure how long workers are idle; SLEEP=, MODES=, GOOD= limit it
 	@$(PROPOSER)/python -m benchmarks.idle --seconds '$(or $(SLEEP),1 0.05 0.005)' \
 	    --modes '$(or $(MODES),lag0 lag1 lag2 eager)' --good '$(or $(GOOD),1000)'
 .PHONY: bench-idle
 
-bench-pool: environments ## points through 1 to 16 evaluators: speed-up, idle share, cost; SLEEP=, REPLICAS= bound it
+bench-pool: environments ## measure speed-up, idle share and cost with 1 to 16 evaluators; SLEEP=, REPLICAS= limit it
 	@$(PROPOSER)/python -m benchmarks.pool --seconds $(or $(SLEEP),1 0.1 0.01) --replicas $(or $(REPLICAS),1 2 4 8 16)
 .PHONY: bench-pool
 
-bench-slha: ## reading SLHA files, against pyslha and xslha
+bench-slha: ## compare reading of SLHA files with pyslha and xslha
 	@tools/environment.sh slha
 	@.envs/slha/bin/python -m benchmarks.slha
 .PHONY: bench-slha
 
-locks: ## make the lock files anew
+locks: ## make the lock files again
 	@tools/locks.sh
 
 clean: ## remove environments and caches; never runs/

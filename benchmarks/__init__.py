@@ -1,1 +1,1 @@
-"""What lodescan costs beside the physics; `make bench` runs all of it."""
+"""What lodescan costs in addition to the physics; `make bench` measures all of it."""

@@ -1,4 +1,6 @@
-"""`make bench`: what a point costs beside the physics, medians of three runs, with goals and the rival beside them."""
+"""`make bench`: what a point costs in addition to the physics; medians of three runs, with goals and with BSMArt's
+costs.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +16,8 @@ from benchmarks.rival import bsmart_costs
 
 RUNS = 3
 GOAL_IN_PROCESS, GOAL_WORKERS, GOAL_PROGRAM = 60.0, 150.0, 5.0  # microseconds, microseconds, milliseconds
-RATIO = 15  # in this process a point costs at most this part of BSMArt's CPU, in the same run at batches of 64
-GOAL_MEMORY = 1.2  # at ten times the points
+RATIO = 15  # goal: in this process a point takes at most 1/15 of BSMArt's CPU, in batches of 64
+GOAL_MEMORY = 1.2  # goal: the growth of memory when there are ten times the points
 
 
 def main() -> None:
@@ -43,7 +45,7 @@ def main() -> None:
     for workers in (1, 2):
         for batch, points in ((1, 64), (64, 512), (1000, 1000)):
             cost = _median([measure(COPY, workers, batch, points) for _ in range(RUNS)])
-            # two workers share a batch of many points; a batch of one leaves the second idle
+            # two workers share a batch of many points, but with one point the second worker is idle
             over = cost.wall / 1000 * min(workers, batch) - bare
             verdict = "met" if over <= GOAL_PROGRAM else f"missed by {over - GOAL_PROGRAM:.1f}"
             print(
@@ -72,7 +74,7 @@ def _median(costs: list[Cost]) -> Cost:
 
 
 def _bare_program() -> float:
-    """Milliseconds of `cp` alone, started from Python."""
+    """Milliseconds of one `cp` started from Python."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "in").write_text(TEMPLATE)

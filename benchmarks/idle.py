@@ -1,7 +1,8 @@
-"""`make bench-idle`: how long workers wait for points while LODE thinks, and what it costs in points that they do not.
+"""`make bench-idle`: how long workers are idle while LODE chooses points, and what it costs to keep them busy.
 
-A real scan of toy3d: an evaluator process with 8 workers, and a Python code that sleeps before it computes.
-Idle: 1 - (seconds in the code, all points together) / (8 x seconds from the first point's start to the last one's end).
+Each run is a real scan of toy3d: an evaluator process with 8 workers, and a Python code that sleeps before it computes.
+The idle share is 1 - (seconds in the code, summed over all points) / (8 x seconds from the start of the first point to
+the end of the last). The cost of busy workers is that the scan needs more points.
 """
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ from scanspec import Variable
 
 WORKERS = 8
 GOALS = {1.0: 0.02, 0.05: 0.10}
-"""The most that workers may be idle, by seconds a point, in a scan with LODE's own lag and in an eager one."""
+"""The largest share of time that workers may be idle, by the seconds of a point, in a scan with LODE's lag and in an
+eager one.
+"""
 LAGS = {"lag0": 0, "lag1": 1, "lag2": 2, "eager": 1}
 
 SCAN = """
@@ -60,8 +63,10 @@ def toy3d(point):
 
 @dataclass(frozen=True)
 class Run:
-    """`idle`: a share. `wall`: seconds from the first point to the last. `to_good`: evaluations until the good points
-    were found, of `evaluated`. `cells`: of the good region's 256 parts, the share that these hold."""
+    """`idle`: the idle share of the workers. `wall`: seconds from the first point to the last. `to_good`: evaluations
+    until the good points were found. `evaluated`: all evaluations. `cells`: the share of the good region's 256 parts
+    that hold a good point.
+    """
 
     idle: float
     wall: float
@@ -71,7 +76,7 @@ class Run:
 
 
 def measure(problem: Problem, seconds: float, mode: str, good: int, seed: int) -> Run:
-    """Runs one scan to the end; `mode`: a key of LAGS."""
+    """Runs one scan to its end; `mode`: a key of LAGS."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         code = CODE.format(log=str(folder / "log"), seconds=seconds)
@@ -101,7 +106,7 @@ def measure(problem: Problem, seconds: float, mode: str, good: int, seed: int) -
         times = np.fromfile(folder / "log").reshape(-1, 2)
     u, nll = np.concatenate([part.u for part in parts]), np.concatenate([part.nll for part in parts])
     if len(times) != len(u) or not np.allclose(nll, problem.evaluate(u)[1]):
-        raise RuntimeError("the code that sleeps is not the problem, or a point was evaluated twice")
+        raise RuntimeError("the code gave other values than the problem, or a point was evaluated twice")
     found = np.flatnonzero(nll < problem.threshold)[:good]
     idle, wall = idle_share(times, WORKERS)
     return Run(idle, wall, int(found[-1]) + 1, len(u), Cells.of_problem(problem).occupied(u[found]))
@@ -116,14 +121,14 @@ def idle_share(times: Floats, workers: int) -> tuple[float, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", default="1 0.05 0.005", help="of a point, separated by spaces")
-    parser.add_argument("--modes", default=" ".join(LAGS), help="separated by spaces")
+    parser.add_argument("--seconds", default="1 0.05 0.005", help="seconds of a point; several separated by spaces")
+    parser.add_argument("--modes", default=" ".join(LAGS), help="several separated by spaces")
     parser.add_argument("--good", type=int, default=1000, help="good points after which a scan ends")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     problem = PROBLEMS["toy3d"]
-    Cells.of_problem(problem)  # made at the first use, before anything is measured
+    Cells.of_problem(problem)  # made here, because the first use takes time
     print(f"LODE on toy3d to {arguments.good:,} good points, {WORKERS} workers, seed {arguments.seed}")
     print(f"{'s a point':>9} {'mode':>6} {'idle':>7} {'wall/s':>7} {'to good':>8} {'all':>6} {'cells':>6}   goal")
     for seconds in (float(text) for text in arguments.seconds.split()):

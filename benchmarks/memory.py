@@ -1,6 +1,5 @@
-"""Memory of the proposer's dataset as points are stored: it must stay flat.
-
-Of this process, with the dataset alone: no strategy, which learns from a bounded number of points.
+"""Memory of the proposer's dataset as points are stored: it must not grow. This process has only the dataset. A
+strategy is not needed, because it learns from a bounded number of points.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ DIM, OBSERVABLES, BATCH = 5, 10, 1000
 
 
 def memory_by_points(marks: tuple[int, ...]) -> list[tuple[int, float, float, float]]:
-    """At each number of points: memory and disk in MiB, and microseconds a point since the last mark."""
+    """For each number of points: memory and disk in MiB, and microseconds a point since the previous number."""
     rng = np.random.default_rng(0)
     rows = []
     with tempfile.TemporaryDirectory() as folder, Dataset(folder) as dataset:

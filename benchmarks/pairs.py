@@ -44,7 +44,9 @@ TEMPLATE = "BLOCK BENCH\n  1  x\n  2  y\n  3  z\n  4  w\n"
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one point, in microseconds: wall time; CPU of the proposer, the server, and its workers with programs."""
+    """Microseconds a point: wall time, and the CPU of the proposer, of the server, and of its workers with their
+    programs.
+    """
 
     wall: float
     proposer: float
@@ -53,7 +55,7 @@ class Cost:
 
     @property
     def cpu(self) -> float:
-        """CPU of everything."""
+        """The CPU of all processes."""
         return self.proposer + self.server + self.workers
 
 
@@ -61,7 +63,9 @@ class Cost:
 def serving(
     scan: str, workers: int, code: tuple[str, str] = ("bench_free.py", FREE_CODE)
 ) -> Iterator[tuple[Pool, int]]:
-    """An evaluator of a scan file's text and the name and text of its code, as a process, and its id."""
+    """Starts an evaluator for the text of a scan file, and the name and text of its code; gives a pool of it, and its
+    process id.
+    """
     with evaluators(scan, workers, code, number=1) as ((address,), (pid,)):
         pool = Pool([address], say=print)
         yield pool, pid
@@ -70,31 +74,35 @@ def serving(
 
 @contextlib.contextmanager
 def evaluators(scan: str, workers: int, code: tuple[str, str], *, number: int) -> Iterator[tuple[list[str], list[int]]]:
-    """The addresses of so many evaluators of one scan, and their processes' ids."""
+    """Starts so many evaluators of one scan; gives their addresses and process ids."""
     with contextlib.ExitStack() as opened:
         folder = Path(opened.enter_context(tempfile.TemporaryDirectory()))
         (folder / "scan.yaml").write_text(scan)
         (folder / code[0]).write_text(code[1])
         (folder / "bench.slha").write_text(TEMPLATE)
-        started = [opened.enter_context(_process(folder, workers, k)) for k in range(number)]
-        yield [_address(*one) for one in started], [process.pid for process, _ in started]
+        scan_file, files = folder / "scan.yaml", [folder / f"address{k}" for k in range(number)]
+        started = [opened.enter_context(evaluator_process(scan_file, file, workers)) for file in files]
+        addresses = [address_of(*one) for one in zip(started, files, strict=True)]
+        yield addresses, [process.pid for process in started]
 
 
 @contextlib.contextmanager
-def _process(folder: Path, workers: int, number: int) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
-    """An evaluator, and the file in which its address will be."""
-    address = folder / f"address{number}"
-    command = [str(EVALUATOR), "-m", "evaluator", "serve", str(folder / "scan.yaml"), "--listen", "127.0.0.1:0"]
+def evaluator_process(
+    scan: Path, address: Path, workers: int, python: Path = EVALUATOR
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Starts an evaluator of a scan file, which writes where it answers into the file `address`."""
+    command = [str(python), "-m", "evaluator", "serve", str(scan), "--listen", "127.0.0.1:0"]
     command += ["--workers", str(workers), "--address-file", str(address)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    quiet = subprocess.DEVNULL
+    process = subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet)
     try:
-        yield process, address
+        yield process
     finally:
         process.terminate()
         process.wait()
 
 
-def _address(process: subprocess.Popen[bytes], file: Path) -> str:
+def address_of(process: subprocess.Popen[bytes], file: Path) -> str:
     """Waits until the evaluator answers."""
     deadline = time.monotonic() + 300
     while not file.exists():
@@ -106,7 +114,7 @@ def _address(process: subprocess.Popen[bytes], file: Path) -> str:
 
 @contextlib.contextmanager
 def temporary_dataset() -> Iterator[Dataset]:
-    """A dataset on the disk, which is removed afterwards."""
+    """A dataset on the disk that is removed afterwards."""
     with tempfile.TemporaryDirectory() as folder, Dataset(folder) as dataset:
         yield dataset
 
@@ -127,7 +135,7 @@ def measure(scan: str, workers: int, batch: int, points: int) -> Cost:
             for received in evaluator.evaluate(work, wait=60.0, until=float("inf")):
                 dataset.record(received.outcomes)
 
-        run(min(batch, 64), 0)  # connections, first windows
+        run(min(batch, 64), 0)  # opens connections, and lets gRPC's windows grow
         gc.collect()
         gc.freeze()  # as a scan does
         before, start = cpu_of(pid), time.perf_counter()
@@ -141,7 +149,9 @@ def measure(scan: str, workers: int, batch: int, points: int) -> Cost:
 
 
 def cpu_of(server: int) -> tuple[float, float, float]:
-    """Seconds of CPU so far: this process, the server, and every process below it, also those that ended."""
+    """Seconds of CPU so far of this process, of the server, and of all its descendants, including those that have
+    ended.
+    """
     own = os.times()
     tick = os.sysconf("SC_CLK_TCK")
     total = {"server": 0.0, "others": 0.0}

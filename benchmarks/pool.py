@@ -1,9 +1,9 @@
-"""`make bench-pool`: a code that sleeps, through 1 to 16 evaluators on loopback: how much sooner, and what it costs.
+"""`make bench-pool`: a code that sleeps, through 1 to 16 evaluators on loopback: the speed-up and the cost.
 
 Speed-up: points a second, divided by those of one evaluator in the same run. Idle: the share of the workers' time, from
-the first point to the last, in which no code ran. Cost: CPU of the proposer, and of the servers and workers of all
-evaluators, for a point that costs nothing: the same points through one evaluator and through all, in rounds that take
-turns, after a round that is not counted; the round of median cost.
+the first point to the last, in which no code ran. Cost: the CPU of the proposer, and of the servers and workers of all
+evaluators, for a point whose code takes no time. The same points go through one evaluator and through all, in turns;
+the first round does not count, and the round with the median cost is shown.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from proposer.wire.pool import Pool
 
 REPLICAS = (1, 2, 4, 8, 16)
 GOALS = {1.0: 15.2, 0.1: 14.0}
-"""How many times as quick 16 evaluators must be, by seconds a point."""
+"""The goal of the speed-up with 16 evaluators, by the seconds of a point."""
 
 GOAL_COST = 1.3
 POINTS_EACH = {1.0: 20, 0.1: 200, 0.01: 1000}
@@ -45,7 +45,9 @@ def sleeps(point):
 
 
 class Points:
-    """New points for the evaluators at some addresses, all of which take part and know a code that sleeps so long."""
+    """Sends new points to evaluators. All of these take part from the start, and the pool already knows how long their
+    points take.
+    """
 
     def __init__(self, addresses: list[str], sleep: float) -> None:
         self._pool, self._ids = Pool(addresses, say=lambda _: None), 0
@@ -55,7 +57,7 @@ class Points:
         self.evaluate(2 * len(addresses), sleep)
 
     def evaluate(self, count: int, sleep: float) -> float:
-        """Seconds until so many points are answered, whose code sleeps for so long."""
+        """Seconds until `count` points are answered, whose code sleeps for this time."""
         ids = np.arange(self._ids, self._ids + count)
         self._ids += count
         work = Work(["nap"])
@@ -66,12 +68,12 @@ class Points:
         return time.perf_counter() - start
 
     def close(self) -> None:
-        """Ends the connections."""
+        """Closes the connections."""
         self._pool.close()
 
 
 def rate_of(addresses: list[str], seconds: float) -> float:
-    """Points a second of a code that sleeps."""
+    """Points per second of a code that sleeps."""
     points, count = Points(addresses, seconds), POINTS_EACH[seconds] * len(addresses)
     rate = count / points.evaluate(count, seconds)
     points.close()
@@ -79,14 +81,14 @@ def rate_of(addresses: list[str], seconds: float) -> float:
 
 
 def costs(addresses: list[str], pids: list[int]) -> tuple[Cost, Cost]:
-    """Of a point whose code costs nothing: through one evaluator and through all."""
+    """The cost of a point whose code takes no time, through one evaluator and through all."""
     pools = [Points(addresses[:1], 0.0), Points(addresses, 0.0)]
     found: list[list[Cost]] = [[], []]
     for number in range(ROUNDS + 1):
         for points, values in zip(pools, found, strict=True):
             before = _cpu(pids)
             wall = points.evaluate(FREE_POINTS, 0.0)
-            if number > 0:  # in the first round, windows grow and modules are loaded
+            if number > 0:  # the first round does not count: gRPC's windows grow, and modules are loaded
                 spent = np.array([wall, *(_cpu(pids) - before)])
                 values.append(Cost(*(1e6 * spent / FREE_POINTS).tolist()))
     for points in pools:
@@ -96,7 +98,7 @@ def costs(addresses: list[str], pids: list[int]) -> tuple[Cost, Cost]:
 
 
 def _cpu(servers: list[int]) -> Floats:
-    """Seconds of CPU so far: this process, all servers, all workers."""
+    """Seconds of CPU so far of this process, of all servers, and of all workers."""
     each = np.array([cpu_of(pid) for pid in servers])
     return np.array([each[0, 0], *each[:, 1:].sum(axis=0)])
 

@@ -1,4 +1,4 @@
-"""The same cost in BSMArt 2.0.2, with its csv, in an environment of its own and in the same run."""
+"""The same cost in BSMArt 2.0.2, which writes a CSV file, in its own environment and in the same run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 ENVIRONMENT = Path(".envs/bsmart")
 PACKAGE = "bsmart==2.0.2"
 
-# Runs in BSMArt's environment: a tool that costs nothing, through its own run manager.
+# Runs in BSMArt's environment: a tool that takes no time, called by BSMArt's run manager.
 _PROGRAM = '''
 import contextlib, importlib, json, os, resource, sys, tempfile, time
 import numpy as np
@@ -60,7 +60,9 @@ with tempfile.TemporaryDirectory() as work:
 
 
 def bsmart_costs() -> list[tuple[int, int, float, float]] | None:
-    """Cores, points in a batch, wall and CPU microseconds a point; None where BSMArt cannot be installed or run."""
+    """For each run: cores, points in a batch, and microseconds of wall time and of CPU a point; None if BSMArt cannot
+    be installed or run.
+    """
     python = ENVIRONMENT / "bin" / "python"
     try:
         if not python.exists():

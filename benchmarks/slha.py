@@ -1,10 +1,10 @@
-"""Reading SLHA files: lodescan's reader against pyslha and xslha, in one run.
+"""Reading SLHA files: lodescan's reader compared with pyslha and xslha, in one run.
 
 usage: tools/environment.sh slha && .envs/slha/bin/python -m benchmarks.slha
 
-Each reads the same files into numbers, all blocks and decays. The last column is what a
-point costs that needs SPINFO and two masses. Values of all entries that pyslha
-has too must be the same.
+Each reads the same files into numbers, with all blocks and decays. The last column is the
+cost of a point that needs SPINFO and two masses. All values that pyslha also reads must
+agree.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ REPEATS, ROUNDS = 20, 7
 
 
 def everything(text: str) -> Spectrum:
-    """All entries and decays of a file, as numbers where they are numbers."""
+    """All entries and decays of a file, as numbers where possible."""
     spectrum = read_spectrum(text)
     for block in spectrum.all_blocks:
         for word in block.entries.values():
@@ -43,14 +43,14 @@ def everything(text: str) -> Spectrum:
 
 
 def masses(text: str) -> list[float]:
-    """What a typical point needs."""
+    """The entries that a typical point needs."""
     spectrum = read_spectrum(text)
     assert spectrum.spinfo is not None
     return [spectrum["MASS", 25], spectrum["MASS", 25]] if "MASS" in spectrum.blocks else []
 
 
 def seconds(read: Callable[[], object]) -> float:
-    """The best of some rounds, a read, in seconds of CPU."""
+    """Seconds of CPU for a read, the best of some rounds."""
     best = math.inf
     for _ in range(ROUNDS):
         start = time.process_time()
@@ -61,9 +61,8 @@ def seconds(read: Callable[[], object]) -> float:
 
 
 def differences(text: str) -> tuple[int, int]:
-    """How many numbers of pyslha there are, and how many of them are others here.
-
-    Raises ValueError where pyslha cannot read the file.
+    """The number of values that pyslha reads, and how many of them differ here. Raises ValueError if pyslha cannot read
+    the file.
     """
     count = differing = 0
     ours, theirs = read_spectrum(text), pyslha.readSLHA(text, ignorenomass=True)
@@ -75,7 +74,7 @@ def differences(text: str) -> tuple[int, int]:
             count += 1
             differing += to_float(ours.blocks[name.upper()].entries[indices]) != value
     for pdg, particle in theirs.decays.items():
-        if not particle.totalwidth:  # known from MASS alone
+        if not particle.totalwidth:  # the particle is known only from MASS
             continue
         count += 1
         differing += ours.decays[pdg].width != particle.totalwidth
@@ -109,7 +108,7 @@ def main() -> int:
 def _try(read: Callable[[], object]) -> float | None:
     try:
         return seconds(read)
-    except Exception:  # noqa: BLE001  # what another reader raises is its own affair
+    except Exception:  # noqa: BLE001  # another reader may raise anything
         return None
 
 

@@ -12,7 +12,7 @@ from types import FrameType
 PASSED_ON = signal.SIGRTMAX - 1
 """A signal that neither Python, nor the C library, nor batch systems use."""
 
-_seen: dict[int, int] = {}
+seen: dict[int, int] = {}
 """How often each of the two signals has arrived."""
 
 _raised = [0]
@@ -21,8 +21,8 @@ _raised = [0]
 
 def take_interrupts() -> None:
     """Makes the child raise KeyboardInterrupt for a SIGINT to itself or to its parent."""
-    _seen.update({signal.SIGINT: 0, PASSED_ON: 0})
-    for number in _seen:
+    seen.update({signal.SIGINT: 0, PASSED_ON: 0})
+    for number in seen:
         signal.signal(number, _interrupt)
 
 
@@ -32,7 +32,7 @@ def are_taken() -> bool:
 
 
 def _interrupt(number: int, _: FrameType | None) -> None:
-    _seen[number] += 1  # first, because the other signal may arrive at any later line
-    if (sent := max(_seen.values())) > _raised[-1]:
+    seen[number] += 1  # first, because the other signal may arrive at any later line
+    if (sent := max(seen.values())) > _raised[-1]:
         _raised[:] = [sent]
         raise KeyboardInterrupt

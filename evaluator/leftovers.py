@@ -16,6 +16,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Collection, Mapping
 from multiprocessing import resource_tracker, util
@@ -66,14 +67,22 @@ def let_forks_end() -> None:
     processes with SIGTERM, and asyncio would mistake a child's signal for its own.
     """
     ours = {number: signal.getsignal(number) for number in ENDING}
+    mask = threading.local()
+
+    def hold() -> None:  # a signal that the child got before `forget` would be lost
+        mask.before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+
+    def release() -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask.before)
 
     def forget() -> None:
         signal.set_wakeup_fd(-1)
         for number, handler in ours.items():
             if callable(handler) and signal.getsignal(number) is handler:
                 signal.signal(number, signal.SIG_DFL)
+        release()
 
-    os.register_at_fork(after_in_child=forget)
+    os.register_at_fork(before=hold, after_in_parent=release, after_in_child=forget)
 
 
 def kill_marked(mark: str, value: str | Path) -> set[int]:

@@ -4,7 +4,7 @@ import json
 
 
 def matching(point):
-    """lq1_2223 and lq3_2223 in 1/GeV^2, Warsaw basis at the scale M_S3 (arXiv:1603.04993)."""
+    """Writes lq1_2223 and lq3_2223 in 1/GeV^2, in the Warsaw basis at the scale M_S3 (arXiv:1603.04993)."""
     k = point["y_bmu"] * point["y_smu"] / point["M_S3"] ** 2
     values = {"lq1_2223": 3 / 4 * k, "lq3_2223": 1 / 4 * k}
     content = {"eft": "SMEFT", "basis": "Warsaw", "scale": point["M_S3"], "values": values}

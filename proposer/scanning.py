@@ -230,7 +230,6 @@ def _search(
     most = min(limits.evaluations, limits.points) if reads_rows(spec.setup) else limits.evaluations
     names = [observable.name for observable in description.observables]
     tally = read_tally(dataset, limits.points, settings.target, most, names)
-    tally.start = int(getattr(run.strategy, "start_points", 0))
 
     def explain(failed: Outcome) -> list[str]:
         found = dataset.point(failed.id)
@@ -288,10 +287,8 @@ def _threads(stored: RunRecord, *, networks: bool) -> Iterator[int]:
 def _introduce(asked: Asked, description: Description, *, folder: Path, seed: int, dataset: Dataset | None) -> None:
     """Prints what is scanned, and how. `dataset` is that of a run that goes on, else None."""
     spec, settings, limits, _, init = asked
-    say(
-        f"{spec.run_name}: {len(spec.variables)} variables; evaluator {description.backend}, "
-        f"{description.concurrency} points at once"
-    )
+    count = f"{len(spec.variables)} variable{'s' * (len(spec.variables) != 1)}"
+    say(f"{spec.run_name}: {count}; evaluator {description.backend}, {description.concurrency} points at once")
     target = (settings.target if dataset is None else dataset.now(settings.target)).describe()
     say(f"good: {target}; stops at {describe_limits(limits)}; seed {seed}; folder {folder}")
     for line in notes_on(spec, settings.target.threshold):

@@ -73,6 +73,8 @@ def parse(text: str, known: Collection[str], variables: int, others: Mapping[str
     if fault:
         what = fault.removeprefix(f"uses {text.strip()!r}, which ")  # 'A0' is not a variable
         raise ExpressionError(f"{text!r:.200} {what}{_odd_names(text, known)}")
+    if odd := _odd_names(text, known):  # x-y where x, y and x-y are names
+        raise ExpressionError(f"{text!r:.200} can be read in two ways{odd}")
     return tree
 
 
@@ -119,22 +121,28 @@ def _fault(tree: ast.AST, known: Collection[str], variables: int, others: Mappin
 
 def _odd_names(text: str, known: Collection[str]) -> str:
     """A hint about a name in the text that no expression can contain, such as x^2; empty if there is none."""
-    odd = [name for name in known if not name.isidentifier() and to_number(name) is None and name in text]
+    odd = [
+        name for name in known if name in text and _is_odd(name) and re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text)
+    ]
     return f"; the name {odd[0]!r} cannot stand in an expression: rename it, or use VARIABLE[i]" if odd else ""
+
+
+def _is_odd(name: str) -> bool:
+    return keyword.iskeyword(name) or (not name.isidentifier() and to_number(name) is None)
 
 
 def _why_not(text: str, known: Collection[str]) -> str:
     """Why a text cannot be parsed and what to write instead; empty if no reason is known."""
-    if odd := _odd_names(text, known):
-        return odd
     if not text.strip():
         return ": it is empty"
-    if fortran := re.search(r"(?<![\w.])(\d+\.?\d*|\.\d+)[dD]([+-]?\d+)(?!\w)", text):
-        return f": write {fortran[1]}e{fortran[2]} for {fortran[0]}"
     words = re.findall(r"[^\W\d]\w*", text)
     reserved = [word for word in words if keyword.iskeyword(word) and word not in _WORDS_OF_EXPRESSIONS]
     if reserved:
         return f": {reserved[0]} is a word of Python, and no name in an expression; rename it, or use VARIABLE[i]"
+    if odd := _odd_names(text, known):
+        return odd
+    if fortran := re.search(r"(?<![\w.])(\d+\.?\d*|\.\d+)[dD]([+-]?\d+)(?!\w)", text):
+        return f": write {fortran[1]}e{fortran[2]} for {fortran[0]}"
     if re.search(r"\d\s*[^\W\d]|\)\s*\(|\)\s*\w", text) and not re.search(r"\d[eE]\d", text):
         return ": is a * missing between two factors?"
     return ""

@@ -7,15 +7,14 @@ from hypothesis import HealthCheck, settings
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """For processes that tests start: what is written anew within a second would be read from its old byte code.
-
-    Not for the workers of pytest-xdist, which keep the compiled tests for the next run.
+    """Processes that tests start write no byte code: a file that a test changes within a second would be read from its
+    old byte code. The workers of pytest-xdist do write it, so that the next run finds compiled tests.
     """
     if hasattr(config, "workerinput") or not getattr(config.option, "numprocesses", None):
         os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
 
 
-# The same examples each time, however slow the machine is.
+# Hypothesis tries the same examples in every run, however slow the machine is.
 settings.register_profile(
     "lodescan", derandomize=True, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
 )

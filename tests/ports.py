@@ -4,7 +4,7 @@ import socket
 
 
 def free_port() -> int:
-    """One that was free just now."""
+    """A port that was free a moment ago."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port: int = found.getsockname()[1]

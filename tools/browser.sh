@@ -1,5 +1,5 @@
 #!/bin/bash
-# See to a browser for the tests of the report: Debian's chromium, which root may install here.
+# Provide a browser for the tests of the report: Debian's chromium, which is installed here if the user is root.
 set -euo pipefail
 [ -z "$(command -v chromium)" ] || exit 0
 if [ "$(id -u)" = 0 ] && [ -n "$(command -v apt-get)" ]; then

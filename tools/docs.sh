@@ -1,5 +1,5 @@
 #!/bin/bash
-# Make the documentation as a site, in site/; fails at a link or an anchor that leads nowhere.
+# Make the documentation as a site in site/. Fails at a broken link or anchor.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 PYTHONPATH=.:proto .envs/proposer/bin/python tools/site.py

@@ -1,9 +1,9 @@
 #!/bin/bash
-# Make or refresh one environment: .envs/NAME from locks/NAME.txt, this project
-# added in place. usage: tools/environment.sh NAME[@VERSION] [LOCK...]; further locks
-# (test) are installed on top, and evaluator@3.13 is the environment evaluator on
-# Python 3.13. Does nothing when all is as the locks say.
-# Packages come by uv, and by pip where there is no uv and none can be had.
+# Make or update one environment: .envs/NAME from locks/NAME.txt, with this project
+# installed in place. usage: tools/environment.sh NAME[@VERSION] [LOCK...]
+# Further locks, such as test, are installed on top. evaluator@3.13 is the environment
+# evaluator on Python 3.13. Does nothing if the environment agrees with the locks.
+# Packages are installed by uv, or by pip if uv cannot be installed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 name=${1%@*}
@@ -20,7 +20,7 @@ if [ -n "$version" ]; then
 fi
 
 mkdir -p .envs
-exec 9>"$env.lock"       # two commands at once: the second waits, then finds it made
+exec 9>"$env.lock"       # of two commands at once, the second waits and then finds the environment
 flock 9
 
 if ! cmp -s "locks/$name.txt" "$env/lock/$name.txt"; then
@@ -39,7 +39,7 @@ for lock in "${@:2}"; do
     install --no-deps -r "locks/$lock.txt"
     cp "locks/$lock.txt" "$env/lock/"
 done
-# The dev environment holds tools alone, never the project.
+# The dev environment has only tools, not the project.
 if [ "$name" != dev ] && ! cmp -s pyproject.toml "$env/lock/pyproject.toml"; then
     find_uv
     install --no-deps --editable .

@@ -1,10 +1,10 @@
 #!/bin/bash
-# What lodescan promises of a Python newer than that of the locks and images.
+# Test lodescan with a newer Python than that of the locks and images.
 # usage: tools/newer-python.sh VERSION
-# The evaluator's base is tested there, from its own lock. The proposer's lock is
-# resolved for it, from wheels alone, and must come out the same; its packages
-# are not installed (torch for another Python is large), so its tests do not run
-# there. A machine without this Python skips the tests and says so.
+# The tests of the evaluator run in the evaluator's base environment. The lock of the
+# proposer is resolved for this Python from wheels, and must give the same versions.
+# Its packages are not installed, because torch for another Python is large, so its
+# tests do not run. Without this Python the tests are skipped with a message.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 version=$1
@@ -24,12 +24,12 @@ fi
 
 find_uv
 if [ -z "$uv" ]; then
-    echo "skipped: the proposer's lock on Python $version, which takes uv to resolve"
+    echo "skipped: the proposer's lock on Python $version, which needs uv"
     exit $code
 fi
 resolved=$(mktemp)
 trap 'rm -f "$resolved"' EXIT
-# The names in one spelling: PyPI's Jinja2 is uv's jinja2.
+# Write names in one spelling: Jinja2 of PyPI is jinja2 in uv's output.
 names() { sed -E '/==/!d; s/\+[a-z0-9.]+$//' "$1" | tr 'A-Z_.' 'a-z--' | sort; }
 if "$uv" pip compile --quiet --no-deps --no-build --no-header --no-annotate --python-version "$version" \
     --output-file "$resolved" locks/proposer.txt && diff <(names locks/proposer.txt) <(names "$resolved"); then

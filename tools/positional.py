@@ -1,6 +1,5 @@
-"""Names the calls that pass more than five positional arguments: past that nobody sees which is which.
-
-Calls of what takes any number of the same thing (command lines, columns, choices) are left alone.
+"""Finds calls with more than five positional arguments, in which readers cannot see what each argument means. Functions
+that take any number of equal arguments (command lines, columns, choices) are allowed.
 """
 
 import ast

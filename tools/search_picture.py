@@ -29,7 +29,9 @@ PARTS = {"random": "0.45", "explore": "tab:orange", "probe": "tab:purple", "fill
 
 
 class Seen:
-    """What the search saw when it chose batch number SHOWN + 1: its model and the particles of its sampler."""
+    """Keeps what the search sees at each choice of a batch: the energies of its model, and the particles of its
+    sampler.
+    """
 
     def __init__(self) -> None:
         self.models: list[tuple[Floats, Particles]] = []
@@ -76,7 +78,7 @@ def _energy(u: Floats) -> Floats:
 
 
 def _region(axis: Axes) -> None:
-    """The true region, as a line."""
+    """Draws the border of the true region."""
     side = (np.arange(GRID) + 0.5) / GRID
     u = np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2)
     axis.contour(side, side, _energy(u).reshape(GRID, GRID), levels=[1.0], colors="black", linewidths=0.8)

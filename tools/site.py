@@ -30,7 +30,7 @@ PAGES |= {"SECURITY.md": "SECURITY.md", "examples/README.md": "examples.md"}
 
 
 def main() -> None:
-    """Makes .docs anew."""
+    """Makes .docs again from scratch."""
     shutil.rmtree(SITE, ignore_errors=True)
     (SITE / "reference").mkdir(parents=True)
     pages = PAGES | {f"docs/{path.name}": path.name for path in (ROOT / "docs").glob("*.md")}
@@ -47,7 +47,7 @@ def main() -> None:
 
 
 def with_links(page: Path, pages: dict[str, str]) -> str:
-    """The text of a page, its links as the site has them; a file that is not a page is copied beside the pages."""
+    """The text of a page with its links changed to those of the site; a linked file that is not a page is copied."""
 
     def replace(found: re.Match[str]) -> str:
         bang, words, target = found.groups()
@@ -108,7 +108,7 @@ def value_of(kind: dict[str, Any]) -> str:
 
 
 def commands() -> str:
-    """The help of every command, from its parser."""
+    """The help of every command, taken from its parser."""
     os.environ["COLUMNS"] = "110"
     parser = make_parser()
     (choices,) = (action for action in parser._actions if isinstance(action, argparse._SubParsersAction))  # noqa: SLF001
@@ -125,7 +125,7 @@ def commands() -> str:
 
 
 def python() -> str:
-    """What `import proposer` gives, from signatures and docstrings."""
+    """The names of `import proposer`, with their signatures and docstrings."""
     lines = ["# Python", "", "What `import proposer` gives. [From Python](../python.md) shows how to use it.", ""]
     for name in sorted(proposer.__all__):
         thing = getattr(proposer, name)
@@ -139,7 +139,7 @@ def python() -> str:
 
 
 def described(level: str, name: str, thing: Any) -> list[str]:
-    """Heading, signature and docstring of a public name."""
+    """The heading, signature and docstring of a public name."""
     call = "" if isinstance(thing, property) else str(inspect.signature(thing))
     call = re.sub(r"(: |-> )'([^']+)'", r"\1\2", call).replace("(self, ", "(").replace("(self)", "()")
     signature = ["```python", f"{name}{call}", "```", ""] if call else []
@@ -147,7 +147,7 @@ def described(level: str, name: str, thing: Any) -> list[str]:
 
 
 def fenced(text: str) -> str:
-    """A docstring, its example as a block of code."""
+    """A docstring with its example as a block of code."""
     return re.sub(
         r"^>>> .*?(?=\n\n|\Z)", lambda found: f"```pycon\n{found[0]}\n```", text, flags=re.MULTILINE | re.DOTALL
     )

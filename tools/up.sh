@@ -1,12 +1,12 @@
 #!/bin/bash
-# The pair in containers: build, scan SCAN, end with the proposer's exit code.
+# Run both sides in containers: build, scan SCAN, and end with the proposer's exit code.
 # usage: tools/up.sh SCAN
 set -euo pipefail
 cd "$(dirname "$0")/.."
 FOLDER=$(cd "$(dirname "$1")" && pwd)
 SCAN=$(basename "$1")
 LODESCAN_USER=$(id -u):$(id -g)
-LODESCAN_DONE_HINT=         # all ends with the scan: there is nothing left to stop
+LODESCAN_DONE_HINT=         # all containers end with the scan, so there is nothing to stop
 export FOLDER SCAN LODESCAN_USER LODESCAN_DONE_HINT
 
 log=$(mktemp)

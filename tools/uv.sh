@@ -1,6 +1,6 @@
-# How packages are installed, for the scripts that source this file; they set
-# $env, the environment, and $torch_index. `find_uv` comes first.
-# LODESCAN_PIP=1 leaves uv alone and takes pip.
+# Functions that install packages, for scripts that source this file. A script sets
+# $env (the environment) and $torch_index, and calls `find_uv` first.
+# LODESCAN_PIP=1 uses pip instead of uv.
 uv=
 
 find_uv() {
@@ -8,7 +8,7 @@ find_uv() {
     uv=$(command -v uv) && return 0
     uv=.envs/uv/bin/uv
     mkdir -p .envs
-    exec 8>.envs/uv.lock        # two environments at once: the second waits for uv
+    exec 8>.envs/uv.lock        # of two environments at once, the second waits for uv
     flock 8
     if [ ! -x "$uv" ]; then
         rm -rf .envs/uv
@@ -17,7 +17,7 @@ find_uv() {
     flock -u 8
 }
 
-# Print a Python of a version, such as 3.13; fail where there is none. A shim of pyenv may be none.
+# Print a Python of this version, such as 3.13; fail if there is none. A shim of pyenv may not work, so it is tried.
 find_python() {
     local found
     for found in "$(command -v "python$1")" "$(pyenv prefix "$1" 2>/dev/null)/bin/python"; do
@@ -28,7 +28,7 @@ find_python() {
 
 install() {
     if [ -n "$uv" ]; then
-        # Compiled now, as pip does: a warning about a package's source is not for a user's first scan.
+        # Compiled now, as pip does, so that warnings about a package's source do not appear in a user's first scan.
         "$uv" pip install -q --python "$env/bin/python" --compile-bytecode \
             ${PIP_FIND_LINKS:+--find-links "$PIP_FIND_LINKS"} "$@"
     else
@@ -36,8 +36,8 @@ install() {
     fi
 }
 
-# The CPU build of torch, without gigabytes of CUDA. Where its index is out of
-# reach, take what an install finds.
+# Install the CPU build of torch, without the gigabytes of CUDA. If its index cannot
+# be reached, install the build of the usual index.
 install_torch() {
     UV_HTTP_TIMEOUT=5 UV_HTTP_RETRIES=0 UV_INDEX='' PIP_RETRIES=0 PIP_DEFAULT_TIMEOUT=5 \
         install --no-deps --index-url "$torch_index" "$1" 2>/dev/null ||

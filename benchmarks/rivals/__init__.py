@@ -1,4 +1,4 @@
-"""Rivals on the problems of `benchmarks.search`: one small script each, in an environment of its own.
-
-A rival's process sees a problem through `far` alone; `start` starts and ends it, `answers` answers and counts.
+"""Other scanners ("rivals") on the problems of `benchmarks.search`: a small script for each, which runs in its own
+environment. The process of a rival sees a problem only through `far`. `start` starts and ends the process, and
+`answers` answers and counts its questions.
 """

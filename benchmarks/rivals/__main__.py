@@ -1,8 +1,9 @@
-"""`make bench-search`: rivals, and lodescan's own strategies beside them, on the problems of `benchmarks.search`.
+"""`make bench-search`: other scanners and lodescan's strategies on the problems of `benchmarks.search`.
 
-Each run is a line in `results/METHOD.csv`, and is not done again while its line is there; a table of medians over the
-seeds is printed at the end. Every method sees the NLL alone. A run ends with 1,000 good points and one in 95 % of
-the cells (`--until good`: with the first alone), with its evaluations or its CPU seconds spent, or when the rival ends.
+Each run is a line in `results/METHOD.csv`, and is not done again while its line is there. At the end a table of medians
+over the seeds is printed. Every method sees only the NLL. A run ends with 1,000 good points and good points in 95 % of
+the cells (with `--until good`: with 1,000 good points), when its evaluations or CPU seconds are spent, or when the
+scanner itself ends.
 """
 
 from __future__ import annotations
@@ -54,7 +55,12 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seeds", default="", help="default: 0 1 2")
     parser.add_argument("--most", type=int, default=15_000, help="evaluations of a run")
     parser.add_argument("--cpu", type=int, default=120, help="CPU seconds of a run")
-    parser.add_argument("--until", choices=["map", "good"], default="map", help="good: no wait for 95 %% of the cells")
+    parser.add_argument(
+        "--until",
+        choices=["map", "good"],
+        default="map",
+        help="good: do not wait for good points in 95 %% of the cells",
+    )
     return results.choose(parser, {"rivals": methods, "problems": list(PROBLEMS)}, [0, 1, 2])
 
 
@@ -74,7 +80,7 @@ def _run(method: str, answers: Answers, cells: Cells, seed: int, cpu: int) -> di
 
 
 def show(rows: list[dict[str, Any]]) -> None:
-    """A line a problem and method: medians over the seeds."""
+    """Prints a line for each problem and method, with medians over the seeds."""
     print(
         f"{'problem':<13} {'method':<20} {'to 1,000 good':>13} {'cells':>6} {'even':>5} {'modes':>6} "
         f"{'to 95 % cells':>13} {'runs':>4} {'CPU s':>6}  ended"
@@ -95,7 +101,7 @@ def show(rows: list[dict[str, Any]]) -> None:
 
 
 def _median(runs: list[dict[str, Any]], key: str) -> str:
-    """The median, where a run that did not get there counts as the worst; and how many did not."""
+    """The median, where a run that did not reach the goal counts as the worst, and the number of such runs."""
     values = sorted(np.inf if row[key] is None else row[key] for row in runs)
     middle = statistics.median_low(values)
     without = sum(row[key] is None for row in runs)

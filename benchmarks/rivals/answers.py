@@ -1,4 +1,4 @@
-"""Answers a method's questions about a problem, counts them, and says when it is enough."""
+"""Answers the questions of a method about a problem, counts them, and says when to stop."""
 
 from __future__ import annotations
 
@@ -15,10 +15,9 @@ from proposer.types import Floats
 
 
 class Answers:
-    """All points that a method asked for, in its order; repeats count as evaluations, not as good points.
-
-    Enough is 1,000 good points and, with `cells95`, one in 95 % of the cells; or `most` evaluations. `ended`: why no
-    more are answered; "" before.
+    """All points that a method asked for, in its order. Repeated points count as evaluations, but not as good points. A
+    run ends with 1,000 good points (and, with `cells95`, good points in 95 % of the cells), or with `most` evaluations.
+    `ended`: why no more points are answered; "" before.
     """
 
     def __init__(self, problem: Problem, cells: Cells, most: int, *, cells95: bool) -> None:
@@ -32,19 +31,19 @@ class Answers:
         self._occupied: set[int] = set()
 
     def nll(self, u: Floats) -> Floats | None:
-        """NLL, shape (n,), NaN where invalid, of u (n, d); None when it is enough."""
+        """The NLL, shape (n,), NaN where invalid, of points u (n, d); None when the run has ended."""
         answer = self.observed(u)
         return None if answer is None else answer[1]
 
     def observed(self, u: Floats) -> tuple[Floats, Floats] | None:
-        """Observables, shape (n, m), and NLL, as of `nll`."""
+        """Observables, shape (n, m), and the NLL as in `nll`."""
         if not self.ended and self._n >= self.most:
             self.ended = f"{self.most:,} evaluations"
         if self.ended:
             return None
         u = np.clip(u, 0.0, 1.0)
         y, nll = self.problem.evaluate(u)
-        kept = u[: self.most - self._n]  # points beyond the limit are answered, but do not count
+        kept = u[: self.most - self._n]  # points beyond the limit are answered, but not counted
         good = np.nan_to_num(nll[: len(kept)], nan=np.inf) < self.problem.threshold
         self._n += len(kept)
         self._u.append(kept)
@@ -57,7 +56,7 @@ class Answers:
         return y, nll
 
     def serve(self, incoming: BinaryIO, outgoing: BinaryIO) -> None:
-        """Answers questions of `far` until it is enough or the other side has gone."""
+        """Answers the questions of `far` until the run ends or the other side has gone."""
         while len(head := incoming.read(8)) == 8:
             (n,) = struct.unpack("<q", head)
             u = np.frombuffer(incoming.read(8 * n * self.problem.dim), dtype=np.float64)
@@ -67,7 +66,7 @@ class Answers:
             outgoing.flush()
 
     def record(self) -> Record:
-        """What the figures are made of."""
+        """The points from which the figures are computed."""
         u = np.concatenate([np.empty((0, self.problem.dim)), *self._u])
         return Record(u, np.concatenate([np.empty(0, dtype=np.bool_), *self._good]))
 

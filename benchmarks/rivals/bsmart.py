@@ -1,8 +1,8 @@
-"""BSMArt 2.0.2 (arXiv:2301.01154, GPL-3, from its package) through its own entry point, as a user starts it.
+"""BSMArt 2.0.2 (arXiv:2301.01154, GPL-3, from its package), started at its own entry point as a user does.
 
-usage: bsmart.py dnnc | dnnc-default | cmaes-nd. `dnnc`: enough bootstrap points to expect 30 good ones, at most two
-thirds of the budget, 20,000 candidates, a random share of 0.1. `cmaes-nd`: CMA-ES with novelty detection
-(arXiv:2402.07661), novelty in the variables, 16 points a generation.
+usage: bsmart.py dnnc | dnnc-default | cmaes-nd. `dnnc` has enough bootstrap points to expect 30 good ones (at most two
+thirds of the budget), 20,000 candidates, and a random share of 0.1. `cmaes-nd` is CMA-ES with novelty detection
+(arXiv:2402.07661); novelty is measured in the variables, and a generation has 16 points.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def _scan_file(what: str) -> dict[str, Any]:
         }
     else:
         setup["Type"] = "MLScanner.MLS_DNNC"
-        # BSMArt caps the losses before it compares
+        # BSMArt caps the losses before the comparison
         networks["Threshold_Value"] = -_LARGEST * math.expm1(-far.THRESHOLD / _LARGEST)
         if what == "dnnc":
             networks |= {

@@ -1,4 +1,4 @@
-"""CMA-ES with restarts, small and large populations in turn (BIPOP, Hansen 2009), as `cma.fmin2` has it."""
+"""CMA-ES with restarts, with small and large populations in turn (BIPOP, Hansen 2009), by `cma.fmin2`."""
 
 from __future__ import annotations
 

@@ -1,17 +1,16 @@
-"""The physics codes of a scan file as a function of points in the unit cube, through an evaluator of their own."""
+"""The physics codes of a scan file as a function of points in the unit cube, evaluated by their own evaluator."""
 
 from __future__ import annotations
 
 import contextlib
 import math
-import subprocess
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.pairs import address_of, evaluator_process
 from proposer.evaluation.work import Work
 from proposer.space import Space
 from proposer.types import Floats, Pending
@@ -23,39 +22,18 @@ _AT_ONCE = 2000
 
 @contextlib.contextmanager
 def nll_of(scan: Path) -> Iterator[Callable[[Floats], Floats]]:
-    """The NLL, shape (n,), NaN where there is none, of u (n, d); one worker computes it until the context ends."""
+    """Gives a function from u (n, d) to the NLL, shape (n,), NaN where there is none. One worker computes it until the
+    context ends.
+    """
     spec = read_scan_file(scan)
     with tempfile.TemporaryDirectory() as folder:
         address = Path(folder) / "address"
-        process = subprocess.Popen(
-            [
-                f".envs/{spec.environment}/bin/python",
-                "-m",
-                "evaluator",
-                "serve",
-                str(scan),
-                "--workers",
-                "1",
-                "--listen",
-                "127.0.0.1:0",
-                "--address-file",
-                str(address),
-            ],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        try:
-            while not address.exists():
-                if process.poll() is not None:
-                    raise RuntimeError(f"the evaluator of {scan} does not start (exit {process.returncode})")
-                time.sleep(0.05)
-            evaluator = Pool([address.read_text().strip()], say=print)
-            with contextlib.closing(evaluator):
-                yield _Asked(evaluator, Space(spec.variables))
-        finally:
-            process.terminate()
-            process.wait()
+        python = Path(f".envs/{spec.environment}/bin/python")
+        with (
+            evaluator_process(scan, address, 1, python) as process,
+            contextlib.closing(Pool([address_of(process, address)], say=print)) as evaluator,
+        ):
+            yield _Asked(evaluator, Space(spec.variables))
 
 
 class _Asked:

@@ -1,8 +1,9 @@
-"""DLScanner 1.0.1 (arXiv:2412.19675): its classifier with a VEGAS map, that is a network told good from bad.
+"""DLScanner 1.0.1 (arXiv:2412.19675): its classifier, a network that tells good from bad, with a VEGAS map.
 
-It stops when no point of its start is good, and trains anew for 1,000 epochs at each 100 points by default: 300 points
-take nearly all CPU seconds of a run. So enough points to expect 30 good ones, at most two thirds of the budget, and
-100 epochs of 256 points to start with; then 300 points and 20 epochs a step, of 20,000 candidates, half from the map.
+By default it stops if no point of its start is good, and trains again for 1,000 epochs at each 100 points; then 300
+points take nearly all CPU seconds of a run. So it starts here with enough points to expect 30 good ones (at most two
+thirds of the budget) and 100 epochs of batches of 256 points. Each step has 300 points and 20 epochs, and chooses from
+20,000 candidates, half of which come from the map.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ def main() -> None:
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
     start = int(min(max(500, 30 / far.VOLUME), 2 * far.MOST // 3))
-    scan = sampler(  # it gives both classes the same weight only where it is verbose
+    scan = sampler(  # DLScanner balances the two classes only if it is verbose
         _good,
         far.DIM,
         [[0.0, 1.0]] * far.DIM,

@@ -1,6 +1,5 @@
-"""The problem as a rival's script sees it: a function on the unit cube, answered by the process that started it.
-
-So a rival's environment needs numpy and the rival, and whatever the rival does with its evaluations, they are counted.
+"""The problem for the script of another scanner: a function on the unit cube, answered by the process that started the
+script. So the environment of the scanner needs only numpy and the scanner, and all of its evaluations are counted.
 """
 
 from __future__ import annotations
@@ -19,12 +18,12 @@ _ANSWERS, _QUESTIONS = os.fdopen(_TOLD["read"], "rb"), os.fdopen(_TOLD["write"],
 DIM: int = _TOLD["dim"]
 SEED: int = _TOLD["seed"]
 THRESHOLD: float = _TOLD["threshold"]
-"""A point is good when its NLL is below this."""
+"""A point is good if its NLL is below this."""
 VOLUME: float = _TOLD["volume"]
-"""Share of the cube that is good: more than a user knows, for settings that are kind to a rival."""
+"""The good share of the cube. A user does not know it; it allows settings that favour the other scanner."""
 LOW: float = _TOLD["low"]
 HIGH: float = _TOLD["high"]
-"""The box in the problem's own units, for a rival that sees them."""
+"""The box in the units of the problem, for scanners that need these."""
 MOST: int = _TOLD["most"]
 """Evaluations after which the process is ended."""
 
@@ -38,5 +37,5 @@ def nll(u: Any) -> Any:
     _QUESTIONS.flush()
     answer = np.frombuffer(_ANSWERS.read(8 * len(points)), dtype=np.float64)
     if len(answer) < len(points):
-        os._exit(0)  # the other side says that it has enough
+        os._exit(0)  # the other side says that the run has ended
     return answer.copy()

@@ -1,7 +1,8 @@
-"""A random forest: the bar that needs no network.
+"""A random forest, which shows what a search without networks can reach.
 
-It regresses ln(1 + NLL) until 30 points are good, and classifies from then on. Candidates are uniform points and
-Gaussian steps from good (or the best) points; a tenth of each batch of 300 is uniform without a look at the forest.
+It regresses ln(1 + NLL) until 30 points are good, and classifies from then on. Candidates are uniform points, and
+Gaussian steps from good (or from the best) points. A tenth of each batch of 300 points is uniform and not chosen by the
+forest.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ def main() -> None:
         else:
             forest = RandomForestRegressor(60, min_samples_leaf=2, random_state=far.SEED)
             score = -forest.fit(u[use], np.log1p(value[use])).predict(candidates)
-        # points of equal score, and those of which the classifier is sure, come in random order
+        # points with equal scores, such as those of which the classifier is sure, come in random order
         order = np.argsort(-np.round(np.minimum(score, 0.9), 1) + 1e-6 * rng.random(len(score)))
         new = np.concatenate([candidates[order[: BATCH - BATCH // 10]], rng.random((BATCH // 10, far.DIM))])
         u, nll = np.concatenate([u, new]), np.concatenate([nll, far.nll(new)])

@@ -1,5 +1,7 @@
-"""nautilus 1.0.6 (arXiv:2306.16923). usage: nautilus.py [flat]; `flat`: a likelihood that is flat inside the good
-region, so that it maps the region and does not climb to its best point, with 300 live points for 500.
+"""nautilus 1.0.6 (arXiv:2306.16923). usage: nautilus.py [flat]
+
+With `flat`, the likelihood is flat inside the good region, so that it maps the region and does not climb to its best
+point, and there are 300 live points instead of 500.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
-"""lodescan's strategies through ask and tell, in this process: the same settings as the rivals they stand beside.
-
-LODE sees the observables where there are some (`lode`), or the NLL alone like everybody else (`lode-nll`; with the goal
-to collect `lode-collect`).
+"""lodescan's strategies in this process, with the settings of the scanners with which they are compared. LODE sees the
+observables if there are any (`lode`), or only the NLL like all others (`lode-nll`, and `lode-collect` with `goal:
+collect`).
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ ENDLESS = 10**9
 
 
 def _as_bsmart(threshold: float, volume: float, most: int) -> MlsDnncSettings:
-    """Those of `bsmart-dnnc`."""
+    """The settings of `bsmart-dnnc`."""
     bootstrap = int(min(max(500, 30 / volume), 2 * most // 3))
     return MlsDnncSettings(
         bootstrap_points=bootstrap,
@@ -54,12 +53,12 @@ OURS: dict[str, tuple[str, Callable[[float, float, int], Settings]]] = {
     "lode-collect": ("LODE", lambda threshold, _, __: LodeSettings(target=Target(threshold), collect=True)),
     "lode-nll": ("LODE", lambda threshold, _, __: LodeSettings(target=Target(threshold))),
 }
-"""Name in the table to type and settings (of threshold, volume and most evaluations)."""
+"""From the name in the table to the type, and its settings as a function of threshold, volume and most evaluations."""
 SEES_OBSERVABLES = {"lode"}
 
 
 def run_ours(method: str, answers: Answers, volume: float, seed: int, cpu: int) -> tuple[str, float]:
-    """Drives a strategy as a scan does, leaving out points seen before; returns why it ended, and its CPU seconds."""
+    """Drives a strategy as a scan does, without points seen before; returns why it ended, and its CPU seconds."""
     name, settings = OURS[method]
     problem = answers.problem
     space = problem.space()

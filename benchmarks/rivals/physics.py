@@ -1,8 +1,8 @@
-"""`make bench-physics`: real codes, from the examples; lodescan's own types as real scans with an evaluator.
+"""`make bench-physics`: the real codes of the examples, with lodescan's types as real scans with an evaluator.
 
-Each run is a line in `results/physics.csv`, and is not done again while its line is there. Rivals, LODE with
-the NLL alone as they have it, and random points are run on camb_w0wa: it costs 7 ms a point. Its good region is cut
-into 64 cells of equal volume.
+Each run is a line in `results/physics.csv`, and is not done again while its line is there. Other scanners, LODE with
+only the NLL, and random points run on camb_w0wa, which takes 7 ms a point. Its good region is cut into 64 cells of
+equal volume.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from benchmarks.rivals import results
 from benchmarks.rivals.answers import Answers
 from benchmarks.rivals.codes import nll_of
 from benchmarks.rivals.ours import OURS, run_ours
+from benchmarks.rivals.results import in_words
 from benchmarks.rivals.start import RIVALS, run_rival
 from benchmarks.search.metrics import Cells
 from benchmarks.search.problems import Problem
@@ -38,7 +39,7 @@ from scanspec import read_scan_file
 
 @dataclass(frozen=True)
 class Limits:
-    """When a run ends: good points, evaluations, minutes."""
+    """A run ends after this number of good points, evaluations or minutes."""
 
     points: int
     most: int
@@ -50,13 +51,17 @@ SCANS = {
     "hazma_darkphoton": Limits(points=50, most=4000, minutes=30),
     "camb_w0wa": Limits(points=2000, most=8000, minutes=15),
 }
-"""Examples. camb_w0wa goes on beyond a thousand good points, so that more runs reach 95 % of its cells."""
+"""The limits for each example. camb_w0wa goes on beyond a thousand good points, so that more runs reach 95 % of its
+cells.
+"""
 MAPPED = "camb_w0wa"
 REFERENCE, CELLS = 30_000, 64
-"""Random evaluations that the cells are made of, and how many these are: 9 good points each."""
+"""The number of random evaluations from which the cells are made, and the number of cells, each of which has 9 good
+points.
+"""
 TYPES = ("LODE", "MLS_DNNC", "RANDOM")
 BY_NLL = ("lode-nll", "bsmart-cmaes-nd", "nautilus")
-"""These see the NLL alone, through a function; the types see the observables, as in a real scan."""
+"""These methods see only the NLL, through a function; lodescan's types see the observables, as in a real scan."""
 COUNTS = (10, 50, 100, 1000)
 FIELDS = (
     "problem",
@@ -80,7 +85,7 @@ first 1,000 good points; `cells95_at`: evaluations until 95 % of the cells hold 
 
 
 def main() -> None:
-    """Runs what is asked for, prints a table."""
+    """Runs the requested methods and prints a table."""
     options = _options()
     done = results.read("physics")
     for name in options.scans:
@@ -104,12 +109,12 @@ def _options() -> argparse.Namespace:
     methods = [*TYPES, *BY_NLL]
     parser.add_argument("--scans", default="", help=f"of {', '.join(SCANS)}; all of them where empty")
     parser.add_argument("--methods", default="", help=f"of {', '.join(methods)}; all of them where empty")
-    parser.add_argument("--seeds", default="", help="default: 1 2; the first alone for rivals and RANDOM")
+    parser.add_argument("--seeds", default="", help="default: 1 2; only the first for other scanners and RANDOM")
     return results.choose(parser, {"scans": list(SCANS), "methods": methods}, [1, 2])
 
 
 def _run_scan(name: str, kind: str, seed: int) -> dict[str, Any]:
-    """A scan as a user runs it, in a folder that is removed afterwards."""
+    """Runs a scan as a user does, in a folder that is removed afterwards."""
     limits = SCANS[name]
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(shutil.copytree("examples", f"{folder}/examples", ignore=shutil.ignore_patterns("pictures")))
@@ -147,7 +152,7 @@ def _run_scan(name: str, kind: str, seed: int) -> dict[str, Any]:
 
 
 def _with_limits(text: str, kind: str, limits: Limits) -> str:
-    """A scan file's text with another type and other limits."""
+    """The text of a scan file with another type and other limits."""
     text, types = re.subn(r"(?m)^  type: .*", f"  type: {kind}\n  max_evaluations: {limits.most}", text)
     text, points = re.subn(r"(?m)^  points: .*", f"  points: {limits.points}\n  max_hours: {limits.minutes / 60}", text)
     if (types, points) != (1, 1):
@@ -173,7 +178,7 @@ def _run_by_nll(method: str, seed: int) -> dict[str, Any]:
 
 
 def _figures(u: Floats, good: NDArray[np.bool_], cells: Cells | None) -> dict[str, Any]:
-    """Of points u (n, d) in the order in which they were asked for; `good`: (n,)."""
+    """The figures of points u (n, d) in the order in which they were asked for; `good` has shape (n,)."""
     good_at = np.flatnonzero(good)
     found: dict[str, Any] = {f"to{n}": int(good_at[n - 1]) + 1 if len(good_at) >= n else None for n in COUNTS}
     found |= {"evaluations": len(u), "good": len(good_at), "cells": None, "cells95_at": None}
@@ -198,7 +203,7 @@ def _cells() -> Cells:
 
 
 def _reference() -> tuple[Floats, float]:
-    """Good ones of random points, and their share."""
+    """The good ones of many random points, and their share."""
     with nll_of(_file(MAPPED)) as nll:
         problem = _problem(nll)
         u = np.random.default_rng(20260).random((REFERENCE, problem.dim))
@@ -207,24 +212,20 @@ def _reference() -> tuple[Floats, float]:
 
 
 def show(rows: list[dict[str, Any]]) -> None:
-    """A line a run."""
+    """Prints a line for each run."""
     print(
         f"{'scan':<17} {'method':<16} {'seed':>4}"
         + "".join(f"{f'to {count:,}':>9}" for count in COUNTS)
         + f" {'cells':>6} {'95 % at':>8} {'evaluated':>9} {'good':>5} {'INVALID':>7}  ended"
     )
     for row in sorted(rows, key=lambda row: list(SCANS).index(row["problem"])):
-        counts = "".join(f"{_number(row[f'to{count}']):>9}" for count in COUNTS)
+        counts = "".join(f"{in_words(row[f'to{count}']):>9}" for count in COUNTS)
         cells = "" if row["cells"] is None else f"{row['cells']:.2f}"
         print(
             f"{row['problem']:<17} {row['method']:<16} {row['seed']:>4}{counts} {cells:>6} "
-            f"{_number(row['cells95_at']) if cells else '':>8} {row['evaluations']:>9,} {row['good']:>5,} "
-            f"{_number(row.get('invalid')):>7}  {row['ended']}"
+            f"{in_words(row['cells95_at']) if cells else '':>8} {row['evaluations']:>9,} {row['good']:>5,} "
+            f"{in_words(row.get('invalid')):>7}  {row['ended']}"
         )
-
-
-def _number(value: int | None) -> str:
-    return "-" if value is None else f"{value:,}"
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""The runs that were measured: a CSV file for each method, in `results/`, a line a run.
+"""The measured runs: a CSV file for each method in `results/`, with a line for each run.
 
-A run with the same problem, seed and limits is not done again; delete its line to measure it anew.
+A run with the same problem, seed and limits is not done again; delete its line to measure it again.
 """
 
 from __future__ import annotations
@@ -36,15 +36,16 @@ FIELDS = (
     "seconds",
     "ended",
 )
-"""`most`, `cpu`: limits of a run, evaluations and CPU seconds; `until`: good (1,000 good points) or map (one in 95 %
-of the cells too). `to100`, `to1000`: evaluations to so many distinct good points, empty where it did not get there;
-`cells` (`ideal`: of 1,000 uniform good points), `uniformity`, `modes`: of the first 1,000 of them; `cells95_at`:
-evaluations until 95 % of the cells hold one; `repeats`: evaluations of a point evaluated before. `ended`: why it ended.
+"""`most`, `cpu`: the limits of a run in evaluations and CPU seconds. `until`: "good" for 1,000 good points, "map" for
+good points in 95 % of the cells as well. `to100`, `to1000`: evaluations until so many distinct good points were found,
+empty if this was not reached. `cells` (and `ideal`, for 1,000 uniform good points), `uniformity`, `modes`: figures of
+the first 1,000 good points. `cells95_at`: evaluations until 95 % of the cells hold a good point. `repeats`: evaluations
+of points that were evaluated before. `ended`: why the run ended.
 """
 
 
 def read(method: str) -> list[dict[str, Any]]:
-    """The runs of a method; None for an empty field."""
+    """The runs of a method; an empty field is None."""
     path = RESULTS / f"{method}.csv"
     if not path.exists():
         return []
@@ -54,7 +55,7 @@ def read(method: str) -> list[dict[str, Any]]:
 
 
 def append(method: str, run: dict[str, Any], fields: Sequence[str] = FIELDS) -> None:
-    """Adds a run; what is beyond the fields is left out."""
+    """Adds a run; values without a field are left out."""
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{method}.csv"
     new = not path.exists()
@@ -77,6 +78,11 @@ def choose(
         setattr(options, name, wanted)
     options.seeds = [int(seed) for seed in options.seeds.split()] or list(seeds)
     return options
+
+
+def in_words(value: int | None) -> str:
+    """A number of evaluations for people."""
+    return "-" if value is None else f"{value:,}"
 
 
 def _value(key: str, text: str) -> Any:

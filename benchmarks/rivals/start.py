@@ -1,4 +1,4 @@
-"""Starts a rival in an environment of its own, answers it, and says why it ended."""
+"""Starts another scanner in its own environment, answers it, and says why it ended."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ HERE = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Rival:
-    """`lock`: the file beside this one that its environment is made of, "" for the proposer's. `script`: a module here,
-    started with `argument`."""
+    """`lock`: the file in this folder with the packages of its environment; "" for that of the proposer. `script`: a
+    module in this folder, started with `argument`.
+    """
 
     lock: str
     script: str
@@ -41,7 +42,7 @@ RIVALS = {
 
 
 def run_rival(rival: Rival, answers: Answers, volume: float, seed: int, cpu: int) -> tuple[str, float]:
-    """Why it ended, and the CPU seconds that it took."""
+    """Runs the scanner; returns why it ended, and its CPU seconds."""
     python = _environment(rival.lock) if rival.lock else sys.executable
     ask, questions = os.pipe()
     replies, reply = os.pipe()
@@ -72,7 +73,7 @@ def run_rival(rival: Rival, answers: Answers, volume: float, seed: int, cpu: int
         os.close(questions)
         with os.fdopen(ask, "rb") as incoming, os.fdopen(reply, "wb") as outgoing:
             answers.serve(incoming, outgoing)
-        try:  # its ends of the pipes are closed now, so it leaves at its next question
+        try:  # the pipes are closed now, so the process ends at its next question
             code = process.wait(20)
         except subprocess.TimeoutExpired:
             process.kill()
@@ -93,7 +94,9 @@ def _cpu_of_children() -> float:
 
 
 def _environment(lock: str) -> str:
-    """The Python of a rival's environment, made from its lock on first use, and anew when the lock is another."""
+    """The Python of a scanner's environment, which is made from its lock at the first use, and again when the lock has
+    changed.
+    """
     folder = Path(f".envs/rival-{lock}")
     python, wanted, made = f"{folder}/bin/python", (HERE / f"{lock}.txt").read_text(), folder / "lock.txt"
     if not made.exists() or made.read_text() != wanted:
@@ -105,7 +108,7 @@ def _environment(lock: str) -> str:
         quickly.append(os.environ.get("TORCH_INDEX", "https://download.pytorch.org/whl/cpu"))
         for torch in (
             package for package in packages if package.startswith("torch==")
-        ):  # without gigabytes of CUDA, if possible
+        ):  # without the gigabytes of CUDA, if possible
             subprocess.run([*pip, *quickly, torch], check=False, capture_output=True)
         subprocess.run([*pip, *packages], check=True)
         made.write_text(wanted)

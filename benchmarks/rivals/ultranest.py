@@ -1,4 +1,4 @@
-"""UltraNest (arXiv:2101.09604), its reactive nested sampler with 400 live points, its default."""
+"""UltraNest (arXiv:2101.09604): its reactive nested sampler with 400 live points, the default."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""How many evaluations does a search need, and what does it find?"""
+"""How many evaluations a search needs, and what it finds."""

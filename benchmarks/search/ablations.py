@@ -1,4 +1,4 @@
-"""LODE with one part taken out or replaced by what others have: `python -m benchmarks.search.run --without PART`."""
+"""LODE with one part removed or replaced by a common method: `python -m benchmarks.search.run --without PART`."""
 
 from __future__ import annotations
 
@@ -22,17 +22,19 @@ from proposer.strategies.lode.surrogate import Surrogate
 from proposer.types import Floats
 
 CANDIDATES, SMOTE, NEIGHBOURS, LEAST = 20_000, 2_000, 5, 50
-"""Uniform candidates, those between good points (of each and one of its 5 nearest), and how many are taken at least."""
+"""The number of uniform candidates, of candidates between a good point and one of its 5 nearest, and the least number
+that is used.
+"""
 
 
 def no_sampling(surrogate: Surrogate, dim: int, random: torch.Generator, _: Tensor | None) -> Particles:
-    """Uniform points that the model takes for good, in place of particles that move there."""
+    """Uniform points that the model takes for good replace the particles that move there."""
     every = torch.rand(CANDIDATES, dim, generator=random, dtype=torch.float64)
     energy = surrogate(every)
     level = max(1.0, float(energy.kthvalue(LEAST).values))
     volume = float((energy <= level).double().mean())
     outside = every[energy > level][:PARTICLES]
-    nothing = (every[:0], 0.0)  # no levels next to the region, whose points would count as candidates
+    nothing = (every[:0], 0.0)  # no levels outside of the region, whose points would also be candidates
     return Particles(every[energy <= level], level, volume, [(outside, 1.0 - volume), *[nothing] * NEAR])
 
 
@@ -43,13 +45,13 @@ def between(context: Context) -> Floats:
 
 
 def any_inside(context: Context, n: int) -> Floats:
-    """Any of the candidates that the model takes for good, instead of the farthest from all others."""
+    """Random candidates that the model takes for good, instead of those farthest from all other points."""
     inside = context.inside[not_yet(context.inside, context.busy)]
     return context.generator("uneven").permutation(inside)[:n]
 
 
 def without(part: Part) -> Method:
-    """LODE's maps without a part."""
+    """LODE's method without this part."""
     map_, stuck = (
         replace(acquisition, parts=tuple(other for other in acquisition.parts if other is not part))
         for acquisition in (METHOD.map, METHOD.stuck)

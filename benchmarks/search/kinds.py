@@ -1,4 +1,4 @@
-"""Problems of kinds that smooth ones do not show: resonances, closed channels, sentinels, signs, steps, many modes.
+"""Problems with features that smooth ones lack: resonances, closed channels, sentinels, signs, steps, many modes.
 
 Functions of points u, shape (n, d), in the unit cube to observables, shape (n, m), NaN where nothing was computed.
 """
@@ -51,7 +51,7 @@ def coannihilation(u: Floats) -> Floats:
 
 
 def closed_channel(u: Floats) -> Floats:
-    """A branching ratio that is exactly 0 in 99 % of the space, where its channel is closed, and a mass."""
+    """A mass, and a branching ratio that is exactly 0 in 99 % of the space, where its channel is closed."""
     a, b, c, d = u.T
     phase = np.maximum(0.04 * (1.0 + c) - a - 0.3 * b, 0.0)
     return np.stack([phase**1.5 * (0.5 + d), 80.0 + 60.0 * c * d + 10.0 * a], axis=1)
@@ -66,7 +66,7 @@ def rare_decay(u: Floats) -> Floats:
 
 
 def magnetic_moment(u: Floats) -> Floats:
-    """An anomalous moment of either sign over many decades, and a mass: good is where it is just positive."""
+    """A mass, and an anomalous moment of either sign over many decades; it must be slightly positive."""
     m, m2, g = 50.0 * 40.0 ** u[:, 0], 50.0 * 40.0 ** u[:, 1], 10.0 ** (-2.0 + 2.5 * u[:, 2])
     sign = np.sin(2.0 * np.pi * u[:, 3]) * (0.2 + u[:, 4])
     moment = 2e8 * g**2 * sign * (1.0 / m**2 - 0.3 / m2**2)
@@ -98,7 +98,7 @@ def thresholds(u: Floats) -> Floats:
 
 
 def sentinel(u: Floats) -> Floats:
-    """A spectrum in a tenth of the space; -1 stands for both observables elsewhere, near to what is good."""
+    """A spectrum exists in a tenth of the space. Elsewhere both observables are -1, close to the good values."""
     a, b, c, d = u.T
     there = (a < 0.4) & (b > 0.5 + 0.3 * c)
     y = np.stack([6.0 * (a - 0.1) + 3.0 * (c - 0.5) ** 2 + d, 8.0 * a * b + 2.0 * d], axis=1)
@@ -106,7 +106,7 @@ def sentinel(u: Floats) -> Floats:
 
 
 def no_spectrum(u: Floats) -> Floats:
-    """0 and 10^10 where a tachyon appears, on the far side of a curved edge; the mass jumps there."""
+    """The observables are 0 and 10^10 beyond a curved edge, where a tachyon appears; the mass jumps there."""
     a, b, c = u.T
     there = (a - 0.3) ** 2 + (b - 0.4) ** 2 < 0.09 * (1.0 + 0.3 * np.sin(5.0 * c))
     mass = 110.0 + 40.0 * a + 20.0 * b * c
@@ -126,7 +126,7 @@ def balls(dim: int, count: int, share: float, seed: int) -> Floats:
 
 
 def radius(dim: int, count: int, share: float) -> float:
-    """That of balls, in the norm of 2, of which `count` have the volume `share` of the unit cube."""
+    """The radius of balls (in the Euclidean norm) of which `count` have the volume `share` of the unit cube."""
     unit = {2: np.pi, 3: 4.0 / 3.0 * np.pi, 4: np.pi**2 / 2.0}[dim]
     return float((share / count / unit) ** (1.0 / dim))
 
@@ -140,7 +140,7 @@ def sheet(u: Floats) -> Floats:
 
 
 def saddle(u: Floats) -> Floats:
-    """The NLL of another one: a product and a sum of squares."""
+    """The NLL of another thin sheet, given by a product and a sum of squares."""
     x = (2.0 * u - 1.0).T
     first = x[0] * x[1] + 0.5 * x[2] - 0.3 * x[3]
     second = x[4] ** 2 + x[5] ** 2 + 0.5 * x[6] ** 2 + 0.3 * x[7] - 0.7

@@ -16,7 +16,7 @@ DIM = 20
 
 
 class Many:
-    """`outputs` observables of 20 variables u in the unit cube; the same in every run."""
+    """`outputs` observables of 20 variables u in the unit cube, the same in every run."""
 
     def __init__(self, outputs: int, resolution: float) -> None:
         rng = np.random.default_rng(outputs)
@@ -35,7 +35,7 @@ class Many:
         )
 
     def __call__(self, u: Floats) -> Floats:
-        """Shape (n, outputs), of u (n, 20)."""
+        """Observables, shape (n, outputs), of points u (n, 20)."""
         x = 2.0 * u - 1.0
         y = x @ self._linear.T + 0.5 * x[:, self._factors[:, 0]] * x[:, self._factors[:, 1]]
         y += 0.3 * np.sin(2.0 * x[:, self._waves] + self._phases)

@@ -22,7 +22,7 @@ REFERENCE = 5000
 _CACHE = Path(__file__).parent / ".cache"
 
 SAMPLER = 2
-"""Version of what draws the reference points; a new one leaves the kept points of an older one unused."""
+"""The version of the method that draws the reference points. Stored points of an older version are not used."""
 
 
 @dataclass(frozen=True)
@@ -37,13 +37,14 @@ class Cells:
 
     @classmethod
     def of_problem(cls, problem: Problem) -> Cells:
-        """256 cells of 5,000 reference points."""
+        """The 256 cells of a problem, made from 5,000 reference points."""
         return cls.cached(problem.name, lambda: uniform_good_points(problem), CELLS)
 
     @classmethod
     def cached(cls, name: str, make: Callable[[], tuple[Floats, float]], count: int) -> Cells:
-        """So many cells, a power of two, of uniform good points and the good volume, which are made at the first use
-        and kept."""
+        """Makes so many cells, a power of two, from uniform good points and the good volume. These are computed at the
+        first use and stored.
+        """
         path = _CACHE / f"{name}.{SAMPLER}.npz"
         if not path.exists():
             _CACHE.mkdir(exist_ok=True)
@@ -66,7 +67,7 @@ class Cells:
 
     @property
     def count(self) -> int:
-        """How many cells there are."""
+        """The number of cells."""
         return len(self.axis) + 1
 
     def cell(self, u: Floats) -> NDArray[np.int64]:
@@ -78,7 +79,7 @@ class Cells:
         return node - (self.count - 1)
 
     def occupied(self, u: Floats) -> float:
-        """Share of the cells that hold one of the points."""
+        """The share of the cells that hold at least one of the points."""
         return len(np.unique(self.cell(u))) / self.count
 
     def uniformity(self, u: Floats) -> float:
@@ -90,7 +91,9 @@ class Cells:
         return float(np.exp(-(share * np.log(share)).sum()) / self.count)
 
     def evaluations_to(self, share: float, u: Floats, position: NDArray[np.int64]) -> int | None:
-        """Evaluations until that share of the cells was occupied by points u (n, d), evaluated at `position` (n,)."""
+        """The number of evaluations until points u (n, d), evaluated at `position` (n,), occupied this share of the
+        cells.
+        """
         first = np.unique(self.cell(u), return_index=True)[1] if len(u) else np.empty(0, dtype=np.int64)
         needed = int(np.ceil(share * self.count))
         return int(position[np.sort(first)[needed - 1]]) + 1 if len(first) >= needed else None
@@ -124,7 +127,9 @@ def uniform_good_points(problem: Problem) -> tuple[Floats, float]:
             size = rng.choice([0.1, 0.3, 0.7, 1.0], n)[:, None] * 2.38 / np.sqrt(2 * problem.dim)
             which = rng.random(u.shape) < rng.choice([0.15, 0.4, 1.0], n)[:, None]
             new = u + which * (size * (u[a] - u[b]) + 0.003 * rng.standard_normal(u.shape))
-            within = ((new >= 0) & (new <= 1)).all(axis=1)  # reflected steps would not be symmetric
+            within = ((new >= 0) & (new <= 1)).all(
+                axis=1
+            )  # steps out of the cube are rejected; reflecting them would not be symmetric
             e_new = _energy(problem, np.where(within[:, None], new, u))
             moved = within & (e_new < level)
             u[moved], e[moved] = new[moved], e_new[moved]

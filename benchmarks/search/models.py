@@ -1,4 +1,4 @@
-"""What LODE could learn with instead: a classifier, an ensemble of networks, a model without doubts."""
+"""Models that LODE could use instead: a classifier, an ensemble of networks, a model without uncertainty."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from proposer.types import Floats
 Inputs = Callable[[Floats], Floats]
 
 WIDTH, FIRST_STEPS, LATER_STEPS, ROWS, RATE = 64, 1500, 300, 256, 5e-3
-"""Of the networks: three hidden layers of 64, as many steps of 256 points as LODE's own networks would get."""
+"""The networks have three hidden layers of 64, and as many steps of 256 points as LODE's own networks."""
 MOST_LEARNED, DRAWS = 4000, 32
 
 
 class Sure(OfObservables):
-    """The same as LODE's; its probabilities are 0 or 1."""
+    """LODE's model, except that its probabilities are 0 or 1."""
 
     def probability(self, u: Floats, rng: np.random.Generator, wider: float = 1.0) -> Floats:
         return np.asarray((self(torch.from_numpy(u)) < 1.0).double().numpy())
 
 
 class OneMember(OfNll):
-    """Where only an NLL is known: the first network is all of them, so that they never differ."""
+    """For an NLL alone: the first network takes the place of all, so that the networks never differ."""
 
     def fit(self, known: Known, rng: np.random.Generator) -> None:
         super().fit(known, rng)
@@ -61,7 +61,7 @@ class Classifier(OfObservables):
         return self._from > 0
 
     def expect(self, u: Floats) -> None:
-        """Nothing: there is no other model to compare with."""
+        """Does nothing, because there is no other model to compare with."""
 
     def fit(self, known: Known, rng: np.random.Generator) -> None:
         usable = np.flatnonzero(known.answered)
@@ -104,7 +104,7 @@ class Ensemble(OfObservables):
         return bool(self._parameters)
 
     def expect(self, u: Floats) -> None:
-        """Nothing: there is no other model to compare with."""
+        """Does nothing, because there is no other model to compare with."""
 
     def fit(self, known: Known, rng: np.random.Generator) -> None:
         usable = np.flatnonzero(np.isfinite(known.values).all(axis=1) & known.answered)

@@ -1,4 +1,4 @@
-"""`make bench-parts`: what each part of LODE buys, from runs with all of them and without one.
+"""`make bench-parts`: what each part of LODE is worth, from runs with all parts and without one of them.
 
 Each run is a line in `benchmarks/rivals/results/parts.csv`, and is not done again while its line is there.
 """
@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from benchmarks.rivals import results
+from benchmarks.rivals.results import in_words
 from benchmarks.search.ablations import NLL_ALONE, PARTS
 from benchmarks.search.metrics import Cells
 from benchmarks.search.problems import PROBLEMS
@@ -22,7 +23,7 @@ from proposer.strategies.lode.strategy import METHOD, Lode
 from proposer.target import Target
 
 NONE = "nothing"
-"""All of LODE."""
+"""LODE with all of its parts."""
 FIELDS = (
     "problem",
     "without",
@@ -42,7 +43,7 @@ FIELDS = (
 
 
 def main() -> None:
-    """Runs what is missing, prints a table."""
+    """Runs what is missing, and prints a table."""
     parser = argparse.ArgumentParser(prog="benchmarks.search.parts", description=__doc__)
     every = [NONE, *PARTS]
     parser.add_argument("--without", nargs="*", default=every, choices=every)
@@ -76,19 +77,15 @@ def _run(name: str, part: str, seed: int, most: int) -> dict[str, Any]:
 
 
 def show(rows: list[dict[str, Any]], options: argparse.Namespace) -> None:
-    """A line a problem and part; a figure a seed."""
+    """Prints a line for each problem and part, with a figure for each seed."""
     print(f"{'problem':<13} {'without':<12} {'1,000 good':>15} {'95 % of the cells':>18} {'cells':>11} {'modes':>9}")
     for name in options.problems:
         for part in options.without:
             runs = [row for row in rows if (row["problem"], row["without"]) == (name, part)]
-            to1000, at95 = (", ".join(_number(row[key]) for row in runs) for key in ("to1000", "cells95_at"))
+            to1000, at95 = (", ".join(in_words(row[key]) for row in runs) for key in ("to1000", "cells95_at"))
             cells = ", ".join(f"{row['cells']:.2f}" for row in runs)
             modes = ", ".join(str(row["modes"]) for row in runs)
             print(f"{name:<13} {part:<12} {to1000:>15} {at95:>18} {cells:>11} {modes:>6}/{runs[0]['of_modes']}")
-
-
-def _number(value: int | None) -> str:
-    return "-" if value is None else f"{value:,}"
 
 
 if __name__ == "__main__":

@@ -49,7 +49,7 @@ class Problem:
     windows: tuple[tuple[float, float] | None, ...] = ()
 
     def scored(self) -> list[ScoredObservable]:
-        """The observables as LODE sees them."""
+        """The observables for LODE."""
         windows = self.windows or (None,) * len(self.likelihoods)
         every = zip(self.likelihoods, windows, strict=True)
         return [ScoredObservable(f"y{j}", likelihood, window) for j, (likelihood, window) in enumerate(every)]
@@ -66,7 +66,7 @@ class Problem:
         return y, nll
 
     def answers(self, x: Floats) -> Answers:
-        """The same of points in physical units."""
+        """The same for points in physical units."""
         if self.observables is None:
             assert self.nll_only is not None
             return Answers(np.empty((len(x), 0)), self.nll_only(x))
@@ -100,7 +100,7 @@ def _side(axis: int) -> Modes:
 
 
 def _funnel(u: Floats) -> NDArray[np.int64]:
-    """Which of the two: annihilation at half of the heavy mass, or coannihilation."""
+    """The number of the region: annihilation at half of the heavy mass, or coannihilation."""
     m, heavy = 50.0 * 40.0 ** u[:, 0], 100.0 * 40.0 ** u[:, 2]
     return (np.abs(2.0 * m / heavy - 1.0) < 0.15).astype(np.int64)
 
@@ -168,7 +168,7 @@ def _multi10(u: Floats) -> Floats:
 
 
 class _Limit(Likelihood):
-    """Half a Gaussian above the mean, flat below it: no kind of a scan file, but what a limit often is."""
+    """Half a Gaussian above the mean, and flat below it. Scan files have no such kind, but many limits look like it."""
 
     def loss(self, x: Any) -> Any:
         return Likelihood(Kind.GAUSS, self.mean, self.sigma).loss(x.clip(self.mean))
@@ -182,7 +182,7 @@ def _invalid6(u: Floats) -> Floats:
 
 
 def _balls(dim: int, count: int, share: float, seed: int) -> Problem:
-    """Many separate balls, which the NLL alone shows: within three radii each, and flat far from all."""
+    """Many separate balls, known only through the NLL, which is flat at more than three radii from all of them."""
     centres, r = kinds.balls(dim, count, share, seed), kinds.radius(dim, count, share)
 
     def nll(u: Floats) -> Floats:

@@ -28,12 +28,12 @@ from proposer.types import Floats, Status
 
 ENOUGH = 1000
 FIRST = (100, 200, 300, 400)
-"""Evaluations after which good points and parts are counted, for codes of an hour."""
+"""Good points and modes are counted after this number of evaluations, for codes that take an hour."""
 
 
 @dataclass
 class Record:
-    """What a search evaluated: points (n, d), which are good, the seconds of each ask."""
+    """What a search evaluated: points (n, d), which of them are good, and the seconds of each ask."""
 
     u: Floats
     good: Any
@@ -72,10 +72,10 @@ def _show(origins: Any, good: Any, record: Record, cells: Cells) -> None:
 
 
 def figures(problem: Problem, cells: Cells, record: Record) -> dict[str, Any]:
-    """The figures of a run; None where it did not get so far."""
+    """The figures of a run; None for what it did not reach."""
     rows = np.flatnonzero(record.good)
     _, first = np.unique(np.round(record.u[rows], 12), axis=0, return_index=True)
-    rows = rows[np.sort(first)]  # distinct ones
+    rows = rows[np.sort(first)]  # only distinct points
     found = record.u[rows]
     thousand = found[:ENOUGH]
     modes = len(np.unique(problem.mode(problem.physical(thousand)))) if len(thousand) else 0
@@ -102,13 +102,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("problem", choices=sorted(PROBLEMS))
     parser.add_argument("seed", type=int)
-    parser.add_argument("--nll-only", action="store_true", help="the strategy sees no observables")
+    parser.add_argument("--nll-only", action="store_true", help="the strategy sees only the NLL")
     parser.add_argument("--collect", action="store_true", help="goal: collect")
-    parser.add_argument("--without", choices=sorted(PARTS), help="a part of LODE that is taken out or replaced")
+    parser.add_argument("--without", choices=sorted(PARTS), help="the part of LODE that is removed or replaced")
     parser.add_argument("--most", type=int, default=8000, help="evaluations after which a run ends")
-    parser.add_argument("--batch", type=int, help="points of the largest batch")
-    parser.add_argument("--budget", action="store_true", help="LODE knows after how many evaluations a run ends")
-    parser.add_argument("--verbose", action="store_true", help="a line an ask, on stderr")
+    parser.add_argument("--batch", type=int, help="the largest number of points in a batch")
+    parser.add_argument("--budget", action="store_true", help="LODE knows the number of evaluations of the run")
+    parser.add_argument("--verbose", action="store_true", help="print a line for each ask to stderr")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     logging.basicConfig(level=logging.DEBUG if arguments.verbose else logging.WARNING, format="%(message)s")

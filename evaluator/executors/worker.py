@@ -6,6 +6,7 @@ import contextlib
 import logging
 import multiprocessing
 import queue
+import shutil
 import signal
 import threading
 from multiprocessing.connection import Connection, wait
@@ -245,7 +246,7 @@ class Worker:
         while (left := limit.left()) > 0:
             ready = wait([self._pipe, self._process.sentinel], min(left, LOOK))
             if not ready:
-                self._overran = shared.scratch.passed_by(self._folders, worker, free_before)
+                self._overran = shared.scratch.passed_by([*self._folders, self._mark], worker, free_before)
                 if self._overran:
                     return None
                 continue
@@ -374,6 +375,7 @@ class Worker:
                     kill_worker(shared.root, self._mark, process.pid, shared.fork_server, shared.not_orphans)
             process.join(JOIN_LIMIT)
             clear_folders(shared.root, f"point-{self._number}-*")  # it removes a folder after its answer
+            shutil.rmtree(self._mark, ignore_errors=True)
         if pipe is not None:
             pipe.close()
 

@@ -44,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
         try:
             return _run(options)
         except Interrupted as interrupted:
-            _complain("interrupted; the same command goes on where this stopped")
+            _complain("interrupted; give the same command again to continue")
             return 128 + interrupted.number
 
 
@@ -201,6 +201,8 @@ def _plot(options: argparse.Namespace) -> int:
 
         if not names:
             raise UsageError("a profile needs two columns", next_step="name a variable for x and one for y")
+        if options.colour is not None:
+            raise UsageError("a profile has the colours of its levels", next_step="leave out --colour or --profile")
         return draw_profile(options.folder, names, options.levels, options.file, view)
     return plot(options.folder, names, options.file, view)
 

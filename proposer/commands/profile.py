@@ -18,7 +18,7 @@ from scanspec import UsageError
 from scanspec.document import closest
 from scanspec.plotting import file_name
 
-KINDS = ("pdf", "png", "svg")
+KINDS = ("pdf", "png", "svg", "jpg", "jpeg")
 
 
 def draw_profile(folder: Path, names: list[str], levels: Sequence[float], file: Path | None, view: View) -> int:

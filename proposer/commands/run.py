@@ -67,7 +67,7 @@ def run(file: Path, workers: int | None, options: ScanOptions, wanted: Wanted) -
             if not lost.is_set():
                 raise
             _repeat(log)
-            what_next = "the same command continues the scan"
+            what_next = "give the same command again to continue"
             raise NoEvaluator("the evaluator was lost", next_step=what_next) from None
 
 

@@ -25,6 +25,10 @@ from proposer.wire.attendance import Purpose
 from proposer.wire.pool import Pool
 from proposer.wire.security import Security
 from scanspec import read_scan_file
+from scanspec.tools import kind_key
+
+NO_FILES = ("function", "flavio", "umbridge")
+"""Kinds of codes that write no spectrum files. A kind of another package may write them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,10 +63,17 @@ def export_spectra(folder: Path, makers: Makers) -> int:
             _make(dataset, record, points, makers)
     kept = sum(_has_files(folder, point) for point in every.tolist())
     print(f"files of {kept:,} of {len(every):,} good points: {folder / FOLDER}/<id>/")
-    if kept < len(every):
+    if kept < len(every) and not makers.places and _writes_none(folder):
+        print("there are none to make: the codes of this scan write no SLHA files, only programs (`command`) do")
+    elif kept < len(every):
         asked = "the evaluator wrote no files for the others" if makers.places else "--evaluator PLACE makes the others"
         print(asked)
     return 0
+
+
+def _writes_none(folder: Path) -> bool:
+    """Whether each code is of a kind that never writes a spectrum file."""
+    return all(kind_key(code.section) in NO_FILES for code in read_scan_file(scan_file(folder)).codes)
 
 
 def _has_files(folder: Path, point: int) -> bool:

@@ -11,32 +11,43 @@ from matplotlib.mathtext import MathTextParser
 from proposer.report.seen import Seen
 from proposer.show.marks import drawable
 from proposer.show.picture import Side, Table
+from proposer.show.profiles import around
 from proposer.types import Floats
 from scanspec import ObservableSpec, PriorKind, Variable
 
 ROOM = 0.06
-"""Around the good points, as a share of what they span."""
+"""The margin around the good points, as a fraction of their span."""
 
 LONGEST = 40
-"""Letters of a label."""
+"""The largest number of letters of a label."""
 
 
 def side(seen: Seen, name: str, *, zoom: bool) -> Side:
-    """The axis of a variable or observable. `zoom`: over the good points, where there are any, else over its range."""
+    """The axis of a variable or observable: with `zoom` over the good points, if there are any, else over its range."""
     specs: dict[str, Variable | ObservableSpec] = {
         observable.name: observable for observable in seen.scan.all_observables()
     }
     specs |= {column.name: column for column in seen.scan.variables}
     spec = specs.get(name)
     unit = f" ({spec.unit})" if spec is not None and spec.unit else ""
+    without = f"{plain(name)}{plain(unit)}"
     own = spec.label if spec is not None else ""
     label = own if own and unit.strip() in own else f"{own or plain(name)}{unit}"
     variable = spec if isinstance(spec, Variable) else None
     scale = "log" if variable is not None and variable.prior is PriorKind.LOG_UNIFORM else "linear"
-    limits = _limits(seen, name, scale, variable, zoom)
-    return Side(
-        readable(label, f"{plain(name)}{unit}"), f"{plain(name)}{unit}", "log" if scale == "log" else "linear", limits
-    )
+    limits, values = _limits(seen, name, scale, variable, zoom), discrete(seen, name)
+    if limits is not None and len(values):  # with room for dots on the first and the last
+        inside = values[(values >= limits[0]) & (values <= limits[1])]
+        limits = (float(around(inside)[0]), float(around(inside)[-1])) if len(inside) else limits
+    return Side(readable(label, without), without, "log" if scale == "log" else "linear", limits)
+
+
+def discrete(seen: Seen, name: str) -> Floats:
+    """The values that a variable can have, rising; none for a continuum or an observable."""
+    variable = next((variable for variable in seen.variables if variable.name == name), None)
+    if variable is None or not variable.shares:
+        return np.empty(0)
+    return np.array(sorted(variable.values) or np.arange(round(variable.low), round(variable.high) + 1), dtype=float)
 
 
 def plain(name: str) -> str:
@@ -47,7 +58,7 @@ def plain(name: str) -> str:
 
 @lru_cache(maxsize=1000)
 def readable(label: str, instead: str) -> str:
-    """A label that matplotlib can draw: the TeX, or the other label where the TeX is invalid."""
+    """A label that matplotlib can draw: `label`, or `instead` if the TeX of `label` is invalid or too long."""
     try:
         MathTextParser("path").parse(label)
     except (ValueError, RuntimeError):
@@ -56,7 +67,7 @@ def readable(label: str, instead: str) -> str:
 
 
 def zoomed(limits: tuple[float, float] | None, values: Floats) -> tuple[float, float] | None:
-    """Limits for a logarithmic axis: from the least positive value where they begin at 0 or below."""
+    """Limits for a logarithmic axis. They begin at the smallest positive value if `limits` begin at 0 or below."""
     positive = values[drawable(values, "log")]
     if limits is None or limits[0] > 0 or not len(positive):
         return limits
@@ -93,7 +104,7 @@ def _roomy(values: Floats, scale: str) -> tuple[float, float]:
 
 
 def widened(seen: Seen, name: str, axis: Side, *, at_ends: tuple[bool, bool]) -> Side:
-    """The axis longer by a sixth at the low and the high end where asked, but not beyond the range of a variable."""
+    """The axis extended by a sixth at the chosen ends, but not beyond the range of a variable."""
     if axis.limits is None:
         return axis
     low, high = np.log(axis.limits) if axis.scale == "log" else np.array(axis.limits)
@@ -107,12 +118,14 @@ def widened(seen: Seen, name: str, axis: Side, *, at_ends: tuple[bool, bool]) ->
 
 
 def table_of(seen: Seen) -> Table:
-    """The table of points that all pictures of a run share."""
+    """The table of points for all pictures of a run."""
     rows = seen.shown
     kind = np.where(seen.good, 2, np.where(seen.ok, 1, 0))[rows].astype(np.int8)
     nll = np.where(seen.ok, seen.nll, np.nan)[rows]
     good = nll[kind == 2]
-    low, high = (float(good.min()), float(good.max())) if len(good) else (0.0, 1.0)
+    # Without a good point nothing is coloured: the others lie above the threshold.
+    threshold = seen.target.threshold
+    low, high = (float(good.min()), float(good.max())) if len(good) else (threshold - 1.0, threshold)
     columns = {name: values[rows] for name, values in seen.columns.items()}
     columns["NLL"] = nll
     columns["id"] = seen.ids[rows].astype(np.float64)

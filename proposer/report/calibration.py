@@ -1,4 +1,4 @@
-"""Whether points were as often good as the search had predicted."""
+"""Compares the predicted probabilities of good points with the results."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from proposer.show.picture import Bars, Curve, Panel, Picture, Side
 from proposer.types import Floats
 
 BINS = 10
-"""Into which the predicted probabilities are divided, from 0 to 1."""
+"""The number of bins of the predicted probabilities from 0 to 1."""
 
 SOURCES = (
     "The Brier score is the mean of (predicted probability − outcome)², where the outcome is 1 for a good point and 0 "
@@ -33,7 +33,7 @@ def wilson(good: Floats, points: Floats, z: float = 1.0) -> tuple[Floats, Floats
 
 
 def moved(seen: Seen) -> list[str]:
-    """Whether a point was predicted to be good by another threshold than that by which it is counted here."""
+    """Notes on predictions that used another threshold than this page."""
     if seen.target.follows:
         text = (
             "The threshold follows the best point: it went down whenever a better point was found. This page counts "
@@ -53,7 +53,7 @@ def moved(seen: Seen) -> list[str]:
 
 
 def calibration(seen: Seen) -> Part:
-    """Predicted probabilities in bins against the share that came out good, and the Brier score."""
+    """Compares predicted probabilities in bins with the fraction of good points, and gives the Brier score."""
     told = np.isfinite(seen.probability)
     if not told.any():
         return Part(words=["No probability is stored with these points: the search predicted none."])
@@ -114,7 +114,9 @@ def calibration(seen: Seen) -> Part:
 
 
 def _with_errors(x: Floats, low: Floats, middle: Floats, high: Floats) -> Curve:
-    """At each x, shape (n,), an upright line from low to high with a short cap at each end and a longer middle."""
+    """Error bars as one curve: at each x, shape (n,), a vertical line from low to high with caps, and a longer mark at
+    the middle.
+    """
     gap = np.full_like(x, np.nan)
     across = [(x, x), (x - 0.01, x + 0.01), (x - 0.025, x + 0.025), (x - 0.01, x + 0.01)]
     along = [(low, high), (low, low), (middle, middle), (high, high)]

@@ -1,4 +1,4 @@
-"""How much may have been missed: what points that were drawn from the prior say of all that is good."""
+"""Bounds the fraction of the prior that is good, from points that were drawn from the prior."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LEVEL = 0.95
 
 
 def most(good: int, points: int, level: float = LEVEL) -> float:
-    """The upper end for the share that is good, from `good` of `points` independent draws; `points` is above 0.
+    """An upper limit on the fraction of good points, from `good` of `points` independent draws; `points` is above 0.
 
     The bound holds with probability `level` at all numbers of points at once, hence also where the number was chosen
     by what had come out. The bound is the largest share p with (n + 1) b(n, p, k) >= 1 - level, b being the binomial
@@ -42,17 +42,16 @@ def most(good: int, points: int, level: float = LEVEL) -> float:
 
 
 def sample(seen: Seen) -> Mask:
-    """Which points, shape (n,), are independent draws from the prior, without what may be answered in part only."""
+    """Whether a point is an independent draw from the prior, shape (n,), without batches that have open points."""
     if seen.first_open is None:
         return seen.independent
-    found: Mask = seen.independent & (
-        seen.batches < seen.first_open
-    )  # the points that have no answer yet may be those that take long
+    # points without an answer may be special, because they take long
+    found: Mask = seen.independent & (seen.batches < seen.first_open)
     return found
 
 
 def _why_not(seen: Seen) -> str:
-    """Why there is no bound, whatever came out; empty where there is one."""
+    """The reason why there is no bound, independently of the results; empty if there is a bound."""
     if seen.target.above_best is not None:
         return "the threshold follows the best point, so it was not fixed before the scan."
     if seen.target_changes:
@@ -63,7 +62,9 @@ def _why_not(seen: Seen) -> str:
 
 
 def completeness(seen: Seen) -> Part:
-    """An upper bound on the share of the prior that is good, which is more than what the search may have missed."""
+    """The section with an upper bound on the fraction of the prior that is good, and so on what the search can have
+    missed.
+    """
     if why := _why_not(seen):
         return Part([f"No bound can be given: {why}"])
     at = sample(seen)
@@ -87,6 +88,6 @@ def completeness(seen: Seen) -> Part:
 
 
 def _percent(share: float) -> str:
-    """Two digits, rounded up: it is a bound."""
+    """A percentage with two digits, rounded up because it is a bound."""
     last = 10.0 ** (math.floor(math.log10(100 * share)) - 1)
     return f"{min(math.ceil(100 * share / last) * last, 100.0):.3g} %"

@@ -1,4 +1,6 @@
-"""Draws the same pictures with Bokeh, for zooming, hovering and brushing. All dots of a run share one source."""
+"""Draws the pictures of the report with Bokeh, for zooming, hovering, and brushing. All dots of a run have
+one source.
+"""
 
 from __future__ import annotations
 
@@ -20,23 +22,23 @@ from proposer.show.marks import LIGHT, STRONG
 from proposer.types import Floats
 
 TEXT = "#5f6b78"
-"""Of axes, before the page's own colours are there."""
+"""The colour of axes before the page sets its own colours."""
 
 NUMBERED = ("#2f81d6", "#c4641a", "#128a6b", "#a85a97")
-"""Colours that stand out from light ground and from dark."""
+"""Colours that are clear on light and on dark ground."""
 
 BUDGET = 5_000_000
-"""Bytes of all points of a run in the page."""
+"""The largest size of a run's points in the page, in bytes."""
 
 CELLS = PuOr11[::-1]
-"""Of correlations, as in the images."""
+"""The colours of correlations, as in the images."""
 
 MOST_WORDS = 10
-"""Rows of cells above which there is no room for a number in each."""
+"""The largest number of rows of a picture whose cells show numbers."""
 
 _TOOLS = "pan,wheel_zoom,box_zoom,reset"
 _BRUSHES = "pan,wheel_zoom,box_zoom,box_select,lasso_select,reset"
-_BYTES = 16 / 3  # length in base64 of a number in single precision
+_BYTES = 16 / 3  # length of a number in single precision, in base64
 _FORM = """select.bk-input { background: var(--raised); color: var(--text); border-color: var(--soft); }
 label { color: var(--text); }"""
 _DASHES = ("solid", "dashed", "dotdash", "dotted")
@@ -46,12 +48,12 @@ class Live:
     """The Bokeh pictures of one run, with one source of points."""
 
     def __init__(self, table: p.Table, names: Sequence[str], hover: Sequence[str]) -> None:
-        """`names`: columns that may be drawn; `hover`: those that a point shows."""
+        """`names` are the columns for the axes; `hover` are the columns in the text of a point."""
         self.names = list(dict.fromkeys(["NLL", *names]))
         most = int(BUDGET / (_BYTES * (len(self.names) + 2)))
         rows = np.arange(len(table.kind))
         self.left_out = max(len(rows) - most, 0)
-        if self.left_out:  # bad points are left out before good ones; of both, an even choice remains
+        if self.left_out:  # bad points are left out first; the remaining good and bad points are evenly chosen
             others, good = rows[table.kind < 2], rows[table.kind == 2]
             kept = min(len(good), max(most - len(others), most * 2 // 3))
             rows = np.concatenate([_thin(others, most - kept), _thin(good, kept)])
@@ -59,6 +61,7 @@ class Live:
         data: dict[str, Any] = {self._keys[name]: table.columns[name][rows].astype(np.float32) for name in self.names}
         data |= {"id": table.ids[rows].astype(np.int32), "status": table.status[rows].astype(np.uint8)}
         self.source = ColumnDataSource(data)
+        self._any_good = bool((table.kind == 2).any())
         self._of_nll = LinearColorMapper(
             name="NLL",
             palette=Viridis256,
@@ -129,6 +132,7 @@ class Live:
                 axis.major_label_text_font_size = "11px"
             elif side.scale == "linear":
                 axis.ticker.desired_num_ticks = 5
+                axis.formatter.power_limit_high = 7
         if panel.x.categories:
             drawn.xaxis.major_label_orientation = 0.9
         _plain_look(drawn)
@@ -151,10 +155,12 @@ class Live:
                     "line_width": 2,
                     **named,
                 }
-                draw = drawn.step if mark.steps else drawn.line
-                draw(mark.x, mark.y, **({"mode": "center"} if mark.steps else {}), **style)
+                drawn.line(mark.x, mark.y, **style)
             case p.Regions():
                 self._regions(drawn, mark)
+            case p.Lone():
+                colour = LIGHT.regions[min(mark.number, len(LIGHT.regions) - 1)]
+                drawn.scatter(mark.x, mark.y, size=6, fill_color=colour, line_color=TEXT, **named)
             case p.Bars():
                 start = np.zeros(len(mark.values)) if mark.start is None else mark.start
                 drawn.hbar(
@@ -227,7 +233,7 @@ class Live:
                 limit=1,
             )
         )
-        if bar and dots.by == "NLL":
+        if bar and dots.by == "NLL" and self._any_good:
             drawn.add_layout(_bar(self._of_nll, "NLL"), "right")
 
     def _regions(self, drawn: Any, mark: p.Regions) -> None:
@@ -282,12 +288,12 @@ def _bar(colours: LinearColorMapper, title: str) -> ColorBar:
 
 
 def _thin(rows: np.ndarray, most: int) -> np.ndarray:
-    """An even selection in the same order."""
+    """An evenly spaced selection in the same order."""
     return rows if len(rows) <= most else rows[np.unique(np.linspace(0, len(rows) - 1, max(most, 0)).astype(np.int64))]
 
 
 def _unique(names: Sequence[str]) -> list[str]:
-    """Makes names different from each other: Bokeh tells categories apart by their names."""
+    """Makes names unique, because Bokeh identifies categories by their names."""
     seen: dict[str, int] = {}
     found = []
     for name in names:

@@ -1,4 +1,4 @@
-"""The sections on what was asked and found, the best points, and how a run was made."""
+"""The sections on the settings and results of a run, its best points, and its versions."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 
 from proposer.formats import show_time
+from proposer.report.axes import plain
 from proposer.report.section import Code, Part, Rows
 from proposer.report.seen import Seen
 from proposer.run.citations import bibtex
@@ -16,10 +17,10 @@ from proposer.types import Status
 from scanspec import PriorKind, Variable
 
 BEST = 10
-"""Rows of the table of best points."""
+"""The number of rows in the table of best points."""
 
 MOST_COLUMNS = 24
-"""Columns of that table; the rest is in the exports."""
+"""The largest number of columns in the table of best points. The exports have all columns."""
 
 PRIORS = {
     PriorKind.UNIFORM: "uniform",
@@ -65,7 +66,7 @@ def _prior_rate(seen: Seen) -> str:
 
 
 def asked(seen: Seen) -> Part:
-    """The model: variables with priors, observables with likelihoods, the threshold."""
+    """The section on the model: variables with priors, observables with likelihoods, and the threshold."""
     words = [str(seen.scan.setup.text("description", ""))] if "description" in seen.scan.setup else []
     words.append(
         "Every valid point is good, because no observable has a likelihood."
@@ -76,7 +77,7 @@ def asked(seen: Seen) -> Part:
     variables = Rows(
         "Variables",
         ["variable", "range", "prior", "unit"],
-        [[v.name, _range(v), _prior(v), v.unit] for v in seen.scan.variables],
+        [[v.name, _range(v), _prior(v), plain(v.unit)] for v in seen.scan.variables],
     )
     windows = {observable.name: observable.valid for observable in seen.scan.all_observables()}
     rows = []
@@ -84,7 +85,7 @@ def asked(seen: Seen) -> Part:
         valid = windows.get(observable.name)
         window = f"{valid[0]:g} to {valid[1]:g}" if valid is not None else ""
         likelihood = "" if observable.likelihood in ("", "OFF") else observable.likelihood.replace("+-", "±")
-        rows.append([observable.name, likelihood, window, observable.code, observable.unit])
+        rows.append([observable.name, likelihood, window, observable.code, plain(observable.unit)])
     rows.sort(key=lambda row: (not row[1], not row[2]))
     listed = rows[:60]
     more = f", the first 60 of {len(rows)}" if len(rows) > 60 else ""
@@ -111,7 +112,7 @@ def _prior(v: Variable) -> str:
 
 
 def best(seen: Seen) -> Part:
-    """The best points as a table, each with the command that runs it again."""
+    """The section with a table of the best points, and the commands that run them again."""
     if seen.best is None:
         return Part(["No point has an NLL."])
     ok = np.flatnonzero(seen.ok)
@@ -140,7 +141,7 @@ def best(seen: Seen) -> Part:
 
 
 def made_with(seen: Seen) -> Part:
-    """Versions, seed, digests, and what to cite as BibTeX."""
+    """The section with versions, seed, digests, and citations as BibTeX."""
     meta = seen.meta
     versions = meta.get("versions", {})
     rows = [

@@ -1,4 +1,4 @@
-"""Puts the sections of a report into one HTML page that loads nothing from other places."""
+"""Puts the sections of a report into one HTML page, which loads nothing from other places."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from proposer.show.picture import Picture
 from scanspec import VERSION
 
 _INCH = 120.0
-"""Pixels of the page for an inch on paper, at which labels are as large as text."""
+"""Pixels of the page for one inch on paper. Then labels are as large as text."""
 
 BOKEH = Resources(mode="inline", components=["bokeh", "bokeh-gl", "bokeh-widgets"])
 """The scripts of the live pictures."""
 
 DPI = 192.0
-"""Pixels of an image for an inch on paper."""
+"""Pixels of an image for one inch on paper."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Still:
 
 @dataclass(frozen=True)
 class Drawn:
-    """A picture as matplotlib has drawn it once: `stills` for the page, `files` by their kind for a paper."""
+    """A picture of matplotlib: `stills` are its images for the page, `files` by their format are for a paper."""
 
     stills: Sequence[Image.Image]
     files: Mapping[str, bytes]
@@ -51,7 +51,7 @@ class Drawn:
 
 @dataclass(frozen=True)
 class Shown:
-    """A picture in the page; `live`: elements that Bokeh fills."""
+    """A picture in the page. `live` are the elements for Bokeh's figures."""
 
     id: str
     says: str
@@ -63,7 +63,9 @@ class Shown:
 
 @dataclass(frozen=True)
 class Head:
-    """What stands at the top: `runs` are the folders. `served`: the stamp of a page that a server keeps fresh."""
+    """The head of the page. `runs` are the folders. `served` is the stamp of a page that a server updates,
+    else empty.
+    """
 
     title: str
     subtitle: str
@@ -73,7 +75,9 @@ class Head:
 
 
 def page(head: Head, sections: Sequence[Section], lives: Sequence[Live], drawn: Callable[[Picture], Drawn]) -> str:
-    """The whole page. `lives`: one a run, in the order of the sections' parts; `drawn` gives each picture's images."""
+    """The whole page. `lives` has one element per run, in the order of the sections' parts; `drawn` returns the images
+    of a picture.
+    """
     roots: dict[str, Any] = {}
     made: list[dict[str, Any]] = []
     for section in sections:
@@ -91,7 +95,7 @@ def page(head: Head, sections: Sequence[Section], lives: Sequence[Live], drawn: 
             )
         made.append({"name": section.name, "title": section.title, "parts": parts})
     document = Document()
-    with document.models.freeze():  # otherwise each root would search all models of the document
+    with document.models.freeze():  # otherwise every root would search all models of the document
         for root in roots.values():
             document.add_root(root)
     scripts, elements = components(roots) if roots else ("", {})
@@ -115,7 +119,7 @@ def page(head: Head, sections: Sequence[Section], lives: Sequence[Live], drawn: 
 
 
 def from_template(name: str, **values: Any) -> str:
-    """A page by its template in this room, in its style; each text is escaped."""
+    """A page from a template in this folder, with the style of the report. All texts are escaped."""
     here = files("proposer.report")
     environment = Environment(autoescape=select_autoescape(default=True), trim_blocks=True)
     fixed = {file.replace(".", "_"): Markup((here / file).read_text()) for file in ("head.html", "page.css", "page.js")}
@@ -123,7 +127,7 @@ def from_template(name: str, **values: Any) -> str:
 
 
 def _shown(picture: Picture, drawn: Drawn, prefix: str, live: Live, roots: dict[str, Any]) -> Shown:
-    """The picture with its images; figures of Bokeh go into `roots` by a name."""
+    """The picture with its images. Its figures of Bokeh are added to `roots`, by name."""
     says = [picture.says, *(f"{panel.y.plain} against {panel.x.plain}" for panel in picture.panels[1:])]
     images = [_still(image, text) for image, text in zip(drawn.stills, says, strict=False)]
     names = []

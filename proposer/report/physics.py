@@ -1,4 +1,4 @@
-"""The sections on observables and constraints: pulls, what each constraint excludes, and correlations."""
+"""The sections on observables and constraints: pulls, excluded points, and correlations."""
 
 from __future__ import annotations
 
@@ -18,16 +18,18 @@ from scanspec import Kind, Likelihood
 from scanspec.terms import Term, TermKind
 
 MOST = 25
-"""Rows of a picture."""
+"""The largest number of rows of a picture."""
 
 MOST_CELLS = 16
-"""Rows and columns of the picture of correlations."""
+"""The largest number of rows and columns in the picture of correlations."""
 
 _FAR = 20.0  # a larger pull is drawn at this value
 
 
 def pulls(seen: Seen) -> Part:
-    """Observables against their constraints: pulls of the best point and the spread over good ones."""
+    """The section that compares observables with their constraints: pulls of the best point, and their spread over good
+    points.
+    """
     specs = {observable.name: observable for observable in seen.scan.all_observables()}
     names = list(seen.likelihoods)
     if not names or seen.best is None:
@@ -43,7 +45,7 @@ def pulls(seen: Seen) -> Part:
             pull = pull * side_of(term, seen.columns[term.observables[0]])
         stored = seen.stored.observables[seen.likelihoods[name]]
         spread = f"{_show(np.min(good))} to {_show(np.max(good))}" if len(good) else "none"
-        unit = f" {stored.unit}" if stored.unit else ""
+        unit = f" {plain(stored.unit)}" if stored.unit else ""
         rows.append(
             [
                 name,
@@ -90,7 +92,7 @@ def pulls(seen: Seen) -> Part:
 
 
 def _inside_joint(seen: Seen, names: list[str]) -> list[Rows]:
-    """What each observable of a joint Gaussian has to do with its loss at the best point."""
+    """A table with the pulls of the observables in joint Gaussians at the best point; empty if there are none."""
     specs = {spec.name: spec for spec in seen.scan.all_observables()}
     rows = []
     for name in names:
@@ -145,7 +147,7 @@ def _tall(rows: int) -> float:
 
 
 def constraints(seen: Seen) -> Part:
-    """The share of points that each constraint excludes, and the constraints that are in tension."""
+    """The section on the fraction of points that each constraint excludes, and on constraints in tension."""
     names, threshold = list(seen.likelihoods), seen.target.threshold
     sample = seen.from_prior if seen.from_prior.sum() >= 50 else np.ones(len(seen.ids), dtype=np.bool_)
     whose = "points drawn from the prior" if sample is seen.from_prior else "all points, which do not follow the prior"
@@ -206,7 +208,9 @@ def constraints(seen: Seen) -> Part:
 
 
 def _tensions(seen: Seen, names: list[str]) -> list[list[str]]:
-    """The most negative correlations of losses among the points with the least NLL; needs 20 of them."""
+    """Table rows with the most negative correlations between losses at the points with the lowest NLL; empty with fewer
+    than 20 points.
+    """
     rows = np.flatnonzero(seen.good)
     if len(rows) < 20:
         ok = np.flatnonzero(seen.ok)
@@ -250,7 +254,7 @@ def _ranks(values: Floats) -> Floats:
 
 
 def correlations(seen: Seen) -> Part:
-    """Rank correlations of variables and observables over the good points."""
+    """The section on rank correlations of variables and observables over the good points."""
     if seen.good.sum() < 20:
         return Part([f"Correlations need 20 good points; there are {int(seen.good.sum())}."])
     variables = [variable.name for variable in seen.variables]

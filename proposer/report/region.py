@@ -1,4 +1,4 @@
-"""The sections on where the good points are: every pair of variables, and the profile NLL."""
+"""The sections on the region of the good points: all pairs of variables, and the profile NLL."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from itertools import combinations
 
 import numpy as np
 
-from proposer.report.axes import plain, side, widened
+from proposer.report.axes import discrete, plain, side, widened
 from proposer.report.section import Part
 from proposer.report.seen import Seen
-from proposer.show.picture import Curve, Dots, Marks, Panel, Picture, Regions, Rule, Side, Table
-from proposer.show.profiles import BINS, LEVELS, edges, profile, surface
+from proposer.show.picture import Curve, Dots, Lone, Mark, Marks, Panel, Picture, Regions, Rule, Side, Table
+from proposer.show.profiles import BINS, FEW, LEVELS, around, edges, profile, surface, without_lone
 from proposer.target import height
 
 MOST_VARIABLES = 12
-"""In the picture of all pairs: more cannot be read."""
+"""The largest number of variables in the picture of all pairs, which is unreadable with more."""
 
 MOST_PAIRS = 6
-"""Pairs that are drawn large, and profiled."""
+"""The largest number of pairs that are drawn large, and profiled."""
 
 MOST_PROFILES = 12
 
 WIDENED = 8
-"""How often the axes of a region are made longer: they grow at most tenfold."""
+"""The largest number of times that the axes of a region are extended. They grow at most tenfold."""
 
 
 def pairs(seen: Seen, table: Table) -> Part:
-    """Good points in every pair of variables, coloured by NLL."""
+    """The section with the good points in all pairs of variables, coloured by NLL."""
     names = [variable.name for variable in seen.variables]
     words, warnings, pictures = [_drawn(seen)], [], []
     for name, end, share in seen.hugged:
@@ -100,7 +100,7 @@ def _drawn(seen: Seen) -> str:
 
 
 def _where(seen: Seen) -> str:
-    """Describes the good region in words."""
+    """The spans of the good points in words."""
     if not seen.good.any():
         return "no point is good."
     good = {variable.name: seen.columns[variable.name][seen.good] for variable in seen.variables[:8]}
@@ -115,7 +115,7 @@ def _star(seen: Seen, x: str, y: str) -> list[Marks]:
 
 
 def restricted(seen: Seen) -> list[str]:
-    """Names of variables, the one first whose good points fill the least of its prior."""
+    """Names of the variables, in ascending order of the prior probability that their good points span."""
     index = {variable.name: k for k, variable in enumerate(seen.scan.variables)}
     spans = {variable.name: _span(seen, index[variable.name]) for variable in seen.variables}
     return sorted(spans, key=lambda name: spans[name])
@@ -141,7 +141,7 @@ def narrowest(seen: Seen, most: int = MOST_PAIRS) -> list[tuple[str, str]]:
 
 
 def profiles(seen: Seen) -> Part:
-    """The profile NLL of each variable, and of chosen pairs."""
+    """The section on the profile NLL of each variable, and of chosen pairs."""
     if seen.best is None:
         return Part(["No point has an NLL, so there is no profile."])
     best, ok = float(seen.nll[seen.best]), seen.ok
@@ -155,25 +155,33 @@ def profiles(seen: Seen) -> Part:
         axis = side(seen, name, zoom=True)
         if axis.limits is None:
             continue
-        bounds = edges(*axis.limits, axis.scale, int(np.clip(2.0 * np.sqrt(seen.good.sum()), 12, BINS)))
+        values = discrete(seen, name)
+        shown = values[(values >= axis.limits[0]) & (values <= axis.limits[1])]
+        if 0 < len(shown) <= BINS:
+            bounds, centres = around(shown), shown
+        else:
+            low, high = axis.limits
+            bounds = edges(low, high, axis.scale, int(np.clip(2.0 * np.sqrt(seen.good.sum()), 12, BINS)))
+            centres = 0.5 * (bounds[1:] + bounds[:-1]) if axis.scale == "linear" else np.sqrt(bounds[1:] * bounds[:-1])
         least = profile(seen.columns[name][ok], seen.nll[ok], bounds) - best
-        centres = 0.5 * (bounds[1:] + bounds[:-1]) if axis.scale == "linear" else np.sqrt(bounds[1:] * bounds[:-1])
+        outline = Curve(np.repeat(bounds, 2)[1:-1], np.repeat(least, 2))  # a bin beside empty ones is a line too
         inside = centres[least < height(0.95, 1)]
         if len(inside):
             found.append(f"{plain(name)} {inside.min():.3g} to {inside.max():.3g}")
         star = Marks(seen.columns[name][[seen.best]], np.array([0.0]))
-        singles.append(Panel(axis, upwards, [Curve(centres, least, steps=True), *lines, star], tall=0.7))
+        singles.append(Panel(axis, upwards, [outline, *lines, star], tall=0.7))
     doubles = []
     for x, y in narrowest(seen):
         panel = region_panel(seen, x, y, across=side(seen, x, zoom=True), up=side(seen, y, zoom=True), shares=LEVELS)
         doubles += [panel] if panel is not None else []
     meaning = (
         "The profile NLL is the lowest NLL found at each value. By Wilks' theorem, the 68 % and 95 % intervals of one "
-        f"variable reach {height(0.68, 1):.2f} and {height(0.95, 1):.2f} above the lowest NLL, {best:.4g}. The regions "
-        f"of two variables reach {height(0.68, 2):.2f} and {height(0.95, 2):.2f} above it."
+        f"variable reach {height(0.68, 1):.2f} and {height(0.95, 1):.2f} above the lowest NLL, {best:.4g}."
     )
+    if doubles:
+        meaning += f" The regions of two variables reach {height(0.68, 2):.2f} and {height(0.95, 2):.2f} above it."
     words = [meaning]
-    if seen.target.threshold < best + height(0.95, 2):
+    if doubles and seen.target.threshold < best + height(0.95, 2):
         words.append(
             f"The search fills the region with {seen.words}. The 95 % contour of two variables lies outside, at an NLL "
             f"of {best + height(0.95, 2):.4g}. Points are few there, so the true region may be larger than drawn."
@@ -193,14 +201,19 @@ def profiles(seen: Seen) -> Part:
     if doubles:
         says = f"Regions of 68 and 95 % in {len(doubles)} pairs of variables around the best point."
         caption = "Profile NLL of pairs: the regions of 68 % (dark) and 95 % (light); the star is the best point."
+        if any(isinstance(mark, Lone) for panel in doubles for mark in panel.marks):
+            caption += (
+                f" Where fewer than {FEW} points lie together, the points themselves are drawn: they are too few to "
+                "say where a region ends. So are they if a variable has discrete values."
+            )
         pictures.append(Picture("regions", says, doubles, caption))
     return Part(words, pictures=pictures)
 
 
 def region_panel(seen: Seen, x: str, y: str, *, across: Side, up: Side, shares: Sequence[float]) -> Panel | None:
-    """Regions of the profile NLL of two columns at levels given as shares of probability; None without a range.
+    """A panel with regions of the profile NLL of two columns, at probabilities `shares`; None if a column has no range.
 
-    The axes go on until the regions end, or the range of a variable does.
+    The axes are extended to the end of the regions, but not beyond the range of a variable.
     """
     if seen.best is None or across.limits is None or up.limits is None:
         return None
@@ -219,4 +232,13 @@ def region_panel(seen: Seen, x: str, y: str, *, across: Side, up: Side, shares: 
             break
         across, up = wider
         assert across.limits is not None and up.limits is not None
-    return Panel(across, up, [Regions(z.x, z.y, z.z, levels, words), *_star(seen, x, y)])
+    above = seen.nll[seen.ok] - float(seen.nll[seen.best])
+    values = seen.columns[x][seen.ok], seen.columns[y][seen.ok]
+    few = len(seen.ok) if len(discrete(seen, x)) or len(discrete(seen, y)) else FEW
+    z, lone = without_lone(z, *values, above, level=max(levels), few=few)
+    marks: list[Mark] = [Regions(z.x, z.y, z.z, levels, words)]
+    for number, (low, high) in enumerate(zip([-np.inf, *levels], levels, strict=False)):
+        at = lone & (above >= low) & (above < high)
+        if at.any():
+            marks.append(Lone(values[0][at], values[1][at], number, "" if len(marks) > 1 else "points"))
+    return Panel(across, up, [*marks, *_star(seen, x, y)])

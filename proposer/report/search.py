@@ -1,4 +1,4 @@
-"""The section on the search: its hit rate, the origins of points, and how good its predictions were."""
+"""The section on the search: its hit rate, and the origins of points."""
 
 from __future__ import annotations
 
@@ -11,21 +11,23 @@ from proposer.strategies.origins import ORIGINS
 from proposer.types import Floats
 
 WINDOWS = 60
-"""Into which the evaluations are divided for the hit rate."""
+"""The largest number of windows of evaluations for the hit rate."""
 
 MOST_ITERATIONS = 40
-"""Bars of where points came from; more iterations are taken together."""
+"""The largest number of bars in the picture of origins. More iterations are combined in one bar."""
 
 
 def hit_rate(order: np.ndarray, good: np.ndarray, windows: int = WINDOWS) -> tuple[Floats, Floats]:
-    """Share of good points in windows of equal size: at how many evaluations each ends, and the share, shape (w,)."""
+    """The fraction of good points in windows of equal size: the number of evaluations at the end of each window, and
+    the fraction, shape (w,) each.
+    """
     parts = np.array_split(good[order].astype(np.float64), min(windows, max(len(good) // 50, 8), max(len(good), 1)))
     ends = np.cumsum([len(part) for part in parts]).astype(np.float64)
     return ends, np.array([part.mean() for part in parts])
 
 
 def history(seen: Seen) -> Part:
-    """Hit rate over the evaluations, and where points came from."""
+    """The section on the hit rate over the evaluations, and on the origins of points."""
     order = np.argsort(seen.ids, kind="stable")
     ends, share = hit_rate(order, seen.good)
     total = np.cumsum(seen.good[order]).astype(np.float64)
@@ -36,7 +38,7 @@ def history(seen: Seen) -> Part:
     rate = Panel(
         evaluations,
         Side("hit rate (%)", "hit rate (%)", limits=(0.0, max(100.0 * float(share.max()) * 1.1, 1.0))),
-        [Curve(ends, 100 * share, steps=False)],
+        [Curve(ends, 100 * share)],
     )
     sum_of = Panel(
         evaluations,
@@ -77,7 +79,9 @@ def history(seen: Seen) -> Part:
 
 
 def _steps(seen: Seen, kinds: list[str]) -> Picture | None:
-    """The number of good points from each step, by iteration."""
+    """A picture of the number of good points from each step in each iteration; None if there is only one iteration or
+    no good point.
+    """
     last = int(seen.iterations.max())
     if last < 1:
         return None

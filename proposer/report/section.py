@@ -1,4 +1,4 @@
-"""The elements of a report: sections of text, tables and pictures, in the order of a referee's questions."""
+"""The elements of a report: sections with text, tables, and pictures."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from proposer.show.picture import Picture
 
 @dataclass(frozen=True)
 class Code:
-    """A cell of a table that holds a command, with a button that copies it, and a name for it."""
+    """A cell of a table with a command, its name, and a button that copies the command."""
 
     text: str
     what: str

@@ -1,4 +1,4 @@
-"""A run as the report uses it: all answered points in columns, and the settings of the scan."""
+"""The data of a run for its report: all answered points in columns, and the settings of the scan."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from proposer.types import Floats, Status
 from scanspec import PriorKind, ScanFile, Variable
 
 MOST_GOOD, MOST_OTHERS = 100_000, 30_000
-"""The most points that pictures show: good ones, and of the others a random choice."""
+"""The largest numbers of good and of other points in pictures. More points are reduced to a random choice."""
 
 Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class Seen:
-    """The answered points of one run. Arrays have a row a point, in the order of ids: shape (n,), or (n, columns).
+    """The answered points of one run. Arrays have one row per point, in the order of ids: shape (n,), or (n, columns).
 
-    `losses`, `seconds` and `probability` are NaN where there is none; `asked`: points without an answer; `first_open`:
-    the number of the first batch that has such points, None where there is none.
+    `losses`, `seconds`, and `probability` are NaN if there is no value. `asked` is the number of points without an
+    answer; `first_open` is the number of the first batch with such points, None if there is none.
     """
 
     name: str
@@ -71,19 +71,19 @@ class Seen:
 
     @cached_property
     def ok(self) -> Mask:
-        """Points that have an NLL."""
+        """Whether a point has an NLL, shape (n,)."""
         ok: Mask = self.status == Status.OK
         return ok
 
     @cached_property
     def good(self) -> Mask:
-        """Points on the target."""
+        """Whether a point is good, shape (n,)."""
         good: Mask = self.ok & self.target.contains(self.nll)
         return good
 
     @cached_property
     def best(self) -> int | None:
-        """The row of the least NLL; None where no point has one."""
+        """The row of the lowest NLL; None if no point has an NLL."""
         return int(np.nanargmin(np.where(self.ok, self.nll, np.nan))) if np.isfinite(self.nll[self.ok]).any() else None
 
     @cached_property
@@ -93,13 +93,13 @@ class Seen:
 
     @cached_property
     def columns(self) -> dict[str, Floats]:
-        """Values by the name of a variable or observable; NaN where missing."""
+        """The values of variables and observables by name, shape (n,) each; NaN if missing."""
         named = {variable.name: self.params[:, k] for k, variable in enumerate(self.stored.variables)}
         return named | {observable.name: self.observables[:, k] for k, observable in enumerate(self.stored.observables)}
 
     @cached_property
     def likelihoods(self) -> dict[str, int]:
-        """Observables that have a likelihood, by name, and their position among the observables."""
+        """The positions of the observables that have a likelihood, by name."""
         return {
             observable.name: k
             for k, observable in enumerate(self.stored.observables)
@@ -108,7 +108,7 @@ class Seen:
 
     @cached_property
     def shown(self) -> NDArray[np.int64]:
-        """The rows that pictures show. Good points come last, and the best of them is on top."""
+        """The rows that pictures show. Good points come last, so that the best point is on top."""
         rng = np.random.default_rng(int(self.meta.get("seed", 0)))
         others, good = np.flatnonzero(~self.good), np.flatnonzero(self.good)
         if len(others) > MOST_OTHERS:
@@ -130,7 +130,7 @@ class Seen:
 
     @cached_property
     def target_changes(self) -> list[str]:
-        """How what is good was changed while the scan went on, in words."""
+        """The changes of the target during the scan, in words."""
         manifest = self.meta.get("manifest") or {}
         return [change["change"] for change in manifest.get("target_changes", [])]
 
@@ -154,7 +154,7 @@ class Seen:
 
 
 def see(folder: Path) -> Seen:
-    """Reads a run, also one that goes on. Raises DatasetError where there is no point to show."""
+    """Reads a run, also during the scan. Raises DatasetError if there is no answered point."""
     scan = read_scan(folder)
     with Dataset(folder, read_only=True) as dataset:
         meta = dataset.meta()
@@ -183,7 +183,7 @@ def see(folder: Path) -> Seen:
     if variables != set(meta["variables"]):
         raise DatasetError(
             f"{folder}: its scan file has other variables than its points",
-            next_step="put back the one it began with",
+            next_step="put back the scan file that it started with",
         )
     return Seen(
         name=scan.run_name,

@@ -1,4 +1,4 @@
-"""The section on points that are unphysical, failed or timed out, and on the cost of each code."""
+"""The sections on points that are unphysical, failed, or timed out, and on the cost of each code."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from proposer.report.seen import Seen
 from proposer.show.costs import costs, show_costs
 from proposer.show.failures import command, kind_of, scan_file
 from proposer.show.picture import Bars, Dots, Panel, Picture, Side, Table
-from proposer.types import Status
+from proposer.types import Floats, Status
 
 MOST_REASONS = 12
-"""Rows of the table of reasons."""
+"""The largest number of rows in the table of reasons."""
 
-_CLEAR = 0.15  # a Kolmogorov distance above this is reported
+_CLEAR = 0.15  # a larger Kolmogorov distance is reported
 
 
 def trouble(seen: Seen, table: Table) -> Part:
-    """Points without an NLL by status and code, with their place in the space and their messages."""
+    """The section on points without an NLL, by status and code, with their region in the space and their messages."""
     bad = ~seen.ok
     if not bad.any():
         return Part(["Every point has an NLL: none was INVALID, FAILED or TIMED_OUT."])
@@ -60,20 +60,29 @@ def trouble(seen: Seen, table: Table) -> Part:
 
 
 def _apart(seen: Seen, at: np.ndarray) -> list[tuple[str, float, str]]:
-    """Variables in which some points lie elsewhere than the others, by Kolmogorov's distance, with words."""
+    """The variables in which some points are distributed differently from the others, with the Kolmogorov distance and
+    a text, by decreasing distance.
+    """
     if at.sum() < 5 or (~at).sum() < 5:
         return []
-    from scipy.stats import ks_2samp  # here: it takes longer to load than a picture to draw
-
     found = []
     for k, variable in enumerate(seen.scan.variables):
         if variable.fixed:
             continue
-        distance = float(ks_2samp(seen.u[at, k], seen.u[~at, k]).statistic)
+        distance = kolmogorov(seen.u[at, k], seen.u[~at, k])
         if distance > _CLEAR:
             low, high = np.percentile(seen.params[at, k], [10, 90])
             found.append((variable.name, distance, f"80 % of them with {variable.name} from {low:.4g} to {high:.4g}"))
     return sorted(found, key=lambda row: -row[1])
+
+
+def kolmogorov(first: Floats, second: Floats) -> float:
+    """The largest difference between the distribution functions of two samples, shapes (n,) and (m,), as the statistic
+    of `scipy.stats.ks_2samp`; to load scipy.stats takes longer than to draw a picture.
+    """
+    both = np.concatenate([first, second])
+    below = [np.searchsorted(np.sort(sample), both, side="right") / len(sample) for sample in (first, second)]
+    return float(np.abs(below[0] - below[1]).max())
 
 
 def _reasons(seen: Seen) -> Rows:
@@ -101,7 +110,7 @@ def _reasons(seen: Seen) -> Rows:
 
 
 def seconds(seen: Seen) -> Part:
-    """The cost of each code."""
+    """The section on the cost of each code."""
     ran = [row[np.isfinite(row)] for row in seen.seconds]
     answered = [(Status(status), row) for status, row in zip(seen.status.tolist(), ran, strict=True) if len(row)]
     names = [code.name for code in seen.stored.codes]

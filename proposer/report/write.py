@@ -1,4 +1,4 @@
-"""Writes the report of runs: one page, and in `plots/` each picture as PDF and PNG for a paper."""
+"""Writes the report of runs: one page, and all pictures as PDF and PNG in `plots/`, for a paper."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ REPORT = "report.html"
 """The page in the folder of a run."""
 
 MOST_OBSERVABLES = 12
-"""Observables without a likelihood that the live pictures can show."""
+"""The largest number of observables without a likelihood in live pictures."""
 
 
 NOTHING = Drawn((), {})
 """A picture without images."""
 
 MANY = 12
-"""Panels above which a picture for a paper has fewer dots an inch."""
+"""A picture with more panels than this has fewer dots per inch."""
 
 
 def write_report(folders: Sequence[Path], file: Path | None = None) -> list[Path]:
-    """Writes `report.html` of one run or of several side by side, and the pictures of each into its `plots/`.
+    """Writes the report of one run, or of several runs side by side, and their pictures into `plots/` of each run.
 
-    The page goes into `file`, or the folder of the first run. Returns what was written. Raises DatasetError for a
-    folder without a run or without an answered point, ScanFileError.
+    The page is `file`, or `report.html` in the folder of the first run. Returns the written paths. Raises
+    ScanFileError, and DatasetError for a folder without a run or without an answered point.
     """
     with _quickly():
         runs = [see(folder) for folder in folders]
@@ -71,8 +71,8 @@ def write_report(folders: Sequence[Path], file: Path | None = None) -> list[Path
 
 
 def served_page(folders: Sequence[Path], stamp: str) -> str:
-    """The same page for a server that keeps it fresh by its `stamp`: it writes nothing, and draws images only where
-    there is no live picture. What a run lacks is a warning on the page.
+    """The report for a server, which updates it according to its `stamp`. No file is written, and images are drawn only
+    if there is no live picture. A run that cannot be read is a warning on the page.
     """
     with _quickly():
         runs, warned = [], []
@@ -101,7 +101,7 @@ def _head(runs: Sequence[Seen], verb: str) -> Head:
 
 @contextmanager
 def _quickly() -> Iterator[None]:
-    """Without warnings of numbers and fonts, and without the collector."""
+    """A context without warnings about numbers and fonts, and without Python's garbage collector."""
     with np.errstate(all="ignore"), warnings.catch_warnings(), _without_collector():
         warnings.simplefilter("ignore")
         yield
@@ -109,7 +109,9 @@ def _quickly() -> Iterator[None]:
 
 @contextmanager
 def _without_collector() -> Iterator[None]:
-    """Pictures are many objects that stay, and to look for garbage among them takes a sixth of the time."""
+    """A context without Python's garbage collector, which would take a sixth of the time to search the many objects of
+    pictures.
+    """
     before = gc.isenabled()
     gc.disable()
     try:
@@ -120,7 +122,7 @@ def _without_collector() -> Iterator[None]:
 
 
 def _drawn(picture: Picture) -> Drawn:
-    """Draws a picture for the page and for paper: once as an image, and once as a PDF."""
+    """Draws a picture once as an image, for the page and for a paper, and once as a PDF."""
     look = replace(PAPER, dpi=DPI) if len(picture.panels) > MANY else PAPER
     drawing = figure(picture, look)
     image = pixels(drawing, look.dpi)
@@ -136,7 +138,7 @@ def _kept(folder: Path, name: str, content: bytes) -> Path:
 
 
 def sections_of(runs: Sequence[Seen], tables: Sequence[Table]) -> list[Section]:
-    """The sections, in the order of a referee's questions."""
+    """The sections of a report, in the order of a referee's questions."""
     both = list(zip(runs, tables, strict=True))
 
     def of_each(tell: Callable[[Seen], Part]) -> list[Part]:
@@ -164,7 +166,7 @@ def sections_of(runs: Sequence[Seen], tables: Sequence[Table]) -> list[Section]:
 
 
 def _told(tell: Callable[[Seen], Part], seen: Seen) -> Part:
-    """Runs one section. A section that fails must not cost the others."""
+    """Makes one section. An error becomes a warning in this section, so that the others are still shown."""
     try:
         return tell(seen)
     except (ValueError, ArithmeticError, RuntimeError, LookupError) as error:

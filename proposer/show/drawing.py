@@ -294,7 +294,7 @@ def _save(figure: Figure, path: Path) -> None:
         picture = io.BytesIO()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # warnings about matplotlib's layout, and about glyphs that a font lacks
-            figure.savefig(picture, format=kind.removeprefix("."), metadata=dates.get(kind, {}))
+            figure.savefig(picture, format=kind.removeprefix("."), metadata=dates.get(kind))
     except (ValueError, RuntimeError, OverflowError, ArithmeticError) as error:  # perhaps a label is not a formula
         words = " ".join(str(error).split())
         raise ScanFileError(f"the picture {path.name} cannot be drawn, perhaps for a label: {words:.200}") from None

@@ -100,12 +100,12 @@ def draw_mark(ax: Axes, mark: p.Mark, panel: p.Panel, table: p.Table | None, loo
             linewidths=0.6,
             linestyles=list(DASHES[: len(mark.levels)]),
         )
+    elif isinstance(mark, p.Lone):
+        colour = look.regions[min(mark.number, len(look.regions) - 1)]
+        ax.plot(mark.x, mark.y, "o", ms=3.2, mfc=colour, mec=look.text, mew=0.4, label=mark.label or None)
     elif isinstance(mark, p.Curve):
         style = {"color": look.numbered[mark.number % 4], "ls": DASHES[mark.number // 4 % 4], "lw": 1.4}
-        if mark.steps:
-            ax.step(mark.x, mark.y, where="mid", label=mark.label or None, **style)  # type: ignore[arg-type]
-        else:
-            ax.plot(mark.x, mark.y, label=mark.label or None, **style)  # type: ignore[arg-type]
+        ax.plot(mark.x, mark.y, label=mark.label or None, **style)  # type: ignore[arg-type]
     elif isinstance(mark, p.Bars):
         hatch = ("", "////", "....", "xxxx")[mark.number % 4]
         ax.barh(

@@ -61,7 +61,6 @@ class Curve:
     y: Floats
     label: str = ""
     number: int = 0
-    steps: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,6 +74,16 @@ class Regions:
     z: Floats
     levels: Sequence[float]
     names: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Lone:
+    """Points that are too few for a region: shapes (n,); `number`: the level that they are within, 0 the first."""
+
+    x: Floats
+    y: Floats
+    number: int
+    label: str
 
 
 @dataclass(frozen=True)
@@ -125,7 +134,7 @@ class Rule:
     number: int = 0
 
 
-Mark = Dots | Curve | Regions | Bars | Spread | Marks | Cells | Rule
+Mark = Dots | Curve | Regions | Lone | Bars | Spread | Marks | Cells | Rule
 
 
 @dataclass(frozen=True)

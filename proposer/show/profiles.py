@@ -7,8 +7,11 @@ follows a chi-square distribution, with as many degrees of freedom as variables 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import label
 from scipy.spatial import cKDTree
 
 from proposer.target import height
@@ -20,6 +23,11 @@ LEVELS = (0.68, 0.95)
 BINS = 60
 """The number of bins along one axis."""
 
+FEW = 10
+"""The number of points in a region below which the points are drawn instead of a contour."""
+
+Mask = NDArray[np.bool_]
+
 _NEIGHBOUR = 3  # the rank of the neighbour whose distance measures the spacing of points
 _FAR_UP = 30.0  # height above the lowest NLL; no contour lies higher
 
@@ -27,6 +35,13 @@ _FAR_UP = 30.0  # height above the lowest NLL; no contour lies higher
 def edges(low: float, high: float, scale: str, bins: int = BINS) -> Floats:
     """The edges, shape (bins + 1,), of bins of equal width on an axis of that scale."""
     return np.geomspace(low, high, bins + 1) if scale == "log" else np.linspace(low, high, bins + 1)
+
+
+def around(values: Floats) -> Floats:
+    """Bounds of bins around rising discrete values, shape (n,): halfway between them; shape (n + 1,)."""
+    gaps = np.diff(values) if len(values) > 1 else np.ones(1)
+    middle = values[:-1] + gaps / 2 if len(values) > 1 else values[:0]
+    return np.concatenate([[values[0] - gaps[0] / 2], middle, [values[-1] + gaps[-1] / 2]])
 
 
 def profile(x: Floats, nll: Floats, bounds: Floats) -> Floats:
@@ -56,24 +71,49 @@ def surface(x: Floats, y: Floats, nll: Floats, bounds: tuple[Floats, Floats], be
     the lowest NLL nearby, a point's influence reaches no farther than the gaps between points, and nothing is
     interpolated across a gap.
     """
-    unit_x, unit_y = _unit(x, bounds[0]), _unit(y, bounds[1])
-    near = (nll < best + _FAR_UP) & (unit_x > -0.2) & (unit_x < 1.2) & (unit_y > -0.2) & (unit_y < 1.2)
-    nodes = len(bounds[0]), len(bounds[1])
+    points = np.column_stack([_unit(x, bounds[0]), _unit(y, bounds[1])])
+    near = (nll < best + _FAR_UP) & (points > -0.2).all(axis=1) & (points < 1.2).all(axis=1)
+    points, nodes = points[near], (len(bounds[0]), len(bounds[1]))
     grid = np.linspace(0.0, 1.0, nodes[0]), np.linspace(0.0, 1.0, nodes[1])
     z = np.full((nodes[1], nodes[0]), _FAR_UP)
     if near.any():
-        points = np.column_stack([unit_x[near], unit_y[near]])
         reach = max(1.5 * _spacing(points[nll[near] < best + height(0.95, 2)]), 1.0 / (min(nodes) - 1))
         least = np.full((nodes[1], nodes[0]), np.inf)
-        column, row = (
-            np.clip(np.rint(points[:, k] * (nodes[k] - 1)).astype(np.int64), 0, nodes[k] - 1) for k in (0, 1)
-        )
-        np.minimum.at(least, (row, column), nll[near] - best)
+        np.minimum.at(least, _nodes(points, nodes), nll[near] - best)
         far_x = ((grid[0][:, None] - grid[0]) / reach) ** 2
         far_y = ((grid[1][:, None] - grid[1]) / reach) ** 2
         rows = (least[:, :, None] + far_x[None]).min(axis=1)  # a parabola in two variables is the sum of two parabolas
         z = np.minimum((rows[:, None, :] + far_y[:, :, None]).min(axis=0), _FAR_UP)
     return Surface(_from_unit(grid[0], bounds[0]), _from_unit(grid[1], bounds[1]), z)
+
+
+def without_lone(
+    found: Surface, x: Floats, y: Floats, above: Floats, *, level: float, few: int = FEW
+) -> tuple[Surface, Mask]:
+    """The surface without regions below the level that hold fewer than `few` points, and which points are in them: of
+    those at one node of the grid the lowest.
+
+    x, y, their NLL `above` the lowest, and the answer have shape (n,). Such a region is as wide as the gaps
+    between points: its outline says nothing of the function.
+    """
+    points = np.column_stack([_unit(x, found.x), _unit(y, found.y)])
+    seen = (above < level) & (points >= 0.0).all(axis=1) & (points <= 1.0).all(axis=1)
+    region, count = label(found.z < level, structure=np.ones((3, 3)))
+    of_point = region[_nodes(points[seen], (len(found.x), len(found.y)))]
+    sparse = np.bincount(of_point, minlength=count + 1) < few
+    sparse[0] = False
+    order = np.flatnonzero(seen)[np.argsort(above[seen], kind="stable")]
+    row, column = _nodes(points[order], (len(found.x), len(found.y)))
+    _, first = np.unique(row * len(found.x) + column, return_index=True)
+    lone = np.zeros(len(x), dtype=np.bool_)
+    lone[order[first]] = sparse[region[row, column]][first]
+    return Surface(found.x, found.y, np.where(sparse[region], _FAR_UP, found.z)), lone
+
+
+def _nodes(points: Floats, nodes: tuple[int, int]) -> tuple[Any, Any]:
+    """Row and column of the node of the grid next to each point, shape (n,) each; points in shares of the axes."""
+    column, row = (np.clip(np.rint(points[:, k] * (nodes[k] - 1)).astype(np.int64), 0, nodes[k] - 1) for k in (0, 1))
+    return row, column
 
 
 def _spacing(points: Floats) -> float:

@@ -41,7 +41,7 @@ def pixels(drawing: Drawing, dpi: float) -> Image.Image:
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         canvas.draw()
-    return Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
+    return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
 
 
 def cut(image: Image.Image, drawing: Drawing, dpi: float) -> list[Image.Image]:
@@ -70,7 +70,7 @@ def rendered(drawn: Figure, kind: str, look: Look) -> bytes:
     dates = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")  # warnings of matplotlib about its layout and about glyphs that a font lacks
-        drawn.savefig(file, format=kind, dpi=look.dpi, metadata=dates.get(kind, {}), facecolor=drawn.get_facecolor())
+        drawn.savefig(file, format=kind, dpi=look.dpi, metadata=dates.get(kind), facecolor=drawn.get_facecolor())
     return file.getvalue()
 
 
@@ -199,8 +199,7 @@ def _panel(ax: Axes, panel: p.Panel, table: p.Table | None, look: Look) -> Any:
             getattr(ax, f"set_{name}scale")(side.scale)
         if side.limits is not None:
             getattr(ax, f"set_{name}lim")(*side.limits)
-    if panel.title:
-        ax.set_title(panel.title, parse_math=False)
+    ax.set_title(panel.title, y=1.0, parse_math=False)  # without y, each drawing would look for a place first
     coloured = None
     for mark in panel.marks:
         coloured = draw_mark(ax, mark, panel, table, look) or coloured

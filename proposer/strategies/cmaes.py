@@ -117,6 +117,16 @@ class Cmaes:
         """Good points told so far."""
         return self._counted.good
 
+    @property
+    def generations(self) -> int:
+        """Generations that cma has learned from: the batches, and those in which no point was new."""
+        return self._generation
+
+    @property
+    def searches(self) -> int:
+        """Searches that have ended."""
+        return self._searches
+
     def ask(self, least: int = 1) -> Batch | None:
         """The next generation; None when the last search has ended."""
         replayed = self._asked - self._learned

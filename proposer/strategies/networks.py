@@ -33,7 +33,7 @@ PATIENCE = 10  # epochs without an improvement
 IMPROVEMENT = 1e-5  # of the mean training loss of an epoch
 WEIGHT_DECAY = 1e-4
 DROPOUT = 0.2
-_CHUNK = 65_536  # points scored at once
+CHUNK = 65_536  # points scored at once
 
 
 def small_network(dim: int, neurons: int) -> nn.Sequential:
@@ -137,9 +137,9 @@ class Classifier:
         self._network.eval()
         logits = np.empty(len(inputs))
         with torch.no_grad():
-            for start in range(0, len(inputs), _CHUNK):
-                part = torch.from_numpy(inputs[start : start + _CHUNK]).float()
-                logits[start : start + _CHUNK] = self._network(part).squeeze(1).numpy()
+            for start in range(0, len(inputs), CHUNK):
+                part = torch.from_numpy(inputs[start : start + CHUNK]).float()
+                logits[start : start + CHUNK] = self._network(part).squeeze(1).numpy()
         return logits
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:

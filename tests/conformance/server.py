@@ -1,4 +1,4 @@
-"""A small evaluator that has nothing in common with lodescan's but the contract, and that can break each promise."""
+"""A small evaluator that shares only the contract with lodescan's own, and that can break each promise of it."""
 
 import math
 import time
@@ -16,7 +16,7 @@ WITH_A_TERM = ("a term", "wrong term", "unknown term")
 
 
 class Small(pb_grpc.EvaluationServiceServicer):
-    """z = x^2 + y, GAUSS 1 +- 2, valid up to 1e3; `fault` names what it does wrong."""
+    """z = x^2 + y, GAUSS 1 +- 2, valid up to 1e3; `fault` names the promise that it breaks."""
 
     def __init__(self, fault):
         self.fault, self.calls = fault, 0
@@ -59,7 +59,7 @@ class Small(pb_grpc.EvaluationServiceServicer):
     def Finish(self, request, context):
         if self.fault == "finish is an error":
             context.abort(grpc.StatusCode.INTERNAL, "no")
-        if self.fault == "none":  # it may leave it out
+        if self.fault == "none":  # an evaluator may leave this field out
             context.abort(grpc.StatusCode.UNIMPLEMENTED, "no")
         return pb.FinishResponse(ends=self.fault == "ends with any scan")
 
@@ -141,7 +141,7 @@ class Small(pb_grpc.EvaluationServiceServicer):
 
 
 def serve(fault):
-    """A server that has this fault, on a free port: (server, address)."""
+    """Starts a server with this fault on a free port; gives the server and its address."""
     server = grpc.server(ThreadPoolExecutor(4))
     pb_grpc.add_EvaluationServiceServicer_to_server(Small(fault), server)
     if fault != "no health":

@@ -1,4 +1,4 @@
-"""The conformance suite against a real evaluator, a small one of its own, and one for each promise that breaks it."""
+"""The conformance suite against a real evaluator, a small independent one, and ones that break one promise each."""
 
 import subprocess
 import sys
@@ -62,7 +62,7 @@ FAULTS = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("example", ["toy3d", "joint3d"])
-def test_a_real_evaluator(tmp_path, example):
+def test_lodescans_own_evaluator_keeps_every_promise(tmp_path, example):
     server = Evaluator(tmp_path, EXAMPLES / f"{example}.yaml", workers=1)
     try:
         done = subprocess.run([COMMAND, server.address], capture_output=True, text=True, timeout=120, check=False)
@@ -87,7 +87,7 @@ def peer():
 
 
 @pytest.mark.parametrize("how", ["none", "says when", "a term", "one at a time"])
-def test_an_evaluator_of_another_make(peer, capsys, how):
+def test_an_independent_evaluator_keeps_every_promise(peer, capsys, how):
     assert main([peer(how), "--timeout", "10"]) == 0
     assert "FAIL" not in capsys.readouterr().out
 
@@ -99,7 +99,7 @@ def test_a_broken_promise_is_found(peer, capsys, fault):
     assert any(line.startswith(f"FAIL  {FAULTS[fault]}") for line in failed), failed
 
 
-def test_a_stream_that_does_not_end(peer):
+def test_a_stream_that_does_not_end_is_found(peer):
     with pytest.raises(Broken, match="the stream of 8 points did not end after it was half-closed"):
         every_id_is_answered_once(Peer(peer("never ends"), 0.1))
 
@@ -108,11 +108,11 @@ def test_every_promise_is_broken_once():
     tried = " ".join(FAULTS.values())
     names = [check.__name__.replace("_", " ") for check in CHECKS]
     untried = [name for name in names if name not in tried]
-    # these two need a server that keeps state between streams, or dies
+    # these two need a server that keeps state between streams, or that dies
     assert untried == ["two streams may use the same ids", "it goes on after a stream that broke"]
 
 
-def test_nobody_there(capsys):
+def test_an_address_without_an_evaluator_is_an_error(capsys):
     assert main(["127.0.0.1:9", "--timeout", "2"]) == 2
     assert "127.0.0.1:9 does not answer Describe (UNAVAILABLE)" in capsys.readouterr().err
 
@@ -126,7 +126,7 @@ def test_evaluators_are_reached_without_the_web_proxy(peer, monkeypatch):
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:117414", "50051", "localhost:http", "unix:"])
-def test_no_address(capsys, address):
+def test_a_missing_address_is_an_error(capsys, address):
     assert main([address]) == 2
     line, *more = capsys.readouterr().err.splitlines()
     assert line.startswith("lodescan-conformance: ") and address in line
@@ -140,7 +140,7 @@ def test_what_an_evaluator_says_is_not_obeyed_by_a_terminal(peer, capsys):
 
 
 def test_commands_in_the_other_side_s_environment_say_where_they_belong():
-    """Both sides install each other's commands."""
+    """Each environment has the commands of both sides."""
     sides: tuple[tuple[str, list[str], str, str, int], ...] = (
         ("evaluator.conformance", [], "grpc_health", "evaluator", 1),
         ("proposer", ["report", "nowhere"], "matplotlib", "proposer", 2),

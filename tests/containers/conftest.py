@@ -14,9 +14,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+# The proposer waits for the first probe of the evaluator, which compose.yaml makes after 5 s.
+SOONER = "services: {evaluator: {healthcheck: {interval: 1s, retries: 60}}}\n"
 PARTS = ["compose.yaml", ".dockerignore", "Dockerfile.proposer", "Dockerfile.evaluator", "Makefile", "tools"]
 PARTS += ["locks", "proto", "scanspec", "proposer", "evaluator", "examples"]
-UID, GID = 12345, 23456  # of nobody in any image
+UID, GID = 12345, 23456  # no user of any image has these ids
 HARDENED = ["--rm", "--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "--network", "none"]
 HARDENED += ["--user", f"{UID}:{GID}"]
 
@@ -33,7 +35,7 @@ def docker(*arguments: str, check: bool = True, **options: object) -> subprocess
 
 @dataclass
 class Project:
-    """A copy of the project with a runs/ of its own, as one compose project."""
+    """A copy of the project with its own runs/, which is one compose project."""
 
     folder: Path
     variables: dict[str, str] = field(default_factory=dict)
@@ -47,7 +49,7 @@ class Project:
         return docker("compose", *arguments, check=check, cwd=self.folder, env=self.environment)
 
     def build(self, dockerfile: str, **build_arguments: str) -> list[str]:
-        """Build one image; its layers."""
+        """Builds one image; gives its layers."""
         options = [f"--build-arg={name}={value}" for name, value in build_arguments.items()]
         image = docker("build", "--quiet", "--file", dockerfile, *options, ".", cwd=self.folder).stdout.strip()
         return layers(image)
@@ -74,7 +76,7 @@ def images(engine: None) -> None:
 
 @pytest.fixture
 def project(engine: None, tmp_path: Path) -> Iterator[Project]:
-    folder = tmp_path / f"lodescan{os.getpid()}-{time.monotonic_ns()}"  # its name is the compose project's
+    folder = tmp_path / f"lodescan{os.getpid()}-{time.monotonic_ns()}"  # compose names the project after this folder
     folder.mkdir()
     for part in PARTS:
         source = ROOT / part
@@ -82,9 +84,10 @@ def project(engine: None, tmp_path: Path) -> Iterator[Project]:
             shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(source, folder / part)
+    (folder / "compose.override.yaml").write_text(SOONER)
     (folder / "runs").mkdir()
     os.chown(folder / "runs", UID, GID)
-    for parent in (folder, *folder.parents):  # pytest's folders are for their owner alone
+    for parent in (folder, *folder.parents):  # only their owner may read pytest's folders
         if parent.name.startswith("pytest"):
             parent.chmod(0o755)
     made = Project(folder)

@@ -1,4 +1,4 @@
-"""docs/backends.md, read by a machine: its commands that need a container engine are run, in order."""
+"""Runs, in order, the commands of docs/backends.md that need a container engine."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SIDES = {"lodescan-evaluator": "evaluator", "lodescan-conformance": "evaluator",
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """Each of lodescan's commands is found in the environment of its side."""
+    """Variables with which a shell finds each command of lodescan in the environment of its side."""
     folder.mkdir()
     for name, side in SIDES.items():
         (folder / name).symlink_to(ROOT / ".envs" / side / "bin" / name)
@@ -33,7 +33,7 @@ def environment(folder: Path) -> dict[str, str]:
 
 
 def test_the_backend_of_the_text_runs_in_an_image_and_is_scanned(project: Project, tmp_path: Path) -> None:
-    address = f"127.0.0.1:{free_port()}"  # another evaluator may have the port of the text
+    address = f"127.0.0.1:{free_port()}"  # the port that the text names may be in use
     commands_of = environment(tmp_path / "bin")
     background: list[subprocess.Popen[bytes]] = []
 
@@ -43,7 +43,7 @@ def test_the_backend_of_the_text_runs_in_an_image_and_is_scanned(project: Projec
         if command.endswith("&"):
             background.append(subprocess.Popen(command.rstrip("& ").split(), cwd=project.folder, env=commands_of))
             return ""
-        done = subprocess.run(  # a reader's umask may keep others out, and the user of the image is another one
+        done = subprocess.run(  # the user of the image must read what a reader with a strict umask has written
             ["sh", "-c", command],
             cwd=project.folder,
             env=commands_of,
@@ -68,7 +68,7 @@ def test_the_backend_of_the_text_runs_in_an_image_and_is_scanned(project: Projec
         codes = [process.wait(30) for process in background]
     assert codes == [0]
 
-    # The file of the backend says the same as the text.
+    # The file in the folder of the backend is the one that the text shows.
     dockerfile = (project.folder / "darkphoton/Dockerfile").read_text()
     assert COMMANDS[0] in dockerfile and COMMANDS[2].rstrip("& ") in dockerfile
     with (project.folder / "runs/darkphoton/good_points.csv").open() as file:

@@ -26,7 +26,7 @@ UP = ["up", "--no-color", "--no-log-prefix", "--exit-code-from", "proposer"]
 
 
 def small(project: Project, name: str, physics: str, **values: object) -> None:
-    """An example with other values, in a folder of its own beside what the example needs."""
+    """An example with other values, in its own folder, with the files that the example needs."""
     folder = project.folder / "my scans"
     shutil.copytree(project.folder / "examples", folder, dirs_exist_ok=True)
     text = (folder / name).read_text()
@@ -49,8 +49,8 @@ def good_points(run: Path) -> int:
     return len((run / "good_points.csv").read_text().splitlines()) - 1
 
 
-def test_scans_of_three_evaluators_with_one_proposer(project: Project) -> None:
-    """The toy on the base image, then the default scan's physics, then CAMB: the proposer's image stays as it is."""
+def test_three_evaluators_work_with_one_image_of_the_proposer(project: Project) -> None:
+    """The toy, the default scan and CAMB need three images of the evaluator and one of the proposer."""
     proposer = layers("lodescan-proposer")
     toy(project)
     project.compose(*UP)
@@ -90,14 +90,14 @@ def test_make_up_takes_the_environment_from_the_scan_file(project: Project) -> N
     refused = make_up(project, scan)
     (said,) = [line for line in (refused.stdout + refused.stderr).splitlines() if "lodescan: " in line]
     assert "seed" in said
-    assert "up] Error 2" in refused.stderr  # the proposer's code, which make says and does not pass on
+    assert "up] Error 2" in refused.stderr  # make names the exit code of the proposer, but does not return it
 
 
 def test_an_image_that_cannot_be_built_says_why(project: Project) -> None:
     (project.folder / "locks/proposer.txt").write_text("no such thing\n")
     done = make_up(project, project.folder / "examples/toy3d.yaml")
     assert done.returncode == 2
-    assert "ERROR" in done.stderr or "error" in done.stderr  # the words of the installer
+    assert "ERROR" in done.stderr or "error" in done.stderr  # the installer's own message
     assert "the proposer's image could not be built; the lines above say why" in done.stderr
 
 
@@ -108,11 +108,11 @@ def make_up(project: Project, scan: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_run_folder_that_cannot_be_written_is_one_message_and_code_2(project: Project) -> None:
+def test_a_run_folder_that_cannot_be_written_gives_one_message_and_exit_code_2(project: Project) -> None:
     toy(project)
     os.chown(project.folder / "runs", 0, 0)
     (project.folder / "runs").chmod(0o755)
-    done = project.compose(*UP, check=False)  # as `make up` does, whose exit code is the proposer's
+    done = project.compose(*UP, check=False)  # as `make up` does; its exit code is that of the proposer
     assert done.returncode == 2
     assert project.compose("ps", "--quiet").stdout == ""
     said = [line for line in (done.stdout + done.stderr).splitlines() if "lodescan: " in line]
@@ -137,17 +137,21 @@ def test_after_a_plain_up_the_last_line_says_how_to_stop(project: Project, tmp_p
         assert not any(evaluator["NetworkSettings"]["Ports"].values())
         [network] = evaluator["NetworkSettings"]["Networks"]
         assert docker("network", "inspect", "--format", "{{.Internal}}", network).stdout.strip() == "true"
-        time.sleep(2)
-        text = re.sub(r"\x1b\[\d*[A-Za-z]", "", log.read_text())
-        lines = [line for line in text.splitlines() if re.match(r"(proposer|evaluator)-\d+ +\| ", line)]
-        assert lines[-1].endswith("| the scan is done; stop the evaluator with: docker compose down"), lines[-5:]
+
+        def said() -> list[str]:
+            text = re.sub(r"\x1b\[\d*[A-Za-z]", "", log.read_text())
+            return [line for line in text.splitlines() if re.match(r"(proposer|evaluator)-\d+ +\| ", line)]
+
+        done = "| the scan is done; stop the evaluator with: docker compose down"
+        wait_until(lambda: any(line.endswith(done) for line in said()), "the hint was not shown")
+        assert said()[-1].endswith(done), said()[-5:]
     finally:
         project.compose("down", "--timeout", "5", check=False)
         up.wait(60)
 
 
 @pytest.mark.parametrize("service", ["evaluator", "proposer"])
-def test_one_is_killed_and_the_same_command_again_loses_nothing(project: Project, service: str) -> None:
+def test_after_a_kill_the_same_command_loses_nothing(project: Project, service: str) -> None:
     small(
         project,
         "simsusy_stau.yaml",
@@ -176,7 +180,7 @@ def test_one_is_killed_and_the_same_command_again_loses_nothing(project: Project
 
 
 def answers(project: Project) -> dict[int, tuple[object, ...]]:
-    """What is stored, by the point's number; from a copy, since files that SQLite makes here would be root's."""
+    """The stored points by id. Reads a copy, because SQLite makes files beside the dataset, which belong to root."""
     observables = len(read_scan_file(project.folder / "my scans/simsusy_stau.yaml").all_observables())
     with tempfile.TemporaryDirectory() as folder:
         for path in (project.folder / "runs/simsusy_stau").glob("dataset.sqlite*"):

@@ -34,7 +34,7 @@ def test_neither_side_has_the_packages_of_the_other(image: str, never: list[str]
 
 
 @pytest.mark.parametrize("image", [PROPOSER, BASE])
-def test_the_default_user_is_nobody_special(image: str) -> None:
+def test_the_default_user_is_not_root(image: str) -> None:
     config = json.loads(docker("image", "inspect", image).stdout)[0]["Config"]
     assert config["User"] == "10001:10001"
 
@@ -47,7 +47,7 @@ def test_the_default_user_is_nobody_special(image: str) -> None:
         (BASE, "import evaluator.commands.serve"),
     ],
 )
-def test_any_uid_runs_on_a_read_only_root(image: str, program: str) -> None:
+def test_any_user_runs_it_on_a_read_only_root(image: str, program: str) -> None:
     docker("run", *HARDENED, "--entrypoint", "python", image, "-W", "error", "-c", program)
     assert "usage: " in docker("run", *HARDENED, image, "--help").stdout
 
@@ -65,7 +65,7 @@ def test_changing_the_physics_rebuilds_no_layer_of_the_proposer(project: Project
     assert project.build("Dockerfile.proposer", **index) == before
     assert project.build("Dockerfile.evaluator", PHYSICS="simsusy") != evaluator_before
 
-    # The test sees a layer that does change.
+    # Check of this test: it sees a layer that does change.
     with (project.folder / "proposer/__init__.py").open("a") as code:
         code.write("# another proposer\n")
     changed = project.build("Dockerfile.proposer", **index)

@@ -1,4 +1,6 @@
-"""Images of shipped codes: a swap rebuilds nothing of the proposer, and what they compute is what was recorded."""
+"""Images of the codes that lodescan ships: they compute the recorded points, and a swap rebuilds nothing of the
+proposer.
+"""
 
 from __future__ import annotations
 
@@ -18,11 +20,11 @@ EOS_SM |= {"dBR_Bsphimumu": 4.923e-8}  # docs/swap.md, with its digits
 
 
 def recorded(name: str) -> tuple[dict[str, str], dict[str, float], float]:
-    """Variables of a point, its observables, and how well these are known."""
+    """The variables of a recorded point, its observables, and the accuracy of these."""
     if name == "eos_bsmumu":
         return {}, EOS_SM, 5e-4
     with (ROOT / f"tests/data/{name}.csv").open() as file:
-        _, row, *_ = csv.DictReader(file)  # the second is valid, and not the middle of the ranges
+        _, row, *_ = csv.DictReader(file)  # the second point is valid, and it is not the middle of the ranges
     known = {key: float(value) for key, value in row.items() if value and key not in ("status", "reason")}
     return row, known, 1e-4
 
@@ -30,7 +32,7 @@ def recorded(name: str) -> tuple[dict[str, str], dict[str, float], float]:
 @pytest.mark.parametrize("name", ["camb_w0wa", "flavio_bsmumu", "eos_bsmumu", "hazma_darkphoton"])
 def test_a_swap_makes_an_image_that_computes_the_recorded_point(project: Project, name: str) -> None:
     scan = read_scan_file(ROOT / "examples" / f"{name}.yaml")
-    project.compose("build", "proposer")  # an image has its compose project's name as a label
+    project.compose("build", "proposer")  # an image is labelled with the name of its compose project
     proposer = image_id("lodescan-proposer")
     project.variables |= {"PHYSICS": scan.environment, "SCAN": f"{name}.yaml"}
     project.compose("build")  # both sides, as `docker compose up --build` does

@@ -15,29 +15,29 @@ HERE = Path(__file__).parent
 
 
 def square(point):
-    """A code that costs nothing."""
+    """A code that takes no time."""
     return {"y": point["x"] ** 2}
 
 
 def slow_square(point):
-    """Takes as many seconds as `pause` says."""
+    """Sleeps for `pause` seconds."""
     time.sleep(point["pause"])
     return {"y": point["x"] ** 2}
 
 
 def gated(point):
-    """Notes in a file beside the scan that it has begun, and with `held` waits for another file."""
+    """Writes a file beside the scan when it begins; with `held` it then waits until a test writes another file."""
     if point["held"]:
         name = f"{point['x']:g}"
         (HERE / f"began-{name}").touch()
-        time.sleep(0.01)  # so long that no other point comes with it
+        time.sleep(0.01)  # long enough that the evaluator sends no other point with it
         while not (HERE / f"go-{name}").exists():
             time.sleep(0.01)
     return {"y": point["x"] ** 2}
 
 
 def misbehave(point):
-    """Modes 0 and 1 are well."""
+    """Modes 0 and 1 behave well."""
     match int(point["mode"]):
         case 2:
             return {"y": math.nan}
@@ -59,7 +59,7 @@ def misbehave(point):
             while True:
                 pass
         case 11:
-            libc = ctypes.PyDLL(None)  # holds the interpreter, and goes on after a signal
+            libc = ctypes.PyDLL(None)  # a call through it keeps the interpreter locked, and goes on after a signal
             while libc.usleep(900_000):
                 pass
             for _ in range(1000):
@@ -79,9 +79,9 @@ def misbehave(point):
             while True:
                 try:
                     time.sleep(1000)
-                except BaseException:  # noqa: BLE001  # as some codes do
+                except BaseException:  # noqa: BLE001  # some codes catch everything
                     continue
-        case 17:  # leaves programs behind and dies
+        case 17:  # starts programs, then dies
             subprocess.Popen(["sleep", "1000"], start_new_session=True)
             subprocess.Popen(["sleep", "1000"])
             if os.fork() == 0:

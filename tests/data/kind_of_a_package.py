@@ -1,4 +1,4 @@
-"""A kind of physics code as a package of somebody else's has it: the row of a table that is nearest."""
+"""A kind of physics code that another package might bring: it looks up the nearest row of a table."""
 
 import csv
 

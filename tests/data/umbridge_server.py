@@ -1,4 +1,4 @@
-"""A UM-Bridge server with models that work and models that fail, by the package's own server.
+"""A UM-Bridge server, made with the package umbridge, whose models work or fail.
 
 usage: umbridge_server.py PORT; it listens on 127.0.0.1 alone.
 """
@@ -7,7 +7,6 @@ import functools
 import math
 import os
 import sys
-import time
 
 import umbridge
 from aiohttp import web
@@ -50,7 +49,6 @@ MODELS = {
     "text": lambda parameters, config: [["one"], [1.0, 2.0]],
     "short": lambda parameters, config: [[1.0], [2.0]],
     "flat": lambda parameters, config: [1.0, 2.0, 3.0],
-    "slow": lambda parameters, config: time.sleep(3) or right(parameters, config),
     "dies": lambda parameters, config: os._exit(1),
     "useless": right,
 }

@@ -1,4 +1,4 @@
-"""A scan file of BSMArt, which tests change: strict JSON, with keys in its words."""
+"""A scan file of BSMArt that tests change: strict JSON with BSMArt's keys."""
 
 import json
 import shutil
@@ -16,7 +16,7 @@ Block EXTPAR
 """
 
 
-# SPheno's call; what it was given comes back in the block of that name, so that tests see it
+# imitates SPheno's call; its inputs come back in the block of that name, so that tests can read them
 SPHENO = """#!/bin/sh
 sed 's/MINPAR/READBACK/; s/EXTPAR/READBACK2/; /MODSEL/d' "$1" > read
 cat - read > "$2" <<'END'
@@ -58,11 +58,11 @@ BASE = {
 
 
 OBS = "Codes/SPheno/Observables/"
-"""Where the observables of its code are."""
+"""The path of keys to the observables of its code."""
 
 
 def write_beside(folder):
-    """The files that the scan needs beside it."""
+    """Writes the files that the scan needs beside it."""
     (folder / "in.slha").write_text(TEMPLATE)
     (folder / "spheno").write_text(SPHENO)
     (folder / "spheno").chmod(0o755)
@@ -71,7 +71,7 @@ def write_beside(folder):
 
 
 def changed(changes, order=None):
-    """The scan with changes, a path of keys to a value, as JSON; `order`: of its codes."""
+    """The scan as JSON, with changes: each is a path of keys and a value. `order`: the order of its codes."""
     content = json.loads(json.dumps(BASE))
     for keys, value in dict(changes).items():
         at = content

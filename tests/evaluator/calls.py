@@ -1,4 +1,4 @@
-"""Calls of Evaluate that stay open: what a test sends, and what comes back."""
+"""Calls of Evaluate that stay open, so that a test can send more and read results in between."""
 
 import queue
 import threading
@@ -31,7 +31,7 @@ class Requests:
 
 
 class Stream:
-    """One call of Evaluate. Results are given as they come, by the number of their point."""
+    """One call of Evaluate. Results are given as they come, by the id of their point."""
 
     def __init__(self, server, rows):
         self._requests = Requests(server.request(rows))
@@ -45,7 +45,7 @@ class Stream:
         self._requests.send(pb.EvaluateRequest(**fields))
 
     def close(self):
-        """Sends nothing more; returns the results that are left."""
+        """Ends the requests; returns the remaining results."""
         self._requests.close()
         return {result.point_id: result for result in self._results}
 
@@ -55,7 +55,9 @@ def statuses(results):
 
 
 def collect(call):
-    """Gathers the statuses of a call in another thread, and its code under `end`; and an event for its end."""
+    """Collects the statuses of a call in another thread, and its status code under `end`; also gives an event for its
+    end.
+    """
     found, ended = {}, threading.Event()
 
     def run():

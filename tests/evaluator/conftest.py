@@ -1,4 +1,4 @@
-"""Scan files in a folder of the test, and evaluators that are ended with it."""
+"""Fixtures: scan files in the folder of a test, and evaluators that end with the test."""
 
 import shutil
 import uuid
@@ -17,13 +17,13 @@ from tests.evaluator.harness import DATA, PROGRAMS, TAG, Evaluator, Gated, write
 
 @pytest.fixture(autouse=True)
 def alarms():
-    """Each test's own time limit takes the signal that ends points; the next point takes it back."""
+    """The time limit of a test uses the signal that also ends points. The next point must set its handler again."""
     deadline.set_before.clear()
 
 
 @pytest.fixture
 def evil(tmp_path):
-    """A scan whose function does what `ways` say: see `write_evil`."""
+    """Writes a scan whose function does what `ways` say; see `write_evil`."""
     return lambda *ways, timeout=20: write_evil(tmp_path, *ways, timeout=timeout)
 
 
@@ -32,7 +32,7 @@ TEMPLATE = "BLOCK MODSEL\n 1 mode\n"
 
 @pytest.fixture
 def scan_file(tmp_path):
-    """Writes a scan file; the test's codes are beside it."""
+    """Writes a scan file beside the codes of the test."""
     shutil.copy(DATA / "codes.py", tmp_path)
 
     def write(text, name="scan.yaml", **files):
@@ -47,7 +47,7 @@ def scan_file(tmp_path):
 
 @pytest.fixture
 def python_scan(scan_file):
-    """A scan with one Python function of codes.py."""
+    """Writes a scan with one Python function of codes.py."""
 
     def write(
         function="square", variables="x: [-5, 5]", settings="timeout: 20", observables="y: {mean: 1, sigma: 2}", more=""
@@ -63,7 +63,7 @@ def python_scan(scan_file):
 
 @pytest.fixture
 def program_scan(tmp_path, scan_file):
-    """A scan with one program of data/programs, copied beside it."""
+    """Writes a scan with one program of data/programs, and copies the program beside it."""
 
     def write(
         program, observables="mh: {slha: [MASS, 25], mean: 125, sigma: 2}", settings="timeout: 20", words="", more=""
@@ -82,7 +82,7 @@ def program_scan(tmp_path, scan_file):
 
 @pytest.fixture
 def chain(monkeypatch):
-    """The chain of a scan file, in this process."""
+    """Makes the chain of a scan file in this process."""
     monkeypatch.setattr("sys.dont_write_bytecode", True)
 
     def make(path):
@@ -95,7 +95,7 @@ def chain(monkeypatch):
 
 @pytest.fixture
 def bsmart(tmp_path):
-    """Reads the file of BSMArt in bsmart_scans.py with changes."""
+    """Reads the scan file of bsmart_scans.py with changes."""
     write_beside(tmp_path)
 
     def read(changes=(), order=None):
@@ -107,7 +107,7 @@ def bsmart(tmp_path):
 
 @pytest.fixture
 def point(bsmart, tmp_path):
-    """Evaluates a point of that file: the outcome, and the observables by name."""
+    """Evaluates a point of that file; gives the outcome, and the observables by name."""
 
     def evaluate(changes=(), values=(1.0, 200.0, 0.5), order=None):
         chain = Chain(bsmart(changes, order))
@@ -120,7 +120,7 @@ def point(bsmart, tmp_path):
 
 @pytest.fixture
 def started():
-    """Evaluators that are ended with the test."""
+    """Evaluators that end with the test."""
     servers: list[Evaluator] = []
     yield servers
     for server in servers:
@@ -140,7 +140,7 @@ def evaluator(tmp_path, started):
 
 @pytest.fixture
 def gated(tmp_path, started):
-    """Starts evaluators whose points wait for the test, each in a folder of its own."""
+    """Starts evaluators whose points wait for the test, each in its own folder."""
 
     def start(**options):
         folder = tmp_path / f"gated{len(started)}"
@@ -153,11 +153,13 @@ def gated(tmp_path, started):
 
 @pytest.fixture(scope="module")
 def lasting(tmp_path_factory):
-    """Starts evaluators that the tests of a module share; each must outlive them, end in order and leave nothing."""
+    """Starts evaluators that the tests of a module share; each must survive all tests, end in order and leave nothing
+    behind.
+    """
     started = []
 
     def start(write, **options):
-        """`write`: puts the scan into the folder that it is given."""
+        """`write` puts the scan into the folder that it is given."""
         folder = tmp_path_factory.mktemp("lasting")
         started.append(Evaluator(folder, write(folder), **options))
         return started[-1]
@@ -174,7 +176,7 @@ def lasting(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory):
-    """An evaluator of one worker whose points take as long as they say, for tests that only ask it for points."""
+    """An evaluator with one worker whose points sleep for as long as they say. Tests may only send it points."""
     folder = tmp_path_factory.mktemp("shared")
     server = Evaluator(folder, write_slow(folder))
     yield server
@@ -183,7 +185,7 @@ def shared(tmp_path_factory):
 
 @pytest.fixture
 def tag(monkeypatch):
-    """A mark for all processes that the test starts from its own."""
+    """A mark in the environment of all processes that the test starts."""
     value = uuid.uuid4().hex
     monkeypatch.setenv(TAG, value)
     return value
@@ -191,23 +193,27 @@ def tag(monkeypatch):
 
 @pytest.fixture
 def slow(tmp_path, evaluator):
-    """Starts an evaluator whose points take as long as they say."""
+    """Starts an evaluator whose points sleep for as long as they say."""
     return lambda **options: evaluator(write_slow(tmp_path), **options)
 
 
 @pytest.fixture
 def here(tmp_path, monkeypatch, capfd):
-    """Runs a command in this process, for what is refused before a code is loaded; nothing may be left of it."""
+    """Runs a command in this process, for input that is refused before a code is loaded. The command must leave nothing
+    behind.
+    """
     temporary = tmp_path / "tmp"
     temporary.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(temporary))
-    monkeypatch.setattr("evaluator.commands.main.alone", lambda run, file: run())  # no code could end this process
+    monkeypatch.setattr(
+        "evaluator.commands.main.alone", lambda run, file: run()
+    )  # no code is loaded that could end this process
 
     def run(*arguments):
         code: str | int | None
         try:
             code = main([str(argument) for argument in arguments])
-        except SystemExit as ended:  # bad options
+        except SystemExit as ended:  # argparse refused the options
             code = ended.code
         said = capfd.readouterr()
         assert not list(temporary.iterdir())

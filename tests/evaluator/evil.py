@@ -1,4 +1,4 @@
-"""A Python function that does to its process whatever a test says, one way for each `mode` of a point."""
+"""A Python function that harms its process as a test says, in one way for each `mode` of a point."""
 
 FUNCTION = """
 import ctypes, gc, os, pty, random, signal, subprocess, sys, time
@@ -29,8 +29,8 @@ def f(point):
 
 
 def write_evil(folder, *ways, timeout=20):
-    """Puts the scan into a folder and returns its file. `ways`: Python for the modes 1, 2, ..., as the body of a
-    function of `point`; what it returns is the observable, and without it, as in mode 0, x is.
+    """Writes the scan into a folder and returns its file. `ways`: Python code for the modes 1, 2, ..., each the body of
+    a function of `point`. Its result is the observable; without a result, as in mode 0, the observable is x.
     """
     text = FUNCTION
     for number, way in enumerate(ways, start=1):

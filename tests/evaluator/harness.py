@@ -1,4 +1,4 @@
-"""A real evaluator in a process of its own, and what of it is still there afterwards."""
+"""A real evaluator in its own process, and what is left of it afterwards."""
 
 import contextlib
 import os
@@ -20,11 +20,11 @@ from tests.evaluator.serving import ServeProcess, wait_until
 DATA = Path(__file__).parent.parent / "data"
 PROGRAMS = DATA / "programs"
 EXAMPLES = DATA.parent.parent / "examples"
-TAG = "LC_LODESCAN_TEST"  # a name that programs are given too
+TAG = "LC_LODESCAN_TEST"  # a variable that is passed on to programs too
 
 
 def alive(tag):
-    """The processes whose environment has this tag."""
+    """The ids of the processes whose environment has this tag."""
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
@@ -34,11 +34,11 @@ def alive(tag):
 
 
 class Evaluator(ServeProcess):
-    """An evaluator of this environment with a folder for temporary files of its own, and a stub that calls it."""
+    """An evaluator of this environment with its own folder for temporary files, and a stub that calls it."""
 
     def __init__(self, folder, scan, *, workers=1, options=(), environment=None, start=60.0, before=""):
         self.folder, self.tag = folder, uuid.uuid4().hex
-        self.processes = 0  # how many there are when nothing runs, where a test notes it
+        self.processes = 0  # how many there are while no point runs; set by tests that need it
         self.temporary = folder / f"tmp-{self.tag[:6]}"
         self.temporary.mkdir()
         super().__init__(
@@ -57,7 +57,7 @@ class Evaluator(ServeProcess):
         return self.stub.Describe(pb.DescribeRequest(), timeout=60.0)
 
     def request(self, points, first_id=0, names=None):
-        """One batch; `points` are rows in the order of `names`."""
+        """The request for one batch; `points` are rows in the order of `names`."""
         return pb.EvaluateRequest(
             parameters=self.names if names is None else names,
             point_ids=range(first_id, first_id + len(points)),
@@ -78,7 +78,7 @@ class Evaluator(ServeProcess):
         return [pb.Status.Name(result.status).removeprefix("STATUS_") for result in self.evaluate(points, timeout)]
 
     def workers(self):
-        """Processes that can run a point: those with pipes of their own, children of the fork server."""
+        """The processes that can run a point: children of the fork server with their own pipes."""
         return [
             pid
             for pid in alive(self.tag)
@@ -92,7 +92,7 @@ class Evaluator(ServeProcess):
         return sorted(self.temporary.glob("lodescan-*"))
 
     def nothing_left(self):
-        """Whether no process and no scratch file of this evaluator is there; waits a little for it."""
+        """Whether no process and no scratch file of this evaluator is left; waits for it."""
         return wait_until(lambda: not alive(self.tag) and not self.scratch())
 
     def terminate(self, seconds=60.0):
@@ -103,19 +103,19 @@ class Evaluator(ServeProcess):
         self.channel.close()
         self.stop()
         wait_until(lambda: not alive(self.tag), 10)
-        for pid in alive(self.tag):  # all of them come from this evaluator
+        for pid in alive(self.tag):  # only this evaluator's processes have its tag
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
 
 def environment_of(example):
-    """The environment that an example names. All tests ask when they are collected, so the rest of it is not read."""
+    """The environment that an example names. Reads only that key, because every test asks for it at collection."""
     named = re.search(r"\benvironment: ([\w-]+)", example.read_text())
     return named[1] if named else "evaluator"
 
 
 def write_scan(folder, function, variable):
-    """Puts a scan of x and another variable with a function of data/codes.py into a folder; returns its file."""
+    """Writes a scan of x and another variable, with a function of data/codes.py, into a folder; returns its file."""
     shutil.copy(DATA / "codes.py", folder)
     scan = folder / "scan.yaml"
     scan.write_text(
@@ -126,18 +126,18 @@ def write_scan(folder, function, variable):
 
 
 def write_slow(folder):
-    """A scan whose points take as many seconds as `pause` says."""
+    """Writes a scan whose points sleep for `pause` seconds."""
     return write_scan(folder, "slow_square", "pause")
 
 
 class Gated(Evaluator):
-    """An evaluator whose points wait, where `held` is 1, until the test lets them go; others take no time."""
+    """An evaluator whose points with `held` = 1 wait until the test releases them; the others take no time."""
 
     def __init__(self, folder, **options):
         super().__init__(folder, write_scan(folder, "gated", "held"), **options)
 
     def began(self, x):
-        """Whether the held point of this x begins; waits for it."""
+        """Whether the held point with this x has begun; waits for it."""
         return wait_until((self.folder / f"began-{x}").exists)
 
     def let_go(self, x):
@@ -149,9 +149,8 @@ def values(server, rows):
 
 
 def install_kind(where, python="", *, package="lodescan-rows", key="nearest_row", text=""):
-    """The package of data/kind_of_a_package.py in a folder of its own, or with another `text`.
-
-    Put there by the pip of `python`; without it, in less than two seconds, as pip would.
+    """Installs the package of data/kind_of_a_package.py, or another `text`, into its own folder: with the pip of
+    `python`, or, in less time, by writing the files that pip would write.
     """
     module = package.replace("-", "_")
     info = f"{module}-1.2.3.dist-info"
@@ -171,7 +170,9 @@ def install_kind(where, python="", *, package="lodescan-rows", key="nearest_row"
 
 
 def answer_rows(scan, rows, start=60.0):
-    """Results of recorded rows, in their order, through a server that must end cleanly; and the observables' names."""
+    """Evaluates recorded rows with a server that must end cleanly; gives the results in their order, and the names of
+    the observables.
+    """
     server = Evaluator(scan.parent, scan, workers=2, start=start)
     try:
         names = [observable.name for observable in server.describe().observables]

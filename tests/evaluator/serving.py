@@ -1,4 +1,4 @@
-"""`lodescan-evaluator serve` as a process, in whichever environment it belongs to."""
+"""`lodescan-evaluator serve` as a process in any environment."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def wait_until(condition: Callable[[], object], seconds: float = 60.0) -> bool:
-    """Whether a condition comes true in time; the time is for a machine that is busy with other things."""
+    """Whether a condition comes true within the time, which allows for a busy machine."""
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:
@@ -22,8 +22,13 @@ def wait_until(condition: Callable[[], object], seconds: float = 60.0) -> bool:
     return True
 
 
+def resident(pid: int | str = "self") -> float:
+    """MiB of memory of a process."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * 4096 / 2**20
+
+
 class ServeProcess:
-    """An evaluator of the scan file `file` on loopback; `address` is where it answers, `log` what it has written.
+    """An evaluator of the scan file `file` on loopback. `address`: where it answers. `log`: the file with its output.
 
     `python`: the interpreter of its environment. `before`: Python that its process runs first.
     """
@@ -49,7 +54,7 @@ class ServeProcess:
         self.start()
 
     def start(self, port: int = 0) -> None:
-        """Starts, and waits until it answers; raises RuntimeError with its log when it does not."""
+        """Starts it, and waits until it answers; raises RuntimeError with its log if it does not."""
         self._address_file.unlink(missing_ok=True)
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
@@ -67,12 +72,12 @@ class ServeProcess:
         self.address = self._address_file.read_text().strip()
 
     def kill(self) -> None:
-        """Kills it without a word."""
+        """Kills it with SIGKILL."""
         self.process.kill()
         self.process.wait()
 
     def stop(self) -> None:
-        """Ends it in order."""
+        """Ends it with SIGTERM, so that it ends in order."""
         if self.process.poll() is None:
             self.process.terminate()
             try:

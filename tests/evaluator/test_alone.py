@@ -1,4 +1,4 @@
-"""`check` and `point` have the last word also where a code ends its process; and what a function is called with."""
+"""`check` and `point` print their message even if a code ends its process; what a function is called with."""
 
 import os
 import signal
@@ -63,8 +63,8 @@ def wait():  # a signal that comes just before a long sleep would not be seen un
 
 @pytest.fixture
 def point(scan_file, tmp_path):
-    """Starts `point` with a function of this body, which comes to the phase `begun`; gives its process, and the number
-    of the one in which the function runs.
+    """Starts `point` with a function of this body, and waits until the function reports `begun`; gives the command's
+    process, and the id of the process in which the function runs.
     """
     processes = []
 
@@ -79,12 +79,12 @@ def point(scan_file, tmp_path):
 
     yield start
     for process in processes:
-        process.kill()  # the function's process ends with it
+        process.kill()  # the process of the function ends with it
         process.communicate()
 
 
 def to_all(process, number):
-    """As a terminal does."""
+    """Sends the signal to all processes of the command, as a terminal does."""
     os.killpg(process.pid, number)
 
 
@@ -100,12 +100,12 @@ def test_a_signal_ends_the_command_and_the_code_in_it(point, number, send):
 
 
 def test_an_interrupt_from_a_terminal_counts_once(point, tmp_path):
-    """The function takes the first one, and sees nothing of it again when its parent passes it on; a second one ends
-    the command.
+    """The function catches the first interrupt, and does not get it again when its parent passes it on. A second
+    interrupt ends the command.
     """
     process, _ = point(
         "    try:\n        comes_to('begun')\n        wait()\n    except KeyboardInterrupt:\n"
-        "        while sum(interrupts._seen.values()) < 2:\n            time.sleep(0.01)\n"
+        "        while sum(interrupts.seen.values()) < 2:\n            time.sleep(0.01)\n"
         "        comes_to('once')\n        wait()\n"
     )
     to_all(process, signal.SIGINT)
@@ -115,7 +115,7 @@ def test_an_interrupt_from_a_terminal_counts_once(point, tmp_path):
     assert process.returncode == 128 + signal.SIGINT
 
 
-def test_an_interrupt_that_is_ignored_stays_so(point, tmp_path):
+def test_an_ignored_interrupt_stays_ignored(point, tmp_path):
     process, _ = point(
         "    comes_to('begun')\n    while not os.path.exists('go'):\n        time.sleep(0.01)\n    return {'y': 7.5}\n",
         before=["sh", "-c", 'trap "" INT; exec "$@"', "sh"],
@@ -127,7 +127,7 @@ def test_an_interrupt_that_is_ignored_stays_so(point, tmp_path):
 
 
 @pytest.mark.parametrize("arguments", ["", "point, other", "*, point", "x, other", "x, other, /"])
-def test_a_function_of_other_arguments_is_refused_where_it_is_loaded(scan_file, arguments):
+def test_a_function_with_wrong_arguments_is_refused_when_it_is_loaded(scan_file, arguments):
     from scanspec import read_scan_file
 
     scan = read_scan_file(scan_file(SCAN, m__py=f"def f({arguments}):\n    return {{'y': 1}}\n"))
@@ -137,7 +137,7 @@ def test_a_function_of_other_arguments_is_refused_where_it_is_loaded(scan_file, 
         code.load()
 
 
-def test_a_traceback_gives_a_terminal_no_orders(scan_file):
+def test_a_traceback_has_no_control_sequences(scan_file):
     file = scan_file(SCAN, m__py="def f(point):\n    raise ValueError('bad\\x1b[31m thing')\n")
     done = run("point", file)
     assert "\x1b" not in done.stderr + done.stdout and "ValueError: bad thing" in done.stderr

@@ -1,4 +1,4 @@
-"""A function whose arguments are variables and earlier observables."""
+"""Functions whose arguments are variables and earlier observables."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def relic(m0, omega=5.0):
 
 
 @pytest.mark.parametrize(("code", "message"), [(CODE, ""), (CODE.replace("mh / m0", "mh / m0x"), "NameError")])
-def test_variables_and_earlier_observables(scan_file, chain, tmp_path, monkeypatch, code, message):
+def test_a_function_may_take_variables_and_earlier_observables(scan_file, chain, tmp_path, monkeypatch, code, message):
     monkeypatch.delitem(sys.modules, "by_name", raising=False)
     monkeypatch.setattr("sys.path", list(sys.path))
     outcome = chain(scan_file(SCAN, by_name__py=code)).evaluate([2.0, 1.5], tmp_path / "s")
@@ -60,7 +60,9 @@ def test_variables_and_earlier_observables(scan_file, chain, tmp_path, monkeypat
 
 
 @pytest.mark.parametrize(("code", "observables"), [(DECORATED, [3.5, 1.75]), (OLD_AND_OWN, [3.5, 7.0])])
-def test_decorators_points_and_names_of_own_observables(scan_file, chain, tmp_path, monkeypatch, code, observables):
+def test_decorated_functions_and_functions_of_a_point_are_called_correctly(
+    scan_file, chain, tmp_path, monkeypatch, code, observables
+):
     monkeypatch.delitem(sys.modules, "by_name", raising=False)
     monkeypatch.setattr("sys.path", list(sys.path))
     outcome = chain(scan_file(SCAN, by_name__py=code)).evaluate([2.0, 1.5], tmp_path / "s")

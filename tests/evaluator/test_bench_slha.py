@@ -1,4 +1,4 @@
-"""The benchmark of SLHA readers, run for its values: what lodescan reads is what pyslha reads. Speed is not tested."""
+"""The benchmark of SLHA readers, run only for its values: lodescan reads the same numbers as pyslha."""
 
 import pytest
 
@@ -7,7 +7,9 @@ pytestmark = [pytest.mark.physics(environment="slha"), pytest.mark.slow]
 
 @pytest.fixture
 def printed(monkeypatch, capsys):
-    """The lines of the table by file, and those about differences; one round each, since nobody reads the times."""
+    """The lines of the table by file, and the lines about differences; one round each, because the times are not
+    tested.
+    """
     from benchmarks import slha
 
     monkeypatch.setattr(slha, "REPEATS", 1)
@@ -24,16 +26,16 @@ def printed(monkeypatch, capsys):
     return printed
 
 
-def test_every_number_of_pyslha_is_the_same(printed):
+def test_lodescan_reads_the_same_numbers_as_pyslha(printed):
     rows, differing = printed()
     assert differing == []
-    # how many numbers were compared; none where pyslha cannot read the file at all
+    # how many numbers were compared; none if pyslha cannot read the file
     compared = {name: 0 if row[1] == "fails" else int(row[1]) for name, row in rows.items()}
     assert compared["softsusy_ok.out.slha"] > 100 and compared["simsusy_ok.out.slha"] > 100
     assert sum(count > 0 for count in compared.values()) >= 4
 
 
-def test_another_number_is_found(printed, monkeypatch):
+def test_a_number_that_differs_is_found(printed, monkeypatch):
     from benchmarks import slha
     from scanspec.spectrum import to_float
 

@@ -1,4 +1,4 @@
-"""The example scans in BSMArt's own spelling: read alike, and what has no meaning here is named once."""
+"""The example scans in BSMArt's spelling are read as the plain ones, and keys without a meaning here are named once."""
 
 import shutil
 import subprocess
@@ -44,7 +44,7 @@ IGNORED = {
 
 
 def both(name, tmp_path):
-    """The two files side by side, with the codes that they name."""
+    """Both files in one folder, with the codes that they name."""
     for path in EXAMPLES.iterdir():
         if path.is_file():
             shutil.copy(path, tmp_path)
@@ -53,7 +53,7 @@ def both(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["toy3d", "camb_w0wa", "simsusy_stau"])
-def test_the_same_scan(name, tmp_path):
+def test_both_spellings_give_the_same_scan(name, tmp_path):
     yaml, json = both(name, tmp_path)
     assert list(json.ignored) == IGNORED[name]
     assert yaml.ignored == () and yaml.notes == json.notes == ()
@@ -69,23 +69,23 @@ def test_the_same_scan(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["toy3d", "camb_w0wa"])
-def test_the_same_digests(name, tmp_path):
+def test_both_spellings_give_the_same_digests(name, tmp_path):
     yaml, json = (describe(Chain(scan), 1) for scan in both(name, tmp_path))
     assert (yaml.physics_digest, yaml.likelihood_digest) == (json.physics_digest, json.likelihood_digest)
 
 
 @pytest.mark.physics(environment="simsusy")
-def test_the_same_digests_of_simsusy(tmp_path):
-    test_the_same_digests("simsusy_stau", tmp_path)
+def test_both_spellings_give_the_same_digests_for_simsusy(tmp_path):
+    test_both_spellings_give_the_same_digests("simsusy_stau", tmp_path)
 
 
-def test_a_point_of_the_toy(tmp_path):
+def test_both_spellings_give_the_same_point_of_the_toy(tmp_path):
     yaml, json = (Chain(scan) for scan in both("toy3d", tmp_path))
     row = [1.0, -20.0, 7.5]
     assert yaml.evaluate(row).observables == json.evaluate(row).observables
 
 
-def test_check_names_them_once(tmp_path):
+def test_check_names_keys_without_a_meaning_once(tmp_path):
     both("toy3d", tmp_path)
     done = subprocess.run(
         [sys.executable, "-m", "evaluator", "check", str(tmp_path / "toy3d.json")],

@@ -1,4 +1,4 @@
-"""BSMArt's tool `flavio` in one of its files: a program's WCxf file in, prediction minus Standard Model out."""
+"""BSMArt's tool `flavio`: it reads a program's WCxf file and gives the prediction minus that of the Standard Model."""
 
 import json
 import warnings
@@ -11,7 +11,7 @@ from scanspec import ScanFileError, read_scan_file
 
 WITH_FLAVIO = [pytest.mark.physics(environment="flavio"), pytest.mark.slow]
 
-# as SPheno does: a spectrum, and Wilson coefficients in a file beside it
+# writes a spectrum, and Wilson coefficients in a file beside it, as SPheno does
 PROGRAM = """#!/bin/sh
 c9=$(awk '$1 == 1 { print $2 }' "$1")
 printf 'Block MASS\\n 25 125\\n' > "$2"
@@ -68,10 +68,10 @@ class TestPredictions:
     @pytest.fixture(autouse=True)
     def quiet(self):
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # flavio's own
+            warnings.simplefilter("ignore")  # warnings of flavio itself
             yield
 
-    def test_values_are_those_beyond_the_standard_model_by_position(self, old, tmp_path):
+    def test_values_are_differences_from_the_standard_model_by_position(self, old, tmp_path):
         import flavio
         import wilson
 
@@ -96,10 +96,10 @@ class TestPredictions:
         assert beyond["BR(Bs->mumu)"] < -5e-10
         assert {name: found[name] for name in beyond} == beyond
         assert (found["twice"], found["mh"]) == (-2.0, 125.0)
-        assert found["seen"] == beyond["BR(Bs->mumu)"]  # a later program finds the block in its spectrum
+        assert found["seen"] == beyond["BR(Bs->mumu)"]  # a later program reads the block in its spectrum
         assert chain.steps[1].code.preloads == ("flavio",)
 
-    def test_without_a_spectrum_file_the_block_is_there_all_the_same(self, old, tmp_path):
+    def test_the_block_is_written_even_without_a_spectrum_file(self, old, tmp_path):
         chain = old({"a_mu": {"SLHA": ["FLAVIO", [1]]}})
         chain.load()
         chain.steps = chain.steps[1:]
@@ -109,7 +109,7 @@ class TestPredictions:
         )
         assert chain.evaluate([0.0], tmp_path / "scratch").status is Status.OK
 
-    def test_a_branching_ratio_above_one_and_a_file_that_is_not_there(self, old, tmp_path):
+    def test_a_branching_ratio_above_one_is_invalid_and_a_missing_file_is_a_failure(self, old, tmp_path):
         chain = old({"BR(B->Xsgamma)": {}, "BR(Bs->mumu)": {}})
         chain.load()
         assert chain.evaluate([0.0], tmp_path / "a").status is Status.OK
@@ -127,7 +127,7 @@ class TestPredictions:
             ("<P5p>(B0->K*mumu)", ["given 0 numbers", "docs/codes.md shows the code `flavio: {wcxf: NAME}`"]),
         ],
     )
-    def test_what_flavio_does_not_know_is_an_error_at_the_start(self, old, name, words):
+    def test_observables_unknown_to_flavio_are_refused_at_the_start(self, old, name, words):
         with pytest.raises(ScanFileError) as caught:
             old({name: {"SLHA": ["FLAVIO", [1]]}}).load()
         assert [word for word in words if word not in str(caught.value)] == []
@@ -142,14 +142,14 @@ class TestPredictions:
         ({"a": {"flavio": "a_mu"}}, {}, ["takes each observable by its own name", "docs/codes.md"]),
     ],
 )
-def test_what_means_nothing_is_an_error_at_the_start(old, observables, tool, words):
+def test_meaningless_settings_are_refused_at_the_start(old, observables, tool, words):
     with pytest.raises((ConfigurationError, ScanFileError)) as caught:
         old(observables, tool)
     assert "old.json, line" in str(caught.value)
     assert [word for word in words if word not in str(caught.value)] == []
 
 
-def test_without_flavio_it_says_which_environment(old):
+def test_without_flavio_the_message_names_the_environment_that_has_it(old):
     chain = old({"a_mu": {}})
     with pytest.raises(ScanFileError, match=r"flavio cannot be imported here .*environment: flavio"):
         chain.load()

@@ -1,4 +1,4 @@
-"""Every section and spelling of BSMArt's files, in files as its users have them: strict JSON, keys in its words."""
+"""Every section and spelling of BSMArt's files, as its users write them: strict JSON with BSMArt's keys."""
 
 import math
 
@@ -11,7 +11,7 @@ from scanspec import ScanFileError
 from tests.evaluator.bsmart_scans import OBS, SPHENO, TEMPLATE
 
 
-def test_templates_with_expressions_and_derived_variables(point):
+def test_templates_may_use_expressions_and_derived_variables(point):
     outcome, found = point(
         {f"{OBS}{n}": {"SLHA": ["readback", [n]]} for n in (3, 4, 21)}
         | {
@@ -21,10 +21,10 @@ def test_templates_with_expressions_and_derived_variables(point):
     )
     assert outcome.status is Status.OK
     assert [found[key] for key in ("3", "4", "21", "5", "two")] == [2.5, 100.0, 4e4, 200.0, 1.5]
-    assert (found["musq"], found["half"]) == (4e4, 2e4)  # computed, kept, and columns of the results
+    assert (found["musq"], found["half"]) == (4e4, 2e4)  # both are computed, stored, and columns of the results
 
 
-def test_blocks_override_and_add(point):
+def test_blocks_of_the_file_override_and_add_entries(point):
     changes = {"Blocks": {"minpar": {"3": "musq+VARIABLE[0]", "9": 3, "10,2": "7.5"}, "NEW": {"1": "mode"}}}
     changes |= {f"{OBS}a{n}": {"SLHA": ["READBACK", index]} for n, index in enumerate(([3], [9], [10, 2], [21]))}
     outcome, found = point(changes | {f"{OBS}new": {"SLHA": ["NEW", [1]]}})
@@ -46,7 +46,7 @@ def test_blocks_override_and_add(point):
         (["PROCESS", ["ATLAS_1", "XS"]], 1.5),
     ],
 )
-def test_slha_observables(point, slha, value):
+def test_slha_observables_are_read_from_the_spectrum(point, slha, value):
     outcome, found = point({f"{OBS}x": {"SLHA": slha}})
     assert outcome.status is Status.OK and found["x"] == value
 
@@ -81,8 +81,8 @@ def test_a_missing_entry_is_never_zero(point, where, slha):
         ({"SLHA": ["MASS", [36]]}, Status.OK),
     ],
 )
-def test_windows(point, where, settings, status):
-    # a name with blanks, and one that would be an expression
+def test_a_window_decides_whether_a_point_is_valid(point, where, settings, status):
+    # a name with blanks, and a name that looks like an expression
     assert point({f"{where}g-2 of the muon": settings})[0].status is status
 
 
@@ -94,7 +94,7 @@ def test_windows(point, where, settings, status):
         (["mA > 0"], Status.INVALID),  # NaN
     ],
 )
-def test_conditions(point, conditions, status):
+def test_a_condition_decides_whether_a_point_is_valid(point, conditions, status):
     changes = {"Codes/SPheno/Conditions": conditions, f"{OBS}mA": {"SLHA": ["MASS", [36]]}}
     outcome, _ = point(changes)
     assert outcome.status is status
@@ -102,8 +102,8 @@ def test_conditions(point, conditions, status):
         assert f"the condition {conditions[-1]} does not hold" in outcome.message
 
 
-def test_a_chain_in_bsmarts_words(point, tmp_path):
-    """The template is that of the first code, which does not run; tools bring their profiles by their names."""
+def test_a_chain_in_bsmarts_spelling_runs(point, tmp_path):
+    """The first code has the template, although it does not run. Tools get their profiles by their names."""
     (tmp_path / "spheno").write_text(SPHENO.replace("Block ALPHA", " 1000023 1\nBlock ALPHA"))
     codes = {
         "Codes/HackAnalysis": {"Run": "False", "InputFile": "in.slha", "Observables": {}},
@@ -166,7 +166,7 @@ def test_a_chain_in_bsmarts_words(point, tmp_path):
         ({"Codes/SPheno/Command": "spheno 2>err"}, ["'2>' in", "needs a shell"]),
         ({"Codes/SPheno/Command": "LIB=1 spheno"}, ["environment_variables in setup"]),
         ({"Codes/misspelt": {"Run": "True", "Observables": {}}}, ["'misspelt'", "neither function nor command"]),
-        ({"Codes/SPheno/Command": "./sphen"}, ["the program './sphen' is not there"]),
+        ({"Codes/SPheno/Command": "./sphen"}, ["the program './sphen' does not exist or is not executable"]),
         ({"Codes/SPheno/Conditions": ["mhh > 120"]}, ["'mhh'", "did you mean 'mh'"]),
         ({f"{OBS}f": {"FUNCTION": "cosh(mm)"}}, ["'mm'"]),
         (
@@ -175,7 +175,7 @@ def test_a_chain_in_bsmarts_words(point, tmp_path):
         ),
     ],
 )
-def test_what_names_its_fault(bsmart, tmp_path, changes, words):
+def test_the_message_for_a_fault_names_it(bsmart, tmp_path, changes, words):
     (tmp_path / "Tools").mkdir()
     (tmp_path / "Tools" / "mytool.py").write_text("class NewTool(HepTool):\n    pass\n")
     changes = {key: value if value is not None else {"RANGE": [1, 2]} for key, value in changes.items()}
@@ -187,7 +187,7 @@ def test_what_names_its_fault(bsmart, tmp_path, changes, words):
     assert [word for word in words if word not in str(caught.value)] == [], str(caught.value)
 
 
-def test_in_the_plain_spelling_a_command_is_a_program_whatever_its_name(bsmart):
+def test_in_the_plain_spelling_every_command_is_a_program(bsmart):
     scan = bsmart({"Codes/resummino": {"command": "cp", "Observables": {}}})
     assert [code.name for code in scan.codes] == ["SPheno", "resummino"]
 
@@ -215,7 +215,7 @@ def test_in_the_plain_spelling_a_command_is_a_program_whatever_its_name(bsmart):
         ({"Blocks/MINPAR/1": None}, ["old.json, line ", "the entry '1' of block MINPAR has no value"]),
     ],
 )
-def test_what_bsmart_would_go_on_with_in_silence(bsmart, changes, words):
+def test_faults_that_bsmart_ignores_silently_are_refused(bsmart, changes, words):
     with pytest.raises(ScanFileError) as caught:
         bsmart(changes)
     assert [word for word in words if word not in str(caught.value)] == [], str(caught.value)
@@ -229,7 +229,7 @@ def test_what_bsmart_would_go_on_with_in_silence(bsmart, changes, words):
         {"SLHA": ["mass", [25]], "SCALING": "GAUSS", "MEAN": "125", "VARIANCE": 2},
     ],
 )
-def test_an_observable_of_a_code_once_more_at_the_top_is_the_codes(bsmart, point, settings):
+def test_an_observable_repeated_at_the_top_level_is_that_of_the_code(bsmart, point, settings):
     changes = {"Observables/mh": settings, "Observables/late": {"FUNCTION": "2*mh"}}
     scan = bsmart(changes)
     assert [observable.name for observable in scan.all_observables()] == ["musq", "half", "mh", "late"]
@@ -238,7 +238,7 @@ def test_an_observable_of_a_code_once_more_at_the_top_is_the_codes(bsmart, point
     assert outcome.status is Status.OK and (found["mh"], found["late"]) == (125.0, 250.0)
 
 
-def test_the_python_text_of_a_grid_is_a_range_with_steps(bsmart):
+def test_a_grid_written_in_python_is_read_as_a_range_with_steps(bsmart):
     read = {variable.name: variable for variable in bsmart({"Variables/mu": "np.linspace(0,1,10)"}).variables}
     assert (read["mu"].low, read["mu"].high, read["mu"].steps) == (0.0, 1.0, 10)
 
@@ -252,7 +252,7 @@ def test_the_python_text_of_a_grid_is_a_range_with_steps(bsmart):
         ({"LOG SCALING": "True"}, ["mA: LOG SCALING has no meaning, not even in BSMArt", "write LOG_SCALING"]),
     ],
 )
-def test_what_only_another_scan_of_bsmart_reads_is_said_with_its_line(bsmart, tmp_path, settings, words):
+def test_settings_of_another_type_of_bsmart_are_named_with_their_lines(bsmart, tmp_path, settings, words):
     scan = bsmart({f"{OBS}mA": {"SLHA": ["MASS", [36]]} | settings})
     (note,) = scan.notes
     assert [word for word in words if word not in note] == []
@@ -263,7 +263,7 @@ def test_what_only_another_scan_of_bsmart_reads_is_said_with_its_line(bsmart, tm
 
 
 @pytest.mark.parametrize("settings", [{"TYPE": "OFF"}, {"TYPE": "GAUSS", "MEAN": 1, "VARIANCE": 2}])
-def test_a_type_of_an_observable_that_changes_nothing_is_only_named(bsmart, settings):
+def test_a_type_of_an_observable_without_effect_is_only_named(bsmart, settings):
     scan = bsmart({f"{OBS}mA": {"SLHA": ["MASS", [36]]} | settings})
     assert scan.notes == () and "Codes: SPheno: Observables: mA: TYPE" in scan.ignored
 
@@ -278,8 +278,8 @@ def test_a_type_of_an_observable_that_changes_nothing_is_only_named(bsmart, sett
         ("prog --x=1 -y 2", ("prog", "--x=1", "-y", "2"), (None, None)),
     ],
 )
-def test_words_of_a_command(command, words, files):
-    """What a shell would expand may stand in quotes; files may be glued to < and >."""
+def test_a_command_is_split_into_words_as_a_shell_does(command, words, files):
+    """Characters that a shell would expand may stand in quotes; < and > need no blank before a file."""
     found = Command.read(command, "here")
     assert (found.words, (found.stdin, found.stdout)) == (words, files)
 
@@ -292,7 +292,7 @@ def test_blocks_without_a_template_are_refused(bsmart, tmp_path):
 
 
 def test_a_later_code_with_the_templates_name_gets_the_spectrum(point):
-    """BSMArt copies the spectrum under the name InputFile, whatever lies beside the scan file."""
+    """BSMArt copies the spectrum under the name InputFile, even if the scan file has a file of this name beside it."""
     later = {
         "Run": "True",
         "Command": "cp {input} {output}",
@@ -306,11 +306,11 @@ def test_a_later_code_with_the_templates_name_gets_the_spectrum(point):
 
 
 @pytest.mark.parametrize("observables", [["BR(B->mumu)"], "BR(B->mumu)", {"x": 3}, None])
-def test_a_code_that_is_off_may_hold_anything(bsmart, observables):
+def test_a_code_that_is_switched_off_is_not_checked(bsmart, observables):
     scan = bsmart({"Codes/flavio": {"Run": "False", "Observables": observables}})
     assert [code.name for code in scan.codes] == ["SPheno"]
 
 
-def test_a_template_of_windows(point, tmp_path):
+def test_a_template_with_line_ends_of_windows_is_read(point, tmp_path):
     (tmp_path / "in.slha").write_bytes(b"\xef\xbb\xbf" + TEMPLATE.encode())
     assert point()[0].status is Status.OK

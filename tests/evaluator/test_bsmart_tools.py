@@ -1,4 +1,4 @@
-"""Tools of BSMArt in its files: its toys, those that are not here, and what they do not do."""
+"""BSMArt's tools in its scan files: the toys, the tools that lodescan lacks, and what they do not do here."""
 
 import math
 import re
@@ -14,14 +14,14 @@ from tests.evaluator.bsmart_scans import OBS
 
 
 @pytest.mark.parametrize("settings", [{"Alpha": 1}, {"Command": "echo", "Alpha": 1}])
-def test_a_tool_of_the_users_own_is_named_before_its_settings(bsmart, tmp_path, settings):
+def test_a_tool_of_the_user_is_refused_before_its_settings(bsmart, tmp_path, settings):
     (tmp_path / "Tools").mkdir()
     (tmp_path / "Tools" / "mytool.py").write_text("class NewTool(HepTool):\n    pass\n")
     with pytest.raises(ScanFileError, match=r"line \d+: code 'mytool' is a tool of your own \(Tools/mytool.py\)"):
         bsmart({"Codes/mytool": settings | {"Observables": {}}})
 
 
-def test_toy_targets(point):
+def test_toys_have_the_values_of_their_formulas(point):
     changes = {
         "Codes": {
             "toy_targets": {
@@ -43,8 +43,8 @@ def test_toy_targets(point):
     assert found["Rosenbrock"] == pytest.approx(10 * 4 + 1 + 10 * 16 + 1)
 
 
-def test_toys_of_one_variable_are_those_that_bsmart_gives(point, bsmart):
-    """Rosenbrock is (a - x)^2 there; Himmelblau and Easom are functions of two variables."""
+def test_toys_of_one_variable_are_those_of_bsmart(point, bsmart):
+    """In BSMArt, Rosenbrock of one variable is (a - x)^2; Himmelblau and Easom need two variables."""
     observables: dict[str, object] = {"R": {"FUNCTION": "Rosenbrock", "SCALING": "MINUSEXPUSER"}, "Rastrigin": {}}
     tool = {"Run": "True", "Rosenbrock a": 3, "Observables": observables}
     one = {"Variables": {"x": {"RANGE": [-5, 5]}}, "Derived Variables": {}, "Setup/Skip SLHA Files": "True"}
@@ -66,14 +66,14 @@ def test_toys_of_one_variable_are_those_that_bsmart_gives(point, bsmart):
     ],
 )
 def test_wrong_constants_of_the_toys_are_refused_on_both_sides(bsmart, settings, words):
-    """Where the file is read, not only where the code is made, which the proposer never does."""
+    """They are refused when the file is read, because the proposer never makes the code."""
     with pytest.raises(ScanFileError) as caught:
         bsmart({"Codes": {"toy_targets": {"Run": "True", "Observables": {}, **settings}}})
     assert words in str(caught.value) and "a tool of BSMArt or of your own" not in str(caught.value)
 
 
 def test_the_documented_toys_are_functions_of_names_that_the_tool_gives(point):
-    """The documents write FUNCTION: Rosenbrock, under any name, the function's own too; also later codes may."""
+    """BSMArt's documents write FUNCTION: Rosenbrock in an observable of any name. A later code may do so too."""
     settings = {
         "Rosenbrock a": "1.5",
         "Rastrigin A": 5,
@@ -107,15 +107,15 @@ def test_the_documented_toys_are_functions_of_names_that_the_tool_gives(point):
     assert found["sum"] == pytest.approx(found["Ackley"] + found["Rosen"])
 
 
-def test_a_toy_is_known_from_its_code_on(bsmart):
+def test_a_toy_is_known_only_from_its_code_on(bsmart):
     with pytest.raises(ScanFileError, match=r"'Rosenbrok'.*did you mean 'Rosenbrock'"):
         Chain(bsmart({"Codes/toy_targets": {"Observables": {"x": {"FUNCTION": "Rosenbrok"}}}}))
     with pytest.raises(ScanFileError, match="'Rosenbrock' is not a variable"):
         Chain(bsmart({f"{OBS}f": {"FUNCTION": "Rosenbrock"}}))
 
 
-def test_all_tools_that_are_not_here_in_one_message(bsmart):
-    """Before any of their keys: one who writes a file of them reads of all at once."""
+def test_one_message_names_all_tools_that_lodescan_lacks(bsmart):
+    """The message comes before any about their keys."""
     names = ("VacStab", "SModelS2", "HackAnalysis_LO", "MadGraph")
     tools: dict[str, dict[str, object]] = {name: {"Command": "x", "Observables": {}} for name in names}
     tools |= {"ZPEED": {"Path": "x", "Nonsense": 1}, "Zprime": {"Run": "False"}, "resummino": {"command": "cp"}}
@@ -127,7 +127,7 @@ def test_all_tools_that_are_not_here_in_one_message(bsmart):
     assert "tools of BSMArt that lodescan does not bring along" in message and "docs/bsmart.md" in message
 
 
-def test_tools_of_the_users_own_are_in_that_message_too(bsmart, tmp_path):
+def test_that_message_names_tools_of_the_user_too(bsmart, tmp_path):
     (tmp_path / "Tools").mkdir()
     for name in ("mytool", "another"):
         (tmp_path / "Tools" / f"{name}.py").write_text("class NewTool(HepTool):\n    pass\n")
@@ -139,14 +139,14 @@ def test_tools_of_the_users_own_are_in_that_message_too(bsmart, tmp_path):
     assert "of your own (Tools/mytool.py, Tools/another.py), which lodescan does not load" in message
 
 
-def test_what_direct_detection_does_not_do_is_said(bsmart):
+def test_a_note_says_what_direct_detection_does_not_do(bsmart):
     dark = {"Command": "./dark.sh", "InputFile": "spc", "DD_Limits": "True", "Observables": {}}
     (note,) = bsmart({"Codes/MicrOmegas": dark}).notes
     assert "Codes: MicrOmegas: DD_Limits: the entry DARKMATTER 501" in note and "is not made here" in note
     assert bsmart({"Codes/MicrOmegas": dark | {"DD_Limits": "False"}}).notes == ()
 
 
-def test_least_values_of_the_toys():
+def test_toys_have_their_minima_where_the_literature_has_them():
     assert toy_targets([1.0] * 4)["Rosenbrock"] == 0.0
     zero = toy_targets([0.0] * 3)
     assert zero["Rastrigin"] == 0.0 and abs(zero["Ackley"]) < 1e-12
@@ -155,7 +155,7 @@ def test_least_values_of_the_toys():
     assert toy_targets([1e200, 1e200])["Rosenbrock"] == math.inf
 
 
-def test_pass_tool(point):
+def test_the_tool_pass_gives_its_constants(point):
     changes = {
         "Codes": {
             "pass_tool": {

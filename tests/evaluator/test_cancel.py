@@ -1,4 +1,6 @@
-"""Single points are cancelled; results say when; the end of a scan, of a lifetime, and what is announced meanwhile."""
+"""Single points are cancelled, results have times, and an evaluator ends with its scan or its lifetime and announces
+itself.
+"""
 
 import os
 import signal
@@ -26,17 +28,17 @@ def test_single_points_of_a_program_are_ended_with_its_processes(program_scan, e
     stream.send(cancel_point_ids=[0, 3, 77])
     expected = {0: "CANCELLED", 3: "CANCELLED"}
     assert statuses(stream.take(2)) == expected
-    assert wait_until(lambda: len(server.programs("sleep")) == SLEEPS)  # those of point 1
-    stream.send(cancel_point_ids=[1, 0])  # 0 was answered: nobody minds
+    assert wait_until(lambda: len(server.programs("sleep")) == SLEEPS)  # the processes of point 1
+    stream.send(cancel_point_ids=[1, 0])  # 0 is answered already, which is no fault
     assert statuses(stream.close()) == {1: "CANCELLED", 2: "OK"}
     assert wait_until(lambda: not server.programs("sleep"))
     (root,) = server.scratch()
     assert wait_until(lambda: not list(root.glob("point-*")))
 
 
-def test_others_of_a_group_of_quick_points_are_answered(python_scan, evaluator):
+def test_the_other_points_of_a_group_are_answered(python_scan, evaluator):
     server = evaluator(python_scan("misbehave", "x: [-5, 5], mode: [0, 30]", "timeout: 100"), workers=1)
-    assert server.statuses([[1, 0]] * 200) == ["OK"] * 200  # so quick that points go to the worker in groups
+    assert server.statuses([[1, 0]] * 200) == ["OK"] * 200  # points this quick go to the worker in groups
     stream = Stream(server, [[1, 0]] * 10 + [[1, 10]] + [[1, 0]] * 10)  # 10 hangs
     time.sleep(0.3)
     stream.send(cancel_point_ids=[10])
@@ -45,7 +47,7 @@ def test_others_of_a_group_of_quick_points_are_answered(python_scan, evaluator):
     assert set(found.values()) == {"OK"} and len(found) == 20
 
 
-def test_too_many_cancelled_at_once(shared):
+def test_too_many_ids_to_cancel_are_refused(shared):
     request = shared.request([[1.0, 0.0]])
     request.cancel_point_ids.extend(range(5000))
     with pytest.raises(grpc.RpcError) as caught:
@@ -56,7 +58,7 @@ def test_too_many_cancelled_at_once(shared):
 
 @pytest.mark.parametrize("workers", [0, 1])
 def test_results_say_when_they_began_and_ended(slow, workers):
-    server = slow(workers=workers)  # a new one: points after quick ones go to a worker together
+    server = slow(workers=workers)  # a new evaluator, because points after quick ones go to a worker together
     before = time.time()
     stream = Stream(server, [[1.0, 0.3], [2.0, 0.0], [3.0, 100.0], [4.0, 0.0]])
     found = stream.take(2)
@@ -74,7 +76,9 @@ def test_results_say_when_they_began_and_ended(slow, workers):
 
 def test_describe_says_how_long_a_point_may_take(shared, python_scan, evaluator):
     assert 900 <= shared.describe().longest_seconds <= 910
-    assert evaluator(python_scan("square"), workers=0).describe().longest_seconds == 0  # nothing would end it
+    assert (
+        evaluator(python_scan("square"), workers=0).describe().longest_seconds == 0
+    )  # without workers nothing ends a point
 
 
 def finish(server, **digests):
@@ -89,13 +93,13 @@ def test_the_end_of_the_scan_ends_an_evaluator_that_was_started_for_it(slow):
     assert len(stream.take(1)) == 1
     assert not finish(server, physics_digest="another scan")
     assert finish(server)
-    assert statuses(stream.close()) == {1: "OK"}  # once no stream is open
+    assert statuses(stream.close()) == {1: "OK"}  # it ends when the last stream closes
     assert server.process.wait(60) == 0
     assert "stopping (the end of the scan)" in server.log.read_text()
 
 
 @pytest.mark.parametrize(("options", "code"), [(["--until-finished"], 6), ([], 0)])
-def test_an_evaluator_that_is_stopped_before_says_so_by_its_exit_code(slow, options, code):
+def test_the_exit_code_tells_that_an_evaluator_was_stopped_before_the_end_of_the_scan(slow, options, code):
     server = slow(options=options)
     if not options:
         assert not finish(server)  # it outlives its scans
@@ -123,8 +127,8 @@ Evaluation.seconds_alone = property(lambda self: alone(self) if opened else 0.0)
 
 
 @pytest.mark.parametrize("options", [["--until-finished"], []])
-def test_one_that_came_after_the_end_of_the_scan_does_not_wait_for_ever(slow, options):
-    """Nobody tells it that the scan is finished; an open stream keeps it, however silent."""
+def test_an_evaluator_that_starts_after_the_end_of_the_scan_ends_after_a_while(slow, options):
+    """Nobody tells it that the scan is finished. An open stream keeps it running, even without messages."""
     server = slow(options=options, before=SOON_ALONE)
     stream = Stream(server, [[1.0, 0.0]])
     assert len(stream.take(1)) == 1
@@ -139,8 +143,8 @@ def test_one_that_came_after_the_end_of_the_scan_does_not_wait_for_ever(slow, op
     assert "stopping (nobody asks it any more)" in server.log.read_text()
 
 
-def test_one_that_comes_after_the_end_of_the_scan_finds_word_of_it_in_its_folder(python_scan, evaluator, tmp_path):
-    """Nobody has told it; the word is of its own scan, and not of another one of the same folder."""
+def test_an_evaluator_reads_in_its_folder_that_its_scan_is_finished(python_scan, evaluator, tmp_path):
+    """Nobody tells it otherwise. Only the end of its own scan counts, not that of another scan with the same folder."""
     options = ["--until-finished", "--announce", str(tmp_path / "pool")]
     often = "from evaluator.service import ending; ending.LOOK_EVERY = 0.05"
     server = evaluator(python_scan("square"), options=options, before=often)
@@ -150,14 +154,14 @@ def test_one_that_comes_after_the_end_of_the_scan_finds_word_of_it_in_its_folder
     assert len(stream.take(1)) == 1
     mark_finished(tmp_path / "pool", digests)
     stream.send(point_ids=[2], values=[2.0])
-    assert len(stream.take(1)) == 1  # an open stream has a client: it is wanted
+    assert len(stream.take(1)) == 1  # it goes on while a client has a stream open
     stream.close()
     assert server.process.wait(60) == 0
     assert "stopping (the end of the scan)" in server.log.read_text()
 
 
 @pytest.mark.slow
-def test_a_lifetime_ends_in_order_and_in_time(slow):
+def test_an_evaluator_ends_in_order_at_the_end_of_its_lifetime(slow):
     start = time.monotonic()
     server = slow(options=["--lifetime", "10s", "--grace", "1"])
     stream = Stream(server, [[1.0, 0.2], [2.0, 600.0], [3.0, 0.0]])
@@ -170,7 +174,7 @@ def test_a_lifetime_ends_in_order_and_in_time(slow):
 
 
 @pytest.mark.slow
-def test_a_point_that_fits_into_what_is_left_of_a_lifetime_is_answered(slow):
+def test_a_point_that_fits_into_the_rest_of_the_lifetime_is_answered(slow):
     server = slow(options=["--lifetime", "12s", "--grace", "6"])
     health = health_pb2_grpc.HealthStub(server.channel)
     stream = Stream(server, [[1.0, 0.0], [1.0, 6.0]])
@@ -186,17 +190,17 @@ def test_a_point_that_fits_into_what_is_left_of_a_lifetime_is_answered(slow):
     ("text", "seconds"),
     [("3h50m", 13800), ("90s", 90), ("90", 90), ("1d12h", 129600), ("0.5", 0.5), ("2h", 7200), ("1h30", 3630)],
 )
-def test_durations(text, seconds):
+def test_durations_are_read(text, seconds):
     assert read_duration(text) == seconds
 
 
 @pytest.mark.parametrize("text", ["", "3x", "h", "50m3h", "-5", "0", "nan", "inf", "1e3", "3:50"])
-def test_no_durations(text):
+def test_wrong_durations_are_refused(text):
     with pytest.raises(ValueError, match=r"is not a time|longer than 0"):
         read_duration(text)
 
 
-def test_an_announced_evaluator_is_there_as_long_as_it_takes_points(gated, tmp_path):
+def test_an_evaluator_is_announced_as_long_as_it_takes_points(gated, tmp_path):
     folder = tmp_path / "pool" / "one"
     server = gated(options=["--announce", str(folder), "--grace", "100"])
     (file,) = folder.iterdir()
@@ -214,10 +218,10 @@ def test_an_announced_evaluator_is_there_as_long_as_it_takes_points(gated, tmp_p
     assert statuses(stream.close()) == {0: "OK"}
     assert server.process.wait(60) == 0
     other.process.kill()
-    assert os.listdir(folder) == [second.name]  # a stale one: nobody answers there
+    assert os.listdir(folder) == [second.name]  # the stale file was removed, because nobody answers there
 
 
-def test_a_folder_that_cannot_be_written(slow, tmp_path):
+def test_an_announce_folder_that_cannot_be_written_is_an_error(slow, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(RuntimeError, match=r"--announce .*file.*: .*; name a folder that both sides can write"):
         slow(options=["--announce", str(tmp_path / "file")])

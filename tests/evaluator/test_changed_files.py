@@ -1,4 +1,4 @@
-"""An evaluator answers for the files of its digest: once one of them changes, no point is answered any more."""
+"""Once a file in the digest of an evaluator changes, the evaluator answers no further point."""
 
 import os
 import signal
@@ -23,11 +23,11 @@ COMMAND = (
 
 
 def ends(server, *names):
-    """Asks points until the evaluator ends; none may be answered."""
+    """Sends points until the evaluator ends; none may be answered."""
     try:
         call = server.stub.Evaluate(iter([server.request([[x] for x in range(200)])]), timeout=60)
         results = [result for response in call for result in response.results]
-    except Exception:  # noqa: BLE001  # it has ended already
+    except Exception:  # noqa: BLE001  # it may have ended already
         results = []
     assert {pb.Status.Name(result.status) for result in results} <= {"STATUS_CANCELLED"}
     assert server.process.wait(60) == 4
@@ -38,7 +38,7 @@ def ends(server, *names):
 
 
 @pytest.mark.parametrize(("workers", "name"), [(0, "toy.py"), (2, "more.py")])
-def test_a_function(scan_file, evaluator, tmp_path, workers, name):
+def test_a_changed_function_ends_the_evaluator(scan_file, evaluator, tmp_path, workers, name):
     server = evaluator(scan_file(SCAN, toy__py=TOY, more__py=MORE), workers=workers)
     assert [list(result.observables) for result in server.evaluate([[1], [2]])] == [[2.0], [4.0]]
     path = tmp_path / name
@@ -48,7 +48,7 @@ def test_a_function(scan_file, evaluator, tmp_path, workers, name):
     ends(server, name, "was changed")
 
 
-def test_a_table_of_a_likelihood(scan_file, evaluator, tmp_path):
+def test_a_changed_table_of_a_likelihood_ends_the_evaluator(scan_file, evaluator, tmp_path):
     (tmp_path / "t.txt").write_text("0 0\n100 50\n")
     text = SCAN + "likelihoods:\n  t: {observables: y, table: t.txt}\n"
     server = evaluator(scan_file(text, toy__py=TOY, more__py=MORE))
@@ -59,8 +59,8 @@ def test_a_table_of_a_likelihood(scan_file, evaluator, tmp_path):
     ends(server, "t.txt", "was changed")
 
 
-def test_a_worker_that_starts_compares_every_file_however_many_there_are(scan_file, evaluator, tmp_path):
-    """Between points, a look at many files may have to wait for its share of the time; a start never does."""
+def test_a_new_worker_compares_every_file_however_many_there_are(scan_file, evaluator, tmp_path):
+    """Between points, the comparison of many files may be delayed to save time; at the start of a worker it is not."""
     modules = [f"m{number}" for number in range(30)]
     for name in modules:
         (tmp_path / f"{name}.py").write_text("")
@@ -74,19 +74,21 @@ def test_a_worker_that_starts_compares_every_file_however_many_there_are(scan_fi
 
 
 @pytest.mark.parametrize(("workers", "name"), [(0, "in.slha"), (2, "copy.sh")])
-def test_a_program_and_a_template(scan_file, evaluator, tmp_path, workers, name):
+def test_a_changed_program_or_template_ends_the_evaluator(scan_file, evaluator, tmp_path, workers, name):
     scan = scan_file(COMMAND, copy__sh=PROGRAM, in__slha="BLOCK IN\n 1 x\n")
     (tmp_path / "copy.sh").chmod(0o755)
     server = evaluator(scan, workers=workers)
     assert [list(result.observables) for result in server.evaluate([[1], [2]])] == [[1.0], [2.0]]
     path = tmp_path / name
     before = path.stat()
-    path.write_text(path.read_text().replace("x", "y").replace("OUT", "out"))  # as long as before, and as old
+    path.write_text(
+        path.read_text().replace("x", "y").replace("OUT", "out")
+    )  # with the same size and time of change as before
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     ends(server, name)
 
 
-def test_a_program_that_is_removed(scan_file, evaluator, tmp_path):
+def test_a_removed_program_ends_the_evaluator(scan_file, evaluator, tmp_path):
     scan = scan_file(COMMAND, copy__sh=PROGRAM, in__slha="BLOCK IN\n 1 x\n")
     (tmp_path / "copy.sh").chmod(0o755)
     server = evaluator(scan)
@@ -94,7 +96,9 @@ def test_a_program_that_is_removed(scan_file, evaluator, tmp_path):
     ends(server, "copy.sh", "is gone")
 
 
-def test_a_module_elsewhere_and_a_file_of_the_environment(scan_file, evaluator, tmp_path):
+def test_a_changed_module_elsewhere_and_a_changed_file_of_an_environment_variable_end_the_evaluator(
+    scan_file, evaluator, tmp_path
+):
     (tmp_path / "lib").mkdir()
     (tmp_path / "lib" / "more.py").write_text(MORE)
     table = tmp_path / "table"
@@ -106,7 +110,7 @@ def test_a_module_elsewhere_and_a_file_of_the_environment(scan_file, evaluator, 
         ends(server, path.name)
 
 
-def test_a_file_that_is_only_touched_or_written_again_changes_nothing(scan_file, evaluator, tmp_path):
+def test_a_file_that_is_rewritten_with_the_same_content_changes_nothing(scan_file, evaluator, tmp_path):
     server = evaluator(scan_file(SCAN, toy__py=TOY, more__py=MORE), workers=1)
     (tmp_path / "more.py").write_text(MORE)
     os.utime(tmp_path / "toy.py")
@@ -124,7 +128,7 @@ def test_a_scan_file_that_is_edited_changes_nothing_until_the_next_start(scan_fi
     assert server.statuses([[1], [2]]) == ["OK", "OK"]
 
 
-def test_a_change_while_a_point_runs(scan_file, evaluator, tmp_path):
+def test_a_change_while_a_point_runs_is_noticed(scan_file, evaluator, tmp_path):
     scan = scan_file(
         COMMAND,
         copy__sh="#!/bin/sh\ntouch began\nwhile [ ! -e ../../../go ]; do sleep 0.02; done\nsed s/IN/OUT/ $1 > $2\n",
@@ -142,7 +146,7 @@ def test_a_change_while_a_point_runs(scan_file, evaluator, tmp_path):
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_files_that_the_program_writes_are_not_watched(scan_file, evaluator, tmp_path, workers):
-    """They are named in the command, and there before the first point; one has a name that says what it is."""
+    """The command names these files, and they exist before the first point. One has the name of an output."""
     program = PROGRAM.replace("sed", 'echo 1 >> "$3"; echo 1 >> "$4"; sed')
     command = COMMAND.replace("{output}", "{output} ./cache ./seen.log")
     scan = scan_file(command, copy__sh=program, in__slha="BLOCK IN\n 1 x\n")
@@ -161,7 +165,7 @@ def test_files_that_the_program_writes_are_not_watched(scan_file, evaluator, tmp
     assert server.terminate() == 0
 
 
-def test_data_that_the_scan_file_names(scan_file, evaluator, tmp_path):
+def test_changed_data_named_in_the_scan_file_end_the_evaluator(scan_file, evaluator, tmp_path):
     (tmp_path / "tables" / "deep").mkdir(parents=True)
     for name in ("a.dat", "deep/b.dat"):
         (tmp_path / "tables" / name).write_text("1\n")
@@ -196,7 +200,7 @@ def f(point):
 """
 
 
-def test_a_file_that_a_module_opens_when_it_is_imported(scan_file, evaluator, tmp_path):
+def test_a_changed_file_that_a_module_reads_at_import_ends_the_evaluator(scan_file, evaluator, tmp_path):
     scan = scan_file(SCAN, toy__py=OPENS, limits__dat="2 1\n", later__dat="x")
     server = evaluator(scan, workers=0)
     described = server.describe()
@@ -207,4 +211,4 @@ def test_a_file_that_a_module_opens_when_it_is_imported(scan_file, evaluator, tm
     again = evaluator(scan, workers=0)
     assert again.describe().physics_digest != described.physics_digest
     (tmp_path / "limits.dat").write_text("2 1\n")
-    ends(again, "limits.dat")  # before the first point, too
+    ends(again, "limits.dat")  # this also holds before the first point

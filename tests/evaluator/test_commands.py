@@ -1,4 +1,4 @@
-"""check, point, healthy, and bad input to any of them: one clear line, exit code 2, nothing written."""
+"""The commands check, point and healthy; bad input gives one clear line and exit code 2, and nothing is written."""
 
 import os
 import shlex
@@ -16,7 +16,7 @@ from tests.evaluator.serving import wait_until
 
 @pytest.fixture
 def run(tmp_path):
-    """Runs a command with a folder for temporary files of its own, which must be empty afterwards."""
+    """Runs a command with its own folder for temporary files, which must be empty afterwards."""
     temporary = tmp_path / "tmp"
 
     def run(*arguments, timeout=60):
@@ -35,7 +35,7 @@ def run(tmp_path):
     return run
 
 
-def test_check(run, scan_file):
+def test_check_shows_what_the_codes_give(run, scan_file):
     scan = scan_file(
         "setup: {csv: true, Cores: 4}\nvariables:\n  x: {range: [-4, 6], unit: GeV}\n"
         "  s: {range: [1, 100], prior: log}\n"
@@ -80,7 +80,7 @@ def test_check_shows_seconds_and_advises_an_order(run, scan_file):
     assert "let it run first: cheap, dear" in done.stdout
 
 
-def test_check_of_an_unphysical_middle(run, python_scan):
+def test_check_says_that_the_middle_is_unphysical(run, python_scan):
     done = run("check", python_scan(observables="y: {mean: 1, sigma: 2, valid: [1, 2]}"))
     assert done.returncode == 0
     assert (
@@ -102,9 +102,11 @@ codes:
 """
 
 
-@pytest.mark.parametrize("a", ["9", "9 if point['x'] == 0.5 else 0.5"])  # closed everywhere, or in the middle alone
+@pytest.mark.parametrize(
+    "a", ["9", "9 if point['x'] == 0.5 else 0.5"]
+)  # the window excludes every point, or only the middle
 @pytest.mark.parametrize(("given", "code"), [("mh", 2), ("mhx", 0)])
-def test_check_comes_to_the_codes_behind_a_window(run, scan_file, a, given, code):
+def test_check_also_runs_the_codes_behind_a_window(run, scan_file, a, given, code):
     functions = f"def first(point):\n    return {{'a': {a}}}\ndef second(point):\n    return {{'b': 1, '{given}': 1}}\n"
     scan = scan_file(CLOSED, two__py=functions)
     done = run("check", scan)
@@ -123,7 +125,7 @@ def test_check_comes_to_the_codes_behind_a_window(run, scan_file, a, given, code
 
 
 def test_check_says_which_code_never_ran(run, scan_file):
-    """An unphysical point may well break the code behind it: that alone is not a fault of the file."""
+    """An unphysical point may break a later code, which is not a fault of the file."""
     functions = "from evaluator import InvalidPoint\ndef first(point):\n    raise InvalidPoint('nothing here')\n"
     scan = scan_file(CLOSED, two__py=functions + "def second(point):\n    return {}\n")
     done = run("check", scan)
@@ -140,7 +142,7 @@ def test_check_says_which_code_never_ran(run, scan_file):
         ("[SPINFO, 1]", "the entry SPINFO 1 of the output is 'SPheno', not a number"),
     ],
 )
-def test_check_of_an_entry_that_is_not_there(run, program_scan, address, words):
+def test_check_names_an_entry_that_is_missing_in_the_spectrum(run, program_scan, address, words):
     scan = program_scan("spheno.sh", f"mh: {{slha: {address}, mean: 125, sigma: 2}}")
     scan.write_text(scan.read_text().replace("[0, 10]", "[0.5, 1.5]"))
     done = run("check", scan)
@@ -149,8 +151,8 @@ def test_check_of_an_entry_that_is_not_there(run, program_scan, address, words):
     assert told == f"lodescan-evaluator: {scan}, line 7: code code: {words}" and next_step.startswith("next: ")
 
 
-def test_check_of_an_unphysical_middle_with_two_codes_finds_another_point(run, scan_file):
-    """The window is shut in the middle: random points are tried, one works, and the better order is advised."""
+def test_check_finds_another_point_where_the_middle_is_unphysical(run, scan_file):
+    """The window excludes the middle. One of the random points works, and the better order is advised."""
     scan = scan_file(
         "variables: {x: [0, 1], n: {range: [1, 5], type: integer}}\ncodes:\n  dear:\n    function: order_codes:dear\n"
         "    observables: {d: {mean: 1, sigma: 1}}\n"
@@ -186,7 +188,7 @@ def test_check_finds_codes_that_do_not_work(run, python_scan, function, observab
     assert words in done.stderr.strip().splitlines()[-1 - done.stderr.count("\nnext: ")]
 
 
-def test_point(run, program_scan, tmp_path):
+def test_point_shows_what_the_codes_give(run, program_scan, tmp_path):
     scan = program_scan("spheno.sh")
     done = run("point", scan, "mode=1")
     assert done.returncode == 0 and done.stderr == ""
@@ -218,7 +220,7 @@ def test_point_keeps_its_files(run, program_scan, tmp_path):
     assert "tachyon" in (keep / "output.slha").read_text()
 
 
-def test_point_of_a_failure(run, program_scan):
+def test_point_shows_why_a_point_failed(run, program_scan):
     done = run("point", program_scan("spheno.sh"), "mode=3")
     assert done.returncode == 1 and "status FAILED (code code): there is no output" in done.stdout
 
@@ -249,7 +251,7 @@ def test_a_point_that_is_killed_leaves_nothing(program_scan, tmp_path):
         ("mode=1 mode=2", "'mode=2': mode is given twice"),
     ],
 )
-def test_bad_points(here, program_scan, assignment, words):
+def test_bad_values_of_a_point_are_refused(here, program_scan, assignment, words):
     done = here("point", program_scan("spheno.sh"), *assignment.split())
     assert done.returncode == 2 and done.stdout == "" and words in done.stderr
     assert len(done.stderr.splitlines()) == 1
@@ -272,7 +274,7 @@ def test_bad_points(here, program_scan, assignment, words):
         ("timeout: 20", "conditions: mj > 1", 6, "'mj > 1' uses 'mj'"),
     ],
 )
-def test_bad_files(run, here, program_scan, tmp_path, old, new, line, words):
+def test_bad_scan_files_are_refused(run, here, program_scan, tmp_path, old, new, line, words):
     scan = program_scan("spheno.sh")
     text = scan.read_text()
     assert old in text
@@ -289,7 +291,7 @@ def test_bad_files(run, here, program_scan, tmp_path, old, new, line, words):
         assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_a_misspelt_name_in_a_template(here, program_scan, tmp_path):
+def test_a_misspelt_name_in_a_template_is_refused(here, program_scan, tmp_path):
     scan = program_scan("spheno.sh")
     (tmp_path / "in.slha").write_text("BLOCK A\n 1 moed # a typing error\n")
     done = here("check", scan)
@@ -299,7 +301,7 @@ def test_a_misspelt_name_in_a_template(here, program_scan, tmp_path):
     )
 
 
-def test_files_that_are_not_there(here, tmp_path):
+def test_missing_files_are_named(here, tmp_path):
     done = here("check", tmp_path / "none.yaml")
     assert done.returncode == 2 and done.stderr.splitlines()[:-1] == [
         f"lodescan-evaluator: {tmp_path}/none.yaml: cannot be read (No such file or directory)"
@@ -321,7 +323,7 @@ def test_environment_variables_reach_programs_and_functions(run, scan_file):
     assert done.returncode == 0, done.stderr
 
 
-def test_healthy(run, evaluator, python_scan):
+def test_healthy_tells_whether_an_evaluator_serves(run, evaluator, python_scan):
     server = evaluator(python_scan())
     assert run("healthy", server.address).returncode == 0
     server.terminate()
@@ -337,13 +339,13 @@ def test_help_names_every_command(run):
     assert run().returncode == 2
 
 
-def test_a_code_that_takes_the_process_down_leaves_a_word(run, python_scan):
+def test_a_code_that_crashes_the_process_gives_a_message(run, python_scan):
     scan = python_scan("misbehave", "x: [-5, 5], mode: [0, 18]")
     done = run("check", scan)  # mode 9: a segmentation fault
     assert done.returncode == 1 and "Segmentation fault" in done.stderr and "codes.py" in done.stderr
 
 
-def test_the_data_is_complete():
+def test_the_installed_package_has_all_data_files():
     assert shutil.which(str(DATA / "programs" / "spheno.sh"))
 
 
@@ -363,18 +365,18 @@ def noise(point):
 """
 
 
-def test_a_point_by_hand_has_the_random_numbers_of_the_scans(run, scan_file, evaluator):
+def test_point_uses_the_same_random_numbers_as_a_scan(run, scan_file, evaluator):
     text = "variables: {x: [0, 4]}\ncodes: {toy: {function: loud:noise, observables: {y: {mean: 0, sigma: 1}}}}\n"
     scan = scan_file(text, loud__py=NOISE)
     results = evaluator(scan).evaluate([[1.0], [2.0], [2.0]])
     for number, x in ((1, 2), (2, 2), (0, 1)):
         said = run("point", scan, f"x={x}", "--id", number).stdout
         assert f" {results[number].observables[0]:.9g} " in said
-    check = run("check", scan)  # six random points after the first, none of which finds the environment changed
+    check = run("check", scan)  # seven points, each of which finds the environment as it was
     assert check.returncode == 0 and "nan" not in check.stdout.lower()
 
 
-def test_all_faults_of_a_template_are_said_at_once(here, program_scan, tmp_path):
+def test_all_faults_of_a_template_are_told_at_once(here, program_scan, tmp_path):
     scan = program_scan("spheno.sh", more="blocks: {EXTRA: {1: nowhere, 2: mode}}\n")
     (tmp_path / "in.slha").write_text("BLOCK MODSEL\n 1 mod\n 2 mode\n 3 some text\n 4 tau\nBLOCK NEW Q= scale\n")
     done = here("check", scan)

@@ -1,4 +1,4 @@
-"""Points on a Dask cluster: a real scheduler, and real workers that are killed."""
+"""Points on a Dask cluster, with a real scheduler and real workers, some of which are killed."""
 
 import contextlib
 import json
@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.physics(environment="dask"), pytest.mark.slow]
 
 
 def read_json(file):
-    """What is in a file that another process writes; nothing as long as it is not whole."""
+    """The content of a file that another process writes; None while the file is incomplete."""
     try:
         return json.loads(file.read_text())
     except (FileNotFoundError, json.JSONDecodeError):
@@ -30,7 +30,7 @@ def read_json(file):
 
 
 class Cluster:
-    """A scheduler and its workers on loopback, each a process."""
+    """A scheduler and its workers on loopback, each in its own process."""
 
     def __init__(self, folder, tag):
         self.folder, self.tag = folder, tag
@@ -101,7 +101,7 @@ def cluster(tmp_path, tag):
     yield found
     found.close()
     left = not wait_until(lambda: not alive(tag), 20)
-    for pid in alive(tag):  # all of them come from this test
+    for pid in alive(tag):  # only processes of this test have its tag
         os.kill(pid, signal.SIGKILL)
     assert not left, found.said()
     assert not list(folder.glob("lodescan-*"))
@@ -109,7 +109,7 @@ def cluster(tmp_path, tag):
 
 @pytest.fixture
 def scan(scan_file):
-    """Points that say where they run, and wait as long as the test wants."""
+    """Writes a scan whose points tell where they run, and wait until the test releases them."""
 
     def write(timeout=60):
         return scan_file(
@@ -135,7 +135,7 @@ def start(evaluator, cluster, scan, **options):
 
 
 def begun(folder):
-    """The points that have begun, each with the scratch root of the pool that works on it."""
+    """The points that have begun, each with the scratch folder of the pool that runs it."""
     if not (folder / "begun").exists():
         return []
     return [line.split() for line in (folder / "begun").read_text().splitlines()]
@@ -150,7 +150,7 @@ def test_two_workers_share_the_points(cluster, evaluator, scan):
     found = server.evaluate([[x, 0.0] for x in range(40)])
     assert [list(result.observables) for result in found] == [[x**2] for x in range(40)]
     assert len({root for _, root in begun(path.parent)}) == 2
-    # a crash and a hang cost their own point, and no Dask worker
+    # a crash and a hang cost only their own point, and no Dask worker
     assert server.statuses([[1, 0], [2, 1], [3, 0]]) == ["OK", "FAILED", "OK"]
     assert "Abort" in server.evaluate([[2.0, 1.0]])[0].message
     assert cluster.said().count("Registered to") == 2
@@ -173,11 +173,13 @@ def test_spectrum_files_come_back_from_every_worker(cluster, evaluator, scan_fil
     files = {result.point_id: result.spectra for result in results}
     assert sorted(files) == list(range(20))
     assert all(len(file) == 1 and f"  1  {number:.8E}\n".encode() in file[0] for number, file in files.items())
-    assert len({file[0].split(b"# ")[1].rsplit(b"/", 1)[0] for file in files.values()}) == 2  # each worker's folder
+    assert (
+        len({file[0].split(b"# ")[1].rsplit(b"/", 1)[0] for file in files.values()}) == 2
+    )  # one folder for each worker
     assert server.terminate() == 0
 
 
-def test_a_point_on_a_worker_that_is_killed_is_worked_on_by_the_other(cluster, evaluator, scan):
+def test_a_point_of_a_killed_worker_goes_to_the_other_worker(cluster, evaluator, scan):
     killed = cluster.worker("--no-nanny")
     cluster.worker("--nanny")
     wait_until(lambda: cluster.said().count("Registered to") == 2, 60)
@@ -186,7 +188,7 @@ def test_a_point_on_a_worker_that_is_killed_is_worked_on_by_the_other(cluster, e
     results = []
     thread = threading.Thread(target=lambda: results.extend(server.evaluate([[x, 2.0] for x in range(6)])))
     thread.start()
-    assert wait_until(lambda: len(begun(path.parent)) == 2)  # both workers are at a point
+    assert wait_until(lambda: len(begun(path.parent)) == 2)  # both workers run a point
     killed.kill()
     killed.wait()
     time.sleep(1)
@@ -199,19 +201,19 @@ def test_a_point_on_a_worker_that_is_killed_is_worked_on_by_the_other(cluster, e
     assert server.terminate() == 0
 
 
-def test_a_deadline_and_an_end(cluster, evaluator, scan):
+def test_points_end_at_their_deadline_and_with_their_client(cluster, evaluator, scan):
     cluster.worker("--nanny")
     path = scan(timeout=1)
     server = start(evaluator, cluster, path)
     assert server.statuses([[1, 2], [2, 0]]) == ["TIMED_OUT", "OK"]
-    # a file that has changed is another pool, also while an older evaluator is still there
+    # after a change of a file there is another pool, even while an older evaluator is running
     path = scan(timeout=600)
     server = start(evaluator, cluster, path)
-    for _ in range(10):  # each time, word that the next point may not begin races with the point
+    for _ in range(10):  # each time, the message that the next point may not begin races with this point
         before = len(begun(path.parent))
         call = server.stub.Evaluate(iter([server.request([[x, 2.0] for x in range(20)])]), timeout=60)
         assert wait_until(lambda: len(begun(path.parent)) > before)  # noqa: B023
-        call.cancel()  # as a proposer that is gone
+        call.cancel()  # as when a proposer vanishes
         assert server.evaluate([[5.0, 0.0]])[0].observables == [25.0]
     assert server.terminate() == 0
 
@@ -224,7 +226,7 @@ def test_a_deadline_and_an_end(cluster, evaluator, scan):
         (["--executor", "dask", "--scheduler", "tcp://127.0.0.1:9"], "no Dask scheduler answers"),
     ],
 )
-def test_no_cluster(evaluator, scan, options, words):
+def test_a_missing_cluster_is_an_error(evaluator, scan, options, words):
     with pytest.raises(RuntimeError, match=words):
         evaluator(scan(), options=options)
 
@@ -243,7 +245,7 @@ def test_a_function_that_is_changed_ends_the_evaluator(cluster, evaluator, scan)
 
 
 def with_data(path):
-    """Data that the code names; returns their file."""
+    """Writes data that the code names; returns the file."""
     (path.parent / "tables").mkdir()
     data = path.parent / "tables" / "limits.dat"
     data.write_text("1\n")
@@ -251,7 +253,7 @@ def with_data(path):
     return data
 
 
-def test_data_that_change_under_a_worker_end_the_evaluator(cluster, evaluator, scan):
+def test_data_that_change_while_a_worker_runs_end_the_evaluator(cluster, evaluator, scan):
     cluster.worker("--nanny")
     path = scan()
     data = with_data(path)
@@ -265,7 +267,7 @@ def test_data_that_change_under_a_worker_end_the_evaluator(cluster, evaluator, s
 
 
 def test_a_worker_that_has_other_data_ends_the_evaluator(cluster, evaluator, scan):
-    """It joins later, from a machine with another copy, say."""
+    """The worker joins later, as from a machine with another copy of the data."""
     first = cluster.worker("--no-nanny")
     path = scan()
     data = with_data(path)
@@ -281,7 +283,7 @@ def test_a_worker_that_has_other_data_ends_the_evaluator(cluster, evaluator, sca
     assert "is not the same on the Dask worker" in server.log.read_text()
 
 
-def test_a_scheduler_that_is_lost_ends_the_evaluator(cluster, evaluator, scan):
+def test_a_lost_scheduler_ends_the_evaluator(cluster, evaluator, scan):
     cluster.worker("--nanny")
     server = start(evaluator, cluster, scan())
     assert server.statuses([[1, 0]]) == ["OK"]
@@ -293,7 +295,7 @@ def test_a_scheduler_that_is_lost_ends_the_evaluator(cluster, evaluator, scan):
     assert "the Dask cluster is lost" in server.log.read_text()
 
 
-def test_what_has_not_begun_is_returned_and_streams_take_turns(cluster, evaluator, scan):
+def test_waiting_points_are_returned_and_streams_take_turns(cluster, evaluator, scan):
     cluster.worker("--nanny")
     path = scan()
     server = start(evaluator, cluster, path)
@@ -305,10 +307,10 @@ def test_what_has_not_begun_is_returned_and_streams_take_turns(cluster, evaluato
     requests.put(pb.EvaluateRequest(return_waiting=True))
     results = (result for reply in call for result in reply.results)
     statuses = [next(results).status for _ in range(19)]
-    assert statuses == [pb.STATUS_CANCELLED] * 19  # all but the one that runs
+    assert statuses == [pb.STATUS_CANCELLED] * 19  # all but the running one
     requests.put(server.request([[x, 2.0] for x in range(20, 50)], first_id=20))
     other = server.stub.Evaluate(iter([server.request([[60.0, 2.0], [61.0, 2.0]])]), timeout=60)
-    time.sleep(0.5)  # until the points of both are there
+    time.sleep(0.5)  # until the points of both streams have arrived
     requests.put(pb.EvaluateRequest(cancel_point_ids=[0, 21, 22, 99]))
     requests.put(None)
     found = {result.point_id: result.status for result in next(call).results}
@@ -317,7 +319,7 @@ def test_what_has_not_begun_is_returned_and_streams_take_turns(cluster, evaluato
     assert sum(len(reply.results) for reply in other) == 2
     assert sum(len(reply.results) for reply in call) == 28
     order = [float(x) for x, _ in begun(path.parent)]
-    assert order.index(61.0) <= 6  # in the order of arrival it would be 29
+    assert order.index(61.0) <= 6  # in the order of arrival the index would be 29
     assert not {21.0, 22.0} & set(order)
     assert server.terminate() == 0
 
@@ -336,10 +338,10 @@ def test_a_cluster_without_workers_is_not_serving(cluster, evaluator, scan):
 
     thread = threading.Thread(target=read, daemon=True)
     thread.start()
-    assert said.get(timeout=20) == health_pb2.HealthCheckResponse.SERVING
+    assert said.get(timeout=60) == health_pb2.HealthCheckResponse.SERVING
     worker.terminate()
-    worker.wait(20)
-    assert said.get(timeout=20) == health_pb2.HealthCheckResponse.NOT_SERVING
+    worker.wait()
+    assert said.get(timeout=60) == health_pb2.HealthCheckResponse.NOT_SERVING
     cluster.worker("--nanny")
     assert said.get(timeout=60) == health_pb2.HealthCheckResponse.SERVING
     assert server.statuses([[3, 0]]) == ["OK"]

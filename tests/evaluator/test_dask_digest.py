@@ -1,4 +1,4 @@
-"""When two machines of a Dask cluster compute the same, by the digest that they compare."""
+"""The digest by which machines of a Dask cluster find out whether they compute the same."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Workers that dask-jobqueue starts as jobs, as docs/slurm.md has it; here its jobs are processes of this machine."""
+"""Workers that dask-jobqueue starts as jobs, as in docs/slurm.md; here the jobs are processes of this machine."""
 
 import os
 import re
@@ -31,7 +31,7 @@ with cluster:
 
 
 def documented():
-    """The snippet of docs/slurm.md, for a queue of this machine and without its first jobs."""
+    """The code in docs/slurm.md, changed to a queue on this machine without first jobs."""
     text = (ROOT / "docs/slurm.md").read_text()
     begin, end = "from dask_jobqueue import SLURMCluster\n", "cluster.scale("
     (snippet,) = re.findall(f"{re.escape(begin)}(.*?){re.escape(end)}", text, re.DOTALL)
@@ -40,7 +40,7 @@ def documented():
 
 @pytest.fixture
 def queue(tmp_path):
-    """A batch system's queue: it takes the number of jobs in a line, and ends with its input."""
+    """The queue of a batch system: reads the number of jobs from lines of its input, and ends with the input."""
     with (
         (tmp_path / "queue.log").open("wb") as log,
         subprocess.Popen(

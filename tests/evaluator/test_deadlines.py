@@ -1,4 +1,4 @@
-"""How long the first points of a process may take, and later ones: the same rule for every kind of code."""
+"""How long the first points of a process and later ones may take; every kind of code has the same rule."""
 
 import sys
 
@@ -17,11 +17,11 @@ def f(point):
         raise InvalidPoint("too high")
     if point["x"] > 2:
         raise ValueError("much")
-    time.sleep(5 if point["x"] > 1 else 0)
+    time.sleep(1000 if point["x"] > 1 else 0)
     return {"mh": 1.0}
 """
 PROGRAM = """#!/bin/sh
-case $(tail -1 "$1") in *4*) exit 3;; *3*) exit 1;; *2*) sleep 5;; esac
+case $(tail -1 "$1") in *4*) exit 3;; *3*) exit 1;; *2*) sleep 1000;; esac
 printf 'Block MASS\\n 25 1.0\\n' > "$2"
 """
 SCANS = {
@@ -32,7 +32,7 @@ SCANS = {
 
 @pytest.fixture
 def code_of(scan_file, chain, monkeypatch, tmp_path):
-    """The chain of a code of a kind, which takes 5 s where x is 2, FAILS where it is 3, is INVALID where it is 4."""
+    """Makes the chain of one code of a kind. It does not end at x = 2, fails at x = 3, and is INVALID at x = 4."""
     monkeypatch.setattr("sys.path", list(sys.path))
     monkeypatch.delitem(sys.modules, "mine", raising=False)
 
@@ -53,20 +53,20 @@ def code_of(scan_file, chain, monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("kind", SCANS)
 @pytest.mark.parametrize(("first", "status"), [(1.0, Status.OK), (3.0, Status.FAILED), (4.0, Status.INVALID)])
-def test_after_a_run_that_ended_by_itself_the_later_deadline_holds(code_of, tmp_path, kind, first, status):
+def test_the_later_deadline_holds_after_a_run_that_ended_by_itself(code_of, tmp_path, kind, first, status):
     made = code_of(kind, "timeout: 0.3\n    first_timeout: 20")
     assert made.evaluate([first], tmp_path / "1").status is status
     assert made.evaluate([2.0], tmp_path / "2").status is Status.TIMED_OUT
 
 
 @pytest.mark.parametrize("kind", SCANS)
-def test_after_one_that_was_ended_the_first_deadline_holds_on(code_of, tmp_path, kind):
-    """What a code does at its first point, such as to compile, is not done yet."""
-    made = code_of(kind, "timeout: 2\n    first_timeout: 1")
+def test_the_first_deadline_still_holds_after_a_run_that_was_killed(code_of, tmp_path, kind):
+    """What a code does at its first point, such as compiling, is not finished."""
+    made = code_of(kind, "timeout: 4\n    first_timeout: 3")
     assert made.evaluate([2.0], tmp_path / "1").status is Status.TIMED_OUT
-    assert made.steps[0].code.next_timeout() == 1.0
+    assert made.steps[0].code.next_timeout() == 3.0
     assert made.evaluate([1.0], tmp_path / "2").status is Status.OK
-    assert made.steps[0].code.next_timeout() == 2.0
+    assert made.steps[0].code.next_timeout() == 4.0
 
 
 @pytest.mark.parametrize(
@@ -75,14 +75,19 @@ def test_after_one_that_was_ended_the_first_deadline_holds_on(code_of, tmp_path,
         (Deadline(), "", DEFAULT_TIMEOUT, DEFAULT_TIMEOUT),
         (Deadline(), "timeout: 5", 5.0, 5.0),
         (Deadline(), "timeout: 5, first_timeout: 2", 2.0, 5.0),
-        (Deadline(first=DEFAULT_TIMEOUT), "timeout: 5", DEFAULT_TIMEOUT, 5.0),  # as long as later ones, and said
+        (
+            Deadline(first=DEFAULT_TIMEOUT),
+            "timeout: 5",
+            DEFAULT_TIMEOUT,
+            5.0,
+        ),  # the first points have the same limit as later ones, and a note says so
         (Deadline(first=1800.0), "", 1800.0, DEFAULT_TIMEOUT),
         (Deadline(first=1800.0), "timeout: 5", 1800.0, 5.0),
         (Deadline(first=1800.0), "timeout: 3000", 3000.0, 3000.0),
         (Deadline(first=DEFAULT_TIMEOUT, later=60.0), "first_timeout: 7", 7.0, 60.0),
     ],
 )
-def test_what_keys_and_profiles_say(scan_file, usual, keys, first, later):
+def test_deadlines_come_from_keys_and_profiles(scan_file, usual, keys, first, later):
     section = f"function: m:f, {keys}, observables: {{o: {{mean: 1, sigma: 1}}}}".replace(", ,", ",")
     scan = read_scan_file(scan_file(f"variables: {{x: [0, 1]}}\ncodes: {{c: {{{section}}}}}\n"))
     found = usual.read(scan.codes[0].section)

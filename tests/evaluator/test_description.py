@@ -1,4 +1,4 @@
-"""The digests: they change with what decides results, and with nothing else."""
+"""The digests change with everything that decides results, and with nothing else."""
 
 import shutil
 
@@ -124,7 +124,7 @@ def test_a_changed_setting_changes_the_physics(digests, old, new):
         ("valid: [0, inf]", "valid: [1, inf]"),
     ],
 )
-def test_a_changed_constant_changes_the_likelihood_alone(digests, old, new):
+def test_a_changed_constant_changes_only_the_digest_of_the_likelihood(digests, old, new):
     assert SCAN.count(old) == 1
     physics, likelihood = digests()
     same, other = digests(SCAN.replace(old, new))
@@ -142,12 +142,12 @@ def test_a_changed_constant_changes_the_likelihood_alone(digests, old, new):
         ("scaling: UPPER, mean: 1, sigma: 2", "SCALING: UPPER, VARIANCE: 2.0, MEAN: '1'"),
     ],
 )
-def test_other_changes_change_neither(digests, old, new):
+def test_other_changes_leave_both_digests_as_they_are(digests, old, new):
     assert SCAN.count(old) == 1
     assert digests() == digests(SCAN.replace(old, new), "other.yaml", unrelated__py="y = 2\n")
 
 
-def test_the_place_of_a_python_environment_does_not_matter(digests, tmp_path):
+def test_the_folder_of_a_python_environment_does_not_matter(digests, tmp_path):
     first = digests()
     original = (tmp_path / "spheno.sh").read_text()
     for head in ("#!/bin/sh\n", "#!/usr/bin/env sh\n"):
@@ -155,7 +155,7 @@ def test_the_place_of_a_python_environment_does_not_matter(digests, tmp_path):
         assert describe(Chain(read_scan_file(tmp_path / "scan.yaml")), 1).physics_digest == first[0]
 
 
-def test_packages_count_by_version(tmp_path, scan_file):
+def test_the_description_names_the_versions_of_imported_packages(tmp_path, scan_file):
     scan = scan_file(
         "variables: {x: [0, 1]}\ncodes:\n  toy:\n    function: uses_numpy:f\n"
         "    observables: {y: {mean: 1, sigma: 1}}\n",

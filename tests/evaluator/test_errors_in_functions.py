@@ -1,4 +1,4 @@
-"""What is said of an error in a user's function: its own line, and the name that was meant."""
+"""Messages about errors in a user's function: they show the user's line, and suggest the right name."""
 
 import subprocess
 import sys
@@ -28,7 +28,7 @@ SCAN = (
         ("sys.exit('enough')", "it called sys.exit: enough (FOLDER/mine.py, line 5)"),
     ],
 )
-def test_the_users_line(scan_file, chain, tmp_path, monkeypatch, lines, message):
+def test_the_message_shows_the_users_own_line(scan_file, chain, tmp_path, monkeypatch, lines, message):
     for name in ("mine", "helper"):
         monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.setattr("sys.path", list(sys.path))
@@ -53,7 +53,7 @@ def test_sys_exit_is_an_error(scan_file, command, source):
     assert "it called sys.exit" in done.stdout + done.stderr
 
 
-def test_a_name_that_is_not_there_may_be_asked_for(scan_file, chain, tmp_path, monkeypatch):
+def test_a_function_may_test_for_a_name_that_does_not_exist(scan_file, chain, tmp_path, monkeypatch):
     monkeypatch.delitem(sys.modules, "mine", raising=False)
     monkeypatch.setattr("sys.path", list(sys.path))
     scan = scan_file(SCAN, mine__py="def f(point):\n    return {'y': point.get('b', 7.0) + ('c' in point)}\n")
@@ -118,7 +118,7 @@ def f(point):
         ("return {'y': '1_0'}", Status.FAILED, "the observable y is '1_0', not a number"),
     ],
 )
-def test_what_a_function_throws_ends_its_point_alone(scan_file, chain, monkeypatch, lines, status, message):
+def test_an_exception_of_a_function_ends_only_its_point(scan_file, chain, monkeypatch, lines, status, message):
     monkeypatch.delitem(sys.modules, "mine", raising=False)
     monkeypatch.setattr("sys.path", list(sys.path))
     monkeypatch.setattr("sys.stderr", sys.stderr)
@@ -126,13 +126,13 @@ def test_what_a_function_throws_ends_its_point_alone(scan_file, chain, monkeypat
     assert (outcome.status, message in outcome.message) == (status, True), outcome.message
 
 
-def test_an_interrupt_of_a_functions_own_costs_its_point(scan_file, evaluator):
+def test_an_interrupt_raised_by_a_function_ends_only_its_point(scan_file, evaluator):
     scan = scan_file(SCAN, mine__py=HOSTILE.replace("LINES", "raise KeyboardInterrupt"))
     (result,) = evaluator(scan).evaluate([[1.5, 1.5]])
     assert "KeyboardInterrupt: (" in result.message and "mine.py, line" in result.message
 
 
-def test_a_fault_of_a_kind_of_code_ends_its_point_alone(scan_file, chain, monkeypatch):
+def test_a_fault_of_a_kind_of_code_ends_only_its_point(scan_file, chain, monkeypatch):
     from evaluator.codes.kinds.function import PythonFunction
 
     def breaks(self, point):
@@ -143,7 +143,37 @@ def test_a_fault_of_a_kind_of_code_ends_its_point_alone(scan_file, chain, monkey
     assert (outcome.status, outcome.message) == (Status.FAILED, "KeyError: 'forgotten'")
 
 
-def test_a_file_with_the_name_of_another_module_is_told(scan_file, chain, tmp_path):
+@pytest.mark.parametrize(
+    ("arguments", "line", "hint"),
+    [
+        ("a", "a + 1", "; a is the point with all values here: write a['a'], or `def f(*, a)` to get the value itself"),
+        ("a", "a['a'].real()", "; a is the point with all values here"),
+        ("a, k=2.0", "a['a']", "; a is a number here, and not the point"),
+        ("a, ms", "a['a'] + ms", "; a, ms are numbers here, and not the point"),
+        ("point", "point + 1", ""),
+        ("a", "{}['b']", ""),  # the arguments are not to blame
+    ],
+)
+def test_the_point_and_a_value_that_are_taken_for_each_other(scan_file, chain, monkeypatch, arguments, line, hint):
+    monkeypatch.delitem(sys.modules, "mine", raising=False)
+    monkeypatch.setattr("sys.path", list(sys.path))
+    outcome = chain(scan_file(SCAN, mine__py=f"def f({arguments}):\n    {line}\n")).evaluate([1.5, 1.5])
+    assert outcome.status is Status.FAILED
+    assert outcome.message.partition("mine.py, line 2)")[2].startswith(hint)
+    assert hint or outcome.message.endswith("mine.py, line 2)")
+
+
+def test_a_module_that_is_not_there_is_told_apart_from_one_that_cannot_be_imported(scan_file, chain, monkeypatch):
+    monkeypatch.setattr("sys.path", list(sys.path))
+    scan = scan_file(SCAN.replace("mine:f", "minee:f"), mine__py="")
+    with pytest.raises(ConfigurationError, match=r"there is no minee\.py in .*; did you mean 'mine'\?"):
+        chain(scan).load()
+    scan = scan_file(SCAN.replace("mine:f", "needs:f"), needs__py="import nowhere_at_all\n")
+    with pytest.raises(ConfigurationError, match=r"No module named 'nowhere_at_all'; .*needs\.py, line 1"):
+        chain(scan).load()
+
+
+def test_the_message_names_a_file_that_hides_another_module(scan_file, chain, tmp_path):
     scan = scan_file(SCAN.replace("mine:f", "signal:signal"), signal__py="def signal(point):\n    return {}\n")
     with pytest.raises(
         ConfigurationError, match=rf"the module 'signal' is .*signal\.py and not {tmp_path}/signal\.py; re"

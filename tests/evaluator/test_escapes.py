@@ -1,10 +1,10 @@
-"""What programs, files and clients say is shown, but not obeyed by the terminal."""
+"""Text of programs, files and clients is shown without control sequences that a terminal would obey."""
 
 import subprocess
 import sys
 
 
-def test_what_a_code_writes_in_point(scan_file):
+def test_the_output_of_a_code_is_shown_by_point_without_control_sequences(scan_file):
     evil = (
         "def f(point):\n"
         "    (point.folder / 'log\\x1b[2J.txt').write_text('\\x1b[31mred\\x1b]0;title\\x07 \\u202eb\\n\\tnext\\n')\n"

@@ -1,4 +1,4 @@
-"""Points that do to their worker, its children and its disk what must not reach another point."""
+"""Points that harm their worker, its children or its disk; no other point may notice."""
 
 import contextlib
 import json
@@ -22,7 +22,7 @@ COMES_BACK = [
     "if os.fork() == 0:\n    raise RuntimeError('in the child')",
     "if os.fork() == 0:\n    sys.exit(3)",
     "p = multiprocessing.get_context('fork').Process(target=len, args=(3,))\np.start()\np.join()",
-    # what it answered would be the first answer there is, and the parent would wait for ever
+    # the answer of the child would come first, and the parent would wait for ever
     "pid = os.fork()\nif pid == 0:\n    return -1.0\nos.waitpid(pid, 0)",
 ]
 LEFT_BEHIND = [
@@ -37,7 +37,7 @@ LEFT_BEHIND = [
 
 @pytest.fixture(scope="module")
 def parent(lasting):
-    """An evaluator whose points start children: the modes of COMES_BACK, then those of LEFT_BEHIND."""
+    """An evaluator whose points start children, by the modes of COMES_BACK and then those of LEFT_BEHIND."""
     server = lasting(lambda folder: write_evil(folder, *COMES_BACK, *LEFT_BEHIND))
     assert values(server, [[1, 0]]) == [1]
     server.processes = len(alive(server.tag))
@@ -45,14 +45,14 @@ def parent(lasting):
 
 
 @pytest.mark.parametrize("mode", range(1, 1 + len(COMES_BACK)))
-def test_a_child_that_comes_back_answers_nothing(parent, mode):
+def test_a_forked_child_that_returns_from_the_function_answers_nothing(parent, mode):
     for _ in range(2):
         assert values(parent, [[1, 0], [2, mode], [3, 0], [4, 0], [5, mode], [6, 0]]) == [1, 2, 3, 4, 5, 6]
     assert values(parent, [[x, 0] for x in range(100)]) == list(range(100))
     assert wait_until(lambda: len(alive(parent.tag)) == parent.processes)
 
 
-def test_a_child_that_comes_back_between_two_codes(evil, evaluator):
+def test_a_forked_child_that_returns_between_two_codes_answers_nothing(evil, evaluator):
     scan = evil("if os.fork() == 0:\n    return -1.0")
     scan.write_text(scan.read_text() + "  second:\n    function: evil:f\n    observables: {z: {function: y}}\n")
     server = evaluator(scan)
@@ -71,8 +71,8 @@ for x in (1.0, 2.0):
 """
 
 
-def test_a_child_that_comes_back_runs_no_later_code(evil, tmp_path):
-    """Whoever asks for the point: a worker, Dask, a trial."""
+def test_a_forked_child_that_returns_runs_no_later_code(evil, tmp_path):
+    """This holds in a worker, on Dask and in a trial."""
     scan = evil(
         "pid = os.fork()\nif pid == 0:\n    return -1.0\nos.waitpid(pid, 0)",
         "note(os.getpid())\nreturn 2.0",
@@ -88,7 +88,7 @@ def test_a_child_that_comes_back_runs_no_later_code(evil, tmp_path):
     assert len((scan.parent / "pids").read_text().splitlines()) == 2
 
 
-def test_an_import_that_forks(scan_file, evaluator):
+def test_a_child_forked_by_an_import_answers_nothing(scan_file, evaluator):
     scan = scan_file(
         "variables: {x: [0, 9]}\ncodes:\n  toy:\n    function: forks:f\n    observables: {y: {mean: 1, sigma: 1}}\n",
         forks__py="import os\nif os.fork() == 0:\n    os.execv('/none', ['x'])\nf = lambda point: {'y': point['x']}\n",
@@ -106,7 +106,7 @@ DAEMON = (
 
 
 def is_there(pid):
-    """Whether a process runs; one that nobody has waited for has ended."""
+    """Whether a process runs; a zombie does not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
@@ -115,7 +115,7 @@ def is_there(pid):
 
 @pytest.fixture
 def pids(tmp_path):
-    """The processes that points have noted; none is left behind by the test."""
+    """Reads the ids of processes that points have noted; at the end of the test all of them are killed."""
 
     def read():
         path = tmp_path / "pids"
@@ -151,7 +151,7 @@ def test_a_daemon_of_a_program_ends_with_its_point(program_scan, evaluator, tmp_
 
 
 @pytest.mark.parametrize("how", ["worker", "evaluator"])
-def test_such_a_daemon_ends_with_a_worker_or_evaluator_that_is_killed(evil, evaluator, tmp_path, pids, how):
+def test_a_daemon_ends_with_its_worker_or_evaluator_when_that_is_killed(evil, evaluator, tmp_path, pids, how):
     (tmp_path / "daemon.py").write_text(DAEMON)
     way = f"subprocess.run(['env', '-i', {sys.executable!r}, HERE / 'daemon.py', HERE / 'pids'], env={{}})"
     server = evaluator(evil(f"{way}\ntime.sleep(1000)"))
@@ -170,13 +170,13 @@ def test_such_a_daemon_ends_with_a_worker_or_evaluator_that_is_killed(evil, eval
 
 
 @pytest.mark.parametrize("mode", range(1 + len(COMES_BACK), 1 + len(COMES_BACK) + len(LEFT_BEHIND)))
-def test_what_a_point_leaves_behind_is_ended_and_reaped(parent, mode):
+def test_processes_that_a_point_leaves_behind_are_killed_and_reaped(parent, mode):
     noted = parent.file.with_name("pids")
     noted.unlink(missing_ok=True)
     assert values(parent, [[x, mode] for x in range(20)]) == list(range(20))
     pids = noted.read_text().split()
     assert len(pids) == 20
-    assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]  # not even as a zombie
+    assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]  # none is left even as a zombie
 
 
 KEEPS = (
@@ -202,7 +202,7 @@ def test_a_helper_that_a_function_keeps_lives_on(evil, evaluator):
     assert server.nothing_left()
 
 
-def test_of_helpers_that_replace_each_other_the_last_lives(evil, evaluator, pids):
+def test_when_helpers_replace_each_other_the_last_one_lives_on(evil, evaluator, pids):
     way = "p = subprocess.Popen(['sleep', '1000'])\nnote(p.pid)\nKEPT[:] = [p]"
     server = evaluator(evil(way))
     assert values(server, [[x, 1] for x in range(5)]) == list(range(5))
@@ -221,8 +221,8 @@ CHANGES = [
 
 @pytest.fixture(scope="module", params=[0, 1])
 def changing(request, lasting):
-    """Evaluators without and with a worker. The modes 1, 3, ... change something, 2, 4, ... say whether it is as it was
-    at first.
+    """Evaluators without and with a worker. The modes 1, 3, ... change something; 2, 4, ... tell whether it was
+    restored.
     """
     ways = [part for way, state in CHANGES for part in (way, f"START = {str(ROOT)!r}\nreturn float(bool({state}))")]
     before = os.umask(0o22)
@@ -233,12 +233,12 @@ def changing(request, lasting):
 
 
 @pytest.mark.parametrize("change", range(len(CHANGES)))
-def test_what_a_function_changes_is_put_back(changing, change):
+def test_what_a_function_changes_is_restored(changing, change):
     changing.evaluate([[1, 1 + 2 * change]])
     assert values(changing, [[1, 2 + 2 * change]]) == [1.0]
 
 
-def test_signals_that_a_function_takes_are_given_back(evil, evaluator):
+def test_handlers_of_signals_that_a_function_sets_are_restored(evil, evaluator):
     server = evaluator(
         evil(
             "signal.signal(signal.SIGALRM, signal.SIG_IGN)\nsignal.signal(signal.SIGCHLD, signal.SIG_IGN)",
@@ -250,14 +250,14 @@ def test_signals_that_a_function_takes_are_given_back(evil, evaluator):
     )
     results = server.evaluate([[0, 1], [0, 3], [0, 4], [0, 2], [0, 4], [5, 0]])
     assert [result.observables[0] for result in results if result.status == pb.STATUS_OK] == [0, 3, 0, 5]
-    # the worker itself has noticed, not its owner, who would have ended it
+    # the worker itself noticed the deadline, before its owner would have killed it
     assert [result.message for result in results if result.status == pb.STATUS_TIMED_OUT] == [
         "evil:f ran past its deadline of 1 s and was ended"
     ] * 2
 
 
-def test_noise_is_a_points_own_and_comes_again(evil, evaluator):
-    # the sum repeats only if each of the three does
+def test_random_numbers_belong_to_a_point_and_are_reproducible(evil, evaluator):
+    # the sum repeats only if each of the three generators does
     scan = evil("return random.random() + np.random.normal() + rng.normal()")
     rows = [[0, 1]] * 40
     first = evaluator(scan, workers=2)
@@ -275,7 +275,7 @@ FILLS = (
 )
 
 
-def test_a_point_that_fills_its_folder_costs_itself(evil, evaluator):
+def test_a_point_that_fills_its_folder_costs_only_itself(evil, evaluator):
     limited = "from evaluator.executors import scratch\nscratch.LARGEST_FOLDER = 64 * 2**20"
     server = evaluator(evil(FILLS), workers=2, before=limited)
     results = server.evaluate([[1, 0], [2, 1], [3, 0]])
@@ -285,7 +285,7 @@ def test_a_point_that_fills_its_folder_costs_itself(evil, evaluator):
     assert not list(root.glob("point-*"))
 
 
-def test_a_full_disk_is_not_the_points_fault(evil, program_scan, evaluator, chain, tmp_path):
+def test_a_full_disk_is_not_blamed_on_the_point(evil, program_scan, evaluator, chain, tmp_path):
     way = "import errno\nraise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), 'file')"
     assert evaluator(evil(way)).statuses([[1, 1], [1, 0]]) == ["KILLED", "OK"]
     scan = program_scan("spheno.sh")
@@ -295,12 +295,12 @@ def test_a_full_disk_is_not_the_points_fault(evil, program_scan, evaluator, chai
 
 
 def computed(pid):
-    """Seconds for which a process has computed by itself: not what the kernel does for it, which depends on others."""
+    """Seconds of user time of a process. The time in the kernel is left out, because it depends on other processes."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return int(fields[11]) / os.sysconf("SC_CLK_TCK")
 
 
-def test_an_unwaited_child_does_not_slow_the_points_after_it(evil, evaluator):
+def test_a_child_that_nobody_waits_for_does_not_slow_later_points(evil, evaluator):
     server = evaluator(evil("KEPT.append(subprocess.Popen(['true']))"))
     (worker,) = server.workers()
     seconds = []

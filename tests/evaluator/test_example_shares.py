@@ -1,4 +1,6 @@
-"""Each example at random points, through a real server: as many are good, and INVALID, as examples/README.md says."""
+"""Each example at random points, through a real server: the shares of good and INVALID points are those in
+examples/README.md.
+"""
 
 import math
 import os
@@ -24,7 +26,7 @@ POINTS = {
     "hazma_darkphoton": 150,
     "flavio_s3": 20,
 }
-"""As many as take some twenty seconds of one core, at most."""
+"""The number of points that take at most about twenty seconds of one core."""
 
 SIGMAS = 4.0
 
@@ -32,7 +34,9 @@ pytestmark = pytest.mark.slow
 
 
 def documented(name):
-    """The row of the table of shares: how many points it comes from; shares by NLL, and that of INVALID points."""
+    """The row of an example in the table of shares: the number of points, the shares by NLL, and the share of INVALID
+    points.
+    """
     text = (EXAMPLES / "README.md").read_text()
     row = next(line for line in text.splitlines() if line.startswith(f"| `{name}.yaml` | ") and "below" in line)
     points, invalid, *shares = (cell.strip() for cell in row.strip("|").split("|")[1:])
@@ -47,20 +51,20 @@ def marked(name):
     return pytest.param(name, marks=marks, id=name)
 
 
-def test_every_example_has_its_shares():
+def test_every_example_is_in_the_table_of_shares():
     assert sorted(POINTS) == sorted(path.stem for path in EXAMPLES.glob("*.yaml"))
     for name in POINTS:
         path = EXAMPLES / f"{name}.yaml"
         scan = read_scan_file(path)
         assert environment_of(path) == scan.environment
         _, _, shares = documented(name)
-        if "threshold_value" in scan.networks:  # another follows the best point: that of the run shown
+        if "threshold_value" in scan.networks:  # other targets follow the best point, here that of the run in the table
             assert shares[0][0] == scan.networks.number("threshold_value")
-        assert len(shares) == 2 and 0.08 < shares[1][1] < 0.7  # the second is for those who have few points
+        assert len(shares) == 2 and 0.08 < shares[1][1] < 0.7  # the second share is measurable with few points
 
 
 def results(scan, folder, count):
-    """Status and NLL of random points that are the same each time."""
+    """Status and NLL of random points, which are the same in each run."""
     rng = np.random.default_rng(1)
     rows = [[draw(variable, rng) for variable in scan.variables] for _ in range(count)]
     workers = min(2, len(os.sched_getaffinity(0)))
@@ -75,14 +79,14 @@ def results(scan, folder, count):
 
 
 def near(count, of, share, points):
-    """Whether a count is one of its share, which was itself found with so many points."""
+    """Whether a count agrees with a share that was itself measured with so many points."""
     spread = math.sqrt(share * (1 - share) * (1 / of + 1 / points))
     return abs(count / of - share) <= SIGMAS * spread + 1 / of
 
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", [marked(name) for name in POINTS])
-def test_shares(name, tmp_path):
+def test_the_shares_are_those_of_the_table(name, tmp_path):
     count = POINTS[name]
     scan = read_scan_file(EXAMPLES / f"{name}.yaml")
     status, nll = results(scan, tmp_path, count)

@@ -1,4 +1,4 @@
-"""Every example runs one point in its environment, by the command that a user would type."""
+"""The command that a user would type runs one point of every example in its environment."""
 
 import os
 import subprocess
@@ -18,7 +18,7 @@ def marked(path):
 
 
 @pytest.mark.parametrize("path", [marked(file) for file in sorted(EXAMPLES.glob("*.yaml"))])
-def test_check(path):
+def test_check_runs_one_point_of_every_example(path):
     done = subprocess.run(
         [sys.executable, "-m", "evaluator", "check", str(path)],
         capture_output=True,

@@ -1,6 +1,7 @@
-"""Expressions: what they can say, and what they cannot."""
+"""Expressions of scan files: what they can contain, and what is refused."""
 
 import math
+import re
 import time
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from evaluator.errors import ConfigurationError
 from evaluator.expressions import Expression
+from scanspec.expressions import ExpressionError, parse
 
 NAMES = {"m0": 3.0, "tanb": 10.0, "gamma": 2.0, "zero": 0.0, "big": 1e200, "minus": -8.0}
 VARIABLES = [3.0, 10.0]
@@ -29,7 +31,7 @@ def value(text):
         ("math.sqrt(tanb**2 - 19)", 9.0),
         ("sqrt(81) + math.pi", 9.0 + math.pi),
         ("abs(minus) + min(m0, tanb) + max(m0, tanb, 11)", 22.0),
-        ("gamma + gamma(5)", 26.0),  # a variable and a function of one name
+        ("gamma + gamma(5)", 26.0),  # a variable and a function with the same name
         ("m0 if tanb > 5 else 0", 3.0),
         ("tanb // 3 + tanb % 3", 4.0),
         ("atan2(1, 1)*4", math.pi),
@@ -43,7 +45,7 @@ def value(text):
         ("inf", math.inf),
     ],
 )
-def test_values(text, expected):
+def test_expressions_are_evaluated(text, expected):
     found = value(text)
     assert math.isclose(found, expected, rel_tol=1e-15)
     assert isinstance(found, int) == isinstance(expected, int)
@@ -63,7 +65,7 @@ def test_values(text, expected):
         ("nan > 1", False),
     ],
 )
-def test_conditions(text, holds):
+def test_conditions_are_evaluated(text, holds):
     assert bool(value(text)) is holds
 
 
@@ -167,7 +169,7 @@ def test_everything_else_is_refused_before_it_runs(text):
         ("1e400*m0", "has a number that is too large"),
     ],
 )
-def test_hints(text, hint):
+def test_the_message_for_a_refused_expression_gives_a_hint(text, hint):
     with pytest.raises(ConfigurationError) as caught:
         Expression(text, NAMES, "here", len(VARIABLES))
     assert hint in str(caught.value)
@@ -188,3 +190,25 @@ def test_it_computes_what_python_does(a, b):
     for text in ("a + b*2 - a/3", "(a - b)**2", "abs(a)**1.5", "a < b", "min(a, b) if a > 0 else max(a, b)"):
         expected = eval(text, {"abs": abs, "min": min, "max": max}, names)
         assert Expression(text, names, "here", 0)(names, []) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "known", "name"),
+    [
+        ("x-y", ("x", "y", "x-y"), "x-y"),
+        ("2*(mu/T)", ("mu", "T", "mu/T"), "mu/T"),
+        ("e+ + 1", ("e+",), "e+"),
+        ("True + 1", ("True",), "True"),
+        ("x - y", ("x", "y", "x-y"), None),
+        ("xx-y", ("xx", "y", "x-y"), None),
+        ("x + 10", ("x", "1"), None),
+        ("True*x", ("x",), None),
+    ],
+)
+def test_a_name_that_could_be_an_expression_is_refused_where_it_stands_in_one(text, known, name):
+    """Else x-y would be a difference, and a variable `True` would be 1."""
+    if name is None:
+        parse(text, known, 2)
+    else:
+        with pytest.raises(ExpressionError, match=f"two ways; the name '{re.escape(name)}' cannot stand in an expr"):
+            parse(text, known, 2)

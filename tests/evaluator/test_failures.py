@@ -1,4 +1,4 @@
-"""How physics codes fail: each imitated by a small program, run for real."""
+"""Failures of physics codes, each imitated by a small program that really runs."""
 
 import math
 import resource
@@ -46,22 +46,27 @@ SUPERISO = "mh: {slha: [FOBS, 5, 1], column: 3, mean: 3e-4, sigma: 1e-5}"
         ("flood.sh", 3, "", Status.FAILED, "wrote more than 256 MiB"),
     ],
 )
-def test_status(program_scan, chain, tmp_path, limits, program, mode, settings, status, message):
+def test_each_kind_of_failure_has_its_status(
+    program_scan, chain, tmp_path, limits, program, mode, settings, status, message
+):
     name, _, words = program.partition(" ")
     settings = settings if "timeout" in settings else f"timeout: 20\n    {settings}"
-    found = chain(program_scan(name, settings=settings, words=words)).evaluate([float(mode)], tmp_path / "scratch")
+    made = chain(program_scan(name, settings=settings, words=words))
+    start = time.monotonic()
+    found = made.evaluate([float(mode)], tmp_path / "scratch")
+    took = time.monotonic() - start
     assert (found.status, found.failed_code) == (status, "" if status is Status.OK else "code")
     assert message in found.message
     if status is Status.OK:
         assert math.isfinite(found.observables[0]) and not found.missing
     else:
         assert found.missing == [0] and math.isnan(found.observables[0])
-    assert len(found.seconds) == 1 and found.seconds[0] < 15
+    assert len(found.seconds) == 1 and 0 < found.seconds[0] <= took
 
 
 @pytest.fixture
 def limits():
-    """What a worker limits, here in the test's own process; taken back afterwards."""
+    """The limits of a worker, set in the process of the test and restored afterwards."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (256 * 2**20, before[1]))
     yield
@@ -75,27 +80,27 @@ def test_a_warning_is_kept(program_scan, chain, tmp_path):
 
 @pytest.mark.parametrize("value", ["mode/(mode-1)", "sqrt(mode-2)", "log(mode-1)*0"])
 def test_a_nan_never_reaches_a_program(program_scan, chain, tmp_path, value):
-    # SOFTSUSY takes the parameter nan, and answers with exit code 0 and a finite spectrum
+    # SOFTSUSY accepts the parameter nan, and gives exit code 0 and a finite spectrum
     scan = program_scan("softsusy.sh", words="< {input} > {output}")
     (tmp_path / "in.slha").write_text(f"BLOCK MODSEL\n 1 mode\nBLOCK MINPAR\n 4 {value}\n")
     found = chain(scan)
     outcome = found.evaluate([1.0], tmp_path / "nan")
     assert (outcome.status, outcome.failed_code) == (Status.INVALID, "code")
     assert "MINPAR" in outcome.message or value in outcome.message
-    assert not any(path.is_file() for path in (tmp_path / "nan").rglob("*"))  # it was not even started
+    assert not any(path.is_file() for path in (tmp_path / "nan").rglob("*"))  # the program was not even started
     assert found.evaluate([3.0], tmp_path / "finite").status is Status.OK
 
 
-def test_a_hang_is_ended_with_all_that_it_started(program_scan, chain, tmp_path, tag):
+def test_a_program_that_hangs_is_killed_with_all_that_it_started(program_scan, chain, tmp_path, tag):
     found = chain(program_scan("spheno.sh", settings="timeout: 1"))
     start = time.monotonic()
     outcome = found.evaluate([4.0], tmp_path / "s")
-    assert outcome.status is Status.TIMED_OUT
-    assert 1.0 <= outcome.seconds[0] < 4.0 and time.monotonic() - start < 5
-    assert wait_until(lambda: not alive(tag), 5)
+    assert outcome.status is Status.TIMED_OUT  # and not after the 1000 s that it would have taken
+    assert 1.0 <= outcome.seconds[0] <= time.monotonic() - start
+    assert wait_until(lambda: not alive(tag))
 
 
-def test_litter_stays_in_the_scratch_folder(program_scan, chain, tmp_path):
+def test_files_that_a_program_leaves_stay_in_the_scratch_folder(program_scan, chain, tmp_path):
     scan = program_scan("spheno.sh")
     before = sorted(tmp_path.iterdir())
     chain(scan).evaluate([1.0], tmp_path / "s")
@@ -103,7 +108,7 @@ def test_litter_stays_in_the_scratch_folder(program_scan, chain, tmp_path):
     assert sorted(tmp_path.iterdir()) == sorted([*before, tmp_path / "s"])
 
 
-def test_success_with_any_exit_code(program_scan, chain, tmp_path):
+def test_a_program_may_succeed_with_any_exit_code(program_scan, chain, tmp_path):
     settings = "timeout: 20\n    output_file: output.flha\n    success: {exit_codes: any}"
     found = chain(program_scan("superiso.sh", SUPERISO, settings))
     good, bad = found.evaluate([1.0], tmp_path / "1"), found.evaluate([2.0], tmp_path / "2")
@@ -113,19 +118,19 @@ def test_success_with_any_exit_code(program_scan, chain, tmp_path):
     assert strict.evaluate([1.0], tmp_path / "3").status is Status.FAILED
 
 
-def test_a_stale_output_is_not_read_and_nul_bytes_are(program_scan, chain, tmp_path):
+def test_a_stale_output_is_not_read_but_an_output_with_nul_bytes_is(program_scan, chain, tmp_path):
     scan = program_scan(
         "susyhit.sh",
         "mh: {slha: [MASS, 25], mean: 125, sigma: 2}, br: {slha: [BR, [25, [-5, 5]]]}",
         "timeout: 20\n    output_file: susyhit_slha.out",
     )
-    # SUSY-HIT reads and writes fixed names: a line of shell brings the input there
+    # SUSY-HIT reads and writes files of fixed names, so a line of shell copies the input there
     scan.write_text(scan.read_text().replace("./susyhit.sh", "sh -c 'cp {input} slhaspectrum.in; ./susyhit.sh'"))
     scan.write_text(scan.read_text().replace("./susyhit.sh'", f"{tmp_path}/susyhit.sh'"))
     found = chain(scan)
     good = found.evaluate([1.0], tmp_path / "s")
     assert (good.status, good.observables) == (Status.OK, [125.0, 0.6])
-    # the same folder: even there the output of the point before does not pass
+    # in the same folder: even there the output of the previous point is not accepted
     assert found.evaluate([2.0], tmp_path / "s").status is Status.FAILED
 
 
@@ -146,19 +151,19 @@ def test_the_first_point_may_take_longer(program_scan, chain, tmp_path):
     assert found.evaluate([1.0], tmp_path / "4").status is Status.TIMED_OUT
 
 
-def test_the_programs_are_all_tried():
+def test_every_imitated_program_is_used_in_a_test():
     source = Path(__file__).read_text()
     assert all(path.name in source for path in PROGRAMS.iterdir())
 
 
-def test_a_program_that_is_gone(program_scan, chain, tmp_path):
+def test_a_program_that_vanishes_fails_the_point(program_scan, chain, tmp_path):
     found = chain(program_scan("spheno.sh"))
     (tmp_path / "spheno.sh").unlink()
     outcome = found.evaluate([1.0], tmp_path / "s")
     assert outcome.status is Status.FAILED and "could not be started" in outcome.message
 
 
-def test_an_output_that_is_too_large_to_be_a_spectrum(program_scan, chain, tmp_path):
+def test_an_output_too_large_for_a_spectrum_fails_the_point(program_scan, chain, tmp_path):
     scan = program_scan("spheno.sh")
     shutil.copy(PROGRAMS / "flood.sh", tmp_path / "spheno.sh")
     (tmp_path / "spheno.sh").write_text("#!/bin/sh\nhead -c 40000000 /dev/zero > $2\n")
@@ -173,7 +178,7 @@ def test_an_output_that_is_too_large_to_be_a_spectrum(program_scan, chain, tmp_p
         ("#!/bin/sh\r", "its lines end as on Windows, and so does its interpreter's name"),
     ],
 )
-def test_a_script_without_its_interpreter(program_scan, chain, tmp_path, first, message):
+def test_a_script_without_its_interpreter_fails_the_point(program_scan, chain, tmp_path, first, message):
     (tmp_path / "odd.sh").write_bytes(f"{first}\nexit 0\n".encode())
     (tmp_path / "odd.sh").chmod(0o755)
     outcome = chain(program_scan("odd.sh")).evaluate([1.0], tmp_path / "point")

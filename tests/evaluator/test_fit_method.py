@@ -1,4 +1,4 @@
-"""The section `fitting`, in both spellings, and what can be wrong in it."""
+"""The section `fitting` in both spellings, and its faults."""
 
 import pytest
 
@@ -19,7 +19,7 @@ def read(tmp_path, text):
     return read_scan_file(tmp_path / "scan.yaml", also=read_fit_method)
 
 
-def test_in_bsmarts_spelling(tmp_path):
+def test_bsmarts_spelling_is_read(tmp_path):
     scan = read(tmp_path, BSMART)
     fitting = scan.fitting
     assert [(variable.name, variable.low, variable.high) for variable in fitting.variables] == [("LAM", 0.01, 1.0)]
@@ -29,7 +29,7 @@ def test_in_bsmarts_spelling(tmp_path):
     assert list(scan.ignored) == [f"Fitting: Options: {key}" for key in ("ftol", "disp", "max_safe", "Overloads")]
 
 
-def test_no_fitting(tmp_path):
+def test_a_file_without_the_section_fits_nothing(tmp_path):
     for text in ("", "fitting: {}\n"):
         scan = read(tmp_path, text)
         assert scan.fitting is None and read_fit_method(scan) is None
@@ -55,9 +55,9 @@ def test_no_fitting(tmp_path):
         ("z: {TARGET", "y: {TARGET: 1}, z: {TARGET", 6, ""),
     ],
 )
-def test_faults(tmp_path, old, new, line, words):
+def test_faults_are_told_with_their_lines(tmp_path, old, new, line, words):
     text = BSMART.replace(old, new)
-    if not words:  # a root finder with two targets
+    if not words:  # this case is a root finder with two targets
         text, words = text.replace("l-bfgs-b", "brentq"), "brentq solves for one variable with one target"
     if "}\n" in new:
         text = BSMART + "fitting2: {}\n"

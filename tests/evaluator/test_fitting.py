@@ -1,4 +1,4 @@
-"""The inner solve: run for real, by scipy, which is in camb's environment and not in the base."""
+"""The section `fitting`, really solved with scipy, which is in camb's environment and not in the base."""
 
 import math
 
@@ -57,7 +57,7 @@ def solve(scan_file, chain, tmp_path, monkeypatch):
     monkeypatch.delitem(__import__("sys").modules, "fit_codes", raising=False)
 
 
-def test_without_scipy_it_says_how_to_get_it(solve):
+def test_without_scipy_the_message_says_how_to_get_it(solve):
     try:
         import scipy  # noqa: F401
     except ImportError:
@@ -68,21 +68,21 @@ def test_without_scipy_it_says_how_to_get_it(solve):
 
 
 @WITH_SCIPY
-def test_a_quartic_coupling_so_that_the_higgs_mass_comes_out(solve, tmp_path):
+def test_a_quartic_coupling_is_solved_for_the_higgs_mass(solve, tmp_path):
     found = solve().evaluate([246.0, 0.3], tmp_path / "point")
     lam = 125**2 / 2 / 246**2
     assert found.status is Status.OK and not found.missing
     assert found.observables[0] == pytest.approx(lam, rel=1e-4)  # 1 % of a sigma of 0.5 in 125
     assert found.observables[1] == pytest.approx(lam**2, rel=1e-3)
     assert found.observables[2] == pytest.approx(125, abs=0.005) and found.observables[4] == 2 * found.observables[2]
-    assert len((tmp_path / "runs").read_text()) < 16  # the inner solve, and the point itself
+    assert len((tmp_path / "runs").read_text()) < 16  # the runs of the solver, and the point itself
     assert len(found.seconds) == 2 and not (tmp_path / "point" / "fitting").exists()
 
 
 @WITH_SCIPY
 @pytest.mark.parametrize("method", METHODS[1:])
-def test_methods(solve, tmp_path, method):
-    # lambda up to 0.8: where a solver steps beyond, the code has no answer
+def test_every_method_finds_the_solution(solve, tmp_path, method):
+    # lambda is at most 0.8: beyond, where a solver may step, the code gives no answer
     text = SCAN.replace("[0.01, 1]", "[0.01, 0.8]") + f"  Method: {method}\n"
     found = solve(text).evaluate([246.0, 0.3], tmp_path / "point")
     assert (found.status, found.message) == (Status.OK, "")
@@ -91,7 +91,7 @@ def test_methods(solve, tmp_path, method):
 
 @WITH_SCIPY
 @pytest.mark.parametrize("method", [name for name in METHODS if name not in (*BRACKETING, *STEPPING)])
-def test_two_variables_and_two_targets(solve, tmp_path, method):
+def test_two_variables_are_solved_for_two_targets(solve, tmp_path, method):
     text = SCAN.replace("v: [200, 300], mix: [0, 1]", "v: [200, 300]").replace(
         "{lam: {RANGE: [0.01, 1]}}", "{lam: {RANGE: [0.01, 0.8]}, mix: {RANGE: [-1, 1]}}"
     )
@@ -114,15 +114,15 @@ def test_without_a_solution_the_point_is_invalid(solve, tmp_path):
 
 
 @WITH_SCIPY
-def test_a_scratch_folder_that_only_the_solver_used_is_told(solve, tmp_path):
+def test_the_outcome_tells_that_only_the_solver_used_its_scratch_folder(solve, tmp_path):
     made = solve(SCAN.replace("fit_codes:higgs", "fit_codes:messy").replace("TARGET: 125,", "TARGET: 1250,"))
     assert made.evaluate([246.0, 0.3], tmp_path / "point").status is Status.INVALID
-    assert made.used_scratch  # so that whoever runs points removes it
+    assert made.used_scratch  # then whoever runs points removes the folder
     assert (tmp_path / "point").is_dir() and not (tmp_path / "point" / "fitting").exists()
 
 
 @WITH_SCIPY
-def test_a_target_after_the_last_code_and_a_bound_on_runs(solve, tmp_path):
+def test_a_target_may_follow_the_last_code_and_runs_are_bounded(solve, tmp_path):
     text = SCAN.replace("{mh: {TARGET: 125, VARIANCE: 0.5}}", "{half: {TARGET: 125, VARIANCE: 0.5}}")
     text += "observables: {half: {function: late / 2}}\n"
     found = solve(text).evaluate([246.0, 0.3], tmp_path / "point")

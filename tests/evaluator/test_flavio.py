@@ -1,4 +1,4 @@
-"""flavio as a code: its names, bins and coefficients checked at the start; its measurements; real predictions."""
+"""flavio as a code: names, bins and coefficients are checked at the start; measurements and predictions are right."""
 
 import json
 import os
@@ -33,7 +33,7 @@ def scan(scan_file):
 
 @pytest.fixture
 def load(chain):
-    """The chain of a file; in this process flavio writes warnings of its own, which are not ours."""
+    """Makes the chain of a file; warnings of flavio itself are ignored."""
 
     def load(path):
         import warnings
@@ -111,8 +111,8 @@ def test_wrong_settings_are_found_before_any_point(scan, load, settings, words):
         "BR(Bs->mumu)",
         "[<dBR/dq2>(B+->Kmumu), 0.1, 0.98]",
         "[P5p(B0->K*mumu), 5]",
-        "[<BR>(B->Xsmumu), 14.2, 25]",  # beyond the limit, and measured so
-        "[<P5p>(B0->K*mumu), 0, 2]",  # the same, by other observables of the decay
+        "[<BR>(B->Xsmumu), 14.2, 25]",  # beyond the limit, but there are measurements in this bin
+        "[<P5p>(B0->K*mumu), 0, 2]",  # the same; the measurements are of other observables of this decay
         "[<BR>/<cl>(B0->D*munu), -1, 0]",
     ],
 )
@@ -121,17 +121,17 @@ def test_a_right_observable_is_taken(scan, load, text):
     assert outcome.status is Status.OK and outcome.observables[0] != 0
 
 
-def test_real_and_imaginary_parts_count(scan, load):
+def test_real_and_imaginary_parts_of_coefficients_both_count(scan, load):
     made = load(scan(observables=BR))
     values = [made.evaluate([0.0, c10]).observables[0] for c10 in (0.0, 1.0, -1.0)]
-    # |C10 + x|^2 with C10 = -4.2 or so: (4.2 -+ 1)^2 + 0.25, and a complex phase in the width
+    # the rate is |C10 + x|^2 with C10 about -4.2, so (4.2 -+ 1)^2 + 0.25, with a complex phase in the width
     assert values[1] < values[0] < values[2]
     real = load(scan("scale: 4.8, coefficients: {C10_bsmumu: c10}")).evaluate([0.0, 1.0]).observables[0]
     assert values[1] / real == pytest.approx(1 + (0.5 / 3.2) ** 2, rel=0.01)
 
 
 def test_a_branching_ratio_above_one_is_unphysical(scan, load):
-    """flavio itself gives 209 for C9 = 1e6, without a word."""
+    """flavio itself gives 209 for C9 = 1e6 without a warning."""
     made = load(scan(observables=f"{BR}\n      {P5P}", variables="c9: [0, 1e7], c10: [0, 1e7]"))
     assert made.specs[0].valid == (0, 1) and made.specs[1].valid is None
     outcome = made.evaluate([0.0, 1e6])
@@ -159,7 +159,7 @@ def test_measurements_become_constants_on_both_sides(scan, load):
         (Kind.GAUSS, pytest.approx(3.361e-9, rel=1e-3), pytest.approx(2.809e-10, rel=1e-3)),
         (Kind.GAUSS, pytest.approx(2.88e-8), pytest.approx(2.112e-9, rel=1e-3)),
     ]
-    # the same numbers in a process that has not imported flavio
+    # a process that has not imported flavio reads the same numbers
     program = (
         "import json, sys; from evaluator.chain import Chain; from evaluator.description import describe; "
         "from scanspec import read_scan_file; found = describe(Chain(read_scan_file(sys.argv[1])), 1); "
@@ -191,7 +191,7 @@ def test_measurements_become_constants_on_both_sides(scan, load):
         ("[<P5p>(B0->K*mumu), 4.5, 6]", "true", ["no measurement of <P5p>(B0->K*mumu) 4.5 6", "write mean and sigma"]),
     ],
 )
-def test_a_measurement_that_gives_no_constants_is_an_error(scan, load, text, measurement, words):
+def test_a_measurement_without_gaussian_constants_is_an_error(scan, load, text, measurement, words):
     made = load(scan(observables=f"{BR}\n      {observable(text, f'measurement: {measurement}')}"))
     with pytest.raises(ScanFileError) as error:
         _ = made.specs
@@ -235,7 +235,7 @@ def test_a_bad_wcxf_file_fails_the_point(scan, load, tmp_path, content, words):
     assert outcome.status is Status.FAILED and words in outcome.message and outcome.failed_code == "flavour"
 
 
-def test_what_is_computed_is_in_the_digest(scan):
+def test_settings_of_the_prediction_are_in_the_digest(scan):
     def digest(*arguments):
         from evaluator.chain import Chain
 

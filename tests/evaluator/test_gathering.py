@@ -1,4 +1,4 @@
-"""Results and points share messages, as far as nobody has to wait for it."""
+"""Results and points share messages, as long as nobody waits longer for them."""
 
 from lodescan.v1 import evaluation_pb2 as pb
 from tests.evaluator.calls import Stream, statuses
@@ -28,17 +28,17 @@ Connection.send, Connection.recv = slowly, as_quick_as_ever
 """
 
 
-def test_results_wait_for_others_until_half_of_what_no_worker_has_begun_is_left(slow):
+def test_results_are_collected_until_half_of_the_waiting_points_are_answered(slow):
     server = slow(before=LINGERS)
-    stream = Stream(server, [[1.0, 0.003]] * 64)  # it stays open: more might follow
+    stream = Stream(server, [[1.0, 0.003]] * 64)  # the stream stays open, because more points might follow
     found: list[int] = []
     while sum(found) < 64:
         found.append(len(next(stream.call).results))
     stream.close()
-    assert found[0] >= 31 and len(found) <= 8  # half of the 63 behind the first one
+    assert found[0] >= 31 and len(found) <= 8  # half of the 63 points behind the first one
 
 
-def test_a_result_waits_for_nothing_when_every_other_point_runs(gated):
+def test_a_result_is_sent_at_once_while_every_other_point_runs(gated):
     server = gated(before=LINGERS)
     stream = Stream(server, [[1.0, 0], [2.0, 1]])
     assert statuses(stream.take(1)) == {0: "OK"}
@@ -71,12 +71,12 @@ def y(point):
 """
 
 
-def test_quick_points_wait_for_no_slow_one_that_came_with_them(scan_file, evaluator, tmp_path):
-    """Nor are they evaluated again where it takes the worker down."""
+def test_quick_points_do_not_wait_for_a_slow_point_of_the_same_group(scan_file, evaluator, tmp_path):
+    """If the slow point crashes the worker, the quick ones are not evaluated again."""
     gate = 300
     scan = "variables: {x: [-1000, 1000]}\ncodes: {toy: {function: 'toy:y', observables: {y: {mean: 1, sigma: 2}}}}\n"
     server = evaluator(scan_file(scan, toy__py=GATED.replace("GATE", str(gate))), workers=1)
-    assert server.statuses([[-1.0]] * 200) == ["OK"] * 200  # by now they go to the worker in groups
+    assert server.statuses([[-1.0]] * 200) == ["OK"] * 200  # from here on, points go to the worker in groups
     found = []
     for response in server.stub.Evaluate(iter([server.request([[x] for x in range(gate + 20)])]), timeout=30):
         found += [(result.point_id, result.status) for result in response.results]
@@ -87,8 +87,8 @@ def test_quick_points_wait_for_no_slow_one_that_came_with_them(scan_file, evalua
     assert [x for x in begun if x >= 0] == [*range(gate + 1), *range(gate, gate + 20)]
 
 
-def test_quick_points_go_to_a_worker_together_however_long_the_way_there_takes(slow):
-    """As on a machine that is busy with other evaluators. The code itself is said to take 10 µs, busy or not."""
+def test_quick_points_share_a_message_to_a_worker_even_if_messages_are_slow(slow):
+    """Messages are slow on a machine that is busy with other evaluators. The code itself is said to take 10 µs."""
     server = slow(before=SLOW_WAY)
     assert server.statuses([[1.0, 0.0]] * 600) == ["OK"] * 600
     assert 1 <= server.log.read_text().count("to a worker") < 60  # of 600

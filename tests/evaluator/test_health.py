@@ -1,4 +1,4 @@
-"""Health follows the workers, and signals of batch systems end an evaluator in order."""
+"""The health service follows the workers, and signals of batch systems end an evaluator in order."""
 
 import contextlib
 import os
@@ -39,7 +39,7 @@ def scan(scan_file):
 
 @pytest.fixture
 def watch():
-    """What `Health/Watch` says, as it comes."""
+    """Collects what `Health/Watch` says."""
     calls = []
 
     def start(server):
@@ -66,13 +66,13 @@ def parent(pid):
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
-def test_not_serving_while_no_worker_is_left(scan, evaluator, watch, tmp_path):
+def test_an_evaluator_without_workers_is_not_serving(scan, evaluator, watch, tmp_path):
     server = evaluator(scan(), workers=1)
     said = watch(server)
     assert said() == SERVING
     (tmp_path / "hold").touch()
     (worker,) = server.workers()
-    for pid in (parent(worker), worker):  # the fork server, which has imported the code, and the worker
+    for pid in (parent(worker), worker):  # the fork server, which has imported the code, and then the worker
         os.kill(pid, signal.SIGKILL)
     call = server.stub.Evaluate(iter([server.request([[1.0]])]), timeout=60)
     assert said() == NOT_SERVING
@@ -81,8 +81,8 @@ def test_not_serving_while_no_worker_is_left(scan, evaluator, watch, tmp_path):
     assert [result.status for response in call for result in response.results] == [pb.STATUS_OK]
 
 
-def test_a_worker_that_is_soon_replaced_is_not_told(scan, evaluator, watch):
-    soon = "from evaluator.commands import serve; serve.QUICK_START = 60.0"  # however busy the machine is
+def test_health_does_not_change_for_a_worker_that_is_soon_replaced(scan, evaluator, watch):
+    soon = "from evaluator.commands import serve; serve.QUICK_START = 60.0"  # long enough for a busy machine
     server = evaluator(scan(), workers=1, before=soon)
     said = watch(server)
     assert said() == SERVING
@@ -91,7 +91,7 @@ def test_a_worker_that_is_soon_replaced_is_not_told(scan, evaluator, watch):
             os.kill(pid, signal.SIGKILL)
         assert server.statuses([[1.0]]) == ["OK"]
     server.process.send_signal(signal.SIGTERM)
-    assert said() == NOT_SERVING  # that of the end; there was none before
+    assert said() == NOT_SERVING  # this is the first change, at the end of the evaluator
     assert server.process.wait(60) == 0
 
 
@@ -99,15 +99,15 @@ ENDS = [signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU, signal.SIGHUP, signal.SI
 
 
 @pytest.mark.parametrize("number", ENDS)
-def test_signals_of_batch_systems_end_it_in_order(scan, evaluator, watch, tmp_path, number):
-    """They may go to all processes of a job at once; the points that run are answered."""
+def test_signals_of_batch_systems_end_an_evaluator_in_order(scan, evaluator, watch, tmp_path, number):
+    """The signal may go to all processes of a job at once. The running points are answered."""
     server = evaluator(scan(), workers=2, options=["--grace", "20"])
     said = watch(server)
     assert said() == SERVING
     call = server.stub.Evaluate(iter([server.request([[2.0], [3.0], [4.0], [5.0]])]), timeout=60)
     assert wait_until((tmp_path / "began").exists)
     for pid in alive(server.tag):
-        with contextlib.suppress(ProcessLookupError):  # of a worker that has only just begun
+        with contextlib.suppress(ProcessLookupError):  # a worker that has just started may not be there yet
             os.kill(pid, number)
     assert said() == NOT_SERVING
     (tmp_path / "go").touch()
@@ -132,7 +132,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def test_they_do_not_end_the_janitor_even_where_it_has_only_just_started():
+def test_signals_do_not_end_the_janitor_even_just_after_its_start():
     done = subprocess.run([sys.executable, "-c", KILLED], capture_output=True, text=True, timeout=60, check=False)
     root = Path(done.stdout.strip())
     assert done.returncode == -signal.SIGKILL and root.name.startswith("lodescan-")
@@ -152,7 +152,7 @@ aio.HealthServicer.enter_graceful_shutdown = enter_graceful_shutdown
 
 
 def test_no_point_begins_once_health_has_told_of_the_end(scan, evaluator, watch, tmp_path):
-    """However long the news takes to reach everybody."""
+    """This holds however late the news reaches the other threads."""
     before = LONG_GOODBYE.format(heard=str(tmp_path / "heard"))
     server = evaluator(scan(), workers=1, options=["--grace", "20"], before=before)
     said = watch(server)

@@ -1,4 +1,4 @@
-"""Helper processes of codes: which live on, which are ended and said, and that no two workers share one."""
+"""Helper processes of codes: some live on, others are killed and named, and two workers never share one."""
 
 import hashlib
 import os
@@ -18,7 +18,7 @@ SCAN = (
     "variables: {x: [0, 1e6]}\ncodes:\n  toy:\n    function: toy:f\n    timeout: 20\n"
     "    observables: {y: {mean: 1, sigma: 1}}\n"
 )
-# as pexpect and ptyprocess do: neither a Popen nor a Process
+# as pexpect and ptyprocess start them: neither a Popen nor a Process
 FORKED = (
     "import os, pty\nKEPT = []\n"
     "def f(point):\n    pid, master = pty.fork()\n"
@@ -30,7 +30,7 @@ FORKED = (
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_what_is_ended_is_said_once_with_its_name(scan_file, evaluator, workers):
+def test_a_helper_that_is_killed_is_named_once(scan_file, evaluator, workers):
     text = FORKED.replace("    os.close(master)\n", "    KEPT.append(master)\n").replace(
         "    os.read(master, 1) if False else None\n", ""
     )
@@ -49,12 +49,12 @@ HELPER = (
 )
 
 
-def test_a_helper_that_an_import_starts_is_each_worker_s_own(scan_file, evaluator):
-    """Two workers that share one would read each other's answers."""
+def test_a_helper_started_by_an_import_belongs_to_one_worker(scan_file, evaluator):
+    """Two workers that share a helper would read each other's answers."""
     server = evaluator(scan_file(SCAN, toy__py=HELPER), workers=2)
     results = server.evaluate([[x] for x in range(200)])
     assert [list(result.observables) for result in results] == [[x] for x in range(200)]
-    assert len(server.programs("cat")) == 2  # which live on
+    assert len(server.programs("cat")) == 2  # both helpers live on
     said = server.log.read_text()
     assert said.count("importing the codes starts processes (cat)") == 1
     assert "still running after their point" not in said
@@ -66,8 +66,8 @@ def test_a_helper_that_an_import_starts_is_each_worker_s_own(scan_file, evaluato
     assert server.nothing_left()
 
 
-def test_a_process_that_cannot_be_ended_is_named_and_does_not_hold_the_janitor(tmp_path, monkeypatch, capfd):
-    """As the kernel keeps one that waits for a broken disk."""
+def test_a_process_that_cannot_be_killed_is_named_and_does_not_block_the_janitor(tmp_path, monkeypatch, capfd):
+    """The kernel cannot kill a process that waits for a broken disk."""
     monkeypatch.setattr(leftovers, "CLEAR_LIMIT", 0.2)
     environment = {**os.environ, leftovers.ROOT_MARK: str(tmp_path / "root")}
     process = subprocess.Popen(["sleep", "1000"], env=environment)
@@ -75,9 +75,8 @@ def test_a_process_that_cannot_be_ended_is_named_and_does_not_hold_the_janitor(t
     kill = os.kill
     monkeypatch.setattr(os, "kill", lambda pid, number: None if pid == process.pid else kill(pid, number))
     try:
-        start = time.monotonic()
         leftovers.clear_root(tmp_path / "root")
-        assert time.monotonic() - start < 5
+        assert process.poll() is None  # it did not wait for its end
         assert f"cannot be ended because they wait in the kernel: {process.pid} (sleep)" in capfd.readouterr().err
         assert not (tmp_path / "root").exists()
     finally:
@@ -85,7 +84,7 @@ def test_a_process_that_cannot_be_ended_is_named_and_does_not_hold_the_janitor(t
         process.wait()
 
 
-def test_files_are_hashed_once_and_then_looked_at(tmp_path, monkeypatch):
+def test_files_are_hashed_once_and_later_only_compared_by_size_and_time(tmp_path, monkeypatch):
     table = tmp_path / "table"
     table.write_bytes(bytes(1000))
     old = time.time() - 100
@@ -103,7 +102,7 @@ def test_files_are_hashed_once_and_then_looked_at(tmp_path, monkeypatch):
     for _ in range(10):
         watch.compare()
     assert len(read) == 1
-    monkeypatch.setattr(sources, "SETTLED", 10**12)  # what has only just changed is read each time
+    monkeypatch.setattr(sources, "SETTLED", 10**12)  # a file that has just changed is read each time
     os.utime(table, (old + 1, old + 1))
     for _ in range(3):
         watch.compare()
@@ -111,7 +110,7 @@ def test_files_are_hashed_once_and_then_looked_at(tmp_path, monkeypatch):
 
 
 def test_the_janitor_of_every_evaluator_loads_the_standard_library_alone():
-    """It lives as long as the evaluator: an import costs memory there, and time at each start."""
+    """The janitor lives as long as the evaluator, so an import would cost memory all the time and delay each start."""
     program = (
         "import sys, evaluator.leftovers; print(sorted({'numpy', 'ruamel', 'scanspec', 'grpc'} & set(sys.modules)))"
     )

@@ -1,7 +1,11 @@
-"""What a function does to the Python, the limits and the scratch folder of its worker costs no later point."""
+"""Whatever a function does to the interpreter, the limits and the scratch folder of its worker, later points do not
+suffer.
+"""
 
 import resource
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -49,7 +53,7 @@ WAYS = [
 def test_what_a_function_does_to_its_python_is_undone(evil, evaluator):
     imports = "import builtins, decimal, warnings, locale, resource, tempfile, faulthandler\n"
     server = evaluator(evil(imports, *(part for way, later in WAYS for part in (imports + way, later))))
-    server.evaluate([[0, 1]])  # its imports are new at this point, which may then set the modes for all
+    server.evaluate([[0, 1]])  # the first point imports the modules, so it may set the modes for all points
     for number, (way, _) in enumerate(WAYS):
         evil_way, later = 2 + 2 * number, 3 + 2 * number
         server.evaluate([[1, evil_way]])
@@ -58,7 +62,7 @@ def test_what_a_function_does_to_its_python_is_undone(evil, evaluator):
         assert [result.observables[0] for result in found] == [2, 3, 4], way
 
 
-def test_what_a_module_sets_that_a_point_imports_stays(evil, evaluator, tmp_path):
+def test_what_an_imported_module_sets_stays(evil, evaluator, tmp_path):
     (tmp_path / "set_modes.py").write_text("import sys\nimport numpy as np\nnp.seterr(all='raise')\n")
     server = evaluator(evil("import set_modes\nreturn float(np.geterr()['divide'] == 'raise')"))
     assert values(server, [[0, 1]] * 20) == [1.0] * 20
@@ -70,8 +74,8 @@ def test_what_a_function_sets_at_its_first_point_stays(evil, evaluator):
     assert values(server, [[0, 1]] * 20) == [3001.0] * 20
 
 
-def test_where_a_later_point_may_import_from_stays(evil, evaluator, tmp_path):
-    """One point names the folder, and another one imports from it."""
+def test_folders_added_to_the_import_path_stay(evil, evaluator, tmp_path):
+    """One point adds the folder, and another point imports from it."""
     (tmp_path / "lazy").mkdir()
     (tmp_path / "lazy" / "found_later.py").write_text("VALUE = 7.0\n")
     server = evaluator(
@@ -82,20 +86,20 @@ def test_where_a_later_point_may_import_from_stays(evil, evaluator, tmp_path):
     assert values(server, [[1, 0], [1, 3]]) == [1, 7.0]
 
 
-def test_a_name_that_is_added_goes_on(evil, evaluator):
+def test_names_that_a_function_adds_stay(evil, evaluator):
     counts = "import math\nmath.count = getattr(math, 'count', 0) + 1\nmath.exp = None\nreturn math.count"
     server = evaluator(evil(counts))
     assert values(server, [[0, 0]] * 3 + [[0, 1]] * 5) == [0, 0, 0, 1, 2, 3, 4, 5]
 
 
-# what root may, others cannot: raise a limit again
+# only root may raise a limit again
 DROP = (
     "import resource\nhead, sets = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()\n"
     "LIBC.capget(head, sets)\nsets[0] &= ~(1 << 24)  # CAP_SYS_RESOURCE\nassert LIBC.capset(head, sets) == 0\n"
 )
 
 
-def test_limits_that_no_later_point_feels_wear_out_no_worker(evil, evaluator):
+def test_lowered_limits_cost_the_worker_only_if_later_points_feel_them(evil, evaluator):
     server = evaluator(
         evil(
             DROP + "for kind in (resource.RLIMIT_CORE, resource.RLIMIT_RSS):\n    resource.setrlimit(kind, (0, 0))",
@@ -110,7 +114,7 @@ def test_limits_that_no_later_point_feels_wear_out_no_worker(evil, evaluator):
     assert "a function lowers limits of its process" in server.log.read_text()
 
 
-def test_a_stream_of_ones_own_that_can_only_write(evil, evaluator):
+def test_an_output_stream_that_can_only_write_is_accepted(evil, evaluator):
     scan = evil("print('x')")
     tee = (
         "import sys\nclass Tee:\n    def write(self, text):\n        return sys.__stdout__.write(text)\n"
@@ -133,7 +137,7 @@ def test_a_stream_of_ones_own_that_can_only_write(evil, evaluator):
     ],
     ids=["files", "memory", "threads"],
 )
-def test_what_points_use_up_is_had_again(evil, evaluator, way, words):
+def test_resources_that_points_use_up_come_back(evil, evaluator, way, words):
     scan = evil(way)
     if "memory" in words:
         scan.write_text(scan.read_text() + "    memory: 1 GB\n")
@@ -149,14 +153,16 @@ def test_what_points_use_up_is_had_again(evil, evaluator, way, words):
     assert server.log.read_text().count(f"a function {words}, so its worker process is replaced now and then") == 1
 
 
-def test_a_worker_that_dies_before_its_point_begins_is_not_the_points_fault(evil, evaluator):
-    """The random numbers are seeded between the two points: what fails there is of the first one."""
+def test_the_death_of_a_worker_before_a_point_begins_is_not_blamed_on_the_point(evil, evaluator):
+    """The random numbers are seeded between the two points, so a failure there comes from the first point."""
     server = evaluator(evil("import zlib\nzlib.crc32 = None"))
     assert server.statuses([[1, 1], [2, 0], [3, 0]]) == ["OK", "OK", "OK"]
 
 
-def test_a_worker_that_a_point_has_broken_is_not_the_points_fault(evil, evaluator):
-    """Its folder is removed after the second point, which is answered by then: what fails there is of the first one."""
+def test_a_worker_broken_by_an_earlier_point_is_not_blamed_on_the_next(evil, evaluator):
+    """The folder is removed after the second point, which is answered by then, so a failure there comes from the first
+    point.
+    """
     server = evaluator(evil("import shutil\nshutil.rmtree = None", "(point.folder / 'x').touch()"))
     found = [server.evaluate([row])[0] for row in ([1, 1], [2, 2], [3, 2])]
     assert [(pb.Status.Name(result.status), *result.observables) for result in found] == [
@@ -167,8 +173,8 @@ def test_a_worker_that_a_point_has_broken_is_not_the_points_fault(evil, evaluato
     assert "a function breaks its process (TypeError: " in server.log.read_text()
 
 
-def test_a_thread_that_a_point_leaves_behind_ends_no_other_point(evil, evaluator):
-    """It ends the process while another point runs, which another worker then runs alone."""
+def test_a_thread_left_by_a_point_costs_no_other_point(evil, evaluator):
+    """The thread ends the process while another point runs. Another worker then runs that point alone."""
     leaves = (
         "import threading\ndef end():\n    while not (HERE / 'go').exists():\n        time.sleep(0.001)\n"
         "    os._exit(7)\nthreading.Thread(target=end, daemon=True).start()"
@@ -179,9 +185,9 @@ def test_a_thread_that_a_point_leaves_behind_ends_no_other_point(evil, evaluator
     assert server.statuses([[3, 3]]) == ["FAILED"]
 
 
-def test_threads_that_a_code_keeps_are_no_company(evil, evaluator, tmp_path):
-    """A crash beside a pool that earlier points have outlived is the point's own. Beside a newer thread it may not be:
-    then it is tried again.
+def test_a_crash_beside_old_threads_is_blamed_on_the_point(evil, evaluator, tmp_path):
+    """Earlier points have survived beside these threads, so a crash is the point's own fault. Beside a newer thread it
+    may not be, and the point is tried again.
     """
     start = "__import__('threading').Thread(target=time.sleep, args=(1000,), daemon=True).start()"
     pool = f"if not KEPT:\n    KEPT.append(1)\n    {start}"
@@ -192,16 +198,32 @@ def test_threads_that_a_code_keeps_are_no_company(evil, evaluator, tmp_path):
         assert len((tmp_path / "pids").read_text().split()) == crashes
 
 
+SIGNAL_AT_ONCE = """
+import os, signal, sys
+from evaluator.leftovers import outlast_endings
+os.register_at_fork(after_in_child=lambda: os.kill(os.getpid(), signal.SIGTERM))
+outlast_endings()
+if (child := os.fork()) == 0:
+    os._exit(0)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) != -signal.SIGTERM)
+"""
+
+
+def test_a_signal_that_comes_right_after_the_fork_ends_the_child():
+    """It comes before the child has given up the handlers of its parent."""
+    assert subprocess.run([sys.executable, "-c", SIGNAL_AT_ONCE], check=False).returncode == 0
+
+
 @pytest.mark.parametrize("workers", [0, 1])
 def test_forked_children_end_at_a_signal(evil, evaluator, workers):
-    """A pool ends its processes by SIGTERM, which does nothing in a worker."""
+    """A pool ends its processes with SIGTERM, which a worker ignores."""
     pool = "with multiprocessing.get_context('fork').Pool(2) as pool:\n    return sum(pool.map(abs, [1, -2]))"
     server = evaluator(evil(pool, timeout=50), workers=workers)
     assert values(server, [[0, 1], [0, 1]]) == [3, 3]
     assert server.process.poll() is None
 
 
-def test_an_evaluator_without_its_scratch_folder_ends(evil, evaluator):
+def test_an_evaluator_ends_if_its_scratch_folder_is_removed(evil, evaluator):
     server = evaluator(evil(), workers=2)
     assert server.statuses([[1, 0]]) == ["OK"]
     (root,) = server.scratch()

@@ -1,4 +1,4 @@
-"""How many threads each process of a command has that a launcher of MPI starts."""
+"""How many threads each process that a launcher of MPI starts may have."""
 
 import pytest
 
@@ -15,18 +15,18 @@ THREADS = {
     "mpirun -c 4 prog": 2,
     "mpirun -n {cores} prog": 1,
     "mpirun -n 100 prog": 1,
-    # the words of the program are its own
+    # options behind the program belong to the program
     "mpirun prog -n 100": 1,
     "mpirun -np 2 prog -n 100": 4,
     "mpirun -n 2 prog mpirun -n 4": 4,
     "prog --mode srun -n 3": 8,
     "prog mpirun -n 4": 8,
-    # without a number there is one for each slot
+    # without a number, there is one process for each slot
     "mpirun prog": 1,
     "mpirun -n many prog": 1,
     "mpirun -n": 1,
     "mpirun": 1,
-    # values of other options are no program
+    # the value of another option is not the program
     "mpirun --map-by core --mca btl self,vader -x OMP_NUM_THREADS -np 2 prog": 4,
     "mpirun --oversubscribe --bind-to none -q -np 2 prog": 4,
     "mpiexec.hydra -genv I_MPI_PIN 0 -ppn 4 -n 2 prog": 4,
@@ -35,14 +35,14 @@ THREADS = {
     "mpiexec -n 1 a : -n 3 b": 2,
     "mpiexec -n 1 a x -n 7 : -n 1 b": 4,
     "srun -n1 a : -n3 b": 2,
-    # Slurm, in which -c is something else
+    # Slurm, where -c has another meaning
     "srun -n4 prog": 2,
     "srun --ntasks=4 prog": 2,
     "srun --ntasks 4 prog": 2,
     "srun -N 1 -p short -n 2 -c 4 prog": 4,
     "srun -c 4 prog": 8,
     "srun --mpi pmix --cpu-bind=cores --mem_bind local -n 2 -- prog -n 8": 4,
-    # what may stand before a launcher
+    # words that may stand before a launcher
     "nice -n 10 mpirun -np 2 prog": 4,
     "nice -10 mpirun -np 2 prog": 4,
     "nice --adjustment=10 /usr/bin/mpirun -np 2 prog": 4,
@@ -61,7 +61,7 @@ THREADS = {
 
 
 @pytest.mark.parametrize("command", THREADS)
-def test_the_processes_of_a_command_share_its_eight_cores(monkeypatch, command):
+def test_the_processes_of_a_command_share_eight_cores(monkeypatch, command):
     monkeypatch.delenv("SLURM_NTASKS", raising=False)
     assert threads_of_each(command.split(), 8) == THREADS[command]
 

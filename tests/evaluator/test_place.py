@@ -1,4 +1,4 @@
-"""Commands given in a place where no evaluator can run, and options between the words of a command."""
+"""Commands in a folder where no evaluator can run, and options between the words of a command."""
 
 import subprocess
 import sys
@@ -23,7 +23,7 @@ SCAN = "variables: {x: [0, 1]}\ncodes: {toy: {function: 'm:f', observables: {y: 
         ),
     ],
 )
-def test_serve_says_what_is_wrong_with_its_place(scan_file, tmp_path, before, words):
+def test_serve_says_what_is_wrong_with_the_folder(scan_file, tmp_path, before, words):
     file = scan_file(SCAN, m__py="def f(point):\n    return {'y': 1}\n")
     (tmp_path / "gone").mkdir()
     call = f"{before}; exec {sys.executable} -m evaluator serve {file} --listen 127.0.0.1:0"
@@ -41,12 +41,12 @@ def test_serve_says_what_is_wrong_with_its_place(scan_file, tmp_path, before, wo
         "a.yaml x=1 --id=3 --json y=2",
     ],
 )
-def test_options_may_stand_anywhere(words):
+def test_options_may_stand_between_the_words_of_a_command(words):
     found = make_parser().parse_args(["point", *words.split()])
     assert (str(found.file), found.values, found.id, found.json) == ("a.yaml", ["x=1", "y=2"], 3, True)
 
 
-def test_no_values_and_no_file(capsys):
+def test_missing_values_and_a_missing_file_are_refused(capsys):
     assert make_parser().parse_args(["point", "a.yaml"]).values == []
     with pytest.raises(SystemExit):
         make_parser().parse_args(["point", "--id", "3"])

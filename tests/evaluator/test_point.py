@@ -1,4 +1,4 @@
-"""One point through a chain of codes: order, windows, conditions, what is kept."""
+"""One point through a chain of codes: order, windows, conditions, and what is stored."""
 
 import itertools
 import math
@@ -62,7 +62,7 @@ def same(found, expected):
     return all(a == b or (math.isnan(a) and math.isnan(b)) for a, b in zip(found, expected, strict=True))
 
 
-def test_order_and_names(evaluate):
+def test_codes_run_in_order_and_give_named_observables(evaluate):
     found = evaluate(CHAIN, [2.0, 3.0])
     assert (found.status, found.message, found.failed_code, found.missing) == (Status.OK, "", "", [])
     #                        ab   ab2   one  sum1  two   total
@@ -70,7 +70,7 @@ def test_order_and_names(evaluate):
     assert len(found.seconds) == 2
 
 
-def test_a_window_ends_the_chain_and_what_was_found_is_kept(evaluate):
+def test_a_window_ends_the_chain_and_earlier_observables_are_kept(evaluate):
     scan = CHAIN.replace("one: {", "one: {valid: [0, 20], ")
     found = evaluate(scan, [9.0, 3.0])
     assert (found.status, found.failed_code) == (Status.INVALID, "first")
@@ -82,7 +82,7 @@ def test_a_window_ends_the_chain_and_what_was_found_is_kept(evaluate):
 @pytest.mark.parametrize(
     ("value", "status"), [(4.0, Status.OK), (2.0, Status.OK), (1.9, Status.INVALID), (4.1, Status.INVALID)]
 )
-def test_a_window_is_closed(evaluate, value, status):
+def test_the_limits_of_a_window_are_inside(evaluate, value, status):
     scan = CHAIN.replace("one: {", "one: {valid: [4, 2], ").replace("codes:\n  first", "codes:\n  first")
     assert evaluate(scan, [1.0, value]).status is status
 
@@ -91,11 +91,11 @@ def test_nan_is_outside_every_window(evaluate):
     steps = STEPS.replace('{"one": point["ab"]}', '{"one": float("nan")}')
     found = evaluate(CHAIN.replace("one: {", "one: {valid: ['-inf', inf], "), [1.0, 1.0], steps)
     assert found.status is Status.INVALID and "one = nan" in found.message
-    assert found.missing == [4, 5]  # a NaN of the code is a value, and not missing
+    assert found.missing == [4, 5]  # a NaN that a code returns is a value and does not count as missing
     assert evaluate(CHAIN, [1.0, 1.0], steps).status is Status.OK
 
 
-def test_a_window_at_the_top_level(evaluate):
+def test_an_observable_at_the_top_level_may_have_a_window(evaluate):
     scan = CHAIN.replace("total: {", "total: {valid: [0, 5], ")
     found = evaluate(scan, [2.0, 3.0])
     assert (found.status, found.failed_code, found.missing) == (Status.INVALID, "", [])
@@ -114,7 +114,7 @@ def test_a_window_at_the_top_level(evaluate):
         ("'one'", Status.OK),
     ],
 )
-def test_conditions(evaluate, condition, status):
+def test_conditions_decide_whether_a_code_runs_on(evaluate, condition, status):
     found = evaluate(
         CHAIN.replace("    observables:\n      one", f"    conditions: {condition}\n    observables:\n      one"),
         [2.0, 3.0],
@@ -183,7 +183,7 @@ def test_faults_are_found_before_anything_runs(evaluate, old, new, words):
         (23, Status.FAILED, "not a number"),
     ],
 )
-def test_python_functions(python_scan, chain, tmp_path, mode, status, message):
+def test_python_functions_give_observables_or_failures(python_scan, chain, tmp_path, mode, status, message):
     scan = python_scan("misbehave", "x: [-5, 5], mode: [0, 30]", "timeout: 0.4")
     found = chain(scan).evaluate([3.0, float(mode)], tmp_path / "s")
     assert (found.status, found.failed_code) == (status, "toy" if found.message else "")
@@ -231,7 +231,7 @@ def test_a_second_program_works_on_the_spectrum_of_the_first(scan_file, chain, t
     assert (found.status, found.observables) == (Status.OK, [3.0, 7.0, 6.0]), found.message
 
 
-def test_a_program_without_a_spectrum_before_it(scan_file, chain, tmp_path):
+def test_a_program_that_needs_an_earlier_spectrum_is_refused_without_one(scan_file, chain, tmp_path):
     found = chain(
         scan_file(
             "variables: {x: [0, 1]}\ncodes:\n  toy:\n    function: codes:square\n    observables: {y: }\n"

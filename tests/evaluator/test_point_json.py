@@ -1,4 +1,4 @@
-"""`lodescan-evaluator point --json`: one object, whatever came of the point."""
+"""`lodescan-evaluator point --json` prints one object for every kind of outcome."""
 
 import json
 import subprocess
@@ -36,12 +36,12 @@ def point(tmp_path):
         command = [sys.executable, "-m", "evaluator", "point", str(scan), *arguments, "--json"]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
         assert "of a user's function" in done.stderr
-        return done.returncode, json.loads(done.stdout)  # and nothing else
+        return done.returncode, json.loads(done.stdout)  # there is no other output
 
     return run
 
 
-def test_a_point_that_is_ok(point, tmp_path):
+def test_a_point_that_is_ok_is_one_object(point, tmp_path):
     code, found = point("x=5", "y=2", "--keep", str(tmp_path / "kept"))
     assert (code, found["status"], found["nll"]) == (0, "OK", pytest.approx(0.5, rel=0.01))
     assert found["variables"] == {"x": 5.0, "y": 2.0}
@@ -57,7 +57,7 @@ def test_a_point_that_is_ok(point, tmp_path):
 @pytest.mark.parametrize(
     ("x", "code", "status", "message"), [(-1, 0, "INVALID", "a tachyon"), (5.5, 1, "FAILED", "a fault")]
 )
-def test_a_point_that_is_not(point, x, code, status, message):
+def test_a_point_that_is_not_ok_is_one_object(point, x, code, status, message):
     ended, found = point(f"x={x}")
     assert (ended, found["status"], found["failed_code"], found["nll"]) == (code, status, "toy", None)
     assert message in found["message"]

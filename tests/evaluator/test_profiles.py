@@ -1,4 +1,4 @@
-"""Profiles of the usual programs, and chains of them: each imitated by a small program, run for real."""
+"""Profiles of common programs, and chains of them; each is imitated by a small program that really runs."""
 
 import re
 import shutil
@@ -59,14 +59,14 @@ def code(name, command, observables, settings=""):
         ("2HDMC", "thdmc.sh", 2, Status.OK, ""),
     ],
 )
-def test_a_spectrum_generator(run, name, program, mode, status, message):
+def test_a_spectrum_generator_gives_its_masses(run, name, program, mode, status, message):
     outcome, _ = run(code("gen", f"./{program}", MH, f"profile: {name}\ninput_file: in.slha"), mode)
     assert outcome.status is status and message in outcome.message
     assert outcome.observables[0] > 100 if status is Status.OK else outcome.missing == [0]
 
 
 def test_a_profile_by_the_name_of_the_code(run):
-    """BSMArt's files call a code by its program."""
+    """In BSMArt's files a code has the name of its program."""
     outcome, _ = run(code("FlexibleSUSY", "./flexiblesusy.sh", MH, "input_file: in.slha"))
     assert (outcome.status, outcome.warnings) == (Status.OK, ["SPINFO 3: warning: large scale"])
     plain = "input_file: in.slha\nprofile: none\ninvalid_when: {spinfo: no}"
@@ -100,8 +100,10 @@ def generator(tmp_path):
     return write
 
 
-def test_a_chain_of_everything(run, generator):
-    """Outputs of their own, appended ones, one in place: at the end all of it is in the spectrum."""
+def test_a_chain_of_all_programs_gives_one_spectrum(run, generator):
+    """Some programs write their own output, some append, and one changes the spectrum in place; at the end the spectrum
+    has all of it.
+    """
     codes = SPECTRUM
     codes += code("hit", "./hit.sh", "br: {slha: [BR, [25, [-5, 5]]]}", "profile: SUSY-HIT")
     codes += code("SuperIso", "./superiso.sh", "bsg: {slha: [FOBS, [5, 1]], column: 3}")
@@ -112,7 +114,7 @@ def test_a_chain_of_everything(run, generator):
     outcome, point = run(codes, more=late)
     assert (outcome.status, outcome.message) == (Status.OK, "")
     assert outcome.observables == pytest.approx([125, 0.6, 3.4e-4, 1, 0.12, 95, 100, 0.7269277933450029])
-    assert outcome.warnings == ["SPINFO 3: doubtful"]  # once, though five programs say it
+    assert outcome.warnings == ["SPINFO 3: doubtful"]  # once, although five programs give it
     assert (point / "susyhit.in").exists() and (point / "omg.out").exists()
 
 
@@ -123,7 +125,7 @@ def test_susyhit_finds_its_settings(run, generator, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["HiggsBounds", "HiggsSignals"])
-def test_in_place_with_nothing_written_is_a_failure(run, generator, name):
+def test_a_program_in_place_that_writes_nothing_fails_the_point(run, generator, name):
     generator("Block MASS", " 35 1.0E+02", " 6 125")
     spectrum = SPECTRUM.replace("[MASS, 25]", "[MASS, 6]")
     outcome, _ = run(spectrum + code(name, "./higgsbounds.sh", f"hb: {{slha: [{name}Results, [1, 2]]}}"))
@@ -131,8 +133,8 @@ def test_in_place_with_nothing_written_is_a_failure(run, generator, name):
     assert f"no block {name.upper()}RESULTS" in outcome.message
 
 
-def test_micromegas_begins_with_entries_of_no_block(run, generator):
-    """They are block DARKMATTER, as in BSMArt; what follows stays as it is, and so does the spectrum."""
+def test_entries_of_micromegas_before_the_first_block_are_block_darkmatter(run, generator):
+    """This is as in BSMArt. What follows stays as it is, and so does the spectrum."""
     wide = "lsp: {slha: [DARKMATTER, 2]}, zp: {slha: [ZPEEDIN, 2]}, xs: {slha: [XSECTION, [13000, 2212, 2212, 31]]}"
     wanted = f"omega: {{slha: [DARKMATTER, 1]}}, {wide}"
     codes = SPECTRUM + code("MicrOmegas", "./dark.sh", wanted, "cross_sections: yes")
@@ -149,14 +151,14 @@ def test_micromegas_begins_with_entries_of_no_block(run, generator):
         ("[1000012]", Status.INVALID, "the dark matter candidate has the PDG number 1000022"),
     ],
 )
-def test_candidates_for_dark_matter(run, generator, allowed, status, message):
+def test_the_candidate_for_dark_matter_is_checked(run, generator, allowed, status, message):
     codes = SPECTRUM + code("MicrOmegas", "./dark.sh", "omega: {slha: [DARKMATTER, 1]}", f"lsp: {allowed}")
     outcome, _ = run(codes)
     assert outcome.status is status and message in outcome.message
 
 
 def test_an_appended_output_cannot_add_to_the_block_before_it(run, generator, tmp_path):
-    """Entries without a block are no longer entries of the spectrum's last block."""
+    """Entries without a block do not become entries of the spectrum's last block."""
     (tmp_path / "more.sh").write_text("#!/bin/sh\nprintf '# more\\n 25 1.0\\nBlock EXTRA\\n 1 7\\n' > $2\n")
     (tmp_path / "more.sh").chmod(0o755)
     more = code("more", "./more.sh", "extra: {slha: [EXTRA, 1]}, still: {slha: [MASS, 25]}", "append: yes")
@@ -175,8 +177,8 @@ def test_an_appended_output_cannot_add_to_the_block_before_it(run, generator, tm
         ("command: ./higgsbounds.sh {usual} 3 1 {{folder}}/", ""),
     ],
 )
-def test_higgsbounds_of_a_folder(run, generator, tmp_path, name, command, settings):
-    """Called as BSMArt does: files that SPheno left in the folder, a table that becomes a block."""
+def test_higgsbounds_reads_the_files_of_a_folder(run, generator, tmp_path, name, command, settings):
+    """It is called as in BSMArt: it reads files that SPheno left in the folder, and its table becomes a block."""
     script = tmp_path / "gen.sh"
     script.write_text(script.read_text() + "touch effC.dat MHall_uncertainties.dat\n")
     usual = {"HiggsBounds": "LandH effC", "HiggsSignals": "latestresults 2 effC"}[name]
@@ -193,7 +195,7 @@ def test_higgsbounds_of_a_folder(run, generator, tmp_path, name, command, settin
     assert uncertainties.split() == (["1", "5.0", "5.0", "5.0", "3.0"] if written else [])
 
 
-def test_options_are_kept_though_the_command_has_the_same_word(run, generator, tmp_path):
+def test_options_are_kept_even_if_the_command_contains_the_same_word(run, generator, tmp_path):
     (tmp_path / "twice.sh").write_text('#!/bin/sh\nshift 2\necho "$@" > words\nexec "$@"\n')
     (tmp_path / "twice.sh").chmod(0o755)
     script = tmp_path / "gen.sh"
@@ -239,7 +241,7 @@ def test_the_verdict_comes_before_the_table_is_read(run, generator, tmp_path, re
         (" #cols: n a b obsratio\n 1 2.0\n 3 0.5\n", "the last line of its results has 1 numbers for 3 columns"),
     ],
 )
-def test_results_that_are_not_a_table(text, words):
+def test_results_that_are_not_a_table_fail_the_point(text, words):
     with pytest.raises(CodeFailed, match=re.escape(words)):
         results_table(text, "HIGGSBOUNDS", "obsratio")
 
@@ -256,7 +258,7 @@ def test_results_that_are_not_a_table(text, words):
     ],
 )
 def test_a_point_that_higgsbounds_cannot_judge_is_invalid(run, generator, tmp_path, settings, results, ratio):
-    """Its ratio of 0 or -1 would be the best one."""
+    """The ratio that it gives, 0 or -1, would otherwise be the best one."""
     (tmp_path / "results.txt").write_text(results)
     script = f'#!/bin/sh\nfor last; do :; done\ncat {tmp_path}/results.txt >> "${{last%/}}"'
     script += "/HiggsBounds_results.dat\n" if "Neutral" in settings else "\n"
@@ -275,7 +277,7 @@ def test_a_relic_density_that_was_not_computed_is_invalid(run, generator, tmp_pa
 
 
 @pytest.mark.slow
-def test_later_points_of_a_code_that_compiles(run, generator, tmp_path):
+def test_only_the_first_point_of_a_code_that_compiles_may_take_long(run, generator, tmp_path):
     codes = SPECTRUM + code("micrOMEGAs", "./dark.sh", "omega: {slha: [DARKMATTER, 1]}", "timeout: 0.5")
     assert run(codes)[0].status is Status.OK  # the profile's first deadline is long
     (tmp_path / "compiled").unlink()
@@ -292,20 +294,20 @@ def test_a_later_code_may_replace_the_spectrum(run, generator, tmp_path):
     outcome, _ = run(SPECTRUM + third)
     assert outcome.status is Status.FAILED and "no entry MASS 1000022" in outcome.message
     outcome, _ = run(SPECTRUM + third.replace("append: no", "append: yes"))
-    assert "no entry MASS 1000022" in outcome.message  # its own MASS is the later block
+    assert "no entry MASS 1000022" in outcome.message  # the later code has its own block MASS, which replaces the first
     (tmp_path / "second.sh").write_text("#!/bin/sh\ngrep -q 1000022 $1 && printf 'Block EXTRA\\n 1 7\\n' > $2\n")
     outcome, _ = run(SPECTRUM + third.replace("append: no", "append: yes\n    output_file: output.slha"))
     assert outcome.observables == [125.0, 100.0]
 
 
-def test_a_spectrum_left_by_hand_is_not_taken_for_a_template(run, generator, tmp_path):
+def test_a_spectrum_that_lies_in_the_folder_is_not_taken_for_a_template(run, generator, tmp_path):
     (tmp_path / "second.sh").write_text("#!/bin/sh\ncp $1 $2\n")
     (tmp_path / "second.sh").chmod(0o755)
     (tmp_path / "spectrum.in").write_text("Block MASS\n 25 777.\n")
     second = code("second", "./second.sh", "mh2: {slha: [MASS, 25]}", "input_file: spectrum.in")
     with pytest.raises(ConfigurationError, match=r"works on the spectrum .* as 'spectrum.in'.*Remove or rename"):
         run(SPECTRUM + second)
-    (tmp_path / "spectrum.in").write_text("Block MASS\n 25 100.+mode\n")  # a file of its own
+    (tmp_path / "spectrum.in").write_text("Block MASS\n 25 100.+mode\n")  # an independent file
     outcome, _ = run(SPECTRUM + second)
     assert outcome.observables == [125.0, 101.0]
 
@@ -318,13 +320,13 @@ def test_a_spectrum_left_by_hand_is_not_taken_for_a_template(run, generator, tmp
         ("append: maybe", "must be true or false"),
     ],
 )
-def test_what_is_written_wrong(run, settings, words):
+def test_wrong_settings_of_a_profile_are_refused(run, settings, words):
     with pytest.raises((ConfigurationError, ValueError)) as caught:
         run(code("gen", "./spheno.sh", MH, f"input_file: in.slha\n{settings}"))
     assert words in str(caught.value)
 
 
-def test_every_profile_is_tried():
+def test_every_profile_is_used_in_a_test():
     text = Path(__file__).read_text()
     assert set(PROFILES) == set(tools.PROFILES)
     assert all(name in text for name in PROFILES)

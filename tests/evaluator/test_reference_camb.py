@@ -29,7 +29,7 @@ def server(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def reference(tmp_path_factory):
-    """Results of the example itself, by row, and the names of the observables."""
+    """The results of the example by row, and the names of the observables."""
     folder = tmp_path_factory.mktemp("camb")
     for name in ("camb_w0wa.py", "camb_w0wa.yaml"):
         shutil.copy(EXAMPLES / name, folder)
@@ -37,7 +37,7 @@ def reference(tmp_path_factory):
 
 
 @pytest.mark.parametrize("number", range(len(ROWS)))
-def test_row(reference, number):
+def test_a_recorded_row_is_reproduced(reference, number):
     results, names = reference
     row, result = ROWS[number], results[number]
     assert pb.Status.Name(result.status) == f"STATUS_{row['status']}", result.message
@@ -50,21 +50,23 @@ def test_row(reference, number):
     for name in set(names) & set(row):
         assert found[name] == pytest.approx(float(row[name]), rel=1e-5)
     assert found["baryons"] == float(row["ombh2"])
-    # a loss of z^2/2 has twice the relative error of z, which is that of x times x / (x - m)
+    # the loss z^2/2 has twice the relative error of z, and z has that of x times x / (x - m)
     assert result.nll == pytest.approx(float(row["nll"]), rel=2e-3)
     assert result.nll == pytest.approx(math.fsum(result.losses), rel=1e-12)
 
 
-def test_the_recorded_likelihoods_are_exactly_ours():
+def test_the_recorded_likelihoods_follow_from_the_recorded_observables():
     specs = read_scan_file(EXAMPLES / "camb_w0wa.yaml").all_observables()
     rows = [row for row in ROWS if row["status"] == "OK"]
     columns = ["ombh2" if spec.name == "baryons" else spec.name for spec in specs]
     values = np.array([[float(row[name]) for name in columns] for row in rows])
     _, nll = losses_and_nll([spec.likelihood for spec in specs], values)
-    assert nll == pytest.approx([float(row["nll"]) for row in rows], abs=6e-7)  # as they were written
+    assert nll == pytest.approx(
+        [float(row["nll"]) for row in rows], abs=6e-7
+    )  # the precision to which they were written
 
 
-def test_a_nan_inside_camb_costs_that_point_only(server):
+def test_a_nan_inside_camb_costs_only_that_point(server):
     good = next(row for row in ROWS if row["status"] == "OK")
     values = [float(good[name]) for name in VARIABLES]
     bad = [70.0, *values[1:]]

@@ -1,4 +1,6 @@
-"""Distances of examples/desi_bao.py where they are known in closed form: matter, or a cosmological constant, alone."""
+"""Distances of examples/desi_bao.py where they have a closed form: with matter alone, or with a cosmological constant
+alone.
+"""
 
 from importlib import import_module
 
@@ -8,7 +10,7 @@ from tests.evaluator.harness import DATA
 
 
 @pytest.mark.parametrize("h_rd", [70.0, 140.0])
-def test_distances(h_rd, monkeypatch):
+def test_distances_are_those_of_the_closed_form(h_rd, monkeypatch):
     monkeypatch.syspath_prepend(DATA.parent.parent / "examples")
     example = import_module("desi_bao")
     matter, none = (example.observables({"omega_m": omega_m, "h_rd": h_rd}) for omega_m in (1.0, 0.0))

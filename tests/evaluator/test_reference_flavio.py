@@ -18,7 +18,9 @@ ROWS = {name: list(csv.DictReader((DATA / f"{name}.csv").read_text().splitlines(
 
 @pytest.fixture(scope="module", params=NAMES)
 def answers(request, tmp_path_factory):
-    """Rows, results, the names of the observables, and resident memory of each worker in kB: own and shared."""
+    """Rows, results, the names of the observables, and the memory of each worker in kB: its private part, and all of
+    it.
+    """
     folder = tmp_path_factory.mktemp("flavio")
     for name in (f"{request.param}.yaml", "s3_leptoquark.py"):
         shutil.copy(EXAMPLES / name, folder)
@@ -40,7 +42,7 @@ def _memory(pid):
     return [int(lines[key].split()[0]) for key in ("Private_Dirty", "Rss")]
 
 
-def test_rows(answers):
+def test_the_recorded_rows_are_reproduced(answers):
     rows, results, names, _ = answers
     assert len(rows) == len(results) == 20
     for row, result in zip(rows, results, strict=True):
@@ -50,7 +52,7 @@ def test_rows(answers):
         assert compared >= {"BR_Bs_mumu", "RK", "RKst", "P5p_4_6", "dBR_BKmumu", "dBR_Bsphimumu"}
         for name in compared:
             assert found[name] == pytest.approx(float(row[name]), rel=1e-6, abs=0), name
-        # a loss of z^2/2 has twice the relative error of z, which is that of x times x / (x - m)
+        # the loss z^2/2 has twice the relative error of z, and z has that of x times x / (x - m)
         assert result.nll == pytest.approx(float(row["nll"]), rel=1e-4)
         assert result.nll == pytest.approx(math.fsum(result.losses), rel=1e-12)
 

@@ -24,13 +24,13 @@ def answers(tmp_path_factory):
 
 
 @pytest.mark.parametrize("number", range(len(ROWS)))
-def test_row(answers, number):
+def test_a_recorded_row_is_reproduced(answers, number):
     results, names = answers
     row, result = ROWS[number], results[number]
     assert pb.Status.Name(result.status) == "STATUS_OK", result.message
     found = dict(zip(names, result.observables, strict=True))
     for name in ("omega_h2", "sv_cmb", "cmb_limit", "cmb_ratio"):
-        # adaptive integration, which is less certain where the resonance is just below the threshold
+        # adaptive integration is less accurate where the resonance is just below the threshold
         rel = 3e-3 if name == "omega_h2" and 1.9 < float(row["ratio"]) < 2 else 1e-3
         assert found[name] == pytest.approx(float(row[name]), rel=rel, abs=0), name
     assert found["mv"] == pytest.approx(float(row["ratio"]) * float(row["mx"]), rel=1e-12)
@@ -38,7 +38,7 @@ def test_row(answers, number):
     assert result.nll == pytest.approx(math.fsum(result.losses), rel=1e-12)
 
 
-def test_good_points_are_hard_to_find():
-    """A thousandth of the space: the recorded rows hold two of them by choice, and nothing else that is close."""
+def test_few_of_the_recorded_points_are_good():
+    """A thousandth of the space is good. Two of the recorded rows were chosen there, and the others are far from it."""
     assert [float(row["nll"]) < 10 for row in ROWS].count(True) == 2
     assert sorted(float(row["nll"]) for row in ROWS)[4] > 20

@@ -29,7 +29,7 @@ def answers(tmp_path_factory):
 
 
 @pytest.mark.parametrize("number", range(len(ROWS)))
-def test_row(answers, number):
+def test_a_recorded_row_is_reproduced(answers, number):
     results, names = answers
     row, result = ROWS[number], results[number]
     assert pb.Status.Name(result.status) == f"STATUS_{row['status']}", result.message
@@ -48,7 +48,7 @@ def test_row(answers, number):
         if math.isnan(expected):
             assert math.isnan(value) and name not in missing
         else:
-            # a difference of masses that have nine digits each
+            # a difference of two masses with nine digits each
             assert value == pytest.approx(
                 abs(expected) if name.startswith("mchi") else expected, rel=1e-7, abs=2e-4 if name == "lsp_gap" else 0
             )
@@ -59,5 +59,5 @@ def test_row(answers, number):
         assert not result.HasField("nll")
 
 
-def test_the_rows_are_all_kinds():
+def test_the_rows_have_every_kind_of_outcome():
     assert {(row["status"], row["mh"] == "nan") for row in ROWS} >= {("OK", True), ("OK", False), ("INVALID", False)}

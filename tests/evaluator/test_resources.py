@@ -1,4 +1,4 @@
-"""Cores and memory of a point: how many run at once, and what programs and functions are told and given."""
+"""Cores and memory of a point: how many points run at once, and which limits programs and functions get."""
 
 import math
 import re
@@ -42,7 +42,7 @@ def told(scan_file, tmp_path, monkeypatch, chain):
     return run
 
 
-def test_a_program_is_told_its_cores_and_given_its_memory(told):
+def test_a_program_gets_the_number_of_its_cores_and_a_memory_limit(told):
     assert told("cores: 3\n    memory: 2 GiB") == [3, 3, 3, 2**21]
     assert told("memory: 1024 MiB")[:3] == [1, 7, 7]
     setup = "setup: {environment_variables: {OMP_NUM_THREADS: 7}}\n"
@@ -55,12 +55,12 @@ def test_a_program_is_told_its_cores_and_given_its_memory(told):
         ("./mpirun -n {cores} ./rank.sh", 1),
         ("./mpirun --quiet -np 2 ./rank.sh", 3),
         ("./mpirun --ntasks=3 ./rank.sh", 2),
-        ("./mpirun -n 12 ./rank.sh", 1),  # more than it said
+        ("./mpirun -n 12 ./rank.sh", 1),  # more processes than the code has cores
         ("./rank.sh -n {cores}", 6),
     ],
 )
 def test_the_processes_of_a_launcher_share_the_cores(scan_file, tmp_path, chain, command, threads):
-    """Each process of MPI has its part of the threads: six processes of six threads would be 36."""
+    """Each process of MPI gets its part of the threads; six processes with six threads each would be 36."""
     scan = scan_file(
         f"variables: {{x: [0, 1]}}\ncodes:\n  loops:\n    command: {command} {{input}} {{output}}\n"
         "    input_file: in.slha\n    cores: 6\n    observables: {threads: {slha: [TOLD, 1], mean: 1, sigma: 1}}\n",
@@ -88,7 +88,7 @@ def test_the_processes_of_a_launcher_share_the_cores(scan_file, tmp_path, chain,
         ("", {}, math.inf),
     ],
 )
-def test_the_cores_that_the_cpu_time_of_a_container_is_worth(tmp_path, groups, files, wanted):
+def test_the_number_of_cores_follows_the_cpu_quota_of_a_container(tmp_path, groups, files, wanted):
     (tmp_path / "proc/self").mkdir(parents=True)
     (tmp_path / "proc/self/cgroup").write_text(f"{groups}\n")
     for name, content in files.items():
@@ -98,7 +98,7 @@ def test_the_cores_that_the_cpu_time_of_a_container_is_worth(tmp_path, groups, f
     assert cpu_quota(tmp_path) == wanted
 
 
-def test_a_program_that_takes_more_fails(scan_file, tmp_path, chain):
+def test_a_program_that_takes_more_memory_fails(scan_file, tmp_path, chain):
     scan = scan_file(
         "variables: {x: [0, 1]}\ncodes:\n  eats:\n    command: ./eats.py {input} {output}\n    input_file: in.slha\n"
         "    memory: 200 MB\n    observables: {y: {slha: [OUT, 1], mean: 1, sigma: 1}}\n",
@@ -120,7 +120,7 @@ def test_a_program_that_takes_more_fails(scan_file, tmp_path, chain):
         ("cores: 2\n    memory: 16 GB", 8, 16, 1),
     ],
 )
-def test_as_many_points_at_once_as_fit(python_scan, monkeypatch, settings, cores, memory, wanted):
+def test_as_many_points_run_at_once_as_fit(python_scan, monkeypatch, settings, cores, memory, wanted):
     monkeypatch.setattr(resources, "cores_here", lambda: cores)
     monkeypatch.setattr(resources, "cpu_quota", lambda: math.inf)
     monkeypatch.setattr(resources, "memory_limit", lambda: memory * 10**9)
@@ -129,7 +129,7 @@ def test_as_many_points_at_once_as_fit(python_scan, monkeypatch, settings, cores
 
 
 @pytest.mark.parametrize(("settings", "key"), [("cores: 9", "cores"), ("memory: 17 GB", "memory")])
-def test_a_point_that_does_not_fit_at_all(python_scan, monkeypatch, settings, key):
+def test_a_point_that_does_not_fit_at_all_is_an_error(python_scan, monkeypatch, settings, key):
     monkeypatch.setattr(resources, "cores_here", lambda: 8)
     monkeypatch.setattr(resources, "cpu_quota", lambda: math.inf)
     monkeypatch.setattr(resources, "memory_limit", lambda: 16 * 10**9)
@@ -143,7 +143,9 @@ def test_a_point_that_does_not_fit_at_all(python_scan, monkeypatch, settings, ke
     [(1, 0.5, 1), (1, 1.5, 1), (1, 3.9, 3), (1, 12.0, 8), (2, 1.5, 1), (2, 3.9, 1), (2, 4.0, 2), (4, 3.9, 1)],
 )
 def test_a_quota_limits_the_points_at_once_and_not_the_cores_of_one(python_scan, monkeypatch, cores, quota, wanted):
-    """A quota hides no core: more workers would only wait for it, but one point may have a part of another core."""
+    """A quota limits CPU time, not cores. More workers would only wait, but one point may still use part of another
+    core.
+    """
     monkeypatch.setattr(resources, "cores_here", lambda: 8)
     monkeypatch.setattr(resources, "cpu_quota", lambda: quota)
     chain = Chain(read_scan_file(python_scan(settings=f"cores: {cores}")))
@@ -159,7 +161,7 @@ def test_a_quota_limits_the_points_at_once_and_not_the_cores_of_one(python_scan,
         (2, 1.5, "this machine has or lets this process use (2 cores)"),
     ],
 )
-def test_what_has_too_few_cores_is_named(python_scan, monkeypatch, cores, quota, limit):
+def test_the_message_names_a_code_with_too_few_cores(python_scan, monkeypatch, cores, quota, limit):
     monkeypatch.setattr(resources, "cores_here", lambda: cores)
     monkeypatch.setattr(resources, "cpu_quota", lambda: quota)
     chain = Chain(read_scan_file(python_scan(settings="cores: 3")))
@@ -173,8 +175,8 @@ def test_memory_has_a_unit(python_scan, wrong):
         read_scan_file(python_scan(settings=f"memory: {wrong}"))
 
 
-def test_workers_of_functions_through_an_evaluator(scan_file, evaluator):
-    """By default one worker here, since a point takes all cores; it may have no more memory than its code says."""
+def test_an_evaluator_gives_its_workers_the_cores_and_memory_of_a_function(scan_file, evaluator):
+    """There is one worker by default, because a point takes all cores. It gets no more memory than its code says."""
     cores = math.ceil(min(cores_here(), cpu_quota()))
     text = (
         "import os, resource\n\nBEGAN = os.environ['OMP_NUM_THREADS']\n\n\ndef f(point):\n"

@@ -1,4 +1,4 @@
-"""What counts as a point's scratch files, and what is said where the disk is small."""
+"""What counts as a point's scratch files, and the messages on a small disk."""
 
 import os
 import signal
@@ -25,7 +25,7 @@ def test_hard_links_count_once(tmp_path):
     assert 2 * MIB <= used_by(str(tmp_path), 2**30) < 2.2 * MIB
 
 
-def test_what_is_removed_but_held_open_counts(tmp_path, monkeypatch):
+def test_a_removed_file_that_is_still_open_counts(tmp_path, monkeypatch):
     monkeypatch.setattr(scratch, "LARGEST_FOLDER", 16 * MIB)
     limit = ScratchLimit(tmp_path, 1)
     before = limit.free()
@@ -40,7 +40,7 @@ def test_what_is_removed_but_held_open_counts(tmp_path, monkeypatch):
         assert process.stdout.readline() == b"done\n"
         assert used_by(str(tmp_path), 2**30) < MIB
         assert limit.passed_by([str(tmp_path)], process.pid, before)
-        assert not limit.passed_by([str(tmp_path)], os.getppid(), limit.free())  # nothing is gone since
+        assert not limit.passed_by([str(tmp_path)], os.getppid(), limit.free())  # nothing has been used since
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
@@ -62,7 +62,7 @@ FILLS = (
 )
 
 
-def test_a_small_disk_is_said_at_the_start_and_is_not_the_point_s_fault(scan_file, evaluator):
+def test_a_small_disk_is_named_at_the_start_and_not_blamed_on_a_point(scan_file, evaluator):
     scan = scan_file(
         "variables: {x: [0, 9]}\ncodes:\n  toy:\n    function: toy:f\n    timeout: 20\n"
         "    observables: {y: {mean: 1, sigma: 1}}\n",

@@ -1,4 +1,4 @@
-"""The gRPC service: batches, faults of a call, health, reflection, the end."""
+"""The gRPC service: batches, faults of a call, health, reflection, and its end."""
 
 import contextlib
 import math
@@ -15,7 +15,7 @@ from tests.evaluator.calls import Requests, Stream, collect, statuses
 from tests.evaluator.serving import wait_until
 
 
-def test_a_result_in_full(scan_file, evaluator):
+def test_a_result_has_all_its_fields(scan_file, evaluator):
     scan = scan_file(
         "variables: {x: [-5, 5]}\nderived_variables: {d: x+1}\ncodes:\n  toy:\n    function: codes:square\n"
         "    observables: {y: {mean: 1, sigma: 2}}\n"
@@ -41,7 +41,7 @@ def test_a_result_in_full(scan_file, evaluator):
     assert bad.status == pb.STATUS_OK and math.isnan(bad.observables[3]) and not bad.missing
 
 
-def test_what_is_missing_is_told_from_nan(python_scan, evaluator):
+def test_a_missing_observable_differs_from_nan(python_scan, evaluator):
     server = evaluator(python_scan("misbehave", "x: [-5, 5], mode: [0, 30]", more="observables: {z: {function: y}}\n"))
     nan, invalid = server.evaluate([[1, 2], [1, 3]])
     assert (nan.status, list(nan.missing), math.isnan(nan.observables[0])) == (pb.STATUS_OK, [], True)
@@ -50,7 +50,7 @@ def test_what_is_missing_is_told_from_nan(python_scan, evaluator):
     assert not invalid.HasField("nll") and not invalid.losses and invalid.failed_code == "toy"
 
 
-def test_parameters_in_another_order(shared):
+def test_parameters_may_come_in_another_order(shared):
     requests = [
         shared.request([[0.0, 2.0], [0.0, 3.0]], names=["pause", "x"]),
         shared.request([[0.0, 4.0]], 2, names=[]),
@@ -82,7 +82,7 @@ BAD = grpc.StatusCode.INVALID_ARGUMENT
         ({"point_ids": range(4097), "values": [1.0, 0.0] * 4097}, grpc.StatusCode.RESOURCE_EXHAUSTED, "4097 points"),
     ],
 )
-def test_faults_of_a_call(shared, change, code, words):
+def test_faulty_requests_are_refused(shared, change, code, words):
     request = pb.EvaluateRequest(**{"parameters": ["x", "pause"], "point_ids": [7], "values": [1.0, 0.0], **change})
     with pytest.raises(grpc.RpcError) as caught:
         list(shared.stub.Evaluate(iter([request]), timeout=60))
@@ -90,7 +90,7 @@ def test_faults_of_a_call(shared, change, code, words):
     assert shared.statuses([[1.0, 0.0]]) == ["OK"]
 
 
-def test_later_parameters_are_those_of_the_first_message(shared):
+def test_later_messages_must_keep_the_order_of_the_parameters(shared):
     first = pb.EvaluateRequest(parameters=["x", "pause"], point_ids=[1], values=[3.0, 0.0])
     same = pb.EvaluateRequest(parameters=["x", "pause"], point_ids=[2], values=[4.0, 0.0])
     assert sum(len(response.results) for response in shared.stub.Evaluate(iter([first, same]), timeout=60)) == 2
@@ -108,21 +108,21 @@ def test_bytes_that_are_no_message_are_refused_without_a_traceback(shared):
     assert "Traceback" not in shared.log.read_text()
 
 
-def test_an_id_that_runs_cannot_be_used_again(shared):
+def test_the_id_of_a_running_point_cannot_be_used_again(shared):
     requests = [shared.request([[1.0, 100.0]]), shared.request([[1.0, 0.0]], names=[])]
     with pytest.raises(grpc.RpcError) as caught:
         list(shared.stub.Evaluate(iter(requests), timeout=60))
     assert caught.value.code() is BAD and "used twice" in caught.value.details()
-    # the one that ran was ended: the worker is free, long before that one would have let it go
+    # the running point was killed, so its worker is free long before the point would have ended
     assert shared.statuses([[1.0, 0.0]], timeout=60) == ["OK"]
 
 
-def test_a_stream_without_points_ends(shared):
+def test_a_stream_without_points_ends_at_once(shared):
     assert list(shared.stub.Evaluate(iter([]), timeout=60)) == []
     assert list(shared.stub.Evaluate(iter([shared.request([])]), timeout=60)) == []
 
 
-def test_ten_thousand_points_in_one_stream(shared):
+def test_ten_thousand_points_pass_through_one_stream(shared):
     requests = [
         shared.request([[i % 7, 0.0] for i in range(a, a + 500)], a, names=["x", "pause"] if a == 0 else [])
         for a in range(0, 10_000, 500)
@@ -148,7 +148,7 @@ def test_results_come_as_they_are_ready(gated):
     assert statuses(stream.close()) == {0: "OK"}
 
 
-def test_describe(scan_file, evaluator):
+def test_describe_gives_parameters_observables_and_digests(scan_file, evaluator):
     scan = scan_file(
         "variables:\n  x: {range: [-5, 5], unit: GeV, description: a mass}\n"
         "  z: {prior: {type: normal, mean: 0, sigma: 1}}\n"
@@ -172,7 +172,7 @@ def test_describe(scan_file, evaluator):
     assert c.likelihood.log_scaling and math.isnan(c.likelihood.mean) and c.code == ""
 
 
-def test_health(shared):
+def test_health_says_serving(shared):
     stub = health_pb2_grpc.HealthStub(shared.channel)
     assert stub.Check(health_pb2.HealthCheckRequest(), timeout=60).status == health_pb2.HealthCheckResponse.SERVING
 
@@ -184,21 +184,23 @@ def test_health_answers_while_points_run(gated):
     stub = health_pb2_grpc.HealthStub(server.channel)
     for _ in range(20):
         stub.Check(health_pb2.HealthCheckRequest(), timeout=60)
-    server.let_go(1)  # it has run all the time
+    server.let_go(1)  # the held point was running all the time
     assert statuses(stream.close()) == {0: "OK", 1: "OK"}
 
 
-def test_reflection(shared):
+def test_reflection_lists_the_services(shared):
     stub: Any = reflection_pb2_grpc.ServerReflectionStub(shared.channel)
     (answer,) = stub.ServerReflectionInfo(iter([reflection_pb2.ServerReflectionRequest(list_services="")]), timeout=60)
     names = {entry.name for entry in answer.list_services_response.service}
     assert {"lodescan.v1.EvaluationService", "grpc.health.v1.Health"} <= names
 
 
-def test_a_stop_lets_running_points_finish_and_returns_the_others(gated):
+def test_at_a_stop_running_points_finish_and_the_others_are_returned(gated):
     server = gated(options=["--grace", "100"])
     requests = Requests(server.request([[2.0, 1], [1.0, 0], [1.0, 0]]))
-    found, ended = collect(server.stub.Evaluate(iter(requests), timeout=60))  # the client does not half-close
+    found, ended = collect(
+        server.stub.Evaluate(iter(requests), timeout=60)
+    )  # the client keeps its side of the stream open
     assert server.began(2)
     server.process.terminate()
     assert wait_until(lambda: len(found) == 2)
@@ -211,7 +213,7 @@ def test_a_stop_lets_running_points_finish_and_returns_the_others(gated):
     requests.close()
 
 
-def test_after_the_grace_running_points_are_returned_too(gated):
+def test_after_the_grace_period_running_points_are_returned_too(gated):
     server = gated(workers=2, options=["--grace", "0.5"])
     found, ended = collect(server.stub.Evaluate(iter([server.request([[x, 1] for x in range(1, 5)])]), timeout=60))
     assert server.began(1) and server.began(2)

@@ -1,4 +1,4 @@
-"""One point through a program whose output is odd: the status of it, and the words of whoever found it so."""
+"""One point through a program with an odd output: the status of the point and the message."""
 
 import pytest
 
@@ -34,8 +34,8 @@ def run(tmp_path):
 
 
 @pytest.mark.parametrize("block", ["SPINFO", "DCINFO", "FCINFO", "RDINFO"])
-def test_reasons_in_comments(run, block):
-    """As NMSSMTools writes them."""
+def test_reasons_in_comments_are_in_the_message(run, block):
+    """NMSSMTools writes its reasons in comments."""
     text = f"Block {block}   # program\n 1  MYCODE # calculator\n {{}}   # muon moment off\n {{}}  # too large\n{MASS}"
     outcome = run(text.format(3, 3), "slha: [MASS, 25]")
     assert outcome.status is Status.OK
@@ -53,7 +53,7 @@ Block FlexibleSUSYLowEnergy Q= 1.0E+03
 """
 
 
-def test_what_was_not_computed_is_not_taken_for_zero(run):
+def test_an_entry_that_was_not_computed_is_not_read_as_zero(run):
     muon = "slha: [FlexibleSUSYLowEnergy, 21]"
     outcome = run(MASS + OBSINFO.format("0.00000000E+00"), muon)
     assert outcome.status is Status.FAILED
@@ -62,7 +62,7 @@ def test_what_was_not_computed_is_not_taken_for_zero(run):
     )
     outcome = run(MASS + OBSINFO.format("1.5E-09"), muon)
     assert (outcome.status, outcome.warnings) == (Status.OK, ["OBSINFO 3: a_muon: non-perturbative running"])
-    assert run(MASS + OBSINFO.format("0.0"), "slha: [MASS, 25]").status is Status.OK  # it is not asked for
+    assert run(MASS + OBSINFO.format("0.0"), "slha: [MASS, 25]").status is Status.OK  # the scan does not use that entry
     top = f"observables: {{b: {{{muon}}}}}"
     assert run(MASS + OBSINFO.format("0.0"), "slha: [MASS, 25]", more=top).status is Status.FAILED
     assert run(MASS + OBSINFO.format("0.0"), muon, "invalid_when: {spinfo: no}").status is Status.OK
@@ -89,7 +89,7 @@ MORE = (
         (GENERAL, "[BR, [25, [22, 22]]]", False),
     ],
 )
-def test_a_zero_that_a_problem_does_not_mean_is_a_zero(run, problem, entry, refused):
+def test_a_zero_that_no_problem_explains_is_read_as_zero(run, problem, entry, refused):
     decay = "DECAY 25 4E-3\n 1.0 2 5 -5\n"
     outcome = run(MASS + problem.format("0.0") + MORE + decay, f"slha: {entry}")
     if refused:
@@ -110,14 +110,14 @@ DECAY = MASS + "DECAY 25 {}\n  {}   2   -15   15\nXSECTION 1.3E4 2212 2212 1 25\
         ("slha: [XSECTION, [13000, 2212, 2212, 25]]", ("1.3", "0.5", "-1")),
     ],
 )
-def test_what_cannot_be_is_outside_a_window(run, observable, values):
+def test_an_impossible_value_is_outside_its_default_window(run, observable, values):
     outcome = run(DECAY.format(*values), observable)
     assert outcome.status is Status.INVALID and "a = " in outcome.message
     assert run(DECAY.format("1.3", "0.5", "1"), observable).status is Status.OK
     assert run(DECAY.format(*values), observable + ", valid: [-10, 10]").status is Status.OK
 
 
-def test_an_entry_that_is_there_twice(run):
+def test_an_entry_with_two_values_fails_the_point(run):
     text = "BLOCK GUTRUN Q= 1.0E+16\n 1 0.31 # lambda\n 2 0.22 # kappa\n# BLOCK FINETUNING\n 1 13.4 # tuning\n"
     outcome = run(text, "slha: [GUTRUN, 1]")
     assert outcome.status is Status.FAILED
@@ -125,7 +125,7 @@ def test_an_entry_that_is_there_twice(run):
     assert run(text, "slha: [GUTRUN, 2]").observables == [0.22]
 
 
-def test_a_table_within_a_block(run):
+def test_a_table_within_a_block_is_read(run):
     text = "Block XS\nXS 11 -11 500.0 # GeV\n 1.5 2 25 23\nXS 11 -11 1000.0\n 2.5 2 25 23\n"
     address = "slha: [XS, [2, 25, 23]], column: 1"
     assert run(text, f"{address}, under: XS 11 -11 1000").observables == [2.5]
@@ -134,12 +134,12 @@ def test_a_table_within_a_block(run):
 
 
 @pytest.mark.parametrize("word", ["-1.#IND", "1.#INF", "1.#QNAN0", "-1.#IND00E+000", "1.#J", "-1.#IO", "1.#R"])
-def test_what_windows_write_for_nan_is_not_a_number(run, word):
+def test_nan_as_windows_writes_it_is_not_a_number(run, word):
     outcome = run(f"Block MASS\n 25 {word}  # h\n 24 1.# W\n", "slha: [MASS, 25]")
     assert outcome.status is Status.OK and outcome.observables[0] != outcome.observables[0]
     assert run(f"Block MASS\n 25 {word}  # h\n 24 1.# W\n", "slha: [MASS, 24]").observables == [1.0]
 
 
-def test_a_value_that_rounds_to_the_limit_is_said_in_full(run):
+def test_a_value_that_rounds_to_the_limit_is_shown_with_all_digits(run):
     outcome = run(MASS + "DECAY 25 4E-3\n 1.00000001 2 5 -5\n", "slha: [BR, [25, [5, -5]]]")
     assert (outcome.status, outcome.message) == (Status.INVALID, "a = 1.00000001 is outside [0, 1]")

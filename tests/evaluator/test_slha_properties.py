@@ -1,4 +1,4 @@
-"""Spectrum files of any content, written in the ways of many programs, are read as what they were written from."""
+"""Spectrum files with random content, written in the styles of many programs, are read back as they were written."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,7 +13,9 @@ NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
 
 @st.composite
 def files(draw):
-    """A text, the values of blocks by (name, scale, indices), and decays by PDG number: width, ratios by daughters."""
+    """Makes a text, the values of its blocks by (name, scale, indices), and its decays by PDG number: the width and the
+    ratios by daughters.
+    """
     blocks, decays, lines = {}, {}, []
 
     def one_of(*choices):
@@ -31,7 +33,7 @@ def files(draw):
             lines.append(one_of("", "#", "# 25 7.0", "   ", "#  BR  NDA ID1", "# Block of X", "# Decay: 25"))
 
     def number(value):
-        """As C, C++, Python or Fortran write it, exactly."""
+        """A number as C, C++, Python or Fortran write it, without loss of digits."""
         plain = f"{value:.17E}"
         mantissa, _, exponent = plain.partition("E")
         fortran = f"{mantissa}{exponent}" if len(exponent) == 4 else f"{mantissa}D{exponent}"
@@ -88,8 +90,8 @@ def test_any_text_gives_numbers_or_says_what_is_missing(text, data):
 
 @given(st.lists(st.tuples(st.integers(1, 4), st.integers(0, 3)), min_size=1, max_size=8))
 @settings(max_examples=100, deadline=None)
-def test_no_entry_that_contradicts_itself_has_a_value(lines):
-    """The value is there where all lines of an index agree, and only there."""
+def test_an_entry_has_a_value_only_if_all_its_lines_agree(lines):
+    """Lines with the same index must agree."""
     spectrum = read_spectrum("Block A\n" + "".join(f" {index} {value}.0\n" for index, value in lines))
     for wanted in {index for index, _ in lines}:
         values = {value for index, value in lines if index == wanted}

@@ -1,4 +1,4 @@
-"""Outputs, templates and tables that are no files: pipes and devices that would never end."""
+"""Pipes and devices in the place of outputs, templates and tables, which would never end."""
 
 import os
 import subprocess
@@ -29,14 +29,14 @@ GOOD = "printf 'BLOCK MASS\\n 25 125\\n'"
         (f"rm code.stdout; ln -s /dev/zero code.stdout; {GOOD} > $2", Status.OK, ""),
     ],
 )
-def test_an_output(program_scan, chain, tmp_path, lines, status, message):
+def test_an_output_that_is_not_a_file_fails_the_point(program_scan, chain, tmp_path, lines, status, message):
     scan = program_scan("spheno.sh", settings="timeout: 10", words="{input} {output}")
     (tmp_path / "spheno.sh").write_text(f"#!/bin/sh\n{lines}\n")
     outcome = chain(scan).evaluate([1.0], tmp_path / "s")
     assert (outcome.status, message in outcome.message) == (status, True), outcome.message
 
 
-def test_what_a_code_puts_in_the_place_of_the_next_ones_files(scan_file, chain, tmp_path):
+def test_a_code_may_leave_anything_in_the_place_of_files_of_the_next_code(scan_file, chain, tmp_path):
     outside = tmp_path / "outside"
     outside.write_text("mine\n")
     files = ("two.in.slha", "two.stdout", "two.stderr", "two.out.slha")
@@ -53,7 +53,7 @@ def test_what_a_code_puts_in_the_place_of_the_next_ones_files(scan_file, chain, 
     assert outside.read_text() == "mine\n"
 
 
-def test_a_template_a_program_and_a_table(program_scan, scan_file, tmp_path):
+def test_a_template_a_program_or_a_table_that_is_not_a_file_is_refused(program_scan, scan_file, tmp_path):
     scan = program_scan("spheno.sh")
     (tmp_path / "in.slha").unlink()
     os.mkfifo(tmp_path / "in.slha")
@@ -68,7 +68,7 @@ def test_a_template_a_program_and_a_table(program_scan, scan_file, tmp_path):
         read_scan_file(table)
 
 
-def test_a_program_gets_what_it_needs_of_the_environment(program_scan, tmp_path):
+def test_a_program_gets_the_environment_variables_that_it_needs(program_scan, tmp_path):
     scan = program_scan("spheno.sh", more="setup: {environment_variables: {NAMED: here}}\n")
     (tmp_path / "spheno.sh").write_text(f"#!/bin/sh\n/usr/bin/env > {tmp_path}/seen\n{GOOD} > $2\n")
     given = {"SECRET_TOKEN": "x", "SLURM_JWT": "x", "OMP_NUM_THREADS": "2", "LC_ALL": "C", "LD_LIBRARY_PATH": "/lib"}

@@ -1,4 +1,4 @@
-"""Spectrum files of points that are good enough come with their results, and only those."""
+"""Only the spectrum files of points that are good enough come with the results."""
 
 import grpc
 import pytest
@@ -74,7 +74,7 @@ def test_large_files_are_spread_over_messages(scan_file, evaluator):
     assert max(reply.ByteSize() for reply in replies) < 20 * 2**20
 
 
-def test_a_file_that_a_later_code_took_away_is_not_missed(copies, chain, tmp_path):
+def test_a_file_that_a_later_code_removed_is_left_out(copies, chain, tmp_path):
     copies.write_text(copies.read_text().replace("cat {input} more.txt > {output}", "mv one.slha {output}"))
     outcome = chain(copies).evaluate([0.5], tmp_path / "1", None, 1.0)
     assert (outcome.status, len(outcome.spectra)) == (Status.OK, 1)

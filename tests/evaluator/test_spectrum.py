@@ -1,4 +1,4 @@
-"""Reading SLHA: recorded files of real programs, and what odd programs write."""
+"""SLHA files are read: recorded files of real programs, and odd ones."""
 
 import math
 
@@ -13,7 +13,7 @@ def entry(text, block, *indices):
     return read_spectrum(text).entry(SlhaAddress(block, indices))
 
 
-def test_simsusy():
+def test_a_recorded_file_of_simsusy_is_read():
     spectrum = read_spectrum((DATA / "simsusy_ok.out.slha").read_text())
     lines = {line.split("#")[0].strip() for line in (DATA / "simsusy_ok.out.slha").read_text().splitlines()}
     mass = next(float(line.split()[1]) for line in lines if line.split() and line.split()[0] == "1000022")
@@ -24,7 +24,7 @@ def test_simsusy():
     assert not [text for number, text in spectrum.spinfo if number == 4]
 
 
-def test_softsusy():
+def test_a_recorded_file_of_softsusy_is_read():
     spectrum = read_spectrum((DATA / "softsusy_ok.out.slha").read_text())
     assert 120 < spectrum["MASS", 25] < 130
     assert spectrum["HMIX", 2] > 0
@@ -62,12 +62,12 @@ DECAY 35 1
 """
 
 
-def test_all_kinds_of_entries():
+def test_all_kinds_of_entries_are_read():
     assert entry(TEXT, "MASS", 25) == 125.0
     assert entry(TEXT, "MASS", 35) == -1000.0
     assert math.isnan(entry(TEXT, "MASS", 36))
     assert entry(TEXT, "ALPHA") == -0.11
-    assert entry(TEXT, "GAUGE", 1) == 0.2  # the later block wins
+    assert entry(TEXT, "GAUGE", 1) == 0.2  # the later block counts
     assert entry(TEXT, "NMIX", 1, 2) == -0.1
     assert entry(TEXT, "WIDTH", 25) == 0.004
     assert entry(TEXT, "WIDTH", 35) == 1.0
@@ -78,8 +78,8 @@ def test_all_kinds_of_entries():
     assert entry(TEXT, "BR", 25, (22, 22)) == 0.0  # a closed channel
 
 
-def test_an_entry_behind_several_values():
-    """HiggsBounds' couplings: two values, the number of particles, the particles."""
+def test_the_indices_may_stand_behind_several_values():
+    """Couplings for HiggsBounds have two values, the number of particles, and the particles."""
     block = "Block HiggsBoundsInputHiggsCouplingsFermions\n 0.99 0.01 3 25 5 5\n 0.98 2.0E-02 3 25 4 4\n"
 
     def value(text, column, *indices):
@@ -87,7 +87,7 @@ def test_an_entry_behind_several_values():
 
     assert [value(block, column, 3, 25, 4, 4) for column in (1, 2)] == [0.98, 0.02]
     assert value(block, 2, 3, 25, 5) == 0.01
-    assert value(block + " 3 25 7.0 4 4\n", 3, 3, 25, 4) == 7.0  # where the indices come first, they count
+    assert value(block + " 3 25 7.0 4 4\n", 3, 3, 25, 4) == 7.0  # if the indices come first, they are used
     with pytest.raises(EntryMissing):
         value(block, 1, 3, 25, 6)
 
@@ -97,15 +97,15 @@ def channel(line, daughters=(5, -5)):
 
 
 @pytest.mark.parametrize("line", [" 5.8E-01 2-5 5", " 5.8D-01\t2 5-5 # h", " 5.8E-01 2 5 -5 b bbar"])
-def test_channels_whose_columns_touch(line):
+def test_channels_are_read_where_columns_touch(line):
     assert channel(line) == 0.58
 
 
 @pytest.mark.parametrize("line", [" ******** 2 5 -5", " 5.8E-012 5 -5", " 0.5 2 b bbar", " 0.5 3 5 -5", " 0.5"])
-def test_a_channel_that_cannot_be_read_is_not_taken_for_closed(line):
+def test_a_channel_that_cannot_be_read_does_not_count_as_closed(line):
     with pytest.raises(EntryMissing, match="the DECAY of 25 has a line that cannot be read: "):
         channel(line)
-    assert channel(line, (24, -24)) == 0.1  # what can be read is
+    assert channel(line, (24, -24)) == 0.1  # the readable channels are read
 
 
 @pytest.mark.parametrize(
@@ -152,20 +152,20 @@ BLOCK PROCESS
 """
 
 
-def test_cross_sections():
+def test_cross_sections_are_read():
     spectrum = read_spectrum(CROSS_SECTIONS)
     chargino = (2212, 2212, 1000022, 1000024)
     assert spectrum.entry(SlhaAddress("XSECTION", chargino, 13000.0)) == 0.025
-    assert spectrum["xsection", 13000, 2212, 2212, 1000024, 1000022] == 0.025  # in any order
+    assert spectrum["xsection", 13000, 2212, 2212, 1000024, 1000022] == 0.025  # the particles may come in any order
     assert spectrum["XSECTION", 8000, *chargino] == 0.01
-    assert spectrum["XSECTION", 13000, 2212, 2212, 32] == 7.0  # the last table
+    assert spectrum["XSECTION", 13000, 2212, 2212, 32] == 7.0  # the last table counts
     assert spectrum["MASS", 1000022] == 97
     for address in ((7000, *chargino), (13000, 2212, 2212, 31), (13000, 2212, 2212, 1000022), ()):
         with pytest.raises(EntryMissing):
             spectrum["XSECTION", *address]
 
 
-def test_values_of_analyses():
+def test_values_of_analyses_are_read():
     def value(block, *words):
         return read_spectrum(CROSS_SECTIONS).entry(SlhaAddress(block, (), words=words))
 
@@ -177,7 +177,7 @@ def test_values_of_analyses():
             value("PROCESS", *words)
 
 
-def test_any_bytes_can_be_read():
+def test_any_bytes_can_be_read_without_a_crash():
     noise = bytes(range(256)).decode("utf-8", errors="replace")
     assert not read_spectrum(noise).blocks
     assert entry("\ufeffBlock MASS\n 25 125.5\n", "MASS", 25) == 125.5

@@ -1,4 +1,4 @@
-"""Files of many generators, recorded or in their style, and the columns, scales and tables in them."""
+"""Files of many generators, recorded or written in their style, with their columns, scales and tables."""
 
 import csv
 import math
@@ -19,11 +19,11 @@ def spectrum(name):
 @pytest.mark.parametrize(
     ("name", "address", "value"),
     [
-        ("spheno_style", SlhaAddress("GAUGE", (1,)), 3.60986e-1),  # the last one, D exponent
-        ("spheno_style", SlhaAddress("GAUGE", (3,)), 1.09667),  # and a small d
+        ("spheno_style", SlhaAddress("GAUGE", (1,)), 3.60986e-1),  # the last of several, with the exponent D
+        ("spheno_style", SlhaAddress("GAUGE", (3,)), 1.09667),  # with the exponent d
         ("spheno_style", SlhaAddress("GAUGE", (1,), 91.1876), 3.57444e-1),
         ("spheno_style", SlhaAddress("GAUGE", (2,), 467.034), 6.46378e-1),
-        ("spheno_style", SlhaAddress("YU", (3, 3)), 8.88194e-101),  # no E at all
+        ("spheno_style", SlhaAddress("YU", (3, 3)), 8.88194e-101),  # an exponent without the letter E
         ("spheno_style", SlhaAddress("MASS", (1000025,)), -363.829),
         ("spheno_style", SlhaAddress("HIGGSBOUNDSINPUTHIGGSCOUPLINGSFERMIONS", (0, 3, 25, 5, 5), None, 1), 1.02),
         ("spheno_style", SlhaAddress("WIDTH", (25,)), 4.12e-3),
@@ -38,18 +38,18 @@ def spectrum(name):
         ("flexiblesusy_style", SlhaAddress("FOBS", (521, 4), None, 3), 0.225),
         ("flexiblesusy_style", SlhaAddress("FOBS", (531, 1, 0, 2, 13, -13), None, 3), 3.41e-9),
         ("flexiblesusy_style", SlhaAddress("FOBS", (531, 1, 0, 2, 11), None, 3), 7.9e-14),
-        ("susyhit_style", SlhaAddress("MASS", (25,)), 115.137179),  # a NUL byte within, tabs
-        ("susyhit_style", SlhaAddress("MASS", (1000037,)), -200.0),  # columns that touch
+        ("susyhit_style", SlhaAddress("MASS", (25,)), 115.137179),  # with a NUL byte and tabs
+        ("susyhit_style", SlhaAddress("MASS", (1000037,)), -200.0),  # the columns touch
         ("susyhit_style", SlhaAddress("NMIX", (1, 2)), -0.0531103553),
         ("susyhit_style", SlhaAddress("NMIX", (2, 1)), -0.0993),
         ("susyhit_style", SlhaAddress("HMIX", (1,), 464.23), 352.164861),  # HMIXQ=
         ("susyhit_style", SlhaAddress("BR", (1000023, (23, 1000022))), 2.95071995e-2),
         ("susyhit_style", SlhaAddress("BR", (1000023, (1000011, -1000013))), 2.66666667e-1),
         ("susyhit_style", SlhaAddress("BR", (1000023, (1000022, 11, -11))), 0.1),
-        ("susyhit_style", SlhaAddress("WIDTH", (25,)), 3.1e-3),  # the last line, without an end
+        ("susyhit_style", SlhaAddress("WIDTH", (25,)), 3.1e-3),  # the last line has no line end
     ],
 )
-def test_an_entry(name, address, value):
+def test_an_entry_of_each_file_is_read(name, address, value):
     assert spectrum(name).entry(address) == pytest.approx(value, rel=1e-12)
 
 
@@ -67,12 +67,12 @@ def test_an_entry(name, address, value):
         ("spheno_style", SlhaAddress("WIDTH1L", (6,)), "no DECAY1L of 6"),
     ],
 )
-def test_what_is_missing_is_named(name, address, words):
+def test_the_message_names_what_is_missing(name, address, words):
     with pytest.raises(EntryMissing, match=words):
         spectrum(name).entry(address)
 
 
-def test_texts_and_warnings():
+def test_texts_and_warnings_are_read():
     assert spectrum("spheno_style").text("spinfo", 1) == "SPheno"
     assert [text for number, text in spectrum("spheno_style").spinfo if number == 3] == [
         "Warning: the 2-loop part of the Higgs mass did not converge"
@@ -83,18 +83,18 @@ def test_texts_and_warnings():
 
 
 @pytest.mark.parametrize("word", ["1.0E+02", "1.0D+02", "1.0d2", "100", "+100.", "1.0+002"])
-def test_numbers_of_fortran(word):
+def test_numbers_of_fortran_are_read(word):
     assert to_float(word) == 100.0
 
 
 @pytest.mark.parametrize("word", ["", "D", "1.0-", "********", "1-9.9E-01", "abc", "1.0DD2"])
-def test_entries_that_are_not_numbers(word):
+def test_entries_that_are_not_numbers_are_named(word):
     with pytest.raises(ValueError, match="float"):
         to_float(word)
 
 
-def test_the_recorded_point_of_softsusy():
-    """The recorded spectrum has the masses of its row in the table of that scan."""
+def test_the_recorded_spectrum_of_softsusy_has_the_masses_of_the_table():
+    """The recorded spectrum has the masses in its row of the table of the same scan."""
     found = read_spectrum((DATA / "softsusy_ok.out.slha").read_text())
     with (DATA / "softsusy_cmssm.csv").open() as file:
         rows = [row for row in csv.DictReader(file) if row["mh"] and math.isclose(float(row["m0"]), found["MINPAR", 1])]

@@ -1,8 +1,7 @@
-"""Clients beside each other, and clients that want too much: memory, turns, room."""
+"""Several clients at once, and clients that ask for too much: memory, turns, and bounds."""
 
 import asyncio
 import queue
-from pathlib import Path
 
 import grpc
 import pytest
@@ -14,17 +13,13 @@ from evaluator.service import server as service
 from evaluator.service import stream as streams
 from lodescan.v1 import evaluation_pb2 as pb
 from tests.evaluator.calls import Stream, statuses
+from tests.evaluator.serving import resident
 
 
 def refused(server, request):
     with pytest.raises(grpc.RpcError) as caught:
         list(server.stub.Evaluate(iter([request]), timeout=60))
     return caught.value
-
-
-def resident(server):
-    """MiB of memory."""
-    return int(Path(f"/proc/{server.process.pid}/statm").read_text().split()[1]) * 4096 / 2**20
 
 
 NAMES = ["x", "pause"]
@@ -37,17 +32,17 @@ TOO_MUCH = {
 }
 
 
-def test_what_is_refused_is_forgotten_at_once_and_answered_in_short(slow):
-    """Without the help of the cyclic collector, which comes when it likes."""
+def test_a_refused_request_is_freed_at_once_and_gets_a_short_message(slow):
+    """The memory is freed even without Python's cyclic garbage collector."""
     server = slow(before="import gc; gc.disable()")
     for request in TOO_MUCH.values():
         refused(server, request)
-    before = resident(server)
+    before = resident(server.process.pid)
     for request in TOO_MUCH.values():
         for _ in range(60):
             details = refused(server, request).details()
             assert details.isprintable() and len(details) < 1200
-    assert resident(server) < before + 20
+    assert resident(server.process.pid) < before + 20
 
 
 def test_a_request_larger_than_any_batch_is_not_even_read(shared):
@@ -58,20 +53,22 @@ def test_a_request_larger_than_any_batch_is_not_even_read(shared):
     assert sum(len(response.results) for response in shared.stub.Evaluate(iter([largest]), timeout=60)) == 4096
 
 
-def test_streams_take_turns(gated):
+def test_points_of_two_streams_take_turns(gated):
     server = gated()
     first = Stream(server, [[1.0, 1], *[[1.0, 0]] * 150])
     assert server.began(1)
     second = Stream(server, [[2.0, 0]] * 11)
     second.send(cancel_point_ids=[10])
-    assert statuses(second.take(1)) == {10: "CANCELLED"}  # so the other ten wait, behind 150
+    assert statuses(second.take(1)) == {10: "CANCELLED"}  # so the other ten wait behind 150 points
     server.let_go(1)
     ours, theirs = (sorted(result.begun_at for result in stream.close().values()) for stream in (first, second))
     assert (len(ours), len(theirs)) == (151, 10)
-    assert sum(begun <= theirs[-1] for begun in ours) < 40  # ten and ten; in the order of arrival it would be 151
+    assert (
+        sum(begun <= theirs[-1] for begun in ours) < 40
+    )  # ten and ten; in the order of arrival the number would be 151
 
 
-def test_what_has_not_begun_is_returned_when_asked_for(gated):
+def test_waiting_points_are_returned_on_request(gated):
     server = gated()
     stream = Stream(server, [[1.0, 1], [2.0, 1], *[[3.0, 0]] * 3])
     assert server.began(1)
@@ -85,7 +82,7 @@ def test_what_has_not_begun_is_returned_when_asked_for(gated):
 
 
 class Holding:
-    """An executor that keeps what it is given until it is told to work."""
+    """An executor that keeps its points until the test tells it to work."""
 
     concurrency = 1
     longest_seconds = 0.0
@@ -118,13 +115,13 @@ class Holding:
 
 
 class Caller:
-    """As much of a call's context as the service asks for."""
+    """The part of a call's context that the service uses."""
 
     def peer(self):
         return "ipv4:127.0.0.1:1"
 
 
-def test_all_streams_together_have_one_bound_and_each_has_room(monkeypatch):
+def test_all_streams_share_one_bound_and_each_has_some_room(monkeypatch):
     monkeypatch.setattr(service, "MOST_UNANSWERED", 1000)
     executor = Holding()
     description = pb.DescribeResponse(parameters=[pb.Parameter(name="x")])
@@ -158,8 +155,8 @@ def test_all_streams_together_have_one_bound_and_each_has_room(monkeypatch):
     assert answered == [1000] * 10
 
 
-def test_what_was_signalled_before_a_wait_does_not_end_it(monkeypatch):
-    """Results would go one by one: as many messages as points."""
+def test_a_signal_given_before_a_wait_does_not_end_the_wait(monkeypatch):
+    """Otherwise each result would go in its own message."""
     monkeypatch.setattr(streams, "COALESCE", 60.0)
     executor = Holding()
     executor.concurrency = 3
@@ -177,7 +174,7 @@ def test_what_was_signalled_before_a_wait_does_not_end_it(monkeypatch):
         first = executor.jobs.pop()
         assert first.begin()
         waiting = asyncio.create_task(stream.wait(None))
-        first.finish(Outcome(Status.FAILED))  # the loop hears of it when the wait has begun
+        first.finish(Outcome(Status.FAILED))  # the event loop gets this after the wait has begun
         for _ in range(10):
             await asyncio.sleep(0)
         assert not waiting.done()
@@ -188,9 +185,9 @@ def test_what_was_signalled_before_a_wait_does_not_end_it(monkeypatch):
     assert len(asyncio.run(run())) == 4
 
 
-def test_streams_without_end_are_refused(slow):
+def test_too_many_streams_that_stay_open_are_refused(slow):
     server = slow(before="from evaluator.service import server as service; service.MOST_STREAMS = 3")
-    streams = [Stream(server, [[1.0, 0.0]]) for _ in range(3)]  # none of them is half-closed
+    streams = [Stream(server, [[1.0, 0.0]]) for _ in range(3)]  # all of them keep their side open
     for stream in streams:
         stream.take(1)
     error = refused(server, server.request([[1.0, 0.0]]))
@@ -203,7 +200,7 @@ def job(number, owner):
     return Job(number, [], 0.0, lambda _: None, owner)
 
 
-def test_owners_take_turns_each_in_its_order():
+def test_owners_take_turns_and_the_points_of_each_keep_their_order():
     waiting = JobQueue()
     for number in range(4):
         waiting.put(job(number, "a"))
@@ -225,7 +222,7 @@ def test_owners_take_turns_each_in_its_order():
         waiting.get_nowait()
 
 
-def test_what_an_owner_drops_is_forgotten():
+def test_points_that_an_owner_drops_are_forgotten():
     waiting = JobQueue()
     for number in range(3):
         waiting.put(job(number, "a"))

@@ -1,4 +1,4 @@
-"""Templates: what is filled in, and that all the rest stays as it is."""
+"""Templates are filled in, and everything else in them stays as it is."""
 
 import os
 import re
@@ -42,7 +42,7 @@ def test_values_are_filled_in(render):
 
 
 def test_numbers_have_the_format_that_all_programs_read(render):
-    # simsusy reads -1e4 as not given
+    # simsusy treats -1e4 as missing
     assert render("BLOCK X\n 1 A0\n 2 m0/1e9\n 3 2*21\n 4 int(m0)\n 5 True\n 6 1/3\n") == (
         "BLOCK X\n 1 -1.00000000E+04\n 2 1.00000000E-06\n 3 42\n 4 1000\n 5 1.00000000E+00\n 6 3.3333333333333331E-01\n"
     )
@@ -50,7 +50,7 @@ def test_numbers_have_the_format_that_all_programs_read(render):
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
 @settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-def test_a_program_reads_the_number_that_the_dataset_has(render, number):
+def test_a_program_reads_the_same_number_as_the_dataset_holds(render, number):
     names = {**NAMES, "n": number}
     text = render("BLOCK X Q= n # n\n 1 n\n", names=names, row=[*ROW[:3], number])
     words = [line.split("#")[0].split()[-1] for line in text.splitlines()]
@@ -58,13 +58,13 @@ def test_a_program_reads_the_number_that_the_dataset_has(render, number):
     assert all(re.fullmatch(r"-?\d\.\d{8}(\d{8})?E[+-]\d{2,3}", word) for word in words)
 
 
-def test_masses_that_are_close_stay_apart(render):
+def test_close_masses_stay_different(render):
     text = render("BLOCK X\n 1 m0\n 2 m0+n\n", {"X": {(3,): "1000.123456789012"}}, {**NAMES, "n": 1e-9})
     first, second, third = (float(line.split()[1]) for line in text.splitlines()[1:])
     assert (second - first, third) == (1000.0 + 1e-9 - 1000.0, 1000.123456789012)
 
 
-def test_tables_of_cross_sections(render):
+def test_tables_of_cross_sections_are_kept(render):
     text = (
         "XSECTION  {}  2212 2212 2 1000022 1000024 # 10-13 TeV\n"
         " 0  0  0  1.0  1.0  10042  {}  Prospino 2.1  # the first line\n 0 1 0 1.0 1.0 10042 3.1D-02 NLLfast 3.1\n"
@@ -75,7 +75,7 @@ def test_tables_of_cross_sections(render):
     assert render(filled) == filled
 
 
-def test_tables_of_decays(render):
+def test_tables_of_decays_are_kept(render):
     text = "DECAY1L 25 {} # h\n {} 2 5 -5 # b bbar\n {}\t3 24 -12 11\nBLOCK A\n 1 2\n"
     filled = text.format("1.00000000E+03", "5.00000000E-01", "1.00000000E+01")
     assert render(text.format("m0", "1-n", "tanb")) == filled
@@ -92,14 +92,14 @@ def test_bytes_that_are_not_text_pass_unchanged(tmp_path):
     assert (tmp_path / "out.slha").read_bytes() == wanted
 
 
-def test_a_template_in_utf_16(tmp_path):
+def test_a_template_in_utf_16_is_refused(tmp_path):
     (tmp_path / "in.slha").write_text("Block MINPAR\n 1 m0\n", encoding="utf-16")
     with pytest.raises(ConfigurationError, match=r"line 1 has a zero byte, as files in UTF-16 have; save it as plain"):
         Template(tmp_path / "in.slha", NAMES, variables=len(ROW), where="scan.yaml, line 7")
 
 
-def test_a_template_that_is_not_a_file(tmp_path):
-    os.mkfifo(tmp_path / "in.slha")  # nobody writes into it
+def test_a_template_that_is_not_a_file_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "in.slha")  # nobody writes into this pipe
     with pytest.raises(ConfigurationError, match="is a named pipe, not a file"):
         Template(tmp_path / "in.slha", NAMES, variables=len(ROW), where="scan.yaml, line 7")
 
@@ -111,11 +111,11 @@ def test_quoted_texts_lose_their_quotes(render):
     )
 
 
-def test_decay_widths(render):
+def test_decay_widths_are_filled_in(render):
     assert render("DECAY 25 m0*4e-6 # h\n 0.5 2 5 -5\n") == "DECAY 25 4.00000000E-03 # h\n 0.5 2 5 -5\n"
 
 
-def test_blocks_override_add_and_begin(render):
+def test_blocks_of_the_scan_file_override_entries_add_entries_and_add_blocks(render):
     blocks = {
         "MINPAR": {(1,): "m0*2", (3,): "-1e4", (9,): "7", (4,): "'text'"},
         "NMIX": {(1, 2): "n"},
@@ -161,25 +161,25 @@ def test_a_scale_may_be_an_expression(render):
         ("DECAY 25 1.0\n mo 2 5 -5", ["in.slha, line 4: ", "'mo'"]),
     ],
 )
-def test_misspelt_values_are_errors(render, line, words):
+def test_misspelt_values_are_refused(render, line, words):
     with pytest.raises(ConfigurationError) as caught:
         render(f"# top\nBLOCK A\n{line}\n")
     for word in words:
         assert word in str(caught.value)
 
 
-def test_a_misspelt_override_is_an_error(render):
+def test_a_misspelt_override_is_refused(render):
     with pytest.raises(ConfigurationError, match=r"blocks.*'mo'"):
         render("BLOCK A\n 1 2\n", {"B": {(1,): "mo"}})
 
 
-def test_a_template_that_is_not_there(tmp_path):
+def test_a_missing_template_is_named(tmp_path):
     with pytest.raises(ConfigurationError, match=r"scan\.yaml, line 7: the template .*none\.slha cannot be read"):
         Template(tmp_path / "none.slha", [], variables=0, where="scan.yaml, line 7")
 
 
 @pytest.mark.parametrize("text", ["1/(m0-1000)", "sqrt(A0)", "exp(m0)"])
-def test_no_program_is_given_a_nan(render, text):
+def test_a_nan_is_never_written_into_an_input(render, text):
     with pytest.raises(InvalidPoint, match="no finite value"):
         render(f"BLOCK A\n 1 {text}\n")
 
@@ -205,7 +205,7 @@ def test_a_comment_begins_outside_of_quotes(render, line, written):
 
 
 @pytest.mark.parametrize("line", [" 1 'a' 'b'", " 1 'it''s'", " 1 some 'text'"])
-def test_what_stands_before_a_quoted_text_must_be_an_index(render, line):
+def test_only_an_index_may_stand_before_a_quoted_text(render, line):
     with pytest.raises(ConfigurationError, match=r"line 2: .* is neither an index nor the value"):
         render(f"BLOCK A\n{line}\n")
 
@@ -218,15 +218,15 @@ def test_what_stands_before_a_quoted_text_must_be_an_index(render, line):
         ("BLOCK HMIX Q= 2 * m0 # GeV\n", "line 1: an expression must have no blanks"),
     ],
 )
-def test_a_value_that_may_mean_two_things_is_refused(render, text, words):
+def test_an_ambiguous_value_is_refused(render, text, words):
     with pytest.raises(ConfigurationError, match=re.escape(words)):
         render(text)
 
 
-def test_words_behind_a_scale_stay(render):
+def test_words_behind_a_scale_are_kept(render):
     assert render("Block HMIX Q= m0 (SUSY scale)\n") == "Block HMIX Q= 1.00000000E+03 (SUSY scale)\n"
 
 
-def test_a_number_of_the_scan_file_that_no_double_holds_is_refused(render):
+def test_a_number_that_does_not_fit_into_a_double_is_refused(render):
     with pytest.raises(ConfigurationError, match="1e400 is larger than any number"):
         render("BLOCK X\n 1 5\n", {"X": {(1,): "1e400"}})

@@ -1,4 +1,6 @@
-"""What check and point say of the usual mistakes: no number, another unit, a value outside, a name that cannot be."""
+"""Messages of check and point about usual mistakes: results that are not numbers, other units, values outside, wrong
+names.
+"""
 
 import os
 import subprocess
@@ -51,7 +53,7 @@ def scan(tmp_path):
         ("fine", 0, "the file and its codes work", ""),
     ],
 )
-def test_check_of_a_value_that_is_not_a_number_or_at_the_cap(scan, capfd, function, code, out, err):
+def test_check_warns_of_a_value_that_is_not_a_number_and_of_a_loss_at_its_cap(scan, capfd, function, code, out, err):
     assert check(scan(function)) == code
     said = capfd.readouterr()
     assert out in said.out and err in said.err
@@ -60,7 +62,7 @@ def test_check_of_a_value_that_is_not_a_number_or_at_the_cap(scan, capfd, functi
 
 
 @pytest.mark.parametrize("function", ["none", "text"])
-def test_a_fault_is_said_once_and_without_empty_tables(scan, capfd, function):
+def test_a_fault_is_told_once_and_without_empty_tables(scan, capfd, function):
     assert check(scan(function)) == 2
     said = capfd.readouterr()
     told, next_step = said.err.splitlines()
@@ -80,18 +82,18 @@ def test_a_fault_is_said_once_and_without_empty_tables(scan, capfd, function):
         ("x: [0, 3]", "x=1D+00", None),
     ],
 )
-def test_a_point_outside(scan, capfd, variables, value, words):
+def test_point_says_which_values_are_outside_their_ranges(scan, capfd, variables, value, words):
     assert point(scan("fine", variables), [value], None) == 0
     out = capfd.readouterr().out
     assert f"note: {words}; a scan never has this value" in out if words else "note:" not in out
 
 
-def test_a_fault_of_the_files_own_observables_names_them(scan, capfd):
+def test_a_fault_in_an_observable_of_the_file_names_it(scan, capfd):
     assert check(scan("fine", more="observables: {z: {slha: [MASS, 25], mean: 1, sigma: 1}}\n")) == 2
     assert "line 8: the file's own observables: " in capfd.readouterr().err
 
 
-def test_two_code_points_that_look_alike_are_one_name(scan, capfd):
+def test_two_spellings_of_a_letter_in_unicode_are_one_name(scan, capfd):
     made = scan("names", "\u00b5: [0, 3]", "\u03bc2: {mean: 3, sigma: 2}", "derived_variables: {d: 2*\u00b5}\n")
     assert [variable.name for variable in made.variables] == ["\u03bc"]
     assert point(made, ["\u00b5=2"], None) == 0
@@ -112,14 +114,14 @@ def test_two_code_points_that_look_alike_are_one_name(scan, capfd):
         ("x", "''", "it is empty"),
     ],
 )
-def test_why_an_expression_is_refused(scan, name, text, words):
+def test_the_message_says_why_an_expression_is_refused(scan, name, text, words):
     with pytest.raises(ValueError, match="line 8: ") as error:
         scan("fine", f"{name}: [0, 3]", more=f"derived_variables: {{d: {text}, late: 3}}\n")
     assert words in str(error.value)
 
 
 @pytest.mark.parametrize("name", ["lambda", "x^2"])
-def test_a_name_that_expressions_cannot_hold_is_one_all_the_same(scan, name):
+def test_a_name_that_cannot_be_used_in_expressions_is_allowed(scan, name):
     assert Chain(scan("fine", f"{name}: [0, 3]", more="derived_variables: {d: '2*VARIABLE[0]'}\n"))
 
 
@@ -134,7 +136,7 @@ def test_a_template_that_never_ends_is_refused(tmp_path):
         Chain(read_scan_file(path))
 
 
-def test_in_the_other_side_s_environment_the_command_says_where_it_belongs(tmp_path):
+def test_in_the_environment_of_the_other_side_the_command_says_where_it_belongs(tmp_path):
     path = tmp_path / "scan.yaml"
     path.write_text("variables: {x: [0, 1]}\ncodes: {c: {function: 'm:f', observables: {y: {mean: 1, sigma: 1}}}}\n")
     blocked = (
@@ -147,7 +149,7 @@ def test_in_the_other_side_s_environment_the_command_says_where_it_belongs(tmp_p
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_the_faults_of_all_codes_are_said_together(tmp_path):
+def test_the_faults_of_all_codes_are_told_together(tmp_path):
     path = tmp_path / "scan.yaml"
     path.write_text(
         "variables: {x: [0, 1]}\ncodes:\n  a:\n    command: ./no-program-a\n    input_file: in.slha\n"
@@ -163,14 +165,14 @@ def test_the_faults_of_all_codes_are_said_together(tmp_path):
     ("text", "value"),
     [("round(12345, -10**9)", 0.0), ("round(-10**9, 10**9)", -1e9), ("round(2.5)", 2), ("round(1.234, 2)", 1.23)],
 )
-def test_rounding_takes_no_time(text, value):
+def test_rounding_of_huge_numbers_takes_no_time(text, value):
     start = time.process_time()
     found = Expression(text, [], "here", 0)({}, [])
     assert found == value and type(found) is type(value)
     assert time.process_time() - start < 1
 
 
-def test_a_file_without_observables_only_keeps_spectra(tmp_path, capfd):
+def test_a_file_without_observables_may_keep_spectra(tmp_path, capfd):
     (tmp_path / "in.slha").write_text("BLOCK MASS\n 25 x\n")
     path = tmp_path / "scan.yaml"
     path.write_text(

@@ -1,4 +1,4 @@
-"""Worker processes: what a code does to its process costs that point, and nothing else."""
+"""Worker processes: what a code does to its process costs only that point."""
 
 import os
 import shutil
@@ -27,7 +27,7 @@ def impatient(lasting):
 
 
 def misbehaving(lasting, timeout):
-    """One evaluator for all that codes do to their process."""
+    """One evaluator for all misbehaving codes."""
 
     def write(folder):
         shutil.copy(DATA / "codes.py", folder)
@@ -69,7 +69,7 @@ def row(x, mode=0, seconds=0.0):
         (24, "FAILED", "exit code 4"),
     ],
 )
-def test_it_costs_that_point_only(impatient, patient, mode, status, message):
+def test_a_misbehaving_code_costs_only_its_point(impatient, patient, mode, status, message):
     server = impatient if status == "TIMED_OUT" else patient
     results = server.evaluate([row(1), row(2, mode), row(3), row(-4, 1)])
     names = [pb.Status.Name(result.status).removeprefix("STATUS_") for result in results]
@@ -77,14 +77,14 @@ def test_it_costs_that_point_only(impatient, patient, mode, status, message):
     assert [results[n].observables[0] for n in (0, 2, 3)] == [1.0, 9.0, 16.0]
     assert message in results[1].message
     assert results[1].failed_code == ("" if status == "OK" else "toy")
-    # what the point started and wrote is gone while the evaluator lives on
+    # the processes and files of the point are gone while the evaluator goes on
     assert wait_until(lambda: len(alive(server.tag)) == server.processes)
     (root,) = server.scratch()
     assert wait_until(lambda: not list(root.glob("point-*")))
     assert all(path.stat().st_size < 10_000 for path in root.iterdir())
 
 
-def test_a_hundred_quick_points_with_crashes_among_them(python_scan, evaluator):
+def test_crashes_among_a_hundred_quick_points_cost_only_themselves(python_scan, evaluator):
     server = evaluator(python_scan("misbehave", VARIABLES, "timeout: 5"), workers=2)
     bad = {7: 8, 31: 9, 32: 21, 90: 15}
     names = server.statuses([row(1.0, bad.get(n, 0)) for n in range(100)])
@@ -92,7 +92,7 @@ def test_a_hundred_quick_points_with_crashes_among_them(python_scan, evaluator):
     assert names.count("OK") == 96
 
 
-def test_a_flood_from_a_program(program_scan, evaluator):
+def test_a_flood_of_output_from_a_program_does_no_harm(program_scan, evaluator):
     server = evaluator(program_scan("flood.sh"))
     (root,) = server.scratch()
     for result in server.evaluate([[1], [2], [3]]):
@@ -108,7 +108,7 @@ def test_programs_that_hang_or_leave_a_daemon_are_ended_with_their_descendants(p
     assert wait_until(lambda: not server.programs("sleep"))
 
 
-def test_the_code_that_took_the_process_down_is_named(scan_file, evaluator):
+def test_the_code_that_crashed_the_process_is_named(scan_file, evaluator):
     scan = scan_file(
         "variables: {x: [0, 9], mode: [0, 30]}\ncodes:\n"
         "  first:\n    function: codes:square\n    observables: {z: {function: x, mean: 0, sigma: 1}}\n"
@@ -117,13 +117,13 @@ def test_the_code_that_took_the_process_down_is_named(scan_file, evaluator):
     server = evaluator(scan, workers=1)
     start = time.monotonic()
     results = server.evaluate([[1, 8], [1, 12], [1, 0]])
-    # the first code has ten minutes, the second a second and a half
+    # the first code may take ten minutes, the second one 1.5 s
     assert time.monotonic() - start < 15
     assert [result.failed_code for result in results] == ["second", "second", ""]
     assert [result.status for result in results] == [pb.STATUS_FAILED, pb.STATUS_TIMED_OUT, pb.STATUS_OK]
 
 
-def test_a_worker_killed_while_it_works(gated):
+def test_a_worker_killed_while_it_works_costs_only_its_point(gated):
     server = gated(workers=2)
     stream = Stream(server, [[1, 1], [2, 0], [3, 0]])
     assert statuses(stream.take(2)) == {1: "OK", 2: "OK"} and server.began(1)
@@ -136,7 +136,7 @@ def test_a_worker_killed_while_it_works(gated):
     assert server.statuses([[1, 0]] * 4) == ["OK"] * 4
 
 
-def test_a_worker_killed_while_its_program_runs(program_scan, evaluator):
+def test_a_worker_killed_while_its_program_runs_costs_only_its_point(program_scan, evaluator):
     server = evaluator(program_scan("spheno.sh", settings="timeout: 60"), workers=1)
     calls = server.stub.Evaluate(iter([server.request([[4.0], [1.0]])]), timeout=60)
     assert wait_until(lambda: len(server.programs("sleep")) >= SLEEPS)
@@ -153,7 +153,7 @@ def test_idle_workers_killed_lose_nothing(gated):
     server = gated(workers=2)
     for n in range(5):
         stream = Stream(server, [[n + 0.25, 1], [n + 0.5, 1]])
-        assert server.began(n + 0.25) and server.began(n + 0.5)  # so both workers are there
+        assert server.began(n + 0.25) and server.began(n + 0.5)  # then both workers exist
         server.let_go(n + 0.25)
         server.let_go(n + 0.5)
         assert statuses(stream.close()) == {0: "OK", 1: "OK"}
@@ -197,7 +197,7 @@ def _parent(pid):
         return int(file.read().rpartition(")")[2].split()[1])
 
 
-def test_sigterm_to_a_worker_is_not_its_end(python_scan, evaluator):
+def test_sigterm_does_not_end_a_worker(python_scan, evaluator):
     server = evaluator(python_scan("slow_square", VARIABLES, "timeout: 60"), workers=1)
     assert server.statuses([row(1)]) == ["OK"]
     before = server.workers()
@@ -208,7 +208,7 @@ def test_sigterm_to_a_worker_is_not_its_end(python_scan, evaluator):
     assert server.workers() == before
 
 
-def test_without_workers(python_scan, evaluator):
+def test_without_workers_functions_run_in_the_evaluator(python_scan, evaluator):
     server = evaluator(python_scan("misbehave", VARIABLES), workers=0)
     assert server.statuses([row(1), row(2, 3), row(3, 4), row(4, 5), row(5, 15), row(5)]) == [
         "OK",
@@ -232,7 +232,7 @@ def test_a_function_that_hangs_without_workers_does_not_keep_the_evaluator(pytho
     call.cancel()
 
 
-def test_programs_without_workers(program_scan, evaluator):
+def test_programs_run_without_workers(program_scan, evaluator):
     server = evaluator(program_scan("spheno.sh", settings="timeout: 2.5"), workers=0)
     assert server.statuses([[1], [4], [9], [2]]) == ["OK", "TIMED_OUT", "OK", "INVALID"]
     assert wait_until(lambda: not server.programs("sleep"))
@@ -273,7 +273,7 @@ def test_nothing_is_left_of_an_evaluator_that_is_ended(program_scan, evaluator, 
     calls.cancel()
 
 
-def test_a_broken_stream_kills_its_programs_and_no_others(program_scan, evaluator):
+def test_a_broken_stream_kills_only_its_own_programs(program_scan, evaluator):
     server = evaluator(program_scan("spheno.sh", settings="timeout: 100"), workers=2)
     first = server.stub.Evaluate(iter([server.request([[4]])]), timeout=60)
     assert wait_until(lambda: len(server.programs("sleep")) == SLEEPS)
@@ -287,7 +287,7 @@ def test_a_broken_stream_kills_its_programs_and_no_others(program_scan, evaluato
     assert wait_until(lambda: not server.programs("sleep"))
 
 
-def test_cancelled_points_that_wait_never_run(gated):
+def test_cancelled_waiting_points_never_run(gated):
     server = gated()
     stream = Stream(server, [[x, 1] for x in range(-5, 5)])
     assert server.began(-5)
@@ -296,14 +296,14 @@ def test_cancelled_points_that_wait_never_run(gated):
     assert [path.name for path in server.folder.glob("began-*")] == ["began--5"]
 
 
-def test_cancelled_points_of_a_group_that_was_broken_up_never_run(python_scan, evaluator):
+def test_cancelled_points_of_a_group_that_was_split_never_run(python_scan, evaluator):
     server = evaluator(python_scan("misbehave", VARIABLES, "timeout: 100"), workers=1)
-    assert server.statuses([row(1)] * 200) == ["OK"] * 200  # so quick that points go to the worker in groups
+    assert server.statuses([row(1)] * 200) == ["OK"] * 200  # points this quick go to the worker in groups
     call = server.stub.Evaluate(iter([server.request([row(1)] * 20 + [row(1, 8)] + [row(1, 10)] * 20)]), timeout=60)
     found = []
     for response in call:
         found += [pb.Status.Name(result.status) for result in response.results]
-        if len(found) == 21:  # the worker has died of one, and hangs in the next
+        if len(found) == 21:  # one point has crashed the worker, and the next one hangs
             call.cancel()
             break
     assert sorted(found) == ["STATUS_FAILED"] + ["STATUS_OK"] * 20

@@ -22,7 +22,7 @@ Resource = dict[str, Any]
 
 @cache
 def render(overlay: str, *components: str, settings: tuple[str, ...] = ()) -> list[Resource]:
-    """What `kubectl apply -k` would send, of a folder as a user writes it; `settings` are those of the base."""
+    """What `kubectl apply -k` would send for a folder that a user has written; `settings` replace those of the base."""
     if shutil.which("kubectl") is None:
         pytest.fail("there is no kubectl: install it (https://kubernetes.io/docs/tasks/tools)", pytrace=False)
     with tempfile.TemporaryDirectory() as folder:
@@ -57,7 +57,7 @@ def containers(job: Resource) -> Iterator[Resource]:
 
 
 def container(resources: list[Resource], name: str) -> Resource:
-    """The one container of that name, in whichever Job it is."""
+    """The only container of that name, in any Job."""
     [found] = [one for job in jobs(resources) for one in containers(job) if one["name"] == name]
     return found
 

@@ -1,4 +1,4 @@
-"""Every overlay with every choice of components, against the schemas of Kubernetes; what goes together in them."""
+"""Every overlay with every choice of components follows the schemas of Kubernetes, and its resources fit together."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CHOICES = [
     choice
     for number in range(len(COMPONENTS) + 1)
     for choice in itertools.combinations(COMPONENTS, number)
-    if not {"tls", "tls-cert-manager"} <= {*choice}  # the second one contains the first
+    if not {"tls", "tls-cert-manager"} <= {*choice}  # the second component contains the first
 ]
 
 every = pytest.mark.parametrize("choice", CHOICES, ids="+".join)
@@ -65,8 +65,10 @@ def test_a_misspelt_field_is_a_fault() -> None:
 
 @everywhere
 @every
-def test_what_a_pod_mounts_is_there_and_nobody_gains_rights(overlay: str, choice: tuple[str, ...]) -> None:
-    for job in jobs(render(overlay, *choice)):
+def test_every_mount_of_a_pod_exists_and_no_container_can_gain_rights(overlay: str, choice: tuple[str, ...]) -> None:
+    rendered = jobs(render(overlay, *choice))
+    assert rendered
+    for job in rendered:
         pod = job["spec"]["template"]["spec"]
         volumes = [volume["name"] for volume in pod["volumes"]]
         mounted = [mount["name"] for one in containers(job) for mount in one["volumeMounts"]]
@@ -79,13 +81,15 @@ def test_what_a_pod_mounts_is_there_and_nobody_gains_rights(overlay: str, choice
 
 
 @everywhere
-def test_no_two_proposers_write_at_a_time(overlay: str) -> None:
-    for job in jobs(render(overlay)):
+def test_two_proposers_never_write_at_the_same_time(overlay: str) -> None:
+    rendered = jobs(render(overlay))
+    assert rendered
+    for job in rendered:
         assert job["spec"]["podReplacementPolicy"] == "Failed"
         assert job["spec"]["template"]["spec"]["restartPolicy"] == "Never"
 
 
-def test_the_pool_is_two_jobs_and_a_name_with_all_addresses() -> None:
+def test_the_pool_is_two_jobs_and_one_name_for_all_addresses() -> None:
     resources = render("overlays/pool")
     assert [job["metadata"]["name"] for job in jobs(resources)] == ["evaluators", "proposer"]
     service, evaluators = find(resources, "Service", "evaluators"), find(resources, "Job", "evaluators")
@@ -96,7 +100,7 @@ def test_the_pool_is_two_jobs_and_a_name_with_all_addresses() -> None:
     assert (port["port"], port["targetPort"]) == (50051, "grpc")
 
 
-def test_evaluators_are_a_work_queue_that_a_drained_one_does_not_end() -> None:
+def test_a_drained_evaluator_does_not_end_the_work_queue() -> None:
     resources = render("overlays/pool")
     spec = find(resources, "Job", "evaluators")["spec"]
     assert spec["parallelism"] > 1 and "completions" not in spec
@@ -109,12 +113,14 @@ def test_evaluators_are_a_work_queue_that_a_drained_one_does_not_end() -> None:
     assert pod["terminationGracePeriodSeconds"] >= float(option(evaluator, "--grace")) + 5
 
 
-def test_evaluators_end_at_some_time_though_no_proposer_tells_them() -> None:
-    """Those that stay alone end with a code that has them replaced, so only the Job's own deadline ends it."""
+def test_evaluators_end_after_some_time_even_without_a_proposer() -> None:
+    """An evaluator without a proposer ends with an exit code for which Kubernetes replaces it, so only the Job's
+    deadline ends the Job.
+    """
     resources = render("overlays/pool")
     seconds = find(resources, "Job", "evaluators")["spec"]["activeDeadlineSeconds"]
     lifetime = option(container(resources, "evaluator"), "--lifetime")
-    assert seconds > 10 * 3600 * float(lifetime.removesuffix("h"))  # it cuts no scan short that takes days
+    assert seconds > 10 * 3600 * float(lifetime.removesuffix("h"))  # a scan that takes days is not cut short
     assert "activeDeadlineSeconds" not in find(resources, "Job", "proposer")["spec"]  # a scan has max_hours
     documented = (KUBERNETES.parent / "docs" / "kubernetes.md").read_text()
     assert f"`activeDeadlineSeconds: {seconds}`" in documented
@@ -132,7 +138,7 @@ def test_only_the_proposer_reaches_the_evaluators() -> None:
         assert policy["podSelector"]["matchLabels"].items() <= labels.items()
 
 
-def test_each_seed_has_a_folder_of_its_own_and_fails_alone() -> None:
+def test_each_seed_has_its_own_folder_and_fails_alone() -> None:
     resources = render("overlays/seeds")
     [job] = jobs(resources)
     assert job["spec"]["completionMode"] == "Indexed" and job["spec"]["completions"] > 1
@@ -145,7 +151,7 @@ def test_each_seed_has_a_folder_of_its_own_and_fails_alone() -> None:
     assert claim["spec"]["accessModes"] == ["ReadWriteMany"]
 
 
-def test_each_file_is_scanned_by_a_pair_of_its_own() -> None:
+def test_each_scan_file_has_its_own_pair() -> None:
     resources = render("overlays/files")
     sides = [container(resources, name) for name in ("evaluator", "proposer")]
     assert [side["args"][1] for side in sides] == ["/scan/$(JOB_COMPLETION_INDEX).yaml"] * 2
@@ -153,7 +159,7 @@ def test_each_file_is_scanned_by_a_pair_of_its_own() -> None:
 
 
 @everywhere
-def test_another_scan_file_is_named_once(overlay: str) -> None:
+def test_another_scan_file_has_to_be_named_only_once(overlay: str) -> None:
     resources = render(overlay, settings=("SCAN=toy3d.yaml",))
     assert find(resources, "ConfigMap", "lodescan-settings")["data"] == {"SCAN": "toy3d.yaml", "RUN": "simsusy_stau"}
 
@@ -164,7 +170,7 @@ def client_files(container: Resource) -> dict[str, Any]:
 
 @everywhere
 @pytest.mark.parametrize("component", ["tls", "tls-cert-manager"])
-def test_tls_is_on_on_both_sides_and_the_probe_speaks_it(overlay: str, component: str) -> None:
+def test_both_sides_and_the_probe_use_tls(overlay: str, component: str) -> None:
     resources = render(overlay, component)
     evaluator, proposer = container(resources, "evaluator"), container(resources, "proposer")
     for side in (evaluator, proposer):
@@ -175,7 +181,7 @@ def test_tls_is_on_on_both_sides_and_the_probe_speaks_it(overlay: str, component
         words = evaluator[probe]["exec"]["command"]
         assert words[:3] == ["lodescan-evaluator", "healthy", "localhost:50051"]
         assert words[3:] == [f"{name}={path}" for name, path in client_files(evaluator).items()]
-        assert evaluator[probe]["timeoutSeconds"] >= 10  # a Python starts
+        assert evaluator[probe]["timeoutSeconds"] >= 10  # the probe starts Python
         assert "grpc" not in evaluator[probe]
     names = {
         volume["name"]: volume["secret"]
@@ -190,7 +196,7 @@ def test_tls_is_on_on_both_sides_and_the_probe_speaks_it(overlay: str, component
     assert {secret["defaultMode"] for secret in names.values()} == {0o440}
 
 
-def test_cert_manager_makes_the_secrets_that_are_mounted_under_the_names_that_are_read() -> None:
+def test_cert_manager_makes_the_secrets_that_the_pods_mount() -> None:
     resources = render("overlays/pool", "tls-cert-manager")
     made = {
         resource["spec"]["secretName"]: resource["spec"] for resource in resources if resource["kind"] == "Certificate"
@@ -208,7 +214,7 @@ def test_cert_manager_makes_the_secrets_that_are_mounted_under_the_names_that_ar
 
 @everywhere
 @pytest.mark.parametrize("more", [(), ("tls",)], ids="+".join)
-def test_prometheus_finds_both_sides_and_reaches_nothing_else(overlay: str, more: tuple[str, ...]) -> None:
+def test_prometheus_reaches_both_sides_and_nothing_else(overlay: str, more: tuple[str, ...]) -> None:
     resources = render(overlay, "metrics", *more)
     ports = {}
     for side in ("proposer", "evaluator"):
@@ -218,7 +224,7 @@ def test_prometheus_finds_both_sides_and_reaches_nothing_else(overlay: str, more
         ports[name] = port
     monitor = find(resources, "PodMonitor", "lodescan")["spec"]
     assert [endpoint["port"] for endpoint in monitor["podMetricsEndpoints"]] == list(ports)
-    assert len({*ports.values()}) == 2  # both may be in one pod
+    assert len({*ports.values()}) == 2  # both sides may be in one pod
     policy = find(resources, "NetworkPolicy", "lodescan-metrics")["spec"]
     assert [entry["port"] for entry in policy["ingress"][0]["ports"]] == list(ports.values())
     for job in jobs(resources):
@@ -227,7 +233,7 @@ def test_prometheus_finds_both_sides_and_reaches_nothing_else(overlay: str, more
         assert monitor["selector"]["matchLabels"].items() <= labels.items()
 
 
-def test_the_dashboard_is_where_grafana_looks() -> None:
+def test_grafana_finds_the_dashboard() -> None:
     dashboard = find(render("base", "metrics"), "ConfigMap", "lodescan-dashboard")
     assert dashboard["metadata"]["labels"] == {"grafana_dashboard": "1"}
     panels = json.loads(dashboard["data"]["lodescan.json"])["panels"]

@@ -1,11 +1,11 @@
-"""Helpers: scan files, evaluators and proposers as real processes, runs read back.
-
-The proposer runs in this environment, evaluators in theirs. Everything listens on loopback.
+"""Scan files, evaluators and proposers as real processes, and runs that are read back. The proposer runs in this
+environment, evaluators in theirs. Everything listens on loopback.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import textwrap
@@ -21,7 +21,7 @@ from proposer.__main__ import main
 from proposer.run.dataset import Dataset
 from proposer.types import Status
 from tests.evaluator.serving import ServeProcess
-from tests.pair.processes import ROOT, START, MakeScanProcess, ProposerProcess, quickly
+from tests.pair.processes import ROOT, START, LoggedProcess, MakeScanProcess, ProposerProcess, quickly
 from tests.proposer.conftest import quick
 
 __all__ = ["quick"]  # a fixture
@@ -76,7 +76,7 @@ def observables(point):
 
 @dataclass
 class ScanFolder:
-    """A scan file with its physics beside it; the physics logs every point that it begins."""
+    """A scan file with its physics beside it. The physics logs every point that it begins."""
 
     folder: Path
     values: dict[str, Any] = field(default_factory=dict)
@@ -100,7 +100,7 @@ class ScanFolder:
         (self.folder / "physics.py").write_text(PHYSICS.replace("BODY", indented))
 
     def write(self, **changes: Any) -> Path:
-        """Writes the scan file anew with some values changed."""
+        """Writes the scan file again with some values changed."""
         defaults = {
             "points": 100_000,
             "setup": "  seed: 1",
@@ -122,14 +122,18 @@ class ScanFolder:
         return self.file
 
     def replace(self, old: str, new: str) -> Path:
-        """Changes a piece of the scan file that is there once."""
+        """Replaces a piece of the scan file, which must be there exactly once."""
         text = self.file.read_text()
         assert text.count(old) == 1, old
         self.file.write_text(text.replace(old, new))
         return self.file
 
+    def until_begun(self, points: int, scan: LoggedProcess) -> None:
+        """Waits until the physics has begun so many points; the process of the scan must not end before."""
+        scan.runs_until(lambda: len(self.evaluated()) >= points)
+
     def evaluated(self) -> list[tuple[float, ...]]:
-        """The points that the physics began, in order, those begun twice included."""
+        """The points that the physics has begun, in order; a point that began twice is there twice."""
         if not self.log.exists():
             return []
         return [tuple(float(word) for word in line.split()) for line in self.log.read_text().splitlines()]
@@ -144,7 +148,7 @@ def make_scan(tmp_path: Path) -> Callable[..., ScanFolder]:
 
 
 class EvaluatorProcess(ServeProcess):
-    """An evaluator of its own environment, in the background."""
+    """An evaluator in its own environment, in the background."""
 
     def __init__(
         self, file: Path, where: Path, *, workers: int = 2, environment: str = "evaluator", before: str = ""
@@ -184,7 +188,7 @@ def start_evaluator(tmp_path: Path) -> Iterator[Callable[..., EvaluatorProcess]]
 
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ScanFolder, EvaluatorProcess]]:
-    """A scan of quick points and its evaluator; tests that use it change neither."""
+    """A scan of quick points and its evaluator. No test may change them."""
     folder = tmp_path_factory.mktemp("shared")
     scan = ScanFolder(folder / "scan")
     evaluator = EvaluatorProcess(scan.file, folder / "evaluator")
@@ -194,11 +198,16 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ScanFolde
 
 @dataclass(frozen=True)
 class Said:
-    """What a command gave back."""
+    """The exit code and the output of a command."""
 
     code: int
     out: str
     err: str
+
+
+def json_lines(text: str) -> list[dict[str, Any]]:
+    """The objects of a text in which each line is one."""
+    return [json.loads(line) for line in text.splitlines()]
 
 
 @pytest.fixture
@@ -231,25 +240,34 @@ def start_proposer(tmp_path: Path) -> Iterator[Callable[..., ProposerProcess]]:
             process.kill()
 
 
-@pytest.fixture
-def lodescan(capfd: pytest.CaptureFixture[str]) -> Iterator[Callable[..., Said]]:
-    """Runs a command in this process, which has imported torch already."""
+@contextlib.contextmanager
+def torch_as_before() -> Iterator[None]:
+    """For commands in this process, which has imported torch already."""
     import torch
 
     threads = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        torch.use_deterministic_algorithms(False)
+
+
+@pytest.fixture
+def lodescan(capfd: pytest.CaptureFixture[str]) -> Iterator[Callable[..., Said]]:
+    """Runs a command in this process."""
 
     def run(*arguments: object) -> Said:
         capfd.readouterr()
         try:
             code = main(quickly(*arguments))
-        except SystemExit as error:  # argparse
+        except SystemExit as error:  # argparse exits
             code = int(error.code or 0)
         out, err = capfd.readouterr()
         return Said(code, out, err)
 
-    yield run
-    torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(False)
+    with torch_as_before():
+        yield run
 
 
 @dataclass(frozen=True)
@@ -268,13 +286,13 @@ class Points:
     message: list[str]
 
     def history(self) -> list[tuple[object, ...]]:
-        """What must be the same in two runs of one seed."""
+        """The rows that must be equal in two runs with the same seed."""
         nll = [None if value != value else value for value in self.nll]
         return list(zip(self.ids, self.batches, self.origins, self.params, self.status, nll, strict=True))
 
 
 def read_run(folder: Path, observables: int = 1) -> Points:
-    """Reads a run's dataset, also while a proposer writes it."""
+    """Reads the dataset of a run, even while a proposer writes it."""
     with Dataset(folder, read_only=True) as dataset:
         parts = list(dataset.results())
     joined: dict[str, Any] = {name: [] for name in Points.__dataclass_fields__}
@@ -298,9 +316,8 @@ def meta(folder: Path) -> dict[str, Any]:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Every file below a folder and what is in it, to see that nothing was changed.
-
-    Without what SQLite makes to read a file: shared memory, and a log that is empty.
+    """The content of every file below a folder, to check that nothing changes. Files that SQLite makes for reading are
+    left out: its shared memory, and an empty log.
     """
     files = {path.relative_to(folder): path for path in sorted(folder.rglob("*")) if path.is_file()}
     read = {str(name): path.read_bytes() for name, path in files.items() if not name.name.endswith("-shm")}

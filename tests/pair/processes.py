@@ -1,4 +1,4 @@
-"""Commands as processes of their own: `lodescan`, and `make scan` with all that comes from it."""
+"""Commands as processes: `lodescan`, and `make scan` with all processes that it starts."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import os
 import subprocess
 import sys
 import threading
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tests.evaluator.harness import TAG, alive
+from tests.evaluator.serving import wait_until
 
 ROOT = Path(__file__).parents[2]
 START = 150.0
@@ -21,7 +21,7 @@ START = 150.0
 
 @contextlib.contextmanager
 def meanwhile(work: Callable[[threading.Event], None]) -> Iterator[None]:
-    """Does `work` in a thread; its event is set at the end of the block."""
+    """Runs `work` in a thread during the block. The event that `work` gets is set at the end of the block."""
     ended = threading.Event()
     thread = threading.Thread(target=work, args=(ended,))
     thread.start()
@@ -33,7 +33,7 @@ def meanwhile(work: Callable[[threading.Event], None]) -> Iterator[None]:
 
 
 class LoggedProcess:
-    """A command as a process; what it writes goes to a file."""
+    """A command as a process whose output goes to a file."""
 
     def __init__(self, log: Path, command: list[str], **variables: str) -> None:
         self.log = log
@@ -47,14 +47,16 @@ class LoggedProcess:
         return self.log.read_text()
 
     def wait_for(self, words: str, seconds: float = START) -> bool:
-        """Waits until it has said something; False when it ended first."""
-        deadline = time.monotonic() + seconds
-        while words not in self.said:
-            if self.process.poll() is not None:
-                return words in self.said
-            assert time.monotonic() < deadline, f"it never said {words!r}:\n{self.said}"
-            time.sleep(0.01)
-        return True
+        """Waits until the output has these words; False if the process ended first."""
+        assert wait_until(lambda: words in self.said or self.process.poll() is not None, seconds), (
+            f"it never said {words!r}:\n{self.said}"
+        )
+        return words in self.said
+
+    def runs_until(self, condition: Callable[[], object], seconds: float = START) -> None:
+        """Waits until a condition holds; the process must not end before."""
+        assert wait_until(lambda: condition() or self.process.poll() is not None, seconds), self.said
+        assert self.process.poll() is None, self.said
 
     def wait(self, seconds: float = 240.0) -> int:
         try:
@@ -69,7 +71,7 @@ class LoggedProcess:
 
 
 def quickly(*arguments: object) -> list[str]:
-    """Arguments of `lodescan`; a scan writes no report, which takes seconds and has tests of its own."""
+    """Arguments of `lodescan`. A scan writes no report, which would take seconds and is tested elsewhere."""
     return [*map(str, arguments), *(["--no-report"] if arguments[0] == "scan" else [])]
 
 
@@ -81,7 +83,7 @@ class ProposerProcess(LoggedProcess):
 
 
 class MakeScanProcess(LoggedProcess):
-    """`make scan`, and by a mark in their environment all processes that come from it."""
+    """`make scan` and all processes that it starts, which have a mark in their environment."""
 
     def __init__(self, log: Path, file: Path, run: Path) -> None:
         self.tag = uuid.uuid4().hex
@@ -91,11 +93,11 @@ class MakeScanProcess(LoggedProcess):
         super().__init__(log, command, **{TAG: self.tag, "TMPDIR": str(self.temporary)})
 
     def left(self) -> list[str]:
-        """What is in its folder for temporary files, but torch's own cache."""
+        """What is left in its folder for temporary files, except for the cache of torch."""
         return [path.name for path in self.temporary.iterdir() if not path.name.startswith("torchinductor")]
 
     def processes(self, words: str = "") -> list[int]:
-        """Those whose command line has these words."""
+        """The ids of its processes whose command line has these words."""
         found = []
         for pid in alive(self.tag):
             with contextlib.suppress(OSError):

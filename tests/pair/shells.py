@@ -1,4 +1,4 @@
-"""A shell for the commands of documents, each in the environment of its side."""
+"""A shell that runs the commands of documents, each in the environment of its side."""
 
 import os
 import re
@@ -17,7 +17,7 @@ EVALUATOR = ("lodescan-evaluator", "lodescan-conformance")
 
 @pytest.fixture
 def shell(tmp_path):
-    """Runs commands in a folder; each of lodescan's in its own environment."""
+    """Runs commands in a folder, those of lodescan in the environment of their side."""
     bin_folder = tmp_path / "bin"
     bin_folder.mkdir()
     for name in (*EVALUATOR, "lodescan"):
@@ -30,12 +30,12 @@ def shell(tmp_path):
     environment = {**os.environ, "PATH": f"{bin_folder}:{os.environ['PATH']}", "TMPDIR": str(tmp_path)}
     servers = []
 
-    address = f"127.0.0.1:{free_port()}"  # another evaluator may have the port of the text
+    address = f"127.0.0.1:{free_port()}"  # the port that the text names may be in use
 
     def run(command):
         command = command.replace("127.0.0.1:50051", address)
         command = re.sub(r"(lodescan-evaluator serve \S+)", rf"\1 --listen {address}", command)
-        # A report takes seconds, and has tests of its own.
+        # A report takes seconds and is tested elsewhere.
         command = re.sub(r"(lodescan scan \S+)", rf"\1 --evaluator {address} --no-report", command)
         if command.endswith("&"):
             with (tmp_path / "served").open("wb") as log:
@@ -45,7 +45,7 @@ def shell(tmp_path):
                 assert servers[-1].poll() is None and time.monotonic() < end
                 time.sleep(0.1)
             return ""
-        if command.startswith("kill %1"):  # at the end: a later command of the text speaks to this evaluator
+        if command.startswith("kill %1"):  # done at the end, because a later command of the text needs this evaluator
             assert servers[-1].poll() is None
             return ""
         done = subprocess.run(

@@ -26,7 +26,7 @@ THRESHOLD, BATCH = 2.0, 8
 
 
 class Steps:
-    """Steps from the best point told so far, so that each batch depends on all that was seen."""
+    """Steps from the best point told so far, so that each batch depends on all earlier answers."""
 
     lag = 1
     eager = True
@@ -71,7 +71,7 @@ class Steps:
 
 
 def run(file: Path, address: str, folder: Path, strategy: Strategy, evaluations: float, eager: bool = False) -> str:
-    """Runs a scan, or goes on with one, up to so many evaluations."""
+    """Starts a scan or goes on with it, up to so many evaluations."""
     pool = Pool([address], say=print)
     try:
         description, space = pool.describe(20.0), Space(read_scan_file(file).variables)
@@ -98,7 +98,7 @@ def run(file: Path, address: str, folder: Path, strategy: Strategy, evaluations:
 
 
 def record_times(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """When results are stored: grows with each message of them."""
+    """A list of the times at which results are stored; it grows with each message of results."""
     stored: list[float] = []
     record = Dataset.record
 

@@ -1,4 +1,4 @@
-"""docs/backends.md, read by a machine: its files are written, its commands run, in order."""
+"""Writes the files that docs/backends.md shows, and runs its commands in order."""
 
 import re
 
@@ -12,7 +12,7 @@ BLOCK = re.compile(r"(?:^`(?P<file>[\w.]+)`\n)?^```(?P<kind>\w*)\n(?P<text>.*?)^
 
 
 @pytest.mark.slow
-def test_every_command(shell):
+def test_every_command_of_the_page_works(shell):
     folder, run = shell
     said = {}
     for block in BLOCK.finditer((ROOT / "docs" / "backends.md").read_text()):

@@ -1,4 +1,4 @@
-"""examples/slurm and examples/htcondor: several evaluators as jobs, under a walltime that kills."""
+"""examples/slurm and examples/htcondor: several evaluators as jobs, which are killed at their walltime."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PROPOSER, EVALUATOR = str(ROOT / ".envs/proposer/bin/lodescan"), str(ROOT / ".en
 
 
 class Queue:
-    """What a batch system does: it starts a script as a job, warns it by a signal, and kills it at its walltime."""
+    """Imitates a batch system: starts a script as a job, warns it with a signal, and kills it at its walltime."""
 
     def __init__(self, folder: Path, scan: Path) -> None:
         self.folder, self.scan, self.pool = folder, scan, folder / "pool"
@@ -41,11 +41,11 @@ class Queue:
         return self.jobs[-1]
 
     def warn(self, job: LoggedProcess) -> None:
-        """By --signal=B:TERM@120: the script alone."""
+        """Sends SIGTERM to the script alone, as --signal=B:TERM@120 does."""
         job.process.send_signal(signal.SIGTERM)
 
     def kill(self, job: LoggedProcess) -> None:
-        """At the walltime: the whole job, at once."""
+        """Kills the whole job at once, as at the walltime."""
         os.killpg(job.process.pid, signal.SIGKILL)
         job.process.wait()
 
@@ -63,7 +63,9 @@ def queue(tmp_path: Path, make_scan: Callable[..., ScanFolder]) -> Iterator[tupl
     found.close()
 
 
-def test_jobs_that_end_in_time_cost_nothing_and_one_that_is_cut_what_it_ran(queue: tuple[Queue, ScanFolder]) -> None:
+def test_jobs_that_end_in_time_cost_nothing_and_a_killed_job_costs_its_running_points(
+    queue: tuple[Queue, ScanFolder],
+) -> None:
     jobs, folder = queue
     script = "slurm/evaluators.sbatch"
     side = jobs.folder / "pair/proposer"
@@ -80,21 +82,21 @@ def test_jobs_that_end_in_time_cost_nothing_and_one_that_is_cut_what_it_ran(queu
     before = len(folder.evaluated())
 
     def two_are_out() -> bool:
-        """All results are on the disk but those of what runs: none is lost on its way."""
+        """All results except those of running points are on the disk, so none is lost on its way."""
         begun = len(folder.evaluated())
         return begun >= before + 4 and begun - len(read_run(folder.folder / "run").ids) <= 2
 
     assert wait_until(two_are_out, 60)
     jobs.kill(cut)
     assert in_time.wait() == 6 and "the end of its lifetime" in in_time.said
-    assert scan.process.poll() is None, scan.said  # it waits for the next job
+    assert scan.process.poll() is None, scan.said  # the scan waits for the next job
     last = jobs.submit(script, LIFETIME="1h")
     assert scan.wait() == 0, scan.said
-    assert last.wait() == 0 and "the end of the scan" in last.said  # the proposer has told it
+    assert last.wait() == 0 and "the end of the scan" in last.said  # the proposer has told the evaluator
 
     assert Counter(read_run(folder.folder / "run").status) == {"OK": 100}
     times = Counter(Counter(folder.evaluated()).values())
-    assert set(times) <= {1, 2} and times[2] <= 1  # what the cut job, of one worker, ran
+    assert set(times) <= {1, 2} and times[2] <= 1  # the killed job had one worker, so one point was running
 
 
 def test_evaluators_that_begin_after_the_scan_end_at_once(queue: tuple[Queue, ScanFolder]) -> None:

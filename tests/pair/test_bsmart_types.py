@@ -1,4 +1,4 @@
-"""Types in BSMArt's words through the real pair: when a scan ends, and what is said of it."""
+"""Types in BSMArt's spelling with both sides: when a scan ends, and its messages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TOYS = {
     }
 }
 ENDS: dict[str, tuple[dict[str, object], int | None, str]] = {
-    # no Grid file has Points: all of it runs, also where more than a thousand points are good
+    # files for Grid have no Points: the whole grid is evaluated, even if more than a thousand points are good
     "Grid": ({}, 1050, "points found"),
     "CMAES": ({"CMAESPopulationSize": "8", "Points": 100}, 100, "100 points evaluated"),
     "CMAES, generations": (
@@ -37,7 +37,7 @@ ENDS: dict[str, tuple[dict[str, object], int | None, str]] = {
 
 @pytest.fixture(scope="module")
 def toys(tmp_path_factory: pytest.TempPathFactory):
-    """An evaluator of the toys."""
+    """An evaluator of BSMArt's toys."""
     folder = tmp_path_factory.mktemp("toys")
     write(folder / "toys.json", {"Type": "Random", "Points": 1})
     evaluator = EvaluatorProcess(folder / "toys.json", folder / "evaluator")
@@ -53,7 +53,7 @@ def write(path: Path, setup: dict[str, object], *, grid: bool = False) -> None:
 
 
 @pytest.mark.parametrize("case", ENDS)
-def test_a_scan_in_bsmarts_words_ends_as_there(
+def test_a_scan_in_bsmarts_spelling_ends_as_in_bsmart(
     toys: EvaluatorProcess, lodescan: Callable[..., Said], tmp_path: Path, case: str
 ) -> None:
     setup, evaluations, words = ENDS[case]
@@ -68,7 +68,7 @@ def test_a_scan_in_bsmarts_words_ends_as_there(
     assert again.code == said.code and len(read_run(tmp_path / "run").ids) == len(points.ids)
 
 
-def test_settings_of_another_type_are_said(lodescan: Callable[..., Said], tmp_path: Path) -> None:
+def test_settings_of_another_type_are_named(lodescan: Callable[..., Said], tmp_path: Path) -> None:
     write(tmp_path / "scan.json", {"Type": "CMAES", "CMAESHBOSNBins": 30, "Points": 10})
     said = lodescan("check", tmp_path / "scan.json")
     assert "without meaning for CMAES: CMAESHBOSNBins" in said.out
@@ -78,7 +78,7 @@ def test_settings_of_another_type_are_said(lodescan: Callable[..., Said], tmp_pa
 def test_a_scan_without_a_likelihood_names_no_threshold(
     start_evaluator: Callable[..., EvaluatorProcess], lodescan: Callable[..., Said], tmp_path: Path
 ) -> None:
-    """BSMArt's Random keeps spectra alone: every valid point is what was asked for."""
+    """BSMArt's Random only stores spectra, so every valid point counts."""
     content = {
         "Setup": {"RunName": "r", "Type": "Random", "Points": 12},
         "Variables": {"x": {"RANGE": [-5, 5]}, "y": {"RANGE": [-5, 5]}},

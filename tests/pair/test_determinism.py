@@ -1,8 +1,7 @@
-"""One seed is one scan, for any number of workers; and what the scan gives back."""
+"""A seed determines the scan, for any number of workers and evaluators."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -23,7 +22,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-def test_the_same_points_for_any_number_of_workers(
+def test_any_number_of_workers_gives_the_same_points(
     shared: Shared, lodescan: Lodescan, start_evaluator: Callable[..., EvaluatorProcess], tmp_path: Path
 ) -> None:
     scan, evaluator = shared
@@ -42,7 +41,7 @@ def test_the_same_points_for_any_number_of_workers(
 
 
 @pytest.mark.slow
-def test_the_same_points_for_sixteen_evaluators_of_which_some_are_killed(
+def test_sixteen_evaluators_of_which_some_are_killed_give_the_same_points(
     shared: Shared,
     make_scan: Callable[..., ScanFolder],
     lodescan: Lodescan,
@@ -50,13 +49,13 @@ def test_the_same_points_for_sixteen_evaluators_of_which_some_are_killed(
     start_proposer: Callable[..., ProposerProcess],
     tmp_path: Path,
 ) -> None:
-    """With lodescan's own search, which thinks while points run: each ask has a fixed lag."""
+    """The search is LODE, which trains while points run. Each ask has a fixed lag."""
     settings = {"setup": "  seed: 1\n  type: LODE\n  max_evaluations: 240", "iterations": 1000}
     one = make_scan("one", **settings)
     said = lodescan("scan", one.file, "--evaluator", shared[1].address, "--run", tmp_path / "1")
     assert said.code == 0, said.err
     expected = read_run(tmp_path / "1").history()
-    assert len(expected) == 240 and len({row[1] for row in expected}) > 3  # batches
+    assert len(expected) == 240 and len({row[1] for row in expected}) > 3  # several batches
 
     scan = make_scan(body="time.sleep(0.02 * (int(x * 1000) % 5))", **settings)
     with ThreadPoolExecutor(4) as starting:
@@ -64,9 +63,7 @@ def test_the_same_points_for_sixteen_evaluators_of_which_some_are_killed(
     addresses = [evaluator.address for evaluator in evaluators]
     proposer = start_proposer("scan", scan.file, "--evaluator", *addresses, "--run", tmp_path / "16", "--no-report")
     for number, evaluator in enumerate(evaluators[:6], 1):
-        while len(scan.evaluated()) < 30 * number:
-            assert proposer.process.poll() is None, proposer.said
-            time.sleep(0.01)
+        scan.until_begun(30 * number, proposer)
         evaluator.kill()
     assert proposer.wait() == 0, proposer.said
     assert read_run(tmp_path / "16").history() == expected
@@ -85,7 +82,7 @@ def test_another_seed_is_another_scan(shared: Shared, lodescan: Lodescan, tmp_pa
     assert not set(params["file"]) & set(params["other"])
 
 
-def test_a_seed_is_drawn_and_kept_where_there_is_none(
+def test_a_scan_without_a_seed_draws_one_and_keeps_it(
     shared: Shared, make_scan: Callable[..., ScanFolder], lodescan: Lodescan, tmp_path: Path
 ) -> None:
     _, evaluator = shared
@@ -105,7 +102,7 @@ def test_a_run_keeps_the_number_of_threads_that_it_began_with(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Sums depend on it, and a run may go on where there are more cores, or fewer."""
+    """Sums depend on the number of threads, and a run may go on with more or fewer cores."""
     scan, before, used = make_scan(bootstrap=20, batch=10), torch.get_num_threads(), list[int]()
     set_number = torch.set_num_threads
 
@@ -119,6 +116,6 @@ def test_a_run_keeps_the_number_of_threads_that_it_began_with(
         scan.write(iterations=number)
         said = lodescan("scan", scan.file, "--evaluator", shared[1].address, "--run", tmp_path / run)
         assert said.code == 0, said.err
-        assert used == [threads, before]  # those of the process are as they were
+        assert used == [threads, before]  # the process has as many threads as before
         used.clear()
     assert {2, 3} <= set(read_run(tmp_path / "a").batches)

@@ -1,5 +1,5 @@
-"""The documents, read by a machine: their Python runs, the dataset is read while a scan writes it, and every command of
-lodescan is one that its parser takes. docs/backends.md has a test of its own.
+"""The documents: their Python code runs, the dataset can be read while a scan writes it, and every command of lodescan
+has valid options. docs/backends.md is tested elsewhere.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,7 +18,9 @@ import pytest
 
 from evaluator.commands.main import make_parser as evaluators
 from proposer.commands.parser import make_parser
+from tests.evaluator.serving import wait_until
 from tests.pair.conftest import EvaluatorProcess
+from tests.proposer.datasets import count
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -47,7 +48,7 @@ def blocks(page: str) -> list[tuple[str, str]]:
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-def test_the_python_of_the_page_on_python(
+def test_the_code_on_the_page_on_python_works(
     tmp_path: Path, start_evaluator: Callable[..., EvaluatorProcess], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for path in ROOT.glob("examples/toy3d.*"):
@@ -66,24 +67,15 @@ def test_the_python_of_the_page_on_python(
 
 @pytest.fixture
 def writing(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A scan that goes on in runs/ring."""
+    """A scan that is running in runs/ring."""
     (tmp_path / "writer.py").write_text(WRITER)
     process = subprocess.Popen([sys.executable, "writer.py"], cwd=tmp_path, stderr=subprocess.DEVNULL)
     dataset = tmp_path / "runs/ring/dataset.sqlite"
-    while not dataset.exists() or good(dataset) < 5:
-        assert process.poll() is None
-        time.sleep(0.05)
+    assert wait_until(lambda: count(dataset, "NLL < 2") >= 5 or process.poll() is not None)
+    assert process.poll() is None
     yield process
     process.send_signal(signal.SIGINT)
     process.wait()
-
-
-def good(dataset: Path) -> int:
-    try:
-        with sqlite3.connect(dataset) as db:
-            return int(db.execute("SELECT count(*) FROM points WHERE NLL < 2").fetchone()[0])
-    except sqlite3.OperationalError:  # the table is not there yet
-        return 0
 
 
 @pytest.mark.slow
@@ -112,7 +104,7 @@ def test_the_dataset_is_read_while_a_scan_writes_it(tmp_path: Path, writing: sub
 
 
 @pytest.mark.slow
-def test_the_tutorial(tmp_path: Path) -> None:
+def test_the_commands_of_the_tutorial_work(tmp_path: Path) -> None:
     (tmp_path / "examples").mkdir()
     for path in ROOT.glob("examples/toy3d.*"):
         (tmp_path / "examples" / path.name).write_text(path.read_text().replace("points: 1000", "points: 50"))
@@ -127,7 +119,7 @@ def test_the_tutorial(tmp_path: Path) -> None:
         for command in [line[2:] for line in block.splitlines() if kind == "console" and line.startswith("$ lodescan")]:
             words = shlex.split(command)
             if words[-1] == "runs/toy" and words[1] == "run":
-                words.append("--no-report")  # that of the second scan is looked at
+                words.append("--no-report")  # only the report of the second scan is checked
             done = subprocess.run(
                 [ROOT / programs[words[0]], *words[1:]], cwd=tmp_path, capture_output=True, text=True, check=False
             )
@@ -138,12 +130,12 @@ def test_the_tutorial(tmp_path: Path) -> None:
     assert "100 good points found" in said["lodescan run mymodel/scan.yaml --run runs/higgs"]
     with sqlite3.connect(tmp_path / "runs/higgs/dataset.sqlite") as db:
         mu2, lam = db.execute("SELECT avg(mu2), avg(lam) FROM points WHERE NLL < 3").fetchone()
-    assert lam == pytest.approx(0.13, abs=0.01) and mu2 == pytest.approx(7800, abs=300)  # as the text says
+    assert lam == pytest.approx(0.13, abs=0.01) and mu2 == pytest.approx(7800, abs=300)  # the values in the text
     assert (tmp_path / "runs/higgs/region.png").exists() and (tmp_path / "runs/higgs/report.html").exists()
 
 
 def commands(program: str) -> list[tuple[str, str]]:
-    """Every line of the documents that is a command of this program, and where it stands."""
+    """Every command of this program in the documents, with its place."""
     found = []
     for page in PAGES:
         for block in BLOCK.finditer(page.read_text()):
@@ -153,20 +145,20 @@ def commands(program: str) -> list[tuple[str, str]]:
 
 
 def arguments(command: str) -> list[str]:
-    """What the shell gives to the program."""
-    command = re.sub(r"\$\(.*\)", "", command.lstrip("$ "))  # what the shell puts in
+    """The arguments that a shell would pass to the program."""
+    command = re.sub(r"\$\(.*\)", "", command.lstrip("$ "))  # the shell would replace this
     words = [word for word in shlex.split(command, comments=True) if word not in ("&", "...")]
     return [word for word in words[1:] if not word.startswith(">")]
 
 
 @pytest.mark.parametrize(("page", "command"), commands("lodescan"))
-def test_every_command_of_lodescan_is_understood(page: str, command: str) -> None:
+def test_every_command_of_lodescan_in_the_documents_is_valid(page: str, command: str) -> None:
     words = arguments(command)
     assert make_parser().parse_args(words).chosen == words[0], page
 
 
 @pytest.mark.parametrize(("page", "command"), commands("lodescan-evaluator"))
-def test_every_command_of_the_evaluator_is_understood(page: str, command: str) -> None:
+def test_every_command_of_the_evaluator_in_the_documents_is_valid(page: str, command: str) -> None:
     words = arguments(command)
     assert evaluators().parse_args(words).run.__name__ == f"_{words[0]}", page
 

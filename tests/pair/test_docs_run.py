@@ -1,6 +1,5 @@
-"""Pages of the documents whose commands run, one after the other: on own code in README.md, on the choice of a
-strategy, on nested sampling, the notebook of the tutorial. docs/backends.md and the rest of docs/tutorial.md have tests
-of their own.
+"""Runs the commands of some documents in order: your own code in README.md, the choice of a strategy, nested sampling,
+and the notebook of the tutorial. docs/backends.md and the rest of docs/tutorial.md are tested elsewhere.
 """
 
 import json
@@ -23,12 +22,12 @@ def section(page, title=""):
 
 
 def commands(text):
-    """The commands of all blocks, without the comments behind them."""
+    """The commands in all blocks of code, without the comments behind them."""
     return [re.sub(r" +# .*", "", line) for line in re.findall(r"^\$ (.*)$", text, re.MULTILINE)]
 
 
 @pytest.mark.slow
-def test_own_code_of_the_readme(shell):
+def test_the_readmes_commands_for_your_own_code_work(shell):
     folder, run = shell
     text = section("README.md", "Your own code")
     code = re.search(r"```python\n# my_model.py\n(.*?)```", text, re.DOTALL)[1]
@@ -48,7 +47,7 @@ def test_own_code_of_the_readme(shell):
 
 
 @pytest.mark.slow
-def test_both_methods_of_the_page_on_strategies(shell):
+def test_both_methods_on_the_page_on_strategies_work(shell):
     folder, run = shell
     (folder / "examples").mkdir()
     for path in ROOT.glob("examples/toy3d.*"):
@@ -66,7 +65,7 @@ def test_both_methods_of_the_page_on_strategies(shell):
 
 
 @pytest.mark.slow
-def test_the_nested_sampler_of_its_page():
+def test_the_page_on_nested_sampling_works():
     if not READERS.exists():
         pytest.skip("tools/environment.sh readers makes the environment of dynesty")
     script = re.search(r"```python\n(.*?)```", section("docs/nested.md"), re.DOTALL)[1]
@@ -80,8 +79,8 @@ def test_the_nested_sampler_of_its_page():
 
 
 @pytest.mark.slow
-def test_the_notebook_of_the_tutorial_in_the_kernel_of_the_page_on_python(shell, monkeypatch):
-    """The kernel is that of the environment, as the page installs it."""
+def test_the_notebook_of_the_tutorial_runs_in_the_kernel_of_the_page_on_python(shell, monkeypatch):
+    """The kernel is installed from the environment, as the page says."""
     nbclient, nbformat = pytest.importorskip("nbclient"), pytest.importorskip("nbformat")
     folder, run = shell
     for name in ("HOME", "JUPYTER_DATA_DIR", "JUPYTER_CONFIG_DIR"):

@@ -1,12 +1,14 @@
-"""An eager scan asks before the workers have nothing to do, by what has come; each point is told and evaluated once."""
+"""An eager scan asks for points before workers are idle, knowing the answers so far. Each point is told and evaluated
+once.
+"""
 
 from __future__ import annotations
 
 import csv
 import json
-import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from proposer.space import Space
 from proposer.strategies.lode.settings import LodeSettings
 from proposer.strategies.lode.strategy import Lode
 from proposer.target import Target
+from proposer.types import Floats, Told
 from scanspec import read_scan_file
 from tests.pair.conftest import EvaluatorProcess, Said, ScanFolder, contents, meta, read_run
 from tests.pair.processes import ProposerProcess
@@ -31,6 +34,18 @@ Shared = tuple[ScanFolder, EvaluatorProcess]
 LODE = "  seed: 1\n  type: LODE"
 
 
+class Noting(Lode):
+    """LODE, which keeps the points of each tell."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.told: list[Floats] = []
+
+    def tell(self, told: Told) -> None:
+        self.told.append(told.u)
+        super().tell(told)
+
+
 def ids_in_table(folder: Path) -> list[int]:
     with (folder / "good_points.csv").open(newline="") as file:
         return sorted(int(row["id"]) for row in csv.DictReader(file))
@@ -41,19 +56,19 @@ def good_ids(folder: Path) -> list[int]:
     return [point for point, nll in zip(points.ids, points.nll, strict=True) if nll < THRESHOLD]
 
 
-def test_it_is_asked_while_points_are_out_and_sees_parts_of_batches(
+def test_a_strategy_is_asked_while_points_are_out_and_sees_parts_of_batches(
     make_scan: MakeScan, start_evaluator: StartEvaluator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stored = record_times(monkeypatch)
     workers = 4
-    # points that take long are out while most of the next batch is answered
+    # slow points are out while most of the next batch is answered
     scan = make_scan(body="time.sleep(0.02 + 0.3 * (int(x * 1000) % 4 == 0))")
     evaluator = start_evaluator(scan.file, workers=workers)
     strategy, folder = Steps(thinks=0.4), tmp_path / "run"
     run(scan.file, evaluator.address, folder, strategy, 300, eager=True)
     points = read_run(folder)
     with Dataset(folder, read_only=True) as dataset:
-        left = dataset.pending().ids  # beyond the budget
+        left = dataset.pending().ids  # these are beyond the budget
     asked = np.bincount([*points.batches, *[strategy.asked] * len(left)], minlength=strategy.asked + 1)
     assert len(strategy.seen_ids) >= 5
     batch_of, partly = dict(zip(points.ids, points.batches, strict=True)), 0
@@ -64,14 +79,15 @@ def test_it_is_asked_while_points_are_out_and_sees_parts_of_batches(
         partly += bool(((told > 0) & (told < asked)).any())
     assert partly > len(strategy.seen_ids) / 2
     assert any(start < point < end for start, end in strategy.busy[2:] for point in stored)
-    # From the third on, it knows how long a point takes: 4 workers need 4 points and more for a thought of 0.4 s.
+    # From the third ask on, it knows how long a point takes: while it thinks for 0.4 s, 4 workers need at least 4
+    # points.
     assert all(least > 2 * workers for least in strategy.least[2:])
     assert sorted(strategy.told_ids) == sorted(set(strategy.told_ids)) == points.ids
     assert len(scan.evaluated()) == len(set(scan.evaluated())) == len(points.ids)
     assert ids_in_table(folder) == good_ids(folder)
 
 
-def test_quick_points_and_slow_thoughts_make_large_batches(
+def test_batches_are_large_if_points_are_quick_and_asking_is_slow(
     make_scan: MakeScan, start_evaluator: StartEvaluator, tmp_path: Path
 ) -> None:
     scan = make_scan()
@@ -81,7 +97,7 @@ def test_quick_points_and_slow_thoughts_make_large_batches(
 
 
 @pytest.mark.usefixtures("quick")
-def test_pieces_with_and_without_it_tell_and_evaluate_each_point_once(
+def test_a_scan_with_and_without_eager_tells_and_evaluates_each_point_once(
     make_scan: MakeScan, start_evaluator: StartEvaluator, tmp_path: Path
 ) -> None:
     scan, folder = make_scan(body="time.sleep(0.002)"), tmp_path / "run"
@@ -93,27 +109,27 @@ def test_pieces_with_and_without_it_tell_and_evaluate_each_point_once(
         if before:
             with Dataset(folder, read_only=True) as dataset:
                 pending = set(map(tuple, dataset.pending().params.tolist()))
-        strategy = Lode(space, LodeSettings(target=Target(THRESHOLD), points_per_iteration=40), 1, [])
+        strategy = Noting(space, LodeSettings(target=Target(THRESHOLD), points_per_iteration=40), 1, [])
         run(scan.file, address, folder, strategy, most, eager=eager)
         points = read_run(folder)
         assert len(points.ids) == most
         assert len(scan.evaluated()) == len(set(scan.evaluated())) == most
-        # What had no answer goes first.
+        # Points without an answer are evaluated first.
         first = set(scan.evaluated()[before : before + len(pending)])
         assert first <= pending
-        known = strategy._points.known()
+        told = np.concatenate(strategy.told)
         if eager:
-            assert len(known.u) == most
+            assert len(told) == most
             assert strategy.good == len(good_ids(folder))
-        assert len(np.unique(known.u, axis=0)) == len(known.u)
+        assert len(np.unique(told, axis=0)) == len(told)
         assert ids_in_table(folder) == good_ids(folder)
 
 
 @pytest.mark.usefixtures("quick")
-def test_the_command_says_so_in_the_manifest(
+def test_the_manifest_says_that_a_scan_was_eager(
     make_scan: MakeScan, start_evaluator: StartEvaluator, lodescan: Lodescan, tmp_path: Path
 ) -> None:
-    # Points that cost nothing would be asked for by the ten thousand, while a batch is thought of.
+    # If points took no time, ten thousand would be needed while one batch is chosen.
     scan, folder = make_scan(body="time.sleep(0.01)", setup=LODE, points=20), tmp_path / "run"
     command = ("scan", scan.file, "--evaluator", start_evaluator(scan.file).address, "--run", folder)
     manifest = folder / "manifest.json"
@@ -134,7 +150,7 @@ def test_the_command_says_so_in_the_manifest(
 
 
 @pytest.mark.parametrize("name", ["MLS_DNNC", "CMAES"])
-def test_types_that_need_whole_batches_refuse(
+def test_types_that_need_whole_batches_refuse_to_be_eager(
     shared: Shared, make_scan: MakeScan, lodescan: Lodescan, tmp_path: Path, name: str
 ) -> None:
     scan = make_scan(setup=f"  seed: 1\n  type: {name}")
@@ -146,7 +162,7 @@ def test_types_that_need_whole_batches_refuse(
 
 
 @pytest.mark.slow
-def test_the_proposer_is_killed_and_goes_on_with_and_without_it(
+def test_a_killed_proposer_goes_on_with_and_without_eager(
     make_scan: MakeScan, start_evaluator: StartEvaluator, start_proposer: StartProposer, tmp_path: Path
 ) -> None:
     scan = make_scan(body=f"time.sleep({SLEEP})", setup=LODE, points=300)
@@ -158,9 +174,7 @@ def test_the_proposer_is_killed_and_goes_on_with_and_without_it(
         done = len(scan.evaluated())
         proposer = start_proposer(*command, *options)
         assert proposer.wait_for("good: NLL below")
-        while len(scan.evaluated()) < done + 60:
-            assert proposer.process.poll() is None, proposer.said
-            time.sleep(0.02)
+        scan.until_begun(done + 60, proposer)
         proposer.kill()
         killed.look()
         done = len(scan.evaluated())
@@ -172,7 +186,7 @@ def test_the_proposer_is_killed_and_goes_on_with_and_without_it(
     begun = scan.evaluated()
     for start, left in pending:
         assert left
-        assert set(begun[start : start + len(left)]) <= left  # they go first
+        assert set(begun[start : start + len(left)]) <= left  # points without an answer are evaluated first
     assert ids_in_table(killed.run) == good_ids(killed.run)[:300]
     assert len(good_ids(killed.run)) >= 300
     print(f"{killed.kills} kills of an eager proposer, {len(set(begun))} points, {twice} evaluated twice")

@@ -1,4 +1,4 @@
-"""The folder of a run: what a command makes of one that is old, damaged, half made, or somebody else's."""
+"""Commands on the folder of a run that is old, damaged, incomplete, or belongs to somebody else."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ FORMAT3 = FORMAT2.with_name("format3")
 RANDOM = "  seed: 1\n  type: RANDOM\n  max_evaluations: 20"
 
 
-def test_a_folder_of_format_2_goes_on_as_if_nothing_had_been(
+def test_a_folder_of_format_2_goes_on_as_if_it_were_new(
     lodescan: Lodescan, start_evaluator: Callable[..., EvaluatorProcess], tmp_path: Path
 ) -> None:
-    """A run that the last lodescan of format 2 stored and was killed in: the same points as uninterrupted."""
+    """The last lodescan of format 2 was killed during this run. It ends with the same points as without the kill."""
     shutil.copytree(FORMAT2, tmp_path / "case")
     file, run = tmp_path / "case" / "scan.yaml", tmp_path / "case" / "run"
     expected = json.loads((FORMAT2 / "expected.json").read_text())["whole"]["points"]
@@ -41,7 +41,7 @@ def test_a_folder_of_format_2_goes_on_as_if_nothing_had_been(
     assert points.params == [tuple(row["params"]) for row in expected]
     for position, row in enumerate(expected):
         assert (points.batches[position], points.origins[position]) == (row["batch"], row["origin"])
-        if points.status[position] != "TIMED_OUT":  # on a busy machine
+        if points.status[position] != "TIMED_OUT":  # on a busy machine more points may be late
             np.testing.assert_array_equal(points.observables[position], np.array(row["observables"], dtype=float))
     again = lodescan("scan", file, "--evaluator", evaluator.address, "--run", run)
     assert again.code == 0, again.err
@@ -53,7 +53,7 @@ def test_a_folder_of_format_2_goes_on_as_if_nothing_had_been(
 def test_a_folder_of_format_3_goes_on_to_a_higher_target(
     lodescan: Lodescan, start_evaluator: Callable[..., EvaluatorProcess], tmp_path: Path
 ) -> None:
-    """No stored point is evaluated anew, and the others are those of the lodescan that began the run."""
+    """No stored point is evaluated again, and the new points are those that the older lodescan would have chosen."""
     shutil.copytree(FORMAT3, tmp_path / "case")
     file, run = tmp_path / "case" / "scan.yaml", tmp_path / "case" / "run"
     with open(FORMAT3 / "whole.csv", newline="") as table:
@@ -67,13 +67,13 @@ def test_a_folder_of_format_3_goes_on_to_a_higher_target(
     points = read_run(run)
     assert [*zip(map(str, points.ids), *zip(*points.params, strict=True), points.status, strict=True)][:62] == expected
     assert len(points.ids) == 64
-    with closing(sqlite3.connect(run / "dataset.sqlite")) as db:  # what was there before has no times
+    with closing(sqlite3.connect(run / "dataset.sqlite")) as db:  # the older rows have no times
         old = db.execute("SELECT id, NLL FROM points WHERE sent_at IS NULL AND status IS NOT NULL ORDER BY id")
         found = np.array(old.fetchall(), dtype=float)
     np.testing.assert_array_equal(found, np.column_stack([before.ids, before.nll]))
 
 
-def test_another_scan_file_for_a_folder_of_format_2(lodescan: Lodescan, tmp_path: Path) -> None:
+def test_another_scan_file_changes_nothing_in_a_folder_of_format_2(lodescan: Lodescan, tmp_path: Path) -> None:
     shutil.copytree(FORMAT2, tmp_path / "case")
     file, run = tmp_path / "case" / "scan.yaml", tmp_path / "case" / "run"
     assert lodescan("status", run).code == lodescan("export", run).code == lodescan("plot", run).code == 0
@@ -85,7 +85,7 @@ def test_another_scan_file_for_a_folder_of_format_2(lodescan: Lodescan, tmp_path
 
 
 @pytest.mark.parametrize("damage", ["not JSON", "a changed byte", "a link", "gone", "a list"])
-def test_a_damaged_manifest_is_written_anew(
+def test_a_damaged_manifest_is_written_again(
     damage: str, shared: Shared, make_scan: MakeScan, lodescan: Lodescan, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
@@ -141,7 +141,7 @@ def test_the_user_s_own_folder_is_left_alone(
     assert contents(scan.folder) == before
 
 
-def test_the_columns_are_those_of_the_scan(
+def test_the_columns_of_the_dataset_are_those_of_the_scan(
     shared: Shared, make_scan: MakeScan, lodescan: Lodescan, tmp_path: Path
 ) -> None:
     run, scan = tmp_path / "my run", make_scan(setup=RANDOM)

@@ -1,10 +1,9 @@
-"""Good is what is not far above the best point found: through the real pair, with every command that looks at a run."""
+"""A target that follows the best point, with both sides and with every command that reads a run."""
 
 from __future__ import annotations
 
 import csv
 import json
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from tests.pair.processes import ProposerProcess
 Lodescan = Callable[..., Said]
 
 DEEP = "if math.hypot(x - 0.9, y / 4 - 0.4) < 0.07: return {'r': 0.3 + math.hypot(x - 0.9, y / 4 - 0.4)}"
-"""Everywhere else r is 0.5 and more: with r = 0 +- 0.1 the NLL is 12.5 and more there, 4.5 and more here."""
+"""Elsewhere r is at least 0.5: with r = 0 +- 0.1 the NLL there is at least 12.5, and here at least 4.5."""
 FLOOR = "return {'r': 0.5 + math.hypot(x - 0.4, y / 4)}"
 SLOW = "time.sleep(0.02)"
 ABOVE = "  threshold_value: {above_best: 2}\n"
@@ -116,7 +115,7 @@ def test_from_a_number_to_above_best_and_back_on_a_run_that_goes_on(
     assert "(NLL below 20)" in lodescan("status", run).out
     copy.replace("  threshold_value: 20\n", "  threshold_value: 19\n")
     said = lodescan("scan", copy.file, "--evaluator", address, "--run", run)
-    assert said.code == 2 and "threshold_value is 20, in this one 19" in said.err  # two numbers are two runs
+    assert said.code == 2 and "threshold_value is 20, in this one 19" in said.err  # two fixed thresholds are two runs
     copy.replace("  threshold_value: 19\n", ABOVE)
     into = tmp_path / "rescored"
     assert lodescan("rescore", run, "--scan", copy.file, "--run", into).code == 0
@@ -133,9 +132,7 @@ def test_a_kill_in_the_middle_changes_nothing(
     evaluator, run = start_evaluator(slow.file), tmp_path / "run"
     for after in (20, 70):
         proposer: ProposerProcess = start_proposer("scan", slow.file, "--evaluator", evaluator.address, "--run", run)
-        while len(slow.evaluated()) < after:
-            assert proposer.process.poll() is None, proposer.said
-            time.sleep(0.01)
+        slow.until_begun(after, proposer)
         proposer.kill()
     assert lodescan("scan", slow.file, "--evaluator", evaluator.address, "--run", run).code == 0
     quick = folder(tmp_path / "quick", setup, points=1000)

@@ -1,4 +1,4 @@
-"""A disk that is full in the middle of a scan: a clear end, and nothing is lost."""
+"""A disk that becomes full during a scan gives a clear message, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.pair.processes import ROOT
 
 
 @pytest.mark.slow
-def test_a_full_disk(
+def test_a_full_disk_ends_a_scan_which_then_goes_on_without_loss(
     make_scan: Callable[..., ScanFolder],
     lodescan: Callable[..., Said],
     start_evaluator: Callable[..., EvaluatorProcess],
@@ -23,7 +23,7 @@ def test_a_full_disk(
     scan = make_scan()
     command = ["scan", scan.file, "--evaluator", start_evaluator(scan.file).address, "--run", tmp_path / "run"]
     words = [sys.executable, "-m", "proposer", *map(str, command)]
-    # No file may grow beyond this; the system answers as it does when a disk is full.
+    # No file may grow beyond this; the system then gives the same error as for a full disk.
     limited = ["bash", "-c", 'ulimit -f 120; exec "$@"', "bash", *words]  # 120 KiB
     said = subprocess.run(limited, cwd=ROOT, capture_output=True, text=True, timeout=100, check=False)
     assert said.returncode == 74, said.stderr
@@ -37,8 +37,8 @@ def test_a_full_disk(
     begun = len(scan.evaluated())
     assert lodescan(*command).code == 0
     whole = read_run(tmp_path / "run").history()
-    assert [row for row in whole if row in stored] == stored  # answers come in any order
+    assert [row for row in whole if row in stored] == stored  # answers may come in any order
     assert lodescan(*command[:-1], tmp_path / "straight").code == 0
     assert read_run(tmp_path / "straight").history() == whole
-    # Only points whose answers were not on the disk are worked out again.
+    # Only points whose answers were not on the disk are evaluated again.
     assert len(scan.evaluated()) == begun + len(whole) - len(stored) + len(whole)

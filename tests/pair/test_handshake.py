@@ -1,4 +1,4 @@
-"""What a handshake by hand says of who listens; servers with TLS are in test_security.py."""
+"""What a TLS handshake made by lodescan tells about the other side; servers with TLS are in test_security.py."""
 
 import socket
 import threading
@@ -14,7 +14,7 @@ from scanspec.handshake import Handshake
 
 @pytest.fixture
 def proxy() -> Iterator[int]:
-    """A proxy while nobody listens behind it: it takes connections, and closes them."""
+    """A proxy without a server behind it, which accepts connections and closes them."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def serve() -> None:
@@ -31,7 +31,7 @@ def proxy() -> Iterator[int]:
         thread.join()
 
 
-def test_a_proxy_that_waits_for_its_evaluator_is_no_fault(proxy: int, tmp_path: Path) -> None:
+def test_a_proxy_that_waits_for_its_evaluator_is_not_a_fault(proxy: int, tmp_path: Path) -> None:
     address = read_address(f"127.0.0.1:{proxy}")
     assert Handshake().fault(address) == ""
     certificates(tmp_path / "pair", [], 30)

@@ -1,4 +1,4 @@
-"""The benchmark of waiting workers: what it takes for idle, and one real measurement."""
+"""The benchmark of idle workers: how it counts idle time, and one real measurement."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from benchmarks.idle import LAGS, WORKERS, idle_share, measure
 from benchmarks.search.problems import PROBLEMS
 
 
-def test_idle_is_the_share_of_workers_time_in_no_code() -> None:
+def test_idle_time_is_the_share_of_the_workers_time_outside_of_codes() -> None:
     times = np.array([[12.0, 13.0], [10.0, 11.0], [10.5, 14.0]])
     np.testing.assert_allclose(idle_share(times, 2), [1 - 5.5 / 8, 4.0])
 

@@ -1,4 +1,4 @@
-"""InitCSV: points to start from, known or not."""
+"""InitCSV: points to start from, with or without a known NLL."""
 
 from __future__ import annotations
 
@@ -53,10 +53,10 @@ def test_known_points_are_not_evaluated(
     assert points.nll[:3] == [50.25, 0.125, 1.75]
     assert points.nll[3:5] == pytest.approx([nll(0.5, 0.2, 100), nll(0.25, 1e-3, 200)])
     assert np.isnan(points.observables[:3]).all()
-    # Only those without an NLL were evaluated, and each once.
+    # Only the points without an NLL were evaluated, each once.
     assert sorted(scan.evaluated()) == sorted(points.params[3:])
     assert f"{len(points.ids) - 3} points evaluated" in said.err
-    # Good ones count, and are marked.
+    # Good points of the table count, and are marked.
     table = rows(run / "good_points.csv")
     assert len(table) == 4 <= sum(value < 2 for value in points.nll)
     assert [row["origin"] for row in table[:3]] == ["init"] * 3
@@ -64,7 +64,7 @@ def test_known_points_are_not_evaluated(
     assert "stopped: 4 good points found" in said.err or "good points found (points: 4)" in said.err
 
 
-def test_good_points_alone_are_enough(
+def test_a_scan_may_end_with_the_good_points_of_its_table(
     make_scan: MakeScan, start_evaluator: StartEvaluator, lodescan: Lodescan, tmp_path: Path
 ) -> None:
     scan = make_scan(setup="  seed: 1\n  init_csv: points.csv", points=2)
@@ -97,10 +97,12 @@ def test_good_points_of_one_run_start_another(
     assert again == set(points.params[len(good) :])
 
 
-def test_a_table_of_a_run_with_another_likelihood_is_scored_anew(
+def test_a_table_of_a_run_with_another_likelihood_is_scored_again(
     make_scan: MakeScan, start_evaluator: StartEvaluator, lodescan: Lodescan, tmp_path: Path
 ) -> None:
-    """Observables and losses are stored with the NLLs; a table without observables is believed, and that is said."""
+    """Observables and losses are stored with the NLLs. The NLLs of a table without observables are accepted with a
+    note.
+    """
     scan = make_scan(iterations=1)
     evaluator = start_evaluator(scan.file)
     lodescan("scan", scan.file, "--evaluator", evaluator.address, "--run", tmp_path / "a")
@@ -127,7 +129,7 @@ def test_a_table_of_a_run_with_another_likelihood_is_scored_anew(
     assert "are believed as they stand" in said.out and "made with another likelihood of r" in said.out
 
 
-def test_nlls_that_no_point_can_have_stop_no_run_that_was_begun_with_them(
+def test_a_run_that_began_with_impossible_nlls_can_go_on(
     make_scan: MakeScan,
     start_evaluator: StartEvaluator,
     lodescan: Lodescan,
@@ -141,7 +143,7 @@ def test_nlls_that_no_point_can_have_stop_no_run_that_was_begun_with_them(
     for refused in (lodescan(*command), lodescan("check", scan.file)):
         assert refused.code == 2 and "line 2: NLL is -0.001, but the likelihoods of" in refused.err
     assert not (tmp_path / "run").exists()
-    with monkeypatch.context() as older:  # a lodescan that believed such numbers
+    with monkeypatch.context() as older:  # an older lodescan accepted such numbers
         older.setattr(InitPoints, "check", lambda _: None)
         assert lodescan(*command).code == 0
     scan.write(setup="  seed: 1\n  init_csv: points.csv\n  max_evaluations: 10", points=500)
@@ -149,7 +151,7 @@ def test_nlls_that_no_point_can_have_stop_no_run_that_was_begun_with_them(
     assert len(read_run(tmp_path / "run").ids) == 12
 
 
-def test_columns_and_rows_that_do_not_count_are_named(make_scan: MakeScan, lodescan: Lodescan) -> None:
+def test_columns_and_rows_that_are_not_used_are_named(make_scan: MakeScan, lodescan: Lodescan) -> None:
     scan = make_scan(setup="  seed: 1\n  init_csv: points.csv")
     (scan.folder / "points.csv").write_text("x,y,z,nll\n0.5,0,100,1\n")
     assert "has a column 'nll', which is not read" in lodescan("check", scan.file).out
@@ -174,7 +176,9 @@ BAD = {
 
 
 @pytest.mark.parametrize(("text", "words"), BAD.values(), ids=BAD)
-def test_bad_csv(text: str, words: list[str], make_scan: MakeScan, lodescan: Lodescan, tmp_path: Path) -> None:
+def test_a_bad_table_is_refused(
+    text: str, words: list[str], make_scan: MakeScan, lodescan: Lodescan, tmp_path: Path
+) -> None:
     scan = make_scan(setup="  init_csv: points.csv")
     (scan.folder / "points.csv").write_bytes(text.encode(errors="surrogateescape"))
     for command in ("scan", scan.file, "--run", tmp_path / "run", "--wait", 0), ("check", scan.file):

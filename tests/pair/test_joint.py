@@ -1,4 +1,4 @@
-"""Joint likelihoods through both sides: what is stored, what the report says, and what an edited table changes."""
+"""Joint likelihoods with both sides: the dataset, the report, and an edited table."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def stored(run: Path) -> tuple[list[str], np.ndarray, np.ndarray, np.ndarray]:
     return names, part.observables, part.losses, part.nll
 
 
-def test_each_term_has_a_value_and_a_loss_and_they_add_up(run: Path, folder: Path, lodescan: Lodescan) -> None:
+def test_each_term_has_a_value_and_a_loss_and_the_losses_add_up(run: Path, folder: Path, lodescan: Lodescan) -> None:
     names, values, losses, nll = stored(run)
     assert names == ["x", "y", "z", "both", "limit", "mass"] and len(nll) == 40
     covariance = np.array([[0.04, 0.01], [0.01, 0.02]])
@@ -78,7 +78,7 @@ def test_each_term_has_a_value_and_a_loss_and_they_add_up(run: Path, folder: Pat
 
     copies = run / "likelihoods"
     assert (copies / "c.txt").read_text() == (folder / "c.txt").read_text() and (copies / "curves" / "l.csv").is_file()
-    (folder / "c.txt").unlink()  # the run is whole without them
+    (folder / "c.txt").unlink()  # the run needs no tables
     (folder / "curves" / "l.csv").unlink()
     assert lodescan("report", run).code == 0
     page = (run / "report.html").read_text()
@@ -107,12 +107,12 @@ def test_an_edited_table_is_another_likelihood(
     np.testing.assert_allclose(found[1], expected)
     assert (found[1][:, 4] != values[:, 4]).any() and (found[1][:, 3] == values[:, 3]).all()
 
-    # a file with the old table does not agree with this evaluator
+    # a scan file with the old table does not fit this evaluator
     (folder / "curves" / "l.csv").write_text("0.2, 0.4\n0.9, 0.8\n")
     said = lodescan("check", scan, "--evaluator", evaluator.address)
     assert said.code != 0 and "the likelihood 'limit' has other numbers at the evaluator" in said.err
 
-    # a table of points that the run wrote is scored anew, by a file with one more term
+    # a table of points that the run wrote is scored again with a scan file that has one more term
     scan.write_text(scan.read_text().replace("init_csv", "").replace("seed: 1,", "seed: 1, init_csv: points.csv,"))
     scan.write_text(
         scan.read_text().replace(

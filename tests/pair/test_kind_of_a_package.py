@@ -1,4 +1,4 @@
-"""A kind of physics code that a package of somebody else's brings, through the real pair."""
+"""A kind of physics code from another package, with both sides."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A strategy with a lag thinks while codes run, and asks for the same points however fast they are."""
+"""A strategy with a lag chooses points while codes run, and asks for the same points however fast the codes are."""
 
 from __future__ import annotations
 
@@ -34,7 +34,9 @@ def test_an_ask_sees_all_batches_but_the_last(evaluator: Callable[..., tuple[Pat
 
 
 @pytest.mark.slow
-def test_a_scan_in_pieces_is_the_scan_in_one(evaluator: Callable[..., tuple[Path, str]], tmp_path: Path) -> None:
+def test_an_interrupted_scan_is_the_uninterrupted_one(
+    evaluator: Callable[..., tuple[Path, str]], tmp_path: Path
+) -> None:
     file, address = evaluator("scan")
     run(file, address, tmp_path / "whole", Steps(), 8 * BATCH)
     for most in (3, BATCH, 2 * BATCH + 5, 3 * BATCH, 7 * BATCH + 1, 8 * BATCH, 8 * BATCH):

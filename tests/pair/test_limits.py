@@ -1,4 +1,4 @@
-"""`max_hours` holds whatever happens: a training that goes on, points that run, an evaluator that says nothing."""
+"""`max_hours` holds during a training, while points run, and with an evaluator that does not answer."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ MakeScan = Callable[..., ScanFolder]
 Lodescan = Callable[..., Said]
 
 
-def test_within_a_training(
+def test_max_hours_ends_a_training(
     make_scan: MakeScan, shared: tuple[ScanFolder, EvaluatorProcess], lodescan: Lodescan, tmp_path: Path
 ) -> None:
-    """The training would take hours. The bootstrap is evaluated by an earlier command, however long that takes."""
+    """The training would take hours. An earlier command evaluates the bootstrap, however long that takes."""
     scan, run = make_scan(setup="  seed: 1\n  max_evaluations: 60"), tmp_path / "run"
     for key, old, new in (("neurons", 12, 2000), ("batch_size", 256, 1), ("epochs", 4, 10_000)):
         scan.replace(f"  {key}: {old}\n", f"  {key}: {new}\n")
@@ -37,7 +37,7 @@ def test_within_a_training(
 
 
 @pytest.mark.slow
-def test_points_that_run_are_given_up_and_those_that_wait_do_not_begin(
+def test_max_hours_gives_up_running_points_and_begins_no_waiting_ones(
     make_scan: MakeScan,
     start_evaluator: Callable[..., EvaluatorProcess],
     lodescan: Lodescan,
@@ -45,18 +45,18 @@ def test_points_that_run_are_given_up_and_those_that_wait_do_not_begin(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(patience, "GRACE", 1.0)
-    # never so quick that points share a message
+    # slow enough that points never share a message
     body = "time.sleep(30 if Path(__file__).with_name('evaluations.log').stat().st_size > 300 else 0.01)"
     scan, run = make_scan(body=body, setup="  seed: 1\n  max_hours: 0.0008"), tmp_path / "run"
     evaluator = start_evaluator(scan.file)
     said = lodescan("scan", scan.file, "--evaluator", evaluator.address, "--run", run)
-    assert said.code == 5, said.err  # nothing was good
+    assert said.code == 5, said.err  # no point was good
     assert "no longer waited for, and sent again if the run goes on" in said.err
     assert "stopped: 0.0008 hours are over (max_hours)" in said.err
     answered = len(read_run(run).ids)
     assert 0 < answered < 60
     begun = len(scan.evaluated())
-    assert begun == answered + 2  # one each worker
+    assert begun == answered + 2  # one point for each worker
 
 
 def test_the_pair_s_socket_has_a_short_name_that_nobody_can_guess(

@@ -1,4 +1,4 @@
-"""`make scan`: both sides from one command; what is left of them when one is killed; and the same command again."""
+"""`make scan` starts both sides with one command. A kill leaves nothing of them, and the same command goes on."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def scan(make_scan: MakeScan) -> ScanFolder:
 
 
 def begin(start: StartMakeScan, scan: ScanFolder, run: Path) -> MakeScanProcess:
-    """Starts a scan, and waits until it is in the middle."""
+    """Starts a scan, and waits until half of it is done."""
     found = start(scan.file, run)
     assert found.wait_for("good: NLL below"), found.said
     before = len(scan.evaluated())
@@ -33,7 +33,7 @@ def begin(start: StartMakeScan, scan: ScanFolder, run: Path) -> MakeScanProcess:
 
 
 def check(scan: ScanFolder, run: Path, kills: int) -> None:
-    """The run is whole, and what was stored was evaluated once."""
+    """Checks that the run is complete, and that stored points were evaluated once."""
     points = read_run(run)
     assert len(points.ids) == len(set(points.params)) > 200
     times = Counter(scan.evaluated())
@@ -41,7 +41,8 @@ def check(scan: ScanFolder, run: Path, kills: int) -> None:
     assert max(times.values()) <= 1 + kills
 
 
-def test_to_the_end(make_scan: MakeScan, start_make_scan: StartMakeScan, tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_make_scan_runs_to_the_end(make_scan: MakeScan, start_make_scan: StartMakeScan, tmp_path: Path) -> None:
     scan, run = make_scan(setup="  seed: 1\n  max_evaluations: 90"), tmp_path / "run"
     done = start_make_scan(scan.file, run)
     assert done.wait() == 0, done.said
@@ -57,7 +58,7 @@ def test_to_the_end(make_scan: MakeScan, start_make_scan: StartMakeScan, tmp_pat
 
 
 @pytest.mark.slow
-def test_what_the_file_does_not_say_is_said_once(
+def test_make_scan_names_defaults_once_and_obeys_verbose(
     make_scan: MakeScan, start_make_scan: StartMakeScan, tmp_path: Path
 ) -> None:
     scan = make_scan(setup="  seed: 1\n  max_evaluations: 70")
@@ -68,11 +69,13 @@ def test_what_the_file_does_not_say_is_said_once(
     for words in ("note: the file gives no threshold_value: 100 holds", "note: the file gives no points: 1,000 holds"):
         assert done.said.count(words) == 1
     assert "good: NLL below 100; stops at 1,000 good points" in done.said
-    assert "proposer.strategies.networks: fitted to 60 points" in done.said  # verbose, which is 0 otherwise
+    assert "proposer.strategies.networks: fitted to 60 points" in done.said  # shown with verbose, whose default is 0
 
 
 @pytest.mark.slow
-def test_killed_as_a_whole(scan: ScanFolder, start_make_scan: StartMakeScan, tmp_path: Path) -> None:
+def test_make_scan_goes_on_after_all_its_processes_were_killed(
+    scan: ScanFolder, start_make_scan: StartMakeScan, tmp_path: Path
+) -> None:
     run = tmp_path / "run"
     killed = begin(start_make_scan, scan, run)
     (pair,) = killed.processes("bin/lodescan run")
@@ -86,12 +89,14 @@ def test_killed_as_a_whole(scan: ScanFolder, start_make_scan: StartMakeScan, tmp
 
 
 @pytest.mark.slow
-def test_the_evaluator_is_killed(scan: ScanFolder, start_make_scan: StartMakeScan, tmp_path: Path) -> None:
+def test_make_scan_goes_on_after_its_evaluator_was_killed(
+    scan: ScanFolder, start_make_scan: StartMakeScan, tmp_path: Path
+) -> None:
     run = tmp_path / "run"
     killed = begin(start_make_scan, scan, run)
     os.kill(min(killed.processes("lodescan-evaluator serve")), signal.SIGKILL)
-    assert killed.wait(30) == 2  # make's own code for any failure
-    assert "\nlodescan: the evaluator was lost; the same command continues the scan\n" in killed.said
+    assert killed.wait(30) == 2  # the exit code of make for any failure
+    assert "\nlodescan: the evaluator was lost; give the same command again to continue\n" in killed.said
     assert "Error 3" in killed.said.splitlines()[-1]
     assert wait_until(lambda: not killed.processes() and not killed.left()), (killed.said, killed.left())
     again = start_make_scan(scan.file, run)
@@ -101,17 +106,19 @@ def test_the_evaluator_is_killed(scan: ScanFolder, start_make_scan: StartMakeSca
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGQUIT, 131), (signal.SIGTERM, 143)])
-def test_signals(scan: ScanFolder, start_make_scan: StartMakeScan, tmp_path: Path, number: int, code: int) -> None:
+def test_signals_end_make_scan_in_order(
+    scan: ScanFolder, start_make_scan: StartMakeScan, tmp_path: Path, number: int, code: int
+) -> None:
     ended = begin(start_make_scan, scan, tmp_path / "run")
     (pair,) = ended.processes("bin/lodescan run")
     os.kill(pair, number)
     assert ended.wait(30) != 0
     assert f"Error {code}" in ended.said
-    assert "interrupted; the same command goes on where this stopped" in ended.said
+    assert "interrupted; give the same command again to continue" in ended.said
     assert wait_until(lambda: not ended.processes() and not ended.left()), (ended.said, ended.left())
 
 
-def test_bad_files(make_scan: MakeScan, start_make_scan: StartMakeScan, tmp_path: Path) -> None:
+def test_bad_scan_files_are_refused(make_scan: MakeScan, start_make_scan: StartMakeScan, tmp_path: Path) -> None:
     scan, run = make_scan(setup="  seed: 1\n  environment: nowhere"), tmp_path / "run"
     refused = start_make_scan(scan.file, run)
     assert refused.wait() == 2

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import subprocess
@@ -26,7 +25,7 @@ from proposer.evaluation.backend import Load
 from proposer.show.metrics import Metrics
 from proposer.show.tally import Tally
 from proposer.target import Target
-from tests.pair.conftest import EvaluatorProcess, Said, ScanFolder, read_run
+from tests.pair.conftest import EvaluatorProcess, Said, ScanFolder, json_lines, read_run
 from tests.pair.processes import ROOT, ProposerProcess
 from tests.ports import free_port
 
@@ -37,7 +36,7 @@ Sample = tuple[str, frozenset[tuple[str, str]]]
 
 
 def scrape(port: int) -> dict[Sample, float]:
-    """Every sample that is served there, by its name and labels."""
+    """Every sample that is served on this port, by its name and labels."""
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
         text = answer.read().decode()
     return {
@@ -45,6 +44,10 @@ def scrape(port: int) -> dict[Sample, float]:
         for family in text_string_to_metric_families(text)
         for sample in family.samples
     }
+
+
+def total(**labels: str) -> Sample:
+    return "lodescan_points_total", frozenset(labels.items())
 
 
 def of(samples: dict[Sample, float], name: str, **labels: str) -> float:
@@ -56,13 +59,8 @@ def start_evaluator(scan: ScanFolder, *more: object) -> EvaluatorProcess:
     return EvaluatorProcess(scan.file, scan.folder / "evaluator", before=f"import sys; sys.argv += {words!r}")
 
 
-def lines_of(text: str) -> list[dict[str, Any]]:
-    """Each line of standard error is an object."""
-    return [json.loads(line) for line in text.splitlines()]
-
-
 class Collector:
-    """What an OpenTelemetry collector is sent."""
+    """An OpenTelemetry collector that keeps the spans it is sent."""
 
     def __init__(self) -> None:
         self.spans: list[tuple[str, Span]] = []
@@ -111,10 +109,10 @@ def collector() -> Iterator[Collector]:
 def test_a_scan_is_followed_from_outside_on_both_sides(
     tmp_path: Path, make_scan: Callable[..., ScanFolder], collector: Collector
 ) -> None:
-    """One scan with all three: what is scraped, logged and traced is what the dataset has."""
+    """One scan with metrics, logs and traces, which all agree with the dataset."""
     folder = make_scan(setup="  seed: 1\n  type: RANDOM\n  max_evaluations: 150")
     go = folder.folder / "go"
-    folder.physics(  # it waits in the middle
+    folder.physics(  # the physics waits in the middle of the scan
         f"while os.fstat(LOG).st_size > 4000 and not Path({str(go)!r}).exists():\n    time.sleep(0.01)\n"
         "if x > 0.8:\n    raise InvalidPoint('too far')"
     )
@@ -126,14 +124,19 @@ def test_a_scan_is_followed_from_outside_on_both_sides(
     scan = ProposerProcess(tmp_path / "scan.log", *words, "--metrics", metrics_of_proposer)
     try:
         assert scan.wait_for('"event": "point"')
-        while True:  # until both have counted something
-            seen = scrape(metrics_of_proposer), scrape(metrics_of_evaluator)
-            if of(seen[0], "lodescan_good_points") > 0 and seen[0].get(
-                ("lodescan_points_total", frozenset({("status", "INVALID"), ("evaluator", evaluator.address)}))
-            ):
-                break
-            assert scan.process.poll() is None, scan.said
-            time.sleep(0.05)
+        seen: list[dict[Sample, float]] = []
+
+        def counted() -> bool:  # a scrape may come while the results of one message are counted
+            seen[:] = scrape(metrics_of_proposer), scrape(metrics_of_evaluator)
+            here = {"evaluator": evaluator.address}
+            ok, invalid = (seen[0].get(total(status=status, **here), 0) for status in ("OK", "INVALID"))
+            ran = seen[0].get(("lodescan_code_seconds_count", frozenset({("code", "ball")})), 0)
+            busy = of(seen[0], "lodescan_workers_busy"), of(seen[1], "lodescan_evaluator_workers_busy")
+            good = of(seen[0], "lodescan_good_points")
+            return min(good, ok, invalid) > 0 and ran == ok + invalid and busy == (2, 2)
+
+        scan.runs_until(counted)
+        proposer, theirs = seen
         go.touch()
         assert scan.wait() == 0
     finally:
@@ -141,7 +144,6 @@ def test_a_scan_is_followed_from_outside_on_both_sides(
             scan.kill()
         evaluator.stop()
 
-    proposer, theirs = seen
     assert of(proposer, "lodescan_evaluators") == 1
     assert of(proposer, "lodescan_workers") == of(theirs, "lodescan_evaluator_workers") == 2
     assert of(proposer, "lodescan_workers_busy") == of(theirs, "lodescan_evaluator_workers_busy") == 2
@@ -151,7 +153,7 @@ def test_a_scan_is_followed_from_outside_on_both_sides(
     assert of(proposer, "lodescan_dataset_bytes") > 4096
     assert of(proposer, "lodescan_batches_total") >= 1
     assert of(proposer, "lodescan_choosing_seconds_total") >= 0
-    assert of(proposer, "lodescan_training_seconds_total") == 0  # this search does not train
+    assert of(proposer, "lodescan_training_seconds_total") == 0  # RANDOM does not train
     answered = {
         status: of(proposer, "lodescan_points_total", status=status, evaluator=evaluator.address)
         for status in ("OK", "INVALID")
@@ -165,7 +167,7 @@ def test_a_scan_is_followed_from_outside_on_both_sides(
     assert {name for name in IN_DASHBOARD if "certificate" not in name} <= names
 
     stored = read_run(run)
-    mine = [event for event in lines_of(scan.said) if event["event"] == "point"]
+    mine = [event for event in json_lines(scan.said) if event["event"] == "point"]
     statuses = Counter(status for status in stored.status if status in ("OK", "INVALID"))
     assert Counter(event["status"] for event in mine) == statuses
     batch_of = dict(zip(stored.ids, stored.batches, strict=True))
@@ -174,7 +176,7 @@ def test_a_scan_is_followed_from_outside_on_both_sides(
         assert event["batch"] == batch_of[event["point"]]
     hers = {
         event["point"]: event
-        for event in lines_of((folder.folder / "evaluator/log").read_text())
+        for event in json_lines((folder.folder / "evaluator/log").read_text())
         if event["event"] == "point"
     }
     for event in mine:
@@ -186,7 +188,9 @@ def test_a_scan_is_followed_from_outside_on_both_sides(
 
 
 def check_traces(collector: Collector, points: list[dict[str, Any]]) -> None:
-    """Each point is one trace: sent and returned here, within that evaluated there, within that each code."""
+    """Checks that each point is one trace: a span of the proposer, in it one of the evaluator, and in that one for each
+    code.
+    """
     by_trace: dict[bytes, dict[str, tuple[str, Span]]] = {}
     for service, span in collector.spans:
         by_trace.setdefault(span.trace_id, {})[span.name] = (service, span)
@@ -207,7 +211,7 @@ def test_training_and_choosing_are_counted_apart(
     folder = make_scan(iterations=2)
     evaluator = start_evaluator(folder)
     words = ["scan", folder.file, "--evaluator", evaluator.address, "--run", tmp_path / "run", "--log-format", "json"]
-    said = lines_of(lodescan(*words).err)
+    said = json_lines(lodescan(*words).err)
     evaluator.stop()
     asks = [event for event in said if event["event"] == "ask"]
     assert asks[0]["training"] == 0.0 < asks[1]["training"] <= asks[1]["seconds"]
@@ -218,7 +222,9 @@ def test_training_and_choosing_are_counted_apart(
 
 @pytest.mark.parametrize("looks", [0, 1])
 def test_a_journal_that_vanishes_spoils_no_scrape(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, looks: int) -> None:
-    """SQLite removes it after the folder was listed, and after so many looks at the file."""
+    """SQLite removes the journal between the listing of the folder and the look at the file; `looks` counts these
+    looks.
+    """
     dataset, journal, registry = tmp_path / "dataset.sqlite", tmp_path / "dataset.sqlite-journal", CollectorRegistry()
     dataset.write_bytes(bytes(1000))
     journal.write_bytes(bytes(500))
@@ -259,7 +265,7 @@ MISSING = {
 
 @pytest.mark.parametrize("side", ["proposer", "evaluator"])
 @pytest.mark.parametrize("option", MISSING)
-def test_a_missing_package_is_named(
+def test_the_message_names_a_missing_package(
     side: str, option: str, tmp_path: Path, make_scan: Callable[..., ScanFolder]
 ) -> None:
     module, value, package, extra = MISSING[option]
@@ -275,9 +281,9 @@ def test_a_missing_package_is_named(
     assert not (tmp_path / "run").exists()
 
 
-def test_an_error_is_one_event(make_scan: Callable[..., ScanFolder], lodescan: Callable[..., Said]) -> None:
+def test_an_error_is_one_event_of_the_log(make_scan: Callable[..., ScanFolder], lodescan: Callable[..., Said]) -> None:
     refused = lodescan("scan", make_scan().file, "--evaluator", "nowhere", "--log-format", "json")
     assert refused.code == 2
-    [line] = lines_of(refused.err)
+    [line] = json_lines(refused.err)
     assert (line["event"], line["level"], line["code"]) == ("error", "error", 2)
     assert "nowhere" in line["text"] and line["next_step"]

@@ -1,8 +1,10 @@
-"""What a run leaves: tables, manifest, copies, the state while it runs, the words at its end; and the scores."""
+"""The results of a run: tables, manifest, copies, status while it runs, and the message at its end."""
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import io
 import json
 import math
 import os
@@ -16,10 +18,11 @@ import numpy as np
 import pytest
 import torch
 
+from proposer.__main__ import main
 from scanspec import losses_and_nll, read_scan_file
 from scanspec.keys import RESERVED_COLUMNS
-from tests.pair.conftest import EvaluatorProcess, Said, ScanFolder, read_run
-from tests.pair.processes import ROOT, ProposerProcess
+from tests.pair.conftest import EvaluatorProcess, Said, ScanFolder, read_run, torch_as_before
+from tests.pair.processes import ROOT, ProposerProcess, quickly
 
 Lodescan = Callable[..., Said]
 MakeScan = Callable[..., ScanFolder]
@@ -33,7 +36,7 @@ if x < 0.25: time.sleep(30)
 if x < 0.35: return {"r": math.nan}
 if x < 0.45: return {}
 """
-"""Answers of every status; a NaN of the code's own, and an observable that is missing."""
+"""Physics with answers of every status, with a NaN that the code returns, and with a missing observable."""
 
 
 def rows(path: Path) -> list[Row]:
@@ -43,33 +46,35 @@ def rows(path: Path) -> list[Row]:
 
 @pytest.fixture(scope="module")
 def mixed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """A finished run with points of every status, and what the scan said."""
+    """A finished run with points of every status, and the output of the scan."""
     folder = tmp_path_factory.mktemp("mixed")
     scan = ScanFolder(folder / "scan", {"timeout": 0.3, "iterations": 2}, MIXED)
     evaluator = EvaluatorProcess(scan.file, folder / "evaluator")
     run = folder / "run"
-    proposer = ProposerProcess(folder / "log", "scan", scan.file, "--evaluator", evaluator.address, "--run", run)
-    code = proposer.wait()
+    command = ("scan", scan.file, "--evaluator", evaluator.address, "--run", run)
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said), torch_as_before():
+        code = main(quickly(*command))
     evaluator.stop()
-    assert code == 0, proposer.said
-    return run, proposer.said
+    assert code == 0, said.getvalue()
+    return run, said.getvalue()
 
 
-def test_good_points(mixed: tuple[Path, str]) -> None:
+def test_the_table_of_good_points_is_exact(mixed: tuple[Path, str]) -> None:
     run, _ = mixed
     points = read_run(run)
     good = [position for position, nll in enumerate(points.nll) if nll < 2]
     table = rows(run / "good_points.csv")
     assert list(table[0]) == ["id", "iteration", "origin", "x", "y", "z", "r", "NLL"]
     assert [int(row["id"]) for row in table] == [points.ids[position] for position in good]
-    for row, position in zip(table, good, strict=True):  # exactly, to the last digit
+    for row, position in zip(table, good, strict=True):  # equal to the last digit
         assert tuple(float(row[name]) for name in "xyz") == points.params[position]
         assert float(row["r"]) == points.observables[position, 0]
         assert float(row["NLL"]) == points.nll[position]
         assert row["origin"] == points.origins[position]
 
 
-def test_manifest_and_scan_file(mixed: tuple[Path, str]) -> None:
+def test_a_run_has_a_manifest_and_a_copy_of_the_scan_file(mixed: tuple[Path, str]) -> None:
     run, _ = mixed
     manifest = json.loads((run / "manifest.json").read_text())
     assert manifest["seed"] == 1
@@ -86,7 +91,7 @@ def test_manifest_and_scan_file(mixed: tuple[Path, str]) -> None:
     assert (run / "scan.yaml").read_bytes() == Path(manifest["scan_file"]).read_bytes()
 
 
-def test_export(mixed: tuple[Path, str], lodescan: Lodescan) -> None:
+def test_export_writes_all_points_as_csv(mixed: tuple[Path, str], lodescan: Lodescan) -> None:
     run, _ = mixed
     said = lodescan("export", run)
     assert (said.code, said.out) == (0, f"written: {run / 'points.csv'}\n")
@@ -99,19 +104,19 @@ def test_export(mixed: tuple[Path, str], lodescan: Lodescan) -> None:
         assert tuple(float(row[name]) for name in "xyz") == params
         assert row["NLL"] == ("" if math.isnan(nll) else repr(nll))
         x = params[0]
-        # A NaN of the code's own is not missing; what was never given is.
+        # A NaN that the code returned is not missing; an observable that it did not return is.
         assert row["missing"] == ("" if x >= 0.45 or 0.25 <= x < 0.35 else "r")
         assert (row["r"] == "") == (x < 0.45)
         assert (row["failed_code"] == "ball") == (x < 0.25 or 0.35 <= x < 0.45)
         if 0.1 <= x < 0.2:
             assert "a fault, in two lines" in row["message"]
         assert float(row["seconds"]) >= 0
-        if 0.25 <= x < 0.35:  # a NaN has the largest loss
+        if 0.25 <= x < 0.35:  # here the observable is NaN, which has the largest loss
             assert row["status"] == "OK"
             assert nll == pytest.approx(710.78, abs=0.01)
 
 
-def test_export_without_pyarrow(mixed: tuple[Path, str], lodescan: Lodescan) -> None:
+def test_export_without_pyarrow_says_what_to_install(mixed: tuple[Path, str], lodescan: Lodescan) -> None:
     run, _ = mixed
     said = lodescan("export", run, "--format", "parquet")
     assert (said.code, said.out) == (2, "")
@@ -120,7 +125,7 @@ def test_export_without_pyarrow(mixed: tuple[Path, str], lodescan: Lodescan) -> 
 
 
 @pytest.mark.slow
-def test_export_parquet(mixed: tuple[Path, str], lodescan: Lodescan, tmp_path: Path) -> None:
+def test_export_writes_all_points_as_parquet(mixed: tuple[Path, str], lodescan: Lodescan, tmp_path: Path) -> None:
     run, _ = mixed
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "-qq", "--no-deps", "--target"]
     subprocess.run([*pip, str(tmp_path), "-r", str(ROOT / "locks/parquet.txt")], check=True)
@@ -135,7 +140,7 @@ def test_export_parquet(mixed: tuple[Path, str], lodescan: Lodescan, tmp_path: P
     exported.unlink()
 
 
-def test_commands_without_a_run(lodescan: Lodescan, tmp_path: Path) -> None:
+def test_commands_refuse_a_folder_without_a_run(lodescan: Lodescan, tmp_path: Path) -> None:
     for command in ("status", "export"):
         said = lodescan(command, tmp_path / "none")
         assert said.code == 2
@@ -143,7 +148,7 @@ def test_commands_without_a_run(lodescan: Lodescan, tmp_path: Path) -> None:
     assert not (tmp_path / "none").exists()
 
 
-def test_the_last_words(mixed: tuple[Path, str], lodescan: Lodescan) -> None:
+def test_the_message_at_the_end_counts_points_and_names_files(mixed: tuple[Path, str], lodescan: Lodescan) -> None:
     run, said = mixed
     points = read_run(run)
     counts = {status: points.status.count(status) for status in ("INVALID", "FAILED", "TIMED_OUT")}
@@ -167,7 +172,7 @@ def test_the_last_words(mixed: tuple[Path, str], lodescan: Lodescan) -> None:
 
 
 @pytest.mark.slow
-def test_status_while_it_runs(
+def test_status_shows_a_scan_that_is_running(
     make_scan: MakeScan,
     start_evaluator: StartEvaluator,
     start_proposer: Callable[..., ProposerProcess],
@@ -186,7 +191,7 @@ def test_status_while_it_runs(
     assert proposer.process.poll() is None
 
 
-def test_progress_in_plain_lines(mixed: tuple[Path, str]) -> None:
+def test_progress_is_plain_lines_outside_of_a_terminal(mixed: tuple[Path, str]) -> None:
     lines = [line for line in mixed[1].splitlines() if " | " in line]
     assert re.fullmatch(
         r"[\d,]+ of 100,000 good \| hit rate \S+ % \| start \d+ of 60, no estimate before that \| bootstrap \| "
@@ -210,7 +215,7 @@ SCORES = """
       off: {}"""
 
 
-def test_scores_of_the_proposer_are_those_of_the_evaluator(
+def test_proposer_and_evaluator_compute_the_same_losses(
     make_scan: MakeScan, start_evaluator: StartEvaluator, lodescan: Lodescan, tmp_path: Path
 ) -> None:
     body = """

@@ -1,4 +1,4 @@
-"""`lodescan` under nohup: the end of a terminal is not the end of a scan."""
+"""`lodescan` under nohup goes on when its terminal closes."""
 
 from __future__ import annotations
 
@@ -25,6 +25,6 @@ def test_a_hang_up_that_is_ignored_stays_ignored(before: str) -> None:
         capture_output=True,
         text=True,
         check=True,
-        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # as a shell has it
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # the handler that a shell sets
     )
     assert done.stdout.split() == [str(before == "ignored"), "True"]

@@ -1,4 +1,4 @@
-"""A point that is silent for long: the proposer's pings must be no more frequent than the evaluator allows."""
+"""A point that takes long: the proposer must not ping more often than the evaluator allows."""
 
 from __future__ import annotations
 
@@ -22,17 +22,20 @@ MakeScan = Callable[..., ScanFolder]
 StartEvaluator = Callable[..., EvaluatorProcess]
 
 SILENT = 6.5
-"""Seconds; with a ping a second, a server that does not allow them ends the connection after five."""
+"""Seconds that the point takes. A server that does not allow a ping each second ends the connection after five seconds.
+"""
 
 DEFAULT = 300.0
-"""Seconds between two pings that a server of gRPC allows unless told otherwise."""
+"""Seconds between two pings that a gRPC server allows by default."""
 
 
 @pytest.mark.slow
 def test_pings_are_as_the_evaluator_allows_them(
     make_scan: MakeScan, start_evaluator: StartEvaluator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The settings of both sides, thirty times faster; a server with the default breaks off in the same time."""
+    """Both sides have their settings, thirty times faster. A server with gRPC's default breaks off the connection in
+    the same time.
+    """
     scan = make_scan(body=f"time.sleep({SILENT})")
     python = str(ROOT / ".envs/evaluator/bin/python")
     ask = "from evaluator.service.server import SHORTEST_PING; print(SHORTEST_PING)"
@@ -69,7 +72,7 @@ def test_pings_are_as_the_evaluator_allows_them(
 
 @pytest.mark.soak
 @pytest.mark.timeout(900)
-def test_a_point_that_is_silent_for_ten_minutes(
+def test_a_point_that_takes_ten_minutes_is_answered(
     make_scan: MakeScan, start_evaluator: StartEvaluator, start_proposer: Callable[..., ProposerProcess], tmp_path: Path
 ) -> None:
     scan = make_scan(body="time.sleep(600)", setup="  seed: 1\n  max_evaluations: 1", bootstrap=1, timeout=660)

@@ -1,4 +1,4 @@
-"""Pictures of a run: what its scan file asks for, two columns, all variables."""
+"""Pictures of a run: those of its scan file, of two columns, and of all variables."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ Plotting:
 def run(
     lodescan: Callable[..., Said], start_evaluator: Callable[..., EvaluatorProcess], tmp_path: Path
 ) -> Callable[[str], tuple[Path, Said]]:
-    """Scans with a section of pictures, and returns the run's folder and what was said."""
+    """Runs a scan with a section of pictures; returns the folder of the run and the output."""
     (tmp_path / "in.slha").write_text("BLOCK A\n  1  x\n  2  y\n")
     file = tmp_path / "scan.yaml"
     started: list[EvaluatorProcess] = []
@@ -61,7 +61,7 @@ def run(
 
 
 def dots(picture: Path) -> dict[str, int]:
-    """How many dots of each kind an SVG picture holds."""
+    """The number of dots of each kind in an SVG picture."""
     found = {}
     for group in ET.parse(picture).iter(SVG + "g"):
         if group.get("id") in KINDS:
@@ -69,7 +69,9 @@ def dots(picture: Path) -> dict[str, int]:
     return found
 
 
-def test_two_columns(run: Callable[[str], tuple[Path, Said]], lodescan: Callable[..., Said], tmp_path: Path) -> None:
+def test_two_columns_are_drawn(
+    run: Callable[[str], tuple[Path, Said]], lodescan: Callable[..., Said], tmp_path: Path
+) -> None:
     folder, _ = run("")
     points = read_run(folder)
     good = sum(status == "OK" and nll < 1 for status, nll in zip(points.status, points.nll, strict=True))
@@ -79,7 +81,7 @@ def test_two_columns(run: Callable[[str], tuple[Path, Said]], lodescan: Callable
     assert said.code == 0 and said.out == f"drawn: {tmp_path / 'a.svg'}\n"
     wanted = {"unphysical": unphysical, "bad": len(points.status) - good - unphysical, "good": good}
     assert dots(tmp_path / "a.svg") == wanted
-    # an unphysical point has no observable after the one that ended it, but this one comes first
+    # an unphysical point lacks the observables behind the one that ended it, but this one comes before
     lodescan("plot", folder, "NLL", "z", "--file", tmp_path / "b.svg")
     assert dots(tmp_path / "b.svg") == {kind: number for kind, number in wanted.items() if kind != "unphysical"}
     lodescan("plot", folder, "x", "y", "--file", tmp_path / "again.svg")
@@ -89,7 +91,9 @@ def test_two_columns(run: Callable[[str], tuple[Path, Said]], lodescan: Callable
     assert "$m_y$ (GeV)" in text
 
 
-def test_what_the_file_asks_for(run: Callable[[str], tuple[Path, Said]], lodescan: Callable[..., Said]) -> None:
+def test_the_pictures_of_the_scan_file_are_drawn(
+    run: Callable[[str], tuple[Path, Said]], lodescan: Callable[..., Said]
+) -> None:
     folder, said = run(PLOTS.replace("STRATEGY", "csv"))
     assert said.code == 0
     names = ["files", "lines", "both", "corner"]
@@ -98,15 +102,15 @@ def test_what_the_file_asks_for(run: Callable[[str], tuple[Path, Said]], lodesca
         path = folder / "plots" / f"{name}.pdf"
         assert path.read_bytes().startswith(b"%PDF") and path.stat().st_size > 5000
     shutil.rmtree(folder / "plots")
-    # other pictures are no other run: drawn anew at once, nothing evaluated
+    # with other pictures it is still the same run: they are drawn at once, and nothing is evaluated
     before = read_run(folder).ids
     folder, said = run("plotting: {plots: {new: {values: [x, NLL]}}}\n")
     assert said.code == 0 and [path.name for path in (folder / "plots").iterdir()] == ["new.pdf"]
     assert read_run(folder).ids == before
-    assert lodescan("plot", folder).out == f"drawn: {folder}/plots/new.pdf\n"  # those of the newest file
+    assert lodescan("plot", folder).out == f"drawn: {folder}/plots/new.pdf\n"  # the pictures of the newest scan file
 
 
-def test_entries_of_the_spectrum_files(run: Callable[[str], tuple[Path, Said]]) -> None:
+def test_entries_of_spectrum_files_can_be_drawn(run: Callable[[str], tuple[Path, Said]]) -> None:
     from proposer.show.plots import plot_axes, read_points
     from scanspec import read_scan_file
     from scanspec.plotting import read_plotting
@@ -131,11 +135,11 @@ def test_entries_of_the_spectrum_files(run: Callable[[str], tuple[Path, Said]]) 
     ]
 
 
-def test_what_cannot_be_drawn(
+def test_a_picture_that_cannot_be_drawn_is_named(
     run: Callable[[str], tuple[Path, Said]], lodescan: Callable[..., Said], tmp_path: Path
 ) -> None:
     folder, said = run("plotting: {plots: {a: {values: [x, [B, [1]]]}}}\n")
-    assert said.code == 0  # the scan itself is well
+    assert said.code == 0  # the scan itself succeeds
     assert f"not drawn: no spectrum file in {folder}/files has the entry B 1; `keep_spectra: valid`" in said.err
     assert "correct the scan file, and the same command draws again" in said.err
     for arguments, words in [
@@ -149,7 +153,7 @@ def test_what_cannot_be_drawn(
         assert said.code == 2 and words in said.err, said.err
 
 
-def test_one_that_cannot_be_drawn_spoils_no_other(
+def test_a_picture_that_cannot_be_drawn_does_not_prevent_others(
     run: Callable[[str], tuple[Path, Said]], lodescan: Callable[..., Said]
 ) -> None:
     bad = "a: {values: [x, [B, [1]]]}, tex: {values: [x, y], labels: ['$x_{$', y]}, c: {values: [x, z]}"
@@ -161,7 +165,7 @@ def test_one_that_cannot_be_drawn_spoils_no_other(
     assert lodescan("plot", folder, "x", "y").code == 0
 
 
-def test_a_table_that_was_read_is_drawn_from_elsewhere(
+def test_a_run_of_read_csv_can_be_drawn_from_another_folder(
     lodescan: Callable[..., Said], start_evaluator: Callable[..., EvaluatorProcess], tmp_path: Path
 ) -> None:
     (tmp_path / "in.slha").write_text("BLOCK A\n  1  x\n  2  y\n")
@@ -176,7 +180,7 @@ def test_a_table_that_was_read_is_drawn_from_elsewhere(
     assert sum(dots(tmp_path / "a.svg").values()) == 3
 
 
-def test_a_file_is_one_picture(
+def test_a_file_takes_one_picture(
     run: Callable[[str], tuple[Path, Said]], lodescan: Callable[..., Said], tmp_path: Path
 ) -> None:
     folder, _ = run(PLOTS.replace("STRATEGY", "all"))
@@ -185,12 +189,12 @@ def test_a_file_is_one_picture(
     assert not (tmp_path / "a.svg").exists()
 
 
-def test_all_variables_where_the_file_asks_for_nothing(
+def test_all_variables_are_drawn_if_the_file_asks_for_nothing(
     run: Callable[[str], tuple[Path, Said]], lodescan: Callable[..., Said], tmp_path: Path
 ) -> None:
     folder, said = run("")
     assert "drawn" not in said.err and not (folder / "plots").exists()
     assert lodescan("plot", folder, "--file", tmp_path / "corner.svg").code == 0
     text = (tmp_path / "corner.svg").read_text()
-    assert text.count('<g id="axes_') == 3  # two histograms and one pair; nothing for what is fixed
+    assert text.count('<g id="axes_') == 3  # two histograms and one pair; none for the fixed variable
     assert dots(tmp_path / "corner.svg")["good"] > 5

@@ -1,4 +1,4 @@
-"""One scan, many evaluators: the same points whoever computes them, and nothing lost when one is."""
+"""One scan with many evaluators: the points are the same, and nothing is lost when one is killed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def evaluators_of(run: Path) -> Counter[str]:
 
 @contextlib.contextmanager
 def kept_alive(evaluators: list[EvaluatorProcess]) -> Iterator[list[str]]:
-    """Starts each again when it has ended, as Kubernetes does; the addresses of those that did."""
+    """Restarts each evaluator that ends, as Kubernetes does; gives the addresses of those that ended."""
     deaths: list[str] = []
 
     def watch(ended: threading.Event) -> None:
@@ -46,7 +46,7 @@ def kept_alive(evaluators: list[EvaluatorProcess]) -> Iterator[list[str]]:
 
 
 @pytest.mark.slow
-def test_three_of_which_one_is_killed_give_the_points_of_one(
+def test_three_evaluators_of_which_one_is_killed_give_the_points_of_one(
     shared: Shared,
     make_scan: MakeScan,
     lodescan: Lodescan,
@@ -60,16 +60,14 @@ def test_three_of_which_one_is_killed_give_the_points_of_one(
     evaluators = [start_evaluator(scan.file, workers=workers) for workers in (1, 2, 1)]
     addresses = [evaluator.address for evaluator in evaluators]
     proposer = start_proposer("scan", scan.file, "--evaluator", *addresses, "--run", tmp_path / "three")
-    while len(scan.evaluated()) < 50:
-        assert proposer.process.poll() is None, proposer.said
-        time.sleep(0.01)
+    scan.until_begun(50, proposer)
     evaluators[1].kill()
     assert proposer.wait() == 0, proposer.said
     assert read_run(tmp_path / "three").history() == expected
     assert set(evaluators_of(tmp_path / "three")) == set(addresses)
     assert f"lost the evaluator at {addresses[1]}" in proposer.said
     twice = len(scan.evaluated()) - len(set(scan.evaluated()))
-    assert twice <= 2 * 100  # what the lost one had
+    assert twice <= 2 * 100  # the points that the lost evaluator had
     live = meta(tmp_path / "three")["live"]["evaluators"]
     assert {row["address"] for row in live} == set(addresses) and sum(row["points"] for row in live) > 100
     status = lodescan("status", tmp_path / "three").out
@@ -81,7 +79,7 @@ def test_three_of_which_one_is_killed_give_the_points_of_one(
 def test_a_point_that_kills_its_whole_evaluator_has_failed_after_three_tries(
     make_scan: MakeScan, start_evaluator: StartEvaluator, start_proposer: StartProposer, tmp_path: Path, before: str
 ) -> None:
-    """Also where it does so at once, with the answers to the points before it."""
+    """This also holds if the point kills its evaluator at once, so that answers to earlier points are lost."""
     body = f"{before}\nif x < 0.03: os._exit(1)"
     scan = make_scan(body=body, bootstrap=40, iterations=1, batch=10)
     evaluators = [start_evaluator(scan.file, workers=0) for _ in range(2)]
@@ -99,7 +97,7 @@ def test_a_point_that_kills_its_whole_evaluator_has_failed_after_three_tries(
 
 
 @pytest.mark.slow
-def test_the_good_points_of_a_seed_are_those_of_any_number_of_evaluators(
+def test_any_number_of_evaluators_gives_the_same_good_points(
     make_scan: MakeScan, lodescan: Lodescan, start_evaluator: StartEvaluator, tmp_path: Path
 ) -> None:
     """A scan ends with the first good points by id; a higher target goes on from there."""
@@ -128,7 +126,7 @@ def test_the_good_points_of_a_seed_are_those_of_any_number_of_evaluators(
 
 
 @pytest.mark.slow
-def test_what_runs_is_waited_for_and_what_does_not_is_not_begun(
+def test_running_points_are_waited_for_and_waiting_ones_do_not_begin(
     make_scan: MakeScan, lodescan: Lodescan, start_evaluator: StartEvaluator, tmp_path: Path
 ) -> None:
     scan = make_scan(body="time.sleep(0.2)", setup="  seed: 3\n  type: RANDOM", points=1, batch=300)
@@ -142,29 +140,27 @@ def test_what_runs_is_waited_for_and_what_does_not_is_not_begun(
 
 
 @pytest.mark.slow
-def test_one_that_is_told_to_stop_finishes_what_runs_and_gets_no_more(
+def test_an_evaluator_told_to_stop_finishes_its_running_points_and_gets_no_more(
     make_scan: MakeScan, start_evaluator: StartEvaluator, start_proposer: StartProposer, tmp_path: Path
 ) -> None:
     scan = make_scan(body="time.sleep(0.05)", bootstrap=100, iterations=1, batch=20)
     evaluators = [start_evaluator(scan.file, workers=2) for _ in range(2)]
     addresses = [evaluator.address for evaluator in evaluators]
     proposer = start_proposer("scan", scan.file, "--evaluator", *addresses, "--run", tmp_path / "run")
-    while len(scan.evaluated()) < 30:
-        assert proposer.process.poll() is None, proposer.said
-        time.sleep(0.01)
+    scan.until_begun(30, proposer)
     evaluators[0].process.send_signal(signal.SIGTERM)
     assert proposer.wait() == 0, proposer.said
     assert evaluators[0].process.wait(20) == 0
     points = read_run(tmp_path / "run")
     assert set(points.status) == {"OK"} and set(evaluators_of(tmp_path / "run")) == set(addresses)
-    assert len(scan.evaluated()) == len(set(scan.evaluated())) == len(points.ids)  # nothing twice
+    assert len(scan.evaluated()) == len(set(scan.evaluated())) == len(points.ids)  # no point was evaluated twice
 
 
 @pytest.mark.slow
 def test_a_stuck_point_is_raced(
     make_scan: MakeScan, lodescan: Lodescan, start_evaluator: StartEvaluator, tmp_path: Path
 ) -> None:
-    """The first evaluator that runs one point of x < 0.05 sleeps for long: another one answers it."""
+    """The first evaluator that gets a point with x < 0.05 sleeps for a long time; another one answers the point."""
     body = """
     mark = Path(__file__).with_name("stuck")
     try:
@@ -197,16 +193,14 @@ def test_evaluators_of_a_folder_come_and_go(
         started.append(start_evaluator(scan.file, workers=1))
         (folder / f"{number}.evaluator").write_text(started[-1].address + "\n")
         assert proposer.wait_for(f"the evaluator at {started[-1].address} takes part: 1 points at once")
-    begun = len(scan.evaluated())
-    while len(scan.evaluated()) < begun + 20:
-        time.sleep(0.02)
+    scan.until_begun(len(scan.evaluated()) + 20, proposer)
     started[0].kill()
     assert proposer.wait() == 0, proposer.said
     assert set(evaluators_of(tmp_path / "run")) == {evaluator.address for evaluator in started}
 
 
 @pytest.mark.slow
-def test_another_physics_is_left_out_and_two_are_refused(
+def test_an_evaluator_with_another_physics_is_left_out_and_two_kinds_of_physics_are_refused(
     make_scan: MakeScan, lodescan: Lodescan, start_evaluator: StartEvaluator, tmp_path: Path
 ) -> None:
     scan, run = make_scan(body="time.sleep(0.01)", iterations=1), tmp_path / "run"
@@ -225,7 +219,7 @@ def test_another_physics_is_left_out_and_two_are_refused(
 
 
 @pytest.mark.slow
-def test_points_go_by_speed_and_have_four_times(
+def test_faster_evaluators_get_more_points_and_each_point_has_four_times(
     make_scan: MakeScan, lodescan: Lodescan, start_evaluator: StartEvaluator, tmp_path: Path
 ) -> None:
     scan = make_scan(body="time.sleep(0.02)", bootstrap=200, iterations=1, batch=40)
@@ -235,4 +229,4 @@ def test_points_go_by_speed_and_have_four_times(
     assert 2.0 < counts[addresses[1]] / counts[addresses[0]] < 8.0
     with Dataset(tmp_path / "run", read_only=True) as dataset:
         times = np.concatenate([part.times for part in dataset.results()])
-    assert (np.diff(times, axis=1) >= -0.01).all()  # asked, sent, begun, returned: one machine, one clock
+    assert (np.diff(times, axis=1) >= -0.01).all()  # asked, sent, begun, returned; all on one machine with one clock

@@ -1,4 +1,4 @@
-"""Many points through evaluators that come and go: each answered once, and memory flat on both sides."""
+"""Many points through evaluators that come and go: each is answered once, and memory does not grow on either side."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import math
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +14,7 @@ import pytest
 from proposer.evaluation.work import Work
 from proposer.types import Pending, Status
 from proposer.wire.pool import Pool
+from tests.evaluator.serving import resident
 from tests.pair.conftest import EvaluatorProcess, ScanFolder
 from tests.pair.processes import meanwhile
 
@@ -23,14 +23,11 @@ EVERY = 1.0
 """Seconds between two kills."""
 
 
-def resident(pid: int | str = "self") -> float:
-    """MiB of memory of a process."""
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * 4096 / 2**20
-
-
 @contextmanager
 def coming_and_going(evaluators: list[EvaluatorProcess]) -> Iterator[list[str]]:
-    """Kills one after the other and starts it again at the same address; the addresses of those that were killed."""
+    """Kills one evaluator after the other and restarts it at the same address; gives the addresses of those that were
+    killed.
+    """
     killed: list[str] = []
 
     def kill(ended: threading.Event) -> None:
@@ -61,7 +58,7 @@ def test_many_points_through_evaluators_that_come_and_go(
     pool = Pool([evaluator.address for evaluator in evaluators], say=lambda _: None)
     pool.describe(60.0)
     answered, memory, rng = 0, list[tuple[float, float]](), np.random.default_rng(1)
-    with coming_and_going(evaluators[1:]) as killed:  # the first one stays, and shows an evaluator's memory
+    with coming_and_going(evaluators[1:]) as killed:  # the first one stays, so that its memory can be measured
         for first in range(1, total, AT_ONCE):
             work = Work(["x", "y", "z"])
             values = rng.uniform((0, -2, 10), (1, 2, 1000), (AT_ONCE, 3))

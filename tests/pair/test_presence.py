@@ -1,4 +1,4 @@
-"""The idle share of an evaluator, of which `status` tells: of the time in which it was connected."""
+"""`status` shows the idle share of an evaluator: a share of the time in which it was connected."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MakeScan = Callable[..., ScanFolder]
 
 
 def work_of_one(lodescan: Lodescan, run: Path) -> dict[str, Any]:
-    """What `status` says of the only evaluator, of which the idle share follows."""
+    """What `status` says about the only evaluator, from which its idle share follows."""
     [who] = json.loads(lodescan("status", run, "--json").out)["evaluators"]
     assert who["idle"] == pytest.approx(1.0 - who["seconds"] / who["worker_seconds"])
     assert isinstance(who, dict)
@@ -44,14 +44,14 @@ def test_a_pause_between_two_commands_is_not_idle(
 
 
 @pytest.mark.slow
-def test_an_evaluator_that_is_not_there_is_not_idle(
+def test_a_disconnected_evaluator_is_not_idle(
     make_scan: MakeScan,
     start_evaluator: Callable[..., EvaluatorProcess],
     start_proposer: Callable[..., ProposerProcess],
     lodescan: Lodescan,
     tmp_path: Path,
 ) -> None:
-    """It is away at least from the moment at which the scan says so until its successor has imported its modules."""
+    """It is away at least from the message of the scan until its successor has imported its modules."""
     scan, run, back = make_scan(body="time.sleep(0.01)", setup=SETUP.format(100)), tmp_path / "run", tmp_path / "back"
     evaluator = start_evaluator(scan.file, before=BEFORE.format(str(back)))
     proposer = start_proposer("scan", scan.file, "--evaluator", evaluator.address, "--run", run)

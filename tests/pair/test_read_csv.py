@@ -1,4 +1,4 @@
-"""READ_CSV: the rows of a table through the real pair."""
+"""READ_CSV: the rows of a table are evaluated, with both sides."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ StartEvaluator = Callable[..., EvaluatorProcess]
 ROWS = "z,other,x,y\n100,a,0.5,0\n20,b,0.9,-1\n100,,0.5,0.1\n100,c,0.5,0\n"
 
 
-def test_every_row_is_evaluated_once_as_it_stands_and_nothing_else(
+def test_every_row_and_nothing_else_is_evaluated_exactly_once(
     make_scan: MakeScan, start_evaluator: StartEvaluator, lodescan: Lodescan, tmp_path: Path
 ) -> None:
     scan = make_scan(setup="  seed: 1\n  type: READ_CSV\n  init_csv: rows.csv")
@@ -36,18 +36,18 @@ def test_every_row_is_evaluated_once_as_it_stands_and_nothing_else(
     assert points.nll == pytest.approx([nll(*param) for param in points.params])
 
 
-def test_an_nll_in_the_table_is_worked_out_again(
+def test_an_nll_in_the_table_is_computed_again(
     make_scan: MakeScan, start_evaluator: StartEvaluator, lodescan: Lodescan, tmp_path: Path
 ) -> None:
     scan = make_scan(setup="  seed: 1\n  type: READ_CSV\n  init_csv: rows.csv")
-    (scan.folder / "rows.csv").write_text("x,y,z,NLL\n0.5,0,100,-7\n")  # one row: every variable is fixed
+    (scan.folder / "rows.csv").write_text("x,y,z,NLL\n0.5,0,100,-7\n")  # with one row, every variable is fixed
     evaluator = start_evaluator(scan.file)
     said = lodescan("scan", scan.file, "--evaluator", evaluator.address, "--run", tmp_path / "run")
     assert said.code == 0, said.err
     assert read_run(tmp_path / "run").nll == pytest.approx([nll(0.5, 0, 100)])
 
 
-def test_a_file_of_bsmart_names_columns_alone(make_scan: MakeScan, lodescan: Lodescan) -> None:
+def test_a_scan_file_of_bsmart_takes_its_ranges_from_the_table(make_scan: MakeScan, lodescan: Lodescan) -> None:
     scan = make_scan()
     (scan.folder / "rows.csv").write_text(ROWS)
     file = scan.folder / "old.json"
@@ -75,7 +75,9 @@ def test_a_file_of_bsmart_names_columns_alone(make_scan: MakeScan, lodescan: Lod
         ("x,y,z\n0.5,0,100\n0.5,zero,100\n", ["line 3", "y is 'zero'", "not a finite number"]),
     ],
 )
-def test_a_table_that_does_not_fit(rows: str | None, words: list[str], make_scan: MakeScan, lodescan: Lodescan) -> None:
+def test_a_table_that_does_not_fit_is_refused(
+    rows: str | None, words: list[str], make_scan: MakeScan, lodescan: Lodescan
+) -> None:
     scan = make_scan(setup="  type: READ_CSV\n  init_csv: rows.csv")
     if rows is not None:
         (scan.folder / "rows.csv").write_text(rows)
@@ -85,7 +87,7 @@ def test_a_table_that_does_not_fit(rows: str | None, words: list[str], make_scan
         assert word in said.err
 
 
-def test_without_a_table(make_scan: MakeScan, lodescan: Lodescan) -> None:
+def test_a_missing_table_is_named(make_scan: MakeScan, lodescan: Lodescan) -> None:
     scan = make_scan(setup="  type: READ_CSV")
     said = lodescan("check", scan.file)
     assert said.code == 2

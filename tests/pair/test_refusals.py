@@ -1,4 +1,4 @@
-"""Bad input: exit code 2 (3 without an evaluator), one clear message, and nothing is written."""
+"""Bad input gives exit code 2 (3 without an evaluator) and one clear message, and nothing is written."""
 
 from __future__ import annotations
 
@@ -10,8 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.pair.conftest import EvaluatorProcess, Said, ScanFolder, contents, environment, meta, read_run
-from tests.pair.processes import ProposerProcess
+from proposer.__main__ import main
+from tests.pair.conftest import (
+    EvaluatorProcess,
+    Said,
+    ScanFolder,
+    contents,
+    environment,
+    meta,
+    read_run,
+    torch_as_before,
+)
+from tests.pair.processes import ProposerProcess, quickly
 
 Lodescan = Callable[..., Said]
 MakeScan = Callable[..., ScanFolder]
@@ -20,18 +30,18 @@ Shared = tuple[ScanFolder, EvaluatorProcess]
 
 
 def refused(said: Said, *words: str, code: int = 2) -> None:
-    """One message on stderr, which names every one of `words`, and perhaps the next step."""
+    """Checks that stderr has one message, which contains all `words`, and perhaps the next step."""
     lines = [line for line in said.err.strip().splitlines() if not line.startswith("next: ")]
     assert said.code == code, said.err
     assert said.out == ""
     (first,) = [number for number, line in enumerate(lines) if line.startswith("lodescan: ")]
     assert "Traceback" not in said.err
-    message = "\n".join(lines[first:])  # with what to do next
+    message = "\n".join(lines[first:])  # the message with its next step
     for word in words:
         assert word in message, said.err
 
 
-# What is wrong with the file itself: (piece, what stands there instead, words of the message).
+# Faults of the file itself: (a piece of it, its replacement, words of the message).
 BAD_FILES = {
     "unknown key": ("bootstrap_points: 60", "bootstrap_point: 60", ["scan.yaml, line 19", "'bootstrap_points'"]),
     "unknown section": ("networks:", "network:", ["line 17", "'networks'"]),
@@ -85,7 +95,7 @@ BAD_FILES = {
 
 
 @pytest.mark.parametrize(("old", "new", "words"), BAD_FILES.values(), ids=BAD_FILES)
-def test_a_bad_scan_file(
+def test_a_bad_scan_file_is_refused(
     old: str, new: str, words: list[str], make_scan: MakeScan, shared: Shared, lodescan: Lodescan, tmp_path: Path
 ) -> None:
     scan = make_scan()
@@ -96,7 +106,7 @@ def test_a_bad_scan_file(
     refused(lodescan("check", scan.file), str(scan.file), *words)
 
 
-def test_no_scan_file(lodescan: Lodescan, tmp_path: Path) -> None:
+def test_a_missing_scan_file_is_named(lodescan: Lodescan, tmp_path: Path) -> None:
     refused(lodescan("scan", tmp_path / "none.yaml", "--run", tmp_path / "run"), "none.yaml", "cannot be read")
     assert not (tmp_path / "run").exists()
 
@@ -104,12 +114,12 @@ def test_no_scan_file(lodescan: Lodescan, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "options", [["--seed", "-1"], ["--seed", "x"], ["--wait", "-1"], ["--wait", "nan"], ["--fast"]], ids=" ".join
 )
-def test_bad_options(options: list[str], shared: Shared, lodescan: Lodescan, tmp_path: Path) -> None:
+def test_bad_options_are_refused(options: list[str], shared: Shared, lodescan: Lodescan, tmp_path: Path) -> None:
     said = lodescan("scan", shared[0].file, "--run", tmp_path / "run", *options)
     assert (said.code, options[0] in said.err, (tmp_path / "run").exists()) == (2, True, False)
 
 
-# What no longer fits to a run: (piece, what stands there instead, words of the message).
+# Changes after which the file no longer fits the run: (a piece of the file, its replacement, words of the message).
 OTHER_FILES = {
     "range": ("x: {range: [0, 1]}", "x: {range: [0.2, 0.8]}", ["variables: x: range is [0, 1], in this one [0.2"]),
     "prior": ("prior: log-uniform", "prior: uniform", ["variables: z: prior", "log-uniform", "uniform"]),
@@ -120,7 +130,7 @@ OTHER_FILES = {
     "seed in the file": ("seed: 1", "seed: 2", ["seed is 1, not 2"]),
 }
 
-# What means the same, or is for people, or says how long a code may take.
+# Changes that leave the meaning as it is, are for people, or set how long a code may take.
 SAME_FILES = {
     "a spelling": ("  epochs: 4", "  verbose: 1\n  Epochs: 4.0"),
     "a range alone": ("x: {range: [0, 1]}", "x: [0, 1]"),
@@ -133,15 +143,16 @@ SAME_FILES = {
 
 @pytest.fixture(scope="module")
 def finished(shared: Shared, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a run of the shared scan; nobody may change it."""
+    """The folder of a run of the shared scan. No test may change it."""
     run = tmp_path_factory.mktemp("finished") / "run"
     command = ("scan", shared[0].file, "--evaluator", shared[1].address, "--run", run)
-    assert ProposerProcess(run.with_name("log"), *command).wait() == 0
+    with torch_as_before():
+        assert main(quickly(*command)) == 0
     return run
 
 
 @pytest.mark.parametrize(("old", "new", "words"), OTHER_FILES.values(), ids=OTHER_FILES)
-def test_the_folder_of_another_scan_file(
+def test_the_folder_of_another_scan_file_is_refused(
     old: str, new: str, words: list[str], finished: Path, shared: Shared, make_scan: MakeScan, lodescan: Lodescan
 ) -> None:
     scan, before = make_scan(), contents(finished)
@@ -152,7 +163,7 @@ def test_the_folder_of_another_scan_file(
 
 
 @pytest.mark.parametrize(("old", "new"), SAME_FILES.values(), ids=SAME_FILES)
-def test_a_file_that_means_the_same_goes_on(
+def test_a_file_with_the_same_meaning_goes_on(
     old: str, new: str, finished: Path, shared: Shared, make_scan: MakeScan, lodescan: Lodescan
 ) -> None:
     scan, before = make_scan(), read_run(finished).history()
@@ -162,14 +173,14 @@ def test_a_file_that_means_the_same_goes_on(
     assert read_run(finished).history() == before
 
 
-def test_another_seed(finished: Path, shared: Shared, lodescan: Lodescan) -> None:
+def test_another_seed_is_refused(finished: Path, shared: Shared, lodescan: Lodescan) -> None:
     before = contents(finished)
     said = lodescan("scan", shared[0].file, "--evaluator", shared[1].address, "--run", finished, "--seed", 7)
     refused(said, "seed is 1, not 7")
     assert contents(finished) == before
 
 
-def test_another_physics(
+def test_another_physics_is_refused(
     finished: Path, shared: Shared, make_scan: MakeScan, start_evaluator: StartEvaluator, lodescan: Lodescan
 ) -> None:
     scan, before = make_scan(body="x = x + 0.0"), contents(finished)
@@ -179,10 +190,10 @@ def test_another_physics(
     assert contents(finished) == before
 
 
-def test_the_same_physics_in_another_file(
+def test_with_same_physics_a_run_goes_on_although_a_file_changed(
     shared: Shared, make_scan: MakeScan, start_evaluator: StartEvaluator, lodescan: Lodescan, tmp_path: Path
 ) -> None:
-    """Only a comment has changed: with --same-physics the run goes on, and says so for good."""
+    """Only a comment changed. With --same-physics the run goes on, and keeps a record of this."""
     run, before = tmp_path / "run", make_scan("before", setup="  seed: 1\n  type: RANDOM\n  max_evaluations: 20")
     after = make_scan("after", body="# a comment\npass", setup="  seed: 1\n  type: RANDOM\n  max_evaluations: 30")
     assert lodescan("scan", before.file, "--evaluator", shared[1].address, "--run", run).code == 5
@@ -197,11 +208,11 @@ def test_the_same_physics_in_another_file(
         (accepted,) = stored["same_physics"]
         assert accepted["changed"] == ["ball: file physics.py has changed"]
         assert accepted["now"] == stored["physics_digest"] != accepted["before"]
-    assert lodescan(*command).code == 0  # said once
+    assert lodescan(*command).code == 0  # it has to be said only once
     refused(lodescan("scan", after.file, "--evaluator", shared[1].address, "--run", run), "has changed")
 
 
-def test_another_likelihood(
+def test_another_likelihood_is_refused(
     finished: Path, make_scan: MakeScan, start_evaluator: StartEvaluator, lodescan: Lodescan
 ) -> None:
     scan, before = make_scan(sigma=0.2), contents(finished)
@@ -211,7 +222,7 @@ def test_another_likelihood(
     assert contents(finished) == before
 
 
-# The evaluator has the shared scan file; this is what the proposer's says instead.
+# Differences between the proposer's scan file and that of the evaluator, which is the shared one.
 DISAGREEMENTS = {
     "other parameter": ("  y: {range", "  w: {range", ["does not know the variable 'w'", "needs the variable 'y'"]),
     "missing parameter": ("  y: {range: [-2, 2]}\n", "", ["needs the variable 'y'"]),
@@ -235,7 +246,7 @@ DISAGREEMENTS = {
 
 
 @pytest.mark.parametrize(("old", "new", "words"), DISAGREEMENTS.values(), ids=DISAGREEMENTS)
-def test_an_evaluator_of_another_scan_file(
+def test_an_evaluator_with_another_scan_file_is_refused(
     old: str, new: str, words: list[str], shared: Shared, make_scan: MakeScan, lodescan: Lodescan, tmp_path: Path
 ) -> None:
     scan = make_scan()
@@ -248,7 +259,7 @@ def test_an_evaluator_of_another_scan_file(
     assert not (tmp_path / "run").exists()
 
 
-def test_check_agrees(shared: Shared, lodescan: Lodescan) -> None:
+def test_check_accepts_an_evaluator_that_fits(shared: Shared, lodescan: Lodescan) -> None:
     said = lodescan("check", shared[0].file, "--evaluator", shared[1].address)
     assert (said.code, said.err) == (0, "")
     for word in ("run 'ball'", "z: 10 to 1000, log-uniform", "r: GAUSS 0 +- 0.1", "NLL below 2", "agree"):
@@ -256,7 +267,7 @@ def test_check_agrees(shared: Shared, lodescan: Lodescan) -> None:
 
 
 @pytest.mark.slow
-def test_a_folder_in_use(
+def test_a_folder_in_use_is_refused(
     make_scan: MakeScan,
     start_evaluator: StartEvaluator,
     start_proposer: Callable[..., ProposerProcess],
@@ -274,7 +285,7 @@ def test_a_folder_in_use(
     assert first.wait() == 143
 
 
-def test_a_folder_that_cannot_be_written(shared: Shared, lodescan: Lodescan, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_named(shared: Shared, lodescan: Lodescan, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     run = tmp_path / "file" / "run"
     said = lodescan("scan", shared[0].file, "--evaluator", shared[1].address, "--run", run)
@@ -287,7 +298,7 @@ def test_a_folder_that_cannot_be_written(shared: Shared, lodescan: Lodescan, tmp
         ("50051", ["'50051' is not an address", "HOST:PORT"]),
         ("localhost", ["'localhost' is not an address"]),
         ("localhost:http", ["is not an address"]),
-        ("127.0.0.1:117414", ["117414", "65535"]),  # 51878 to whoever counts in 16 bits
+        ("127.0.0.1:117414", ["117414", "65535"]),  # this port is 51878 in 16 bits
         ("127.0.0.1:99999", ["99999", "65535"]),
         ("127.0.0.1:-1", ["'-1' is not a port"]),
         ("127.0.0.1:0", ["port 0 is not a port"]),
@@ -297,7 +308,9 @@ def test_a_folder_that_cannot_be_written(shared: Shared, lodescan: Lodescan, tmp
         ("[2001:db8::1]:50051", ["another machine", "--insecure"]),
     ],
 )
-def test_bad_addresses(address: str, words: list[str], shared: Shared, lodescan: Lodescan, tmp_path: Path) -> None:
+def test_bad_addresses_are_refused(
+    address: str, words: list[str], shared: Shared, lodescan: Lodescan, tmp_path: Path
+) -> None:
     start = time.monotonic()
     refused(lodescan("scan", shared[0].file, "--evaluator", address, "--run", tmp_path / "run"), *words)
     refused(lodescan("check", shared[0].file, "--evaluator", address), *words)
@@ -305,7 +318,7 @@ def test_bad_addresses(address: str, words: list[str], shared: Shared, lodescan:
     assert time.monotonic() - start < 5
 
 
-def test_no_evaluator(shared: Shared, lodescan: Lodescan, tmp_path: Path) -> None:
+def test_a_missing_evaluator_gives_exit_code_3(shared: Shared, lodescan: Lodescan, tmp_path: Path) -> None:
     address, run = "127.0.0.1:9", tmp_path / "run"
     said = lodescan("scan", shared[0].file, "--evaluator", address, "--run", run, "--wait", 1)
     command = f"`lodescan-evaluator serve {shared[0].file} --listen {address}`"
@@ -314,7 +327,7 @@ def test_no_evaluator(shared: Shared, lodescan: Lodescan, tmp_path: Path) -> Non
     assert not run.exists()
 
 
-def test_a_run_name_is_not_obeyed_by_a_terminal(make_scan: MakeScan, lodescan: Lodescan) -> None:
+def test_a_run_name_is_shown_without_control_sequences(make_scan: MakeScan, lodescan: Lodescan) -> None:
     scan = make_scan()
     scan.replace("run_name: ball", 'run_name: "a\\e[2Jb"')
     scan.file.write_text(scan.file.read_text().replace("r: {scaling", '"r\\e[31m": {scaling'))
@@ -334,14 +347,14 @@ def test_evaluators_are_reached_without_the_web_proxy(
 
 
 @pytest.mark.slow
-def test_an_evaluator_that_goes_away(
+def test_an_evaluator_that_vanishes_gives_exit_code_3(
     make_scan: MakeScan, start_evaluator: StartEvaluator, start_proposer: Callable[..., ProposerProcess], tmp_path: Path
 ) -> None:
     scan = make_scan(body="time.sleep(0.01)", iterations=1)
     evaluator, run = start_evaluator(scan.file), tmp_path / "run"
     command = ("scan", scan.file, "--evaluator", evaluator.address, "--run", run, "--wait", 2)
     proposer = start_proposer(*command)
-    assert proposer.wait_for("| ")  # results have come
+    assert proposer.wait_for("| ")  # by then results have come
     evaluator.kill()
     assert proposer.wait() == 3, proposer.said
     assert f"lost the evaluator at {evaluator.address}" in proposer.said
@@ -356,7 +369,7 @@ def test_an_evaluator_that_goes_away(
 
 @pytest.mark.parametrize(("changed", "word"), [("physics", "physics"), ("sigma", "likelihood")])
 @pytest.mark.slow
-def test_an_evaluator_that_comes_back_as_another(
+def test_an_evaluator_that_comes_back_with_another_physics_is_refused(
     changed: str,
     word: str,
     make_scan: MakeScan,

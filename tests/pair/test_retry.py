@@ -1,4 +1,4 @@
-"""`lodescan retry` and `lodescan point`: points of a code that had a fault, evaluated again."""
+"""`lodescan retry` and `lodescan point` evaluate points of a faulty code again."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Lodescan = Callable[..., Said]
 
 
 @pytest.mark.slow
-def test_a_fault_is_mended_and_its_points_are_evaluated_again(
+def test_after_a_fault_is_fixed_its_points_are_evaluated_again(
     make_scan: MakeScan, start_evaluator: StartEvaluator, lodescan: Lodescan, tmp_path: Path
 ) -> None:
     scan, run = make_scan(body="assert x < 0.5", setup="  seed: 1\n  max_evaluations: 50"), tmp_path / "run"
@@ -62,7 +62,7 @@ def test_a_fault_is_mended_and_its_points_are_evaluated_again(
     assert len(read_run(run).ids) == 60
 
 
-def test_what_made_points_fail_lay_outside_of_the_code(
+def test_points_that_failed_for_a_reason_outside_of_the_code_are_evaluated_again(
     make_scan: MakeScan, lodescan: Lodescan, start_evaluator: StartEvaluator, tmp_path: Path
 ) -> None:
     body = "assert not Path(__file__).with_name('down').exists()"
@@ -75,7 +75,7 @@ def test_what_made_points_fail_lay_outside_of_the_code(
     assert (said.code, set(read_run(run).status)) == (0, {"OK"}), said.err
 
 
-def test_points_that_are_not_there(
+def test_unknown_ids_are_refused(
     shared: tuple[ScanFolder, EvaluatorProcess], lodescan: Lodescan, tmp_path: Path
 ) -> None:
     evaluator, run = shared[1], tmp_path / "run"

@@ -1,4 +1,4 @@
-"""`lodescan compare` and `lodescan merge`: runs of one question side by side, and in one folder."""
+"""`lodescan compare`, `lodescan merge` and `lodescan rescore`: several runs of the same question."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Lodescan = Callable[..., Said]
 
 @pytest.fixture
 def two_runs(shared: Shared, lodescan: Lodescan, tmp_path: Path) -> tuple[Path, Path]:
-    """Twenty and thirty points; the first five of the second are the last of the first."""
+    """Runs of twenty and thirty points; the first five points of the second run are the last five of the first."""
     runs: list[Path] = []
     for name, seed, points in (("a", 1, 20), ("b", 2, 30)):
         scan = ScanFolder(tmp_path / name, {"setup": f"  seed: {seed}\n  type: RANDOM\n  max_evaluations: {points}"})
@@ -33,7 +33,7 @@ def two_runs(shared: Shared, lodescan: Lodescan, tmp_path: Path) -> tuple[Path, 
     return runs[0], runs[1]
 
 
-def test_compare_and_merge(two_runs: tuple[Path, Path], lodescan: Lodescan, tmp_path: Path) -> None:
+def test_two_runs_are_compared_and_merged(two_runs: tuple[Path, Path], lodescan: Lodescan, tmp_path: Path) -> None:
     first, second = map(read_run, two_runs)
     said = lodescan("compare", *two_runs)
     assert said.code == 0, said.err
@@ -63,7 +63,7 @@ def test_compare_and_merge(two_runs: tuple[Path, Path], lodescan: Lodescan, tmp_
     assert again.code == 2 and "already contains a run; name a new folder" in again.err
 
 
-def test_what_does_not_belong_together(
+def test_runs_of_different_questions_are_refused(
     two_runs: tuple[Path, Path], shared: Shared, lodescan: Lodescan, tmp_path: Path
 ) -> None:
     other = ScanFolder(tmp_path / "c", {"setup": "  seed: 3\n  type: RANDOM\n  max_evaluations: 5"})
@@ -77,7 +77,7 @@ def test_what_does_not_belong_together(
 
 
 @pytest.mark.slow
-def test_rescore_needs_no_evaluation_where_everything_is_known(
+def test_rescore_needs_no_evaluation_if_all_observables_are_known(
     start_evaluator: Callable[..., EvaluatorProcess], lodescan: Lodescan, tmp_path: Path
 ) -> None:
     old = ScanFolder(tmp_path / "old", {"setup": "  seed: 1\n  type: RANDOM\n  max_evaluations: 60"})
@@ -90,7 +90,7 @@ def test_rescore_needs_no_evaluation_where_everything_is_known(
     assert set(before.status) == {"OK", "INVALID", "FAILED"}
     begun = len(old.evaluated())
 
-    # another mean and threshold, a window that is wider below 0.6 and narrower at the other end, a shorter range
+    # another mean and threshold, a window that is extended below 0.6 and cut at its upper end, a shorter range
     text = old.file.read_text().replace(
         "mean: 0, sigma: 0.1, valid: [0, 0.6]", "mean: 0.5, sigma: 0.2, valid: [0.1, 9]"
     )
@@ -112,7 +112,7 @@ def test_rescore_needs_no_evaluation_where_everything_is_known(
             assert scored[point][0] == "FAILED"
         elif values[0] < 0.1:
             assert scored[point][0] == "INVALID"
-        else:  # also what the old window had ended: everything of it is known
+        else:  # this includes points outside the old window, because all their observables are known
             now, nll = scored[point]
             assert now == "OK" and nll == pytest.approx((values[0] - 0.5) ** 2 / 2 / 0.04, rel=1e-3)
     good = sum(status == "OK" and nll < 4 for status, nll in scored.values())
@@ -126,7 +126,9 @@ def test_rescore_needs_no_evaluation_where_everything_is_known(
     assert meta(into)["rescored_from"] == str(run) and len(meta(into)["likelihood_digest"]) == 64
 
 
-def test_what_cannot_be_rescored(two_runs: tuple[Path, Path], lodescan: Lodescan, tmp_path: Path) -> None:
+def test_a_run_that_cannot_be_rescored_is_refused(
+    two_runs: tuple[Path, Path], lodescan: Lodescan, tmp_path: Path
+) -> None:
     scan = ScanFolder(tmp_path / "new", {"setup": "  seed: 1\n  type: RANDOM"})
     scan.replace("      r: {", "      other: {mean: 1, sigma: 1}\n      r: {")
     into = tmp_path / "into"

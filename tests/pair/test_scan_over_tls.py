@@ -1,10 +1,9 @@
-"""A scan over TLS with certificates and a token, and what each command says where one of them is wrong."""
+"""A scan over TLS with certificates and a token, and the message of each command if one of these is wrong."""
 
 from __future__ import annotations
 
 import shutil
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,7 +20,9 @@ Lodescan = Callable[..., Said]
 StartProposer = Callable[..., ProposerProcess]
 
 
-def test_a_scan_over_mtls(server: EvaluatorProcess, certs: Path, lodescan: Lodescan, tmp_path: Path) -> None:
+def test_a_scan_works_over_mutual_tls(
+    server: EvaluatorProcess, certs: Path, lodescan: Lodescan, tmp_path: Path
+) -> None:
     shutil.copytree(server.file.parent, tmp_path / "scan")
     file = tmp_path / "scan" / server.file.name
     file.write_text(file.read_text().replace("iterations: 3", "iterations: 1"))
@@ -34,7 +35,9 @@ def test_a_scan_over_mtls(server: EvaluatorProcess, certs: Path, lodescan: Lodes
 
 @pytest.mark.slow
 def test_a_scan_goes_on_when_all_certificates_are_replaced(start_proposer: StartProposer, tmp_path: Path) -> None:
-    """By those of another authority, and the evaluator comes again with them: a channel cannot read files anew."""
+    """The new certificates are those of another authority, with which the evaluator restarts. gRPC's channel cannot
+    read its files again, so the link makes a new one.
+    """
     folder = tmp_path / "pair"
     certificates(folder, [], 30)
     scan = ScanFolder(tmp_path / "scan", {"iterations": 1}, "time.sleep(0.05)")
@@ -42,9 +45,7 @@ def test_a_scan_goes_on_when_all_certificates_are_replaced(start_proposer: Start
     try:
         more = ["--evaluator", evaluator.address, "--run", tmp_path / "run", *options(folder / "proposer")]
         proposer = start_proposer("scan", scan.file, *more)
-        while len(scan.evaluated()) < 20:
-            assert proposer.process.poll() is None, proposer.said
-            time.sleep(0.02)
+        scan.until_begun(20, proposer)
         (folder / "ca.key").unlink()
         certificates(folder, [], 30)
         evaluator.kill()
@@ -80,7 +81,7 @@ FAULTS: dict[str, tuple[Callable[[Path], list[str]], str]] = {
 
 @pytest.mark.parametrize("command", ["scan", "check"])
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_fault_is_named_and_nobody_waits(
+def test_a_fault_of_the_handshake_is_named_at_once(
     server: EvaluatorProcess, certs: Path, lodescan: Lodescan, tmp_path: Path, fault: str, command: str
 ) -> None:
     make, words = FAULTS[fault]
@@ -91,11 +92,11 @@ def test_a_fault_is_named_and_nobody_waits(
     assert not (tmp_path / "run").exists()
 
 
-def test_a_wrong_name_and_plain_text_are_named(
+def test_a_wrong_host_name_and_plain_text_are_named(
     server: EvaluatorProcess, plain: EvaluatorProcess, certs: Path, lodescan: Lodescan, tmp_path: Path
 ) -> None:
     side = options(certs / "good" / "proposer")
-    other_name = server.address.replace("127.0.0.1", "127.1")  # the same machine by another name
+    other_name = server.address.replace("127.0.0.1", "127.1")  # another name of the same machine
     for address, words in (
         (other_name, "its certificate is not for 127.1"),
         (plain.address, "it speaks plain text, but is asked by TLS"),

@@ -1,4 +1,4 @@
-"""TLS and tokens between both sides: who is let in, what is said to whom, and files that are replaced meanwhile."""
+"""TLS and tokens between both sides: who has access, what each side is told, and certificates that are replaced."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ from tests.pair.processes import ROOT
 
 @pytest.fixture(scope="module")
 def certs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`good` is the pair's; `foreign` is somebody else's; `expired` is of the good authority."""
+    """Certificates: `good` are those of the pair, `foreign` those of another authority, and `expired` ones are of the
+    good authority.
+    """
     folder = tmp_path_factory.mktemp("certificates")
     for name in ("good", "foreign"):
         certificates(folder / name, [], 30)
@@ -36,13 +38,13 @@ def certs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def options(side: Path, *, ca: bool = True, token: bool = True) -> list[str]:
-    """Those of an evaluator whose files are in a folder."""
+    """The options of an evaluator whose files are in this folder."""
     found = ["--tls-cert", str(side / "cert.pem"), "--tls-key", str(side / "key.pem")]
     return found + ["--tls-ca", str(side / "ca.pem")] * ca + ["--token-file", str(side / "token")] * token
 
 
 def start(folder: Path, *more: str) -> EvaluatorProcess:
-    """An evaluator of the scan in a folder, which is made where it is missing."""
+    """Starts an evaluator for the scan in a folder; writes the scan if it is missing."""
     scan = folder / "scan" / "scan.yaml"
     if not scan.exists():
         ScanFolder(folder / "scan")
@@ -51,7 +53,7 @@ def start(folder: Path, *more: str) -> EvaluatorProcess:
 
 @pytest.fixture(scope="module")
 def server(certs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EvaluatorProcess]:
-    """An evaluator that asks for certificates and for a token."""
+    """An evaluator that asks for client certificates and for a token."""
     evaluator = start(tmp_path_factory.mktemp("server"), *options(certs / "good" / "evaluator"))
     yield evaluator
     evaluator.stop()
@@ -59,7 +61,7 @@ def server(certs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ev
 
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EvaluatorProcess]:
-    """An evaluator that speaks plain text."""
+    """An evaluator without TLS."""
     evaluator = start(tmp_path_factory.mktemp("plain"))
     yield evaluator
     evaluator.stop()
@@ -71,7 +73,7 @@ def client(side: Path, **changes: Any) -> Security:
 
 
 def ask(address: str, security: Security) -> str:
-    """The status with which Describe ends."""
+    """The status code with which Describe ends."""
     with security.channel(read_address(address), [("grpc.enable_http_proxy", 0)]) as channel:
         try:
             pb_grpc.EvaluationServiceStub(channel).Describe(pb.DescribeRequest(), timeout=20.0)
@@ -80,7 +82,7 @@ def ask(address: str, security: Security) -> str:
     return "OK"
 
 
-def test_who_has_all_is_served(server: EvaluatorProcess, certs: Path) -> None:
+def test_a_client_with_certificate_and_token_is_served(server: EvaluatorProcess, certs: Path) -> None:
     security = client(certs / "good" / "proposer")
     assert ask(server.address, security) == "OK"
     assert security.fault(read_address(server.address)) == ""
@@ -120,31 +122,31 @@ FAULTS: dict[str, tuple[Callable[[Path], Security], str]] = {
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_of_the_handshake_is_named(server: EvaluatorProcess, certs: Path, fault: str) -> None:
-    """gRPC says no more than that it is UNAVAILABLE."""
+    """gRPC only says that the evaluator is UNAVAILABLE."""
     make, words = FAULTS[fault]
     security = make(certs)
     assert ask(server.address, security) == "UNAVAILABLE"
     assert words in security.fault(read_address(server.address))
 
 
-def test_a_name_that_the_certificate_does_not_have(server: EvaluatorProcess, certs: Path) -> None:
-    address = server.address.replace("127.0.0.1", "127.1")  # the same machine by another name
+def test_a_host_name_that_is_not_in_the_certificate_is_named(server: EvaluatorProcess, certs: Path) -> None:
+    address = server.address.replace("127.0.0.1", "127.1")  # another name of the same machine
     security = client(certs / "good" / "proposer")
     assert ask(address, security) == "UNAVAILABLE"
     assert "its certificate is not for 127.1" in security.fault(read_address(address))
 
 
-def test_tls_against_plain_text(plain: EvaluatorProcess, certs: Path) -> None:
+def test_tls_on_one_side_alone_is_named(plain: EvaluatorProcess, certs: Path) -> None:
     security = client(certs / "good" / "proposer")
     assert ask(plain.address, security) == "UNAVAILABLE"
     assert "it speaks plain text, but is asked by TLS" in security.fault(read_address(plain.address))
     assert Security().fault(read_address(plain.address)) == ""
 
 
-def test_files_that_do_not_go_together_are_a_fault_and_no_end(
+def test_certificates_that_do_not_match_do_not_end_a_scan(
     server: EvaluatorProcess, certs: Path, tmp_path: Path
 ) -> None:
-    """They may be just being replaced, one after the other: a link says so, and asks again."""
+    """Somebody may be replacing the files one after the other. The link names the fault and tries again."""
     side = shutil.copytree(certs / "good" / "proposer", tmp_path / "side")
     security = Security(ca=side / "ca.pem", cert=side / "cert.pem", key=side / "key.pem")
     shutil.copy(certs / "foreign" / "proposer" / "key.pem", side)
@@ -155,14 +157,14 @@ def test_files_that_do_not_go_together_are_a_fault_and_no_end(
         security.channel(read_address(server.address), [])
 
 
-def test_nobody_listens(certs: Path) -> None:
+def test_an_address_where_nobody_listens_is_named(certs: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     assert client(certs / "good" / "proposer").fault(read_address(f"127.0.0.1:{port}")) == ""
 
 
-def test_files_that_are_replaced_are_taken_up_under_load(certs: Path, tmp_path: Path) -> None:
-    """A stream goes on; who connects anew is known by the new files, and no longer by the old ones."""
+def test_replaced_certificates_are_used_at_once_under_load(certs: Path, tmp_path: Path) -> None:
+    """An open stream goes on. New connections are checked with the new files, and no longer with the old ones."""
     folder = tmp_path / "pair"
     certificates(folder, [], 30)
     shutil.copytree(folder / "proposer", tmp_path / "old")
@@ -202,8 +204,8 @@ def test_files_that_are_replaced_are_taken_up_under_load(certs: Path, tmp_path: 
 
 
 @pytest.mark.slow
-def test_what_a_client_can_do_to_it(server: EvaluatorProcess, certs: Path) -> None:
-    """A message of 200 MB, a thousand connections that say nothing, a client that never reads."""
+def test_no_client_can_block_an_evaluator(server: EvaluatorProcess, certs: Path) -> None:
+    """Clients that send 200 MB, open a thousand silent connections, or never read."""
     security, address = client(certs / "good" / "proposer"), read_address(server.address)
     with security.channel(address, [("grpc.max_send_message_length", -1)]) as channel:
         stub = pb_grpc.EvaluationServiceStub(channel)
@@ -227,13 +229,13 @@ def test_what_a_client_can_do_to_it(server: EvaluatorProcess, certs: Path) -> No
         for connection in idle:
             connection.close()
     answers = [ask(server.address, security)]
-    while answers[-1] != "OK" and len(answers) < 20:  # it is still taking a thousand connections down
+    while answers[-1] != "OK" and len(answers) < 20:  # the evaluator is still closing a thousand connections
         answers.append(ask(server.address, security))
     assert answers[-1] == "OK"
 
 
 def refusal(more: list[str], folder: Path) -> str:
-    """Why an evaluator does not start."""
+    """The message with which an evaluator refuses to start."""
     scan = ScanFolder(folder / "scan")
     done = subprocess.run(
         [ROOT / ".envs/evaluator/bin/python", "-m", "evaluator", "serve", scan.file, *more],
@@ -247,7 +249,7 @@ def refusal(more: list[str], folder: Path) -> str:
     return done.stderr
 
 
-def test_an_evaluator_for_other_machines_asks_who_they_are(certs: Path, tmp_path: Path) -> None:
+def test_an_evaluator_for_other_machines_needs_valid_and_private_files(certs: Path, tmp_path: Path) -> None:
     side, open_to_all = certs / "good" / "evaluator", ["--listen", "0.0.0.0:0"]
     assert "in plain text and without a password" in refusal(open_to_all, tmp_path)
     assert "neither --tls-ca" in refusal([*open_to_all, *options(side, ca=False, token=False)], tmp_path)
@@ -264,7 +266,7 @@ def test_an_evaluator_for_other_machines_asks_who_they_are(certs: Path, tmp_path
     assert "at least 16 ASCII characters" in refusal(more, tmp_path)
 
 
-def test_the_proposer_refuses_what_is_not_secure(certs: Path, tmp_path: Path) -> None:
+def test_the_proposer_refuses_insecure_options(certs: Path, tmp_path: Path) -> None:
     side = certs / "good" / "proposer"
     elsewhere, here = read_address("node7:50051"), read_address("127.0.0.1:50051")
     for security in (client(side), client(side, cert=None, key=None), client(side, token_file=None)):
@@ -288,7 +290,9 @@ def test_the_proposer_refuses_what_is_not_secure(certs: Path, tmp_path: Path) ->
         client(side, token_file=token)
 
 
-def test_the_command_makes_files_for_their_owner_alone(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_only_their_owner_can_read_the_certificates_that_the_command_makes(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     folder = tmp_path / "pair"
     assert main(["certificates", str(folder), "--host", "node7", "--host", "10.0.0.7"]) == 0
     said = capfd.readouterr().out
@@ -297,7 +301,7 @@ def test_the_command_makes_files_for_their_owner_alone(tmp_path: Path, capfd: py
         private = path.is_dir() or path.name in ("ca.key", "key.pem", "token")
         assert bool(path.stat().st_mode & 0o077) is not private
     token, authority = (folder / "proposer" / "token").read_bytes(), (folder / "ca.pem").read_bytes()
-    assert main(["certificates", str(folder)]) == 0  # new certificates of the same authority
+    assert main(["certificates", str(folder)]) == 0  # the second call makes new certificates of the same authority
     assert ((folder / "proposer" / "token").read_bytes(), (folder / "ca.pem").read_bytes()) == (token, authority)
     (folder / "ca.key").write_text("nonsense")
     with pytest.raises(NoCertificates, match="cannot be read"):

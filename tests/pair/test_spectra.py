@@ -1,4 +1,4 @@
-"""The spectrum files of good points end in the run's folder, and are there whenever the point is."""
+"""The spectrum files of good points are stored in the folder of the run, before the points are."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ networks: {threshold_value: 1, bootstrap_points: 30, points_per_iteration: 20, e
 
 
 @pytest.mark.parametrize(("keep", "below"), [("", 1.0), ("StoreAllPoints: 'True'", 1e9), ("keep_spectra: none", -1.0)])
-def test_files_of_points_that_are_kept(
+def test_files_of_good_points_are_kept(
     keep: str,
     below: float,
     lodescan: Callable[..., Said],
@@ -51,7 +51,7 @@ def test_files_of_points_that_are_kept(
             assert [float(number) for number in found] == pytest.approx(params, rel=1e-8)
 
 
-def test_files_are_made_again_on_demand(
+def test_missing_files_are_made_again_on_demand(
     lodescan: Callable[..., Said], start_evaluator: Callable[..., EvaluatorProcess], tmp_path: Path
 ) -> None:
     (tmp_path / "in.slha").write_text("BLOCK A\n  1  x\n  2  y\n")
@@ -82,21 +82,21 @@ def test_files_that_are_too_large_are_counted_at_the_end(
     file.write_text(SCAN.replace("KEEP", "type: RANDOM, max_evaluations: 5, keep_spectra: valid"))
     evaluator = start_evaluator(file)
     command = ("scan", file, "--evaluator", evaluator.address, "--run", tmp_path / "run")
-    for said in (lodescan(*command), lodescan(*command)):  # a finished run says it too
+    for said in (lodescan(*command), lodescan(*command)):  # a finished run tells it too
         assert said.code == 0, said.err
         assert "without the spectrum files of 5 points, which are too large to be kept (1 MiB a point)" in said.err
     assert not (tmp_path / "run" / "files").exists()
 
 
 @pytest.mark.parametrize("where", ["files", "files/1", "files/1/1.slha"])
-def test_no_link_in_a_run_is_followed(tmp_path: Path, where: str) -> None:
+def test_links_in_the_folder_of_a_run_are_not_followed(tmp_path: Path, where: str) -> None:
     other = tmp_path / "precious"
     other.mkdir() if "." not in where else other.write_text("precious")
     link = tmp_path / "run" / where
     link.parent.mkdir(parents=True)
     link.symlink_to(other)
     outcome = Outcome(1, Status.OK, 0.5, spectra=[b"BLOCK A\n"])
-    if "." in where:  # it is replaced, as every file that is written anew
+    if "." in where:  # the link is replaced, as every file that is written again
         save_spectra(tmp_path / "run", [outcome])
         assert (other.read_text(), link.read_bytes(), link.is_symlink()) == ("precious", b"BLOCK A\n", False)
     else:
@@ -105,7 +105,7 @@ def test_no_link_in_a_run_is_followed(tmp_path: Path, where: str) -> None:
         assert list(other.iterdir()) == []
 
 
-def test_a_folder_that_cannot_be_written_is_a_clear_error_before_anything_is_stored(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_named_before_anything_is_stored(tmp_path: Path) -> None:
     with Dataset(tmp_path / "run") as dataset:
         dataset.start(Columns.named(["x"], ["y"], ["c"]))
         batch = Batch(np.array([[0.5]]), ["a"], 0)

@@ -1,4 +1,4 @@
-"""When a scan stops, what it says then, and how it goes on."""
+"""When a scan stops, its message, and how it goes on."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ def good(run: Path, threshold: float = 2.0) -> int:
     return sum(nll < threshold for nll in read_run(run).nll)
 
 
-def test_points_and_then_more_points(shared: Shared, make_scan: MakeScan, lodescan: Lodescan, tmp_path: Path) -> None:
+def test_a_scan_stops_at_its_good_points_and_goes_on_for_more(
+    shared: Shared, make_scan: MakeScan, lodescan: Lodescan, tmp_path: Path
+) -> None:
     address, run = shared[1].address, tmp_path / "run"
     scan = make_scan(points=5)
     command = ("scan", scan.file, "--evaluator", address, "--run", run)
@@ -34,14 +36,14 @@ def test_points_and_then_more_points(shared: Shared, make_scan: MakeScan, lodesc
     assert (said.code, good(run) >= 5) == (0, True)
     assert "stopped: 5 good points found (points: 5)" in said.err
 
-    # The same command again: it is done, and nothing is evaluated.
+    # With the same command again, the scan is finished and nothing is evaluated.
     before = read_run(run).history()
     said = lodescan(*command)
     assert said.code == 0
     assert "stopped: 5 good points found (points: 5)" in said.err
     assert read_run(run).history() == before
 
-    # More points: it goes on, as one scan with the higher number would have.
+    # With more points, it goes on as one scan with the higher number would.
     scan.write(points=30)
     assert lodescan(*command).code == 0
     assert good(run) >= 30
@@ -53,7 +55,9 @@ def test_points_and_then_more_points(shared: Shared, make_scan: MakeScan, lodesc
     assert (run / "good_points.csv").read_bytes() == (tmp_path / "straight" / "good_points.csv").read_bytes()
 
 
-def test_iterations(shared: Shared, make_scan: MakeScan, lodescan: Lodescan, tmp_path: Path) -> None:
+def test_a_scan_stops_after_its_iterations(
+    shared: Shared, make_scan: MakeScan, lodescan: Lodescan, tmp_path: Path
+) -> None:
     scan = make_scan(iterations=1)
     command = ("scan", scan.file, "--evaluator", shared[1].address, "--run", tmp_path / "run")
     for _ in range(2):
@@ -68,7 +72,7 @@ def test_iterations(shared: Shared, make_scan: MakeScan, lodescan: Lodescan, tmp
     assert len(both) > len(first)
 
 
-def test_max_evaluations_is_exact_and_changes_no_scan(
+def test_max_evaluations_is_exact_and_does_not_change_which_points_are_chosen(
     shared: Shared,
     make_scan: MakeScan,
     lodescan: Lodescan,
@@ -78,16 +82,16 @@ def test_max_evaluations_is_exact_and_changes_no_scan(
     scan = make_scan(setup="  seed: 1\n  max_evaluations: 83")
     evaluator = start_evaluator(scan.file)
     command = ("scan", scan.file, "--evaluator", evaluator.address, "--run", tmp_path / "run")
-    for _ in range(2):  # also when it is given again
+    for _ in range(2):  # also if the command is given again
         said = lodescan(*command)
         assert said.code == 0
         assert "stopped: 83 points evaluated (max_evaluations)" in said.err
         assert len(read_run(tmp_path / "run").ids) == 83
         assert len(scan.evaluated()) == 83
-    # A good point of the batch that is not complete is in the table.
+    # Good points of the incomplete batch are in the table.
     rows = (tmp_path / "run" / "good_points.csv").read_text().splitlines()[1:]
     assert len(rows) == good(tmp_path / "run") > 0
-    # A higher budget goes on as if there had been none.
+    # With a higher budget, it goes on as if there had been no stop.
     scan.write(setup="  seed: 1\n  max_evaluations: 84")
     assert "84 points evaluated" in lodescan(*command).err
     scan.write(setup="  seed: 1")
@@ -99,7 +103,7 @@ def test_max_evaluations_is_exact_and_changes_no_scan(
 
 
 @pytest.mark.slow
-def test_max_hours(
+def test_max_hours_counts_the_time_of_all_commands(
     make_scan: MakeScan, lodescan: Lodescan, start_evaluator: Callable[..., EvaluatorProcess], tmp_path: Path
 ) -> None:
     scan = make_scan(body="time.sleep(0.01)", setup="  seed: 1\n  max_hours: 0.0004", bootstrap=400)  # 1.44 s
@@ -120,7 +124,7 @@ def test_max_hours(
     assert read_run(tmp_path / "run").ids[:400] == list(range(1, 401))
 
 
-def test_no_good_point_goes_on_to_the_budget(
+def test_a_scan_without_a_good_point_uses_its_whole_budget(
     shared: Shared, make_scan: MakeScan, lodescan: Lodescan, tmp_path: Path
 ) -> None:
     scan = make_scan(setup="  seed: 1\n  max_evaluations: 130")
@@ -133,10 +137,10 @@ def test_no_good_point_goes_on_to_the_budget(
     assert (again.code, "is finished" in again.err) == (5, True)
 
 
-def test_every_point_fails(
+def test_a_scan_whose_points_all_fail_names_the_code_and_the_reason(
     make_scan: MakeScan, lodescan: Lodescan, start_evaluator: Callable[..., EvaluatorProcess], tmp_path: Path
 ) -> None:
-    """It is said at once which code fails, why, and how to run one such point; also by status, and by the exit code."""
+    """The message comes at once, and says how to run one such point. `status` and the exit code tell it too."""
     scan = make_scan("a folder", body='raise OSError("no tables here")', setup="  seed: 1\n  max_evaluations: 60")
     evaluator = start_evaluator(scan.file, workers=1)
     run = tmp_path / "run"
@@ -162,7 +166,7 @@ def test_a_finished_run_needs_no_evaluator(
     nobody = ("scan", scan.file, "--evaluator", "127.0.0.1:1", "--run", run)
     start = time.monotonic()
     again = lodescan(*nobody)
-    assert (again.code, time.monotonic() - start < 30) == (0, True)  # it would wait for a minute
+    assert (again.code, time.monotonic() - start < 30) == (0, True)  # without an evaluator it would wait for a minute
     end = first.err.splitlines()[-4:]
     assert end[0] == "stopped: all 1 iterations are done (Iterations)"
     assert again.err.splitlines() == [
@@ -171,15 +175,17 @@ def test_a_finished_run_needs_no_evaluator(
     ]
     # Another seed is another run, so it is not finished.
     assert lodescan(*nobody, "--wait", "0", "--seed", "2").code == 3
-    # With more to do, one is needed.
+    # With more to do, it needs an evaluator.
     scan.write(iterations=2)
     said = lodescan(*nobody, "--wait", "0")
     assert (said.code, "no evaluator answers at 127.0.0.1:1" in said.err) == (3, True)
 
 
 @pytest.mark.parametrize("kind", ["LODE", "RANDOM", "MLS_DNNC", "CMAES"])
-def test_a_band_of_the_nll(kind: str, shared: Shared, make_scan: MakeScan, lodescan: Lodescan, tmp_path: Path) -> None:
-    """Good points, their table, counts and words are those of the band, for any type; so is the end."""
+def test_a_target_may_be_a_band_of_the_nll(
+    kind: str, shared: Shared, make_scan: MakeScan, lodescan: Lodescan, tmp_path: Path
+) -> None:
+    """For any type, the good points, their table, the counts, the messages and the end are those of the band."""
     scan = make_scan(setup=f"  seed: 1\n  type: {kind}\n  max_evaluations: 250", points=20)
     scan.replace("threshold_value: 2", "threshold_value: [1.5, 4]")
     run = tmp_path / "run"
@@ -216,16 +222,14 @@ def test_signals_of_terminals_and_batch_systems_end_a_scan_in_order(
     scan, run = make_scan(body="time.sleep(0.05)", setup="  seed: 1\n  type: RANDOM"), tmp_path / "run"
     evaluator = start_evaluator(scan.file)
     proposer = start_proposer("scan", scan.file, "--evaluator", evaluator.address, "--run", run)
-    while not ((run / "dataset.sqlite").exists() and good(run) > 2):
-        assert proposer.process.poll() is None, proposer.said
-        time.sleep(0.05)
+    proposer.runs_until(lambda: (run / "dataset.sqlite").exists() and good(run) > 2)
     proposer.process.send_signal(number)
     assert proposer.wait() == 128 + number, proposer.said
-    assert proposer.said.splitlines()[-1] == "lodescan: interrupted; the same command goes on where this stopped"
+    assert proposer.said.splitlines()[-1] == "lodescan: interrupted; give the same command again to continue"
     assert len((run / "good_points.csv").read_text().splitlines()) == 1 + good(run)
 
 
-def test_handlers_of_signals_are_as_before_and_nohup_is_respected(lodescan: Lodescan, tmp_path: Path) -> None:
+def test_handlers_of_signals_are_restored_and_nohup_is_respected(lodescan: Lodescan, tmp_path: Path) -> None:
     before = {number: signal.getsignal(number) for number in ENDS}
     try:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)

@@ -1,7 +1,5 @@
-"""One proposer, two evaluators of the same model: the physics code is swapped, nothing else.
-
-The same seed draws the same points in both scans, so the results stand side by side. What
-they differ by is explained in docs/swap.md.
+"""One proposer and two evaluators of the same model, which differ only in their physics code. The same seed draws the
+same points in both scans, so that results can be compared point by point. docs/swap.md explains the differences.
 """
 
 from __future__ import annotations
@@ -26,7 +24,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 def proposer_bytes() -> str:
-    """A hash of all that the proposer is: its code, the contract, its lock, and the packages it runs on."""
+    """A hash of the proposer: its code, the contract, its lock, and its packages."""
     found = hashlib.sha256()
     for path in (Path("proposer"), Path("scanspec"), Path("proto")):
         for file in sorted((ROOT / path).rglob("*.py")):
@@ -40,7 +38,7 @@ def proposer_bytes() -> str:
 
 
 def same_question(first: ScanFile, second: ScanFile) -> None:
-    """Two scan files ask for the same: variables, observables, constants, windows, settings."""
+    """Checks that two scan files have the same variables, observables, constants, windows and settings."""
     for scan in (first, second):
         assert scan.notes == scan.ignored == ()
     assert first.environment != second.environment
@@ -56,7 +54,7 @@ def same_question(first: ScanFile, second: ScanFile) -> None:
 def both(
     names: tuple[str, str], budget: int, tmp_path: Path, start_evaluator: StartEvaluator, start_proposer: StartProposer
 ) -> tuple[list[str], Points, Points]:
-    """Two scans, one after the other; the names of the observables, and both runs."""
+    """Runs two scans, one after the other; gives the names of the observables, and both runs."""
     before, specs, runs = proposer_bytes(), [], []
     for name in names:
         folder = tmp_path / name
@@ -79,14 +77,12 @@ def both(
     return [observable.name for observable in specs[0].all_observables()], first, second
 
 
-def test_eos_in_the_place_of_flavio(
-    start_evaluator: StartEvaluator, start_proposer: StartProposer, tmp_path: Path
-) -> None:
+def test_eos_agrees_with_flavio(start_evaluator: StartEvaluator, start_proposer: StartProposer, tmp_path: Path) -> None:
     names, flavio, eos = both(("flavio_bsmumu", "eos_bsmumu"), 40, tmp_path, start_evaluator, start_proposer)
     assert set(flavio.status) == set(eos.status) == {"OK"}
-    assert not (flavio.observables == eos.observables)[:, 1:].any()  # two codes indeed
+    assert not (flavio.observables == eos.observables)[:, 1:].any()  # the codes are really different
     ratios = dict(zip(names, (eos.observables / flavio.observables).T, strict=True))
-    # form factors and CKM elements scale the rates alike at every point; ratios do not feel them
+    # form factors and CKM elements scale the rates by the same factor at every point; ratios do not depend on them
     bounds = {
         "BR_Bs_mumu": (0.98, 0.99),
         "dBR_BKmumu": (0.95, 0.97),
@@ -101,13 +97,13 @@ def test_eos_in_the_place_of_flavio(
     assert np.corrcoef(np.log(flavio.nll), np.log(eos.nll))[0, 1] > 0.98
 
 
-def test_classy_in_the_place_of_camb(
+def test_classy_agrees_with_camb(
     start_evaluator: StartEvaluator, start_proposer: StartProposer, tmp_path: Path
 ) -> None:
     names, camb, classy = both(("camb_w0wa", "classy_w0wa"), 120, tmp_path, start_evaluator, start_proposer)
     w = np.array(camb.params)[:, 3:].sum(axis=1)
     assert [status == "INVALID" for status in camb.status] == (w > 0).tolist()
-    # CLASS allows w0 + wa up to 1/3, but above 0.1 or so does not start deep enough in the radiation era
+    # CLASS allows w0 + wa up to 1/3, but above about 0.1 it does not start early enough in the radiation era
     refused = np.array([status == "INVALID" for status in classy.status])
     assert set(classy.status) == {"OK", "INVALID"} and not refused[w < 0.1].any() and refused[w > 1 / 3].all()
     assert ((w > 0) & ~refused).any()

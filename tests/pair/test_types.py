@@ -1,4 +1,4 @@
-"""Every type of scan, with variables of every kind, through the real pair."""
+"""Every type of scan, with variables of every kind, with both sides."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from proposer.ending import NONE_GOOD
 from proposer.strategies.choice import TYPES
 from tests.pair.conftest import EvaluatorProcess, Said, ScanFolder, read_run
 
-THRESHOLD = 2.0  # of each ScanFolder
+THRESHOLD = 2.0  # the threshold of every ScanFolder
 KINDS = {
     "x: {range: [0, 1]}": "x: {range: [0, 1], periodic: true, steps: 7}",
     "y: {range: [-2, 2]}": "y: {range: [-2, 2], type: integer}",
@@ -22,7 +22,7 @@ SETUP = "  seed: 1\n  type: {}\n  max_evaluations: {}"
 
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory):
-    """A scan folder with such variables, and its evaluator."""
+    """A scan folder with variables of every kind, and its evaluator."""
     folder = tmp_path_factory.mktemp("types")
     scan = ScanFolder(folder / "scan")
     write(scan, "MLS_DNNC", 1)
@@ -37,8 +37,8 @@ def write(scan: ScanFolder, name: str, most: int) -> None:
         scan.replace(old, new)
 
 
-@pytest.mark.parametrize("name", sorted(TYPES.keys() - {"READ_CSV"}))  # which asks for no point: test_read_csv.py
-def test_a_scan_in_pieces_is_the_scan_in_one_and_no_point_runs_twice(
+@pytest.mark.parametrize("name", sorted(TYPES.keys() - {"READ_CSV"}))  # it chooses no points; see test_read_csv.py
+def test_an_interrupted_scan_is_the_uninterrupted_one_and_no_point_runs_twice(
     pair: tuple[ScanFolder, EvaluatorProcess], lodescan: Callable[..., Said], tmp_path: Path, name: str
 ) -> None:
     scan, evaluator = pair

@@ -1,4 +1,4 @@
-"""How a scan speaks: JSON, quietly, and `lodescan watch` from elsewhere."""
+"""The output of a scan: JSON, the option --quiet, and `lodescan watch` from another process."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,10 +15,11 @@ import pytest
 from proposer.run.dataset import Dataset
 from proposer.show.state import State
 from tests.evaluator.serving import wait_until
-from tests.pair.conftest import EvaluatorProcess, Said, ScanFolder, meta
+from tests.pair.conftest import EvaluatorProcess, Said, ScanFolder, json_lines, meta
 from tests.pair.processes import ROOT, ProposerProcess
 from tests.proposer.datasets import open_dataset
 from tests.proposer.terminal import Terminal
+from tests.proposer.test_live import full
 
 MakeScan = Callable[..., ScanFolder]
 Lodescan = Callable[..., Said]
@@ -25,17 +27,13 @@ WAITS = "while x > 0.5 and not Path(__file__).with_name('go').exists(): time.sle
 Shared = tuple[ScanFolder, EvaluatorProcess]
 
 
-def events(text: str) -> list[dict[str, object]]:
-    return [json.loads(line) for line in text.splitlines()]
-
-
-def test_json_is_an_object_a_line_and_nothing_else(
+def test_with_json_each_line_is_an_object_and_there_is_no_other_output(
     make_scan: MakeScan, shared: Shared, lodescan: Lodescan, tmp_path: Path
 ) -> None:
     scan, run = make_scan(setup="  seed: 1\n  max_evaluations: 50"), tmp_path / "run"
     said = lodescan("scan", scan.file, "--evaluator", shared[1].address, "--run", run, "--json")
     assert (said.code, said.err) == (0, "")
-    found = events(said.out)
+    found = json_lines(said.out)
     assert {event["event"] for event in found} == {"note", "progress", "end"}
     progress = State.from_json(next(event for event in found if event["event"] == "progress"))
     assert (progress.run, progress.method, progress.wanted, progress.workers) == ("ball", "MLS_DNNC", 100_000, 2)
@@ -54,18 +52,20 @@ def test_json_is_an_object_a_line_and_nothing_else(
 
 def test_errors_are_told_in_json_too(lodescan: Lodescan, tmp_path: Path) -> None:
     said = lodescan("status", tmp_path, "--json")
-    (error,) = events(said.out)
+    (error,) = json_lines(said.out)
     assert (said.code, error["event"], error["code"]) == (2, "error", 2)
     assert error["next_step"] and str(error["text"]) in said.err
 
 
-def test_quiet_is_quiet(make_scan: MakeScan, shared: Shared, lodescan: Lodescan, tmp_path: Path) -> None:
+def test_with_quiet_a_scan_prints_nothing(
+    make_scan: MakeScan, shared: Shared, lodescan: Lodescan, tmp_path: Path
+) -> None:
     scan, run = make_scan(setup="  seed: 1\n  max_evaluations: 30"), tmp_path / "run"
     said = lodescan("scan", scan.file, "--evaluator", shared[1].address, "--run", run, "--quiet")
     assert (said.code, said.out, said.err) == (0, "", "")
 
 
-def test_quiet_tells_of_failures(
+def test_with_quiet_failures_are_still_told(
     make_scan: MakeScan, start_evaluator: Callable[..., EvaluatorProcess], lodescan: Lodescan, tmp_path: Path
 ) -> None:
     scan = make_scan(body="raise ValueError('a fault')", setup="  seed: 1\n  max_evaluations: 30")
@@ -100,16 +100,28 @@ def test_watch_shows_a_scan_that_runs_elsewhere_until_it_ends(
         assert scanning.wait() == 0, scanning.said
         assert terminal.wait() == 0
         assert "stopped: 50 points evaluated (max_evaluations)" in terminal.shown
-    found = events(piped.communicate(timeout=30)[0])
+    found = json_lines(piped.communicate(timeout=30)[0])
     assert piped.returncode == 0
     assert found[-1]["event"] == "end" and found[-1]["evaluated"] == 50
 
 
+@pytest.mark.parametrize("stopped", ["", "it was enough"])
+def test_watch_asks_what_became_of_a_silent_scan_only_if_it_has_not_ended(tmp_path: Path, stopped: str) -> None:
+    with open_dataset(tmp_path) as dataset:
+        dataset.set_meta({"live": replace(full(), at=0.0).to_json(), "stopped": stopped})
+    with Terminal("-m", "proposer", "watch", str(tmp_path)) as terminal:
+        if stopped:
+            assert terminal.wait() == 0
+            assert f"stopped: {stopped}" in terminal.shown and not any("killed" in line for line in terminal.shown)
+        else:
+            terminal.wait_for(lambda shown: any("was it killed?" in line for line in shown))
+
+
 @pytest.mark.parametrize("live", [{"good": 1}, ["nothing"], None])
-def test_watch_of_what_it_cannot_read(lodescan: Lodescan, tmp_path: Path, live: object) -> None:
+def test_watch_names_a_folder_that_it_cannot_read(lodescan: Lodescan, tmp_path: Path, live: object) -> None:
     with open_dataset(tmp_path) as dataset:
         dataset.set_meta({"live": live})
     said = lodescan("watch", tmp_path)
-    assert said.code == 2 and "another version of lodescan works there" in said.err
+    assert said.code == 2 and "the scan uses another version of lodescan" in said.err
     with Dataset(tmp_path, read_only=True) as dataset:
         assert dataset.meta()["live"] == live

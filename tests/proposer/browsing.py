@@ -1,4 +1,4 @@
-"""Debian's chromium for tests of pages, driven by playwright, and what they ask a page."""
+"""Debian's chromium, driven by playwright, and scripts that tests run in a page."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 READY = "Bokeh.documents.length > 0 && Bokeh.documents.every(each => each.is_idle)"
-"""All live pictures are drawn."""
+"""Whether all live pictures are drawn."""
 
 SMALLEST = "Math.min(...[...document.querySelectorAll('p, td, th')].map(e => parseFloat(getComputedStyle(e).fontSize)))"
 

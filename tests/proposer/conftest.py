@@ -1,10 +1,11 @@
-"""What the tests of the proposer share. Torch is imported where it is used: the process that only hands tests out to
-others needs none.
+"""Fixtures for the tests of the proposer. Torch is imported inside of them, because the process of pytest-xdist that
+only distributes tests does not need it.
 """
 
 from __future__ import annotations
 
 import shutil
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from tests.proposer.stored_runs import FORMAT2
 
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
-    """Small networks gain nothing from more, and wait for each other on a busy machine."""
+    """Small networks gain nothing from more threads, which wait for each other on a busy machine."""
     import torch
 
     before = torch.get_num_threads()
@@ -26,22 +27,33 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Few particles in LODE, short training."""
-    from proposer.strategies.lode import nets as lode_nets
-    from proposer.strategies.lode import regress
-    from proposer.strategies.lode import strategy as lode
+    """LODE has few particles and trains for a short time."""
+    from tests.proposer.searches import train
 
-    monkeypatch.setattr(lode, "PARTICLES", 100)
-    monkeypatch.setattr(lode_nets, "FIRST_STEPS", 100)
-    monkeypatch.setattr(lode_nets, "STEPS", 25)
-    monkeypatch.setattr(lode_nets, "AGAIN_STEPS", 60)
-    monkeypatch.setattr(lode_nets, "OTHER_STEPS", 25)
-    monkeypatch.setattr(regress, "FIRST_STEPS", 100)
-    monkeypatch.setattr(regress, "LATER_STEPS", 25)
+    train(monkeypatch, particles=50, networks=(40, 10, 25, 10), regression=(40, 10))
+
+
+@pytest.fixture
+def connections(monkeypatch: pytest.MonkeyPatch) -> list[sqlite3.Connection]:
+    """SQLite's connections of the datasets that the test opens for writing, the newest last.
+
+    For settings and callbacks that belong to a connection; a second connection to the file does for the rest.
+    """
+    from proposer.run import dataset, opening
+
+    made: list[sqlite3.Connection] = []
+
+    def open_writable(path: Path) -> tuple[sqlite3.Connection, bool]:
+        db, has_wal = opening.open_writable(path)
+        made.append(db)
+        return db, has_wal
+
+    monkeypatch.setattr(dataset, "open_writable", open_writable)
+    return made
 
 
 @pytest.fixture
 def old_run(tmp_path: Path) -> Path:
-    """A run that the last lodescan of format 2 stored, killed on its way."""
+    """A run of the last lodescan of format 2, which was killed before its end."""
     shutil.copytree(FORMAT2 / "run", tmp_path / "run")
     return tmp_path / "run"

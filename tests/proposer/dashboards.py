@@ -1,4 +1,4 @@
-"""A dashboard on a free port of loopback, for tests, and a run that a test lets grow."""
+"""A dashboard on a free port of loopback, and a run to which a test adds points."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def get(server: Dashboard, path: str, method: str = "GET", **headers: str) -> tu
 
 
 def begin(folder: Path) -> Dataset:
-    """A run of two variables without a point, held as a scan holds it."""
+    """Starts a run with two variables and no points, and holds its folder as a scan does."""
     dataset = Dataset(folder)
     dataset.start(columns(), META | {"points": 50})
     (folder / "scan.yaml").write_text(SCAN)
@@ -49,7 +49,7 @@ def begin(folder: Path) -> Dataset:
 
 
 def grow(dataset: Dataset, good: int, bad: int = 0) -> None:
-    """Adds points of these kinds."""
+    """Adds points to the run."""
     rng = np.random.default_rng(dataset.points)
     u = rng.random((good + bad, 2))
     added = dataset.add_batch(Batch(u, ["random"] * len(u), 1), u * 100, b"")
@@ -63,7 +63,7 @@ def grow(dataset: Dataset, good: int, bad: int = 0) -> None:
 
 
 def rows(text: str) -> dict[str, str]:
-    """The words of each row of the list, by the name of the run's folder."""
+    """The text of each row of the list, by the name of the run's folder."""
     found = re.findall(r"<tr><td.*?</tr>", text)
     words = [re.sub(r"<[^>]*>", "|", row) for row in found]
     return {re.findall(r"([^|/]+)\|", row)[0]: row for row in words}

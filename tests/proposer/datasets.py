@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import sqlite3
 from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 
 from proposer.run.columns import Columns
@@ -12,20 +14,31 @@ from proposer.types import Status
 
 
 def columns(dim: int = 2, observables: int = 3, codes: int = 2) -> Columns:
-    """v0, v1, ...; o0, o1, ...; c0, c1, ..."""
+    """The columns of variables v0, v1, ..., observables o0, o1, ..., and codes c0, c1, ..."""
     return Columns.named(
         [f"v{k}" for k in range(dim)], [f"o{k}" for k in range(observables)], [f"c{k}" for k in range(codes)]
     )
 
 
 def open_dataset(folder: Path | str, dim: int = 2, observables: int = 3, codes: int = 2) -> Dataset:
-    """The dataset in a folder, begun where there is none."""
+    """Opens the dataset in a folder; starts it if there is none."""
     dataset = Dataset(folder)
     if not dataset.batches and not dataset.meta():
         dataset.start(columns(dim, observables, codes), {"begun": True})
     return dataset
 
 
+def count(path: Path, condition: str) -> int:
+    """How many points fulfil a condition of SQL, in a dataset that another process may be just making."""
+    if not path.exists():
+        return 0
+    with closing(sqlite3.connect(path)) as db:
+        try:
+            return int(db.execute(f"SELECT count(*) FROM points WHERE {condition}").fetchone()[0])
+        except sqlite3.OperationalError:  # there is no table yet
+            return 0
+
+
 def with_nll(nll: Iterable[float]) -> list[Outcome | None]:
-    """What is known of points whose NLL came with them, NaN where it did not."""
+    """The known outcomes of points that come with an NLL; None where the NLL is NaN."""
     return [None if math.isnan(value) else Outcome(0, Status.OK, float(value)) for value in nll]

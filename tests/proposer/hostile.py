@@ -1,4 +1,4 @@
-"""An evaluator that says whatever a test wants, through a real server, and the proposer's client of it."""
+"""A real gRPC server that answers whatever a test wants, and the proposer's client for it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ AnswerRows = Callable[[list[int], np.ndarray], Iterable[pb.EvaluateResponse]]
 
 
 def good(point: int, **changes: Any) -> pb.Result:
-    """A sound result of a point."""
+    """A valid result of a point."""
     values: dict[str, Any] = {
         "point_id": point,
         "status": pb.STATUS_OK,
@@ -41,7 +41,7 @@ def message(*results: pb.Result) -> pb.EvaluateResponse:
 
 
 class Refusal(Exception):
-    """Ends the call with this status."""
+    """An answer that ends the call with this status."""
 
     def __init__(self, code: grpc.StatusCode, details: str) -> None:
         super().__init__(details)
@@ -49,12 +49,12 @@ class Refusal(Exception):
 
 
 class Hostile(pb_grpc.EvaluationServiceServicer):
-    """`answer` makes the responses to the ids of a request; `described` are other fields of the description."""
+    """`answer` makes the responses to the ids of a request; `described` replaces fields of the description."""
 
     def __init__(self, answer: Answer, described: dict[str, Any]) -> None:
         self.answer, self.described = answer, described
         self.asked: list[int] = []
-        self.returned = 0  # requests to return what has not begun
+        self.returned = 0  # number of requests to return waiting points
 
     def Describe(self, request: Any, context: Any) -> pb.DescribeResponse:
         fields: dict[str, Any] = {
@@ -81,14 +81,14 @@ class Hostile(pb_grpc.EvaluationServiceServicer):
 
 
 class Client:
-    """The proposer's link to it; `said` is what people are told."""
+    """The proposer's client; `said` collects the messages for the user."""
 
     def __init__(self, servicer: Hostile, port: int) -> None:
         self.servicer, self.said = servicer, list[str]()
         self.evaluator = Pool([f"127.0.0.1:{port}"], say=self.said.append)
 
     def outcomes(self, n: int, until: float) -> list[Outcome]:
-        """What comes of n points, in order of ids."""
+        """The outcomes of n points in the order of their ids."""
         work = Work(["x"])
         self.evaluator.describe(5.0)
         work.add(Pending(np.arange(n), np.full((n, 1), 0.5), np.zeros(n, dtype=np.int64)), most=n)
@@ -97,7 +97,7 @@ class Client:
 
 
 class Honest(pb_grpc.EvaluationServiceServicer):
-    """Answers by the values: `answer` makes the responses to ids and rows. Notes what it was asked to give up."""
+    """`answer` makes the responses to ids and their values. Notes which points it was asked to give up."""
 
     def __init__(
         self, answer: Callable[[list[int], np.ndarray], Iterable[pb.EvaluateResponse]], described: Any
@@ -128,10 +128,10 @@ class Honest(pb_grpc.EvaluationServiceServicer):
 
 @contextlib.contextmanager
 def listening(servicer: pb_grpc.EvaluationServiceServicer, port: int = 0) -> Iterator[str]:
-    """A real server of it; its address."""
+    """Starts a real server; gives its address."""
     server = grpc.server(ThreadPoolExecutor(4), options=[("grpc.so_reuseport", 0)])
     pb_grpc.add_EvaluationServiceServicer_to_server(servicer, server)
-    if (watch := getattr(servicer, "Watch", None)) is not None:  # the health service, with messages as bytes
+    if (watch := getattr(servicer, "Watch", None)) is not None:  # the health service, whose messages stay bytes
         handlers: dict[str, Any] = {"Watch": grpc.unary_stream_rpc_method_handler(watch)}
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("grpc.health.v1.Health", handlers),))
     port = server.add_insecure_port(f"127.0.0.1:{port}")
@@ -144,7 +144,7 @@ def listening(servicer: pb_grpc.EvaluationServiceServicer, port: int = 0) -> Ite
 
 @contextlib.contextmanager
 def serving(answer: AnswerRows, servers: int, **described: Any) -> Iterator[Pool]:
-    """So many real servers, and the proposer's pool of them."""
+    """Starts this number of real servers; gives the proposer's pool of them."""
     with contextlib.ExitStack() as opened:
         addresses = [opened.enter_context(listening(Honest(answer, described))) for _ in range(servers)]
         pool = Pool(addresses, say=print)
@@ -154,7 +154,7 @@ def serving(answer: AnswerRows, servers: int, **described: Any) -> Iterator[Pool
 
 @contextlib.contextmanager
 def client_of(answer: Answer, **described: Any) -> Iterator[Client]:
-    """A real server, and a client."""
+    """Starts a real server; gives a client for it."""
     servicer = Hostile(answer, described)
     server = grpc.server(ThreadPoolExecutor(4), options=[("grpc.max_receive_message_length", -1)])
     pb_grpc.add_EvaluationServiceServicer_to_server(servicer, server)

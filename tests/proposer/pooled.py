@@ -1,4 +1,4 @@
-"""A pool of real servers, and what it says."""
+"""A pool of real servers, and its messages."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def points(n: int, first: int = 1) -> Work:
 
 
 class Pooled:
-    """A pool of real servers, and what it says."""
+    """A pool of real servers, and its messages."""
 
     def __init__(
         self,

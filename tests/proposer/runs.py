@@ -1,4 +1,4 @@
-"""Runs for tests of what reads them: two rings of good points, made without an evaluator in a moment."""
+"""Runs for tests of the code that reads runs: two rings of good points, written without an evaluator."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ networks: {{threshold_value: 3}}
 def make_run(
     folder: Path, points: int = 600, name: str = "ring", seed: int = 5, *, kind: str = "LODE", first: str = "start"
 ) -> Path:
-    """A run of `points` points in batches: unphysical where x < -3, failed where x > 2.2. `kind`: the type that it has;
-    `first`: the origin of its first batch, which is drawn from the prior.
+    """Writes a run of `points` points in batches. Points are unphysical at x < -3 and fail at x > 2.2. `kind`: the type
+    of the scan. `first`: the origin of the first batch, which is drawn from the prior.
     """
     written = folder.with_name(f"{folder.name}.yaml")
     written.write_text(SCAN.format(name=name))
@@ -85,7 +85,7 @@ def make_run(
 
 
 def _near(space: Space, rng: np.random.Generator, count: int) -> Floats:
-    """Points about the ring."""
+    """Points near the ring."""
     angle = rng.uniform(0, 2 * np.pi, count)
     radius = rng.normal(2.0, 0.3, count)
     x = np.column_stack([radius * np.cos(angle), 10 ** (1.5 + radius / 2 * np.sin(angle)), rng.random(count), angle])
@@ -94,7 +94,7 @@ def _near(space: Space, rng: np.random.Generator, count: int) -> Floats:
 
 
 def _predicted(params: Floats) -> Floats:
-    """How probable it is that points are good, by somebody who knows the ring, but neither limit nor failures."""
+    """The predicted probability of being good: exact for the ring, but without the limit and the failures."""
     radius = np.hypot(params[:, 0], 2 * (np.log10(params[:, 1]) - 1.5))
     found: Floats = np.exp(-0.5 * ((radius - 2) / 0.25) ** 4)
     return found

@@ -1,4 +1,4 @@
-"""An evaluator of tests: a function says what becomes of each point, also that it fails."""
+"""An evaluator for tests: a function decides the outcome of each point, including failures."""
 
 from collections.abc import Callable, Generator, Iterator
 from typing import Any
@@ -13,13 +13,14 @@ from proposer.strategies.base import Strategy
 from proposer.types import Floats, Outcome, Status
 
 Answers = Callable[[Floats], tuple[Any, Any, Floats]]
-"""Of variables, shape (n, d): the status, the NLL (NaN where there is none), both (n,), and observables, (n, m)."""
+"""From variables, shape (n, d), to status and NLL (NaN where there is none), shape (n,) each, and observables (n, m).
+"""
 
 DESCRIPTION = Description("a test", "", "", "", {}, observables=(), concurrency=1, max_batch=1, codes=())
 
 
 class Scripted:
-    """An EvaluationBackend in this process."""
+    """An EvaluationBackend that calls a function in this process."""
 
     where = "a test"
 
@@ -42,19 +43,19 @@ class Scripted:
             )
 
     def wake(self) -> None:
-        """It never waits."""
+        """Does nothing, because it never waits."""
 
     def points_in(self, seconds: float) -> int:
         return 1
 
     def cancel(self, points: Any) -> None:
-        """Nothing is ever under way."""
+        """Does nothing, because no point is ever running."""
 
     def finish(self) -> None:
-        """It has started nothing."""
+        """Does nothing, because it has started nothing."""
 
     def close(self) -> None:
-        """It holds nothing."""
+        """Does nothing, because it holds nothing."""
 
 
 def scripted(strategy: Strategy, space: Space, answers: Answers, batches: float = np.inf) -> Iterator[Step]:

@@ -1,4 +1,4 @@
-"""Stored runs for tests, with everything that a row may hold."""
+"""Stored runs for tests, with every kind of row."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from proposer.types import Batch, Outcome, Status
 from tests.proposer.datasets import columns
 
 FORMAT2 = Path(__file__).parents[1] / "data" / "format2"
-"""A run that the last lodescan of format 2 stored, killed on its way."""
+"""A run of the last lodescan of format 2, which was killed before its end."""
 FORMAT3 = FORMAT2.with_name("format3")
-"""`run`: of a lodescan of format 3 that knew no times, killed on its way; `timed`: of the last one, finished."""
+"""`run`: a run of an early lodescan of format 3, which stored no times and was killed before its end. `timed`: a
+finished run of the last lodescan of format 3.
+"""
 SCAN = """\
 variables: {v0: [0, 100], v1: [0, 100]}
 codes: {c0: {function: "a:b", observables: {o0: {mean: 1, sigma: 1}, o1: {}, o2: {}}}}
@@ -31,7 +33,7 @@ META = {
 
 
 def filled(folder: Path, batches: int = 12) -> None:
-    """A run with everything that a row may hold, closed in order."""
+    """Writes a run with every kind of row, and closes it in order."""
     with Dataset(folder) as dataset:
         dataset.start(columns(), META)
         rng = np.random.default_rng(0)
@@ -69,7 +71,7 @@ def filled(folder: Path, batches: int = 12) -> None:
 
 
 def everything(folder: Path) -> list[object]:
-    """All that a scan which goes on, an export and a status read."""
+    """Everything that a resumed scan, an export and `status` read."""
     with Dataset(folder) as dataset:
         pending, checkpoint = dataset.pending(), dataset.latest_checkpoint()
         found: list[object] = [dataset.meta(), dataset.counts(), dataset.count_known(), checkpoint, dataset.batches]

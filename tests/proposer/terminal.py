@@ -1,4 +1,4 @@
-"""A program on a terminal of 80 columns and 24 lines, as a person sees it."""
+"""A program on a terminal of 80 columns and 24 lines, as a user sees it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Terminal:
         self._ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
         modes = termios.tcgetattr(theirs)
-        modes[3] &= ~termios.ECHO  # nobody types
+        modes[3] &= ~termios.ECHO  # without echo, since nobody types
         termios.tcsetattr(theirs, termios.TCSANOW, modes)
         environment = {
             name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES", "NO_COLOR")
@@ -54,34 +54,34 @@ class Terminal:
 
     @property
     def shown(self) -> list[str]:
-        """The lines of the screen, those that have scrolled away first."""
+        """The lines that have scrolled away, and then those on the screen."""
         above = ["".join(line[x].data for x in range(self.screen.columns)) for line in self.screen.history.top]
         return [line.rstrip() for line in (*above, *self.screen.display)]
 
     def read(self, seconds: float) -> bool:
-        """Takes in what comes within that time; False at the end of the program."""
+        """Reads output that comes within this time; False at the end of the program."""
         if not select.select([self._ours], [], [], seconds)[0]:
             return True
         try:
             content = os.read(self._ours, 65536)
-        except OSError:  # the other side is closed
+        except OSError:  # the program has closed its side
             content = b""
         self._stream.feed(content)
         return bool(content)
 
     def enter(self, text: str = "") -> None:
-        """A text and the return key."""
+        """Types a text and the return key."""
         os.write(self._ours, f"{text}\n".encode())
 
     def wait_for(self, there: Callable[[list[str]], bool], seconds: float = 120.0) -> list[str]:
-        """Waits until the screen is like that."""
+        """Waits until the screen fulfils the condition."""
         deadline = time.monotonic() + seconds
         while not there(self.shown):
             assert time.monotonic() < deadline and self.read(0.1), "\n".join(self.shown)
         return self.shown
 
     def wait(self, seconds: float = 60.0) -> int:
-        """Its exit code; the screen is then the last one."""
+        """Waits for the end of the program; gives its exit code."""
         deadline = time.monotonic() + seconds
         while self.read(0.1):
             assert time.monotonic() < deadline, "\n".join(self.shown)

@@ -1,4 +1,4 @@
-"""LODE without one of its parts still searches: the figures in docs/search.md stay repeatable."""
+"""LODE still searches without one of its parts, so that the figures in docs/search.md can be repeated."""
 
 from __future__ import annotations
 

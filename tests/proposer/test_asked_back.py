@@ -1,4 +1,6 @@
-"""Points that two evaluators work on, that are asked back, or are killed meanwhile: real servers in a set order."""
+"""Points that two evaluators work on, that are asked back or killed meanwhile: real servers that answer in a fixed
+order.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,9 @@ def killed(point: int) -> pb.Result:
 
 
 class Telling(Honest):
-    """Answers all but the points of `held` at once, and returns what it is asked back by number. `tell` says more."""
+    """Answers all points except those in `held` at once, and returns points that are asked back. `tell` sends other
+    answers.
+    """
 
     def __init__(self, *held: int, **described: Any) -> None:
         super().__init__(at_once, {**DESCRIBED, **described})
@@ -50,7 +54,7 @@ class Telling(Honest):
             yield message(*results)
 
     def _read(self, requests: Any) -> None:
-        with contextlib.suppress(grpc.RpcError):  # the client ends the stream
+        with contextlib.suppress(grpc.RpcError):  # the client may end the stream
             for request in requests:
                 self.asked += request.point_ids
                 if quick := [point for point in request.point_ids if point not in self.held]:
@@ -66,7 +70,7 @@ class Telling(Honest):
 
 @pytest.fixture
 def raced(opened: ExitStack, monkeypatch: pytest.MonkeyPatch) -> Pooled:
-    """Two evaluators that both get point 1 and hold it, because it takes so long."""
+    """Two evaluators that both hold point 1: it takes so long that the second one gets it too."""
     monkeypatch.setattr(hand_out, "LEAST", 0.1)
     pooled = Pooled(opened, Telling(1), Telling(1))
     pooled.pool.describe(5.0)
@@ -86,14 +90,14 @@ def test_a_raced_point_that_is_killed_at_one_is_left_to_the_other(raced: Pooled)
         elif one.holds.is_set() and other.holds.is_set() and not told:
             told = True
             one.tell(killed(1))
-    raced.evaluate(points(20, first=100))  # by now each has read all that it was sent before
+    raced.evaluate(points(20, first=100))  # now each has read everything that was sent before
     assert [evaluator.asked.count(1) for evaluator in (one, other)] == [1, 1]
     assert times_killed == [1] and len(outcomes) == 20
     assert (outcomes[1].status, outcomes[1].evaluator) == (Status.OK, raced.addresses[1])
 
 
 def test_a_raced_point_that_one_returns_is_still_taken_from_the_other(raced: Pooled) -> None:
-    """It was asked back from both; what runs is answered all the same."""
+    """The point was asked back from both, but a running point is still answered."""
     one, other = raced.servicers
     assert isinstance(one, Telling) and isinstance(other, Telling)
     work, outcomes, asked_back, told = points(20), list[int](), False, False
@@ -103,15 +107,17 @@ def test_a_raced_point_that_one_returns_is_still_taken_from_the_other(raced: Poo
             asked_back = True
             raced.pool.cancel([1])
             assert one.is_to_return.wait(10)
-            one.tell(returned(1), good(10**6))  # that nobody asked for: when it is said, the first is taken up
+            one.tell(
+                returned(1), good(10**6)
+            )  # nobody asked for this point: the message about it shows that the first answer was processed
         if raced.said_of("(point 1000000)") and not told:
             told = True
             other.tell(good(1))
     assert sorted(outcomes) == list(range(1, 21))
 
 
-def test_of_some_points_wanted_no_longer_none_that_runs_is_ended(opened: ExitStack) -> None:
-    """Of quick points more than one run at a worker, and nobody but the evaluator knows which. The others come back."""
+def test_points_no_longer_wanted_are_returned_but_running_ones_are_not_killed(opened: ExitStack) -> None:
+    """A worker may have several quick points, and only the evaluator knows which of them run. The others come back."""
     evaluator = Telling(*range(101, 106), concurrency=1)
     pooled = Pooled(opened, evaluator)
     assert len(pooled.evaluate(points(20))) == 20
@@ -122,14 +128,14 @@ def test_of_some_points_wanted_no_longer_none_that_runs_is_ended(opened: ExitSta
     assert evaluator.holds.wait(10)
     pooled.pool.cancel([104, 105])
     assert evaluator.is_to_return.wait(10) and evaluator.asked_back == []
-    evaluator.held.clear()  # what comes again is answered
+    evaluator.held.clear()  # points that are sent again are answered
     evaluator.tell(good(101), returned(103), good(104), returned(105), good(102))
     assert sorted(outcome.id for received in results for outcome in received.outcomes) == [101, 102, 103, 104]
     assert [evaluator.asked.count(point) for point in range(101, 106)] == [1, 1, 2, 1, 1]
     assert [outcome.id for outcome in pooled.evaluate(points(2, first=200))] == [200, 201]
 
 
-def test_a_point_wanted_no_longer_that_is_killed_is_not_sent_again(opened: ExitStack) -> None:
+def test_a_killed_point_that_is_no_longer_wanted_is_not_sent_again(opened: ExitStack) -> None:
     evaluator = Telling(1)
     pooled = Pooled(opened, evaluator)
     pooled.pool.describe(5.0)
@@ -138,7 +144,7 @@ def test_a_point_wanted_no_longer_that_is_killed_is_not_sent_again(opened: ExitS
     next(results)
     assert evaluator.holds.wait(10)
     pooled.pool.cancel([1])
-    evaluator.held.clear()  # should it come again, it is answered
+    evaluator.held.clear()  # if it were sent again, it would be answered
     evaluator.tell(killed(1))
     received = list(results)
     assert [part.killed for part in received] == [[1]] and received[0].outcomes == []
@@ -146,8 +152,8 @@ def test_a_point_wanted_no_longer_that_is_killed_is_not_sent_again(opened: ExitS
     assert evaluator.asked == [1, 10, 11]
 
 
-def test_nothing_is_begun_after_the_end(opened: ExitStack) -> None:
-    """Not what waits, and not what is killed then."""
+def test_no_point_begins_after_the_end_of_the_time(opened: ExitStack) -> None:
+    """Neither waiting points nor points that are killed then begin."""
     evaluator = Telling(1, concurrency=1)
     pooled = Pooled(opened, evaluator)
     pooled.pool.describe(5.0)
@@ -167,8 +173,8 @@ def test_nothing_is_begun_after_the_end(opened: ExitStack) -> None:
     assert evaluator.asked == [1, 10, 11]
 
 
-def test_many_points_are_asked_back_in_messages_of_the_size_that_it_takes(opened: ExitStack) -> None:
-    """From one whose points take longer by now, for another one that is idle."""
+def test_many_points_are_asked_back_in_messages_of_the_allowed_size(opened: ExitStack) -> None:
+    """The points of one evaluator take longer now, so they are asked back for another one that is idle."""
     slower = Telling(*range(3, 401), concurrency=1, max_batch=5)
     pooled = Pooled(opened, slower, Telling(concurrency=1, max_batch=5))
     pooled.pool.describe(5.0)
@@ -177,10 +183,10 @@ def test_many_points_are_asked_back_in_messages_of_the_size_that_it_takes(opened
         outcomes += [outcome.id for outcome in received.outcomes]
         if not held and len(outcomes) + len(slower.held.intersection(slower.asked)) == 400:
             held = [point for point in slower.asked if point in slower.held]
-            slower.held.clear()  # what comes again is answered
+            slower.held.clear()  # points that are sent again are answered
             slower.tell(good(held[0], seconds=[1.0]))
         elif held and not still and sum(map(len, slower.asked_back)) == len(held) - 3:
-            still = held[1:3]  # a second of work
+            still = held[1:3]  # these are a second of work
             slower.tell(*map(good, still))
     assert sorted(outcomes) == list(range(1, 401))
     assert [point for request in slower.asked_back for point in request] == held[3:] and len(held) > 50

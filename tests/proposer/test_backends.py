@@ -1,4 +1,4 @@
-"""What a scan may expect of every place where points are evaluated: a function here, evaluators behind gRPC."""
+"""Promises of every EvaluationBackend: a function in this process, and evaluators behind gRPC."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from scanspec import Kind, Likelihood, Variable
 from tests.proposer.hostile import GAUSS, good, message, serving
 
 SPACE = Space([Variable("a", 0.0, 1.0), Variable("b", 0.0, 1.0)])
-RANGES = {"b": (0.0, 1.0), "a": (0.0, 1.0)}  # in an order of its own
+RANGES = {"b": (0.0, 1.0), "a": (0.0, 1.0)}  # not in alphabetical order
 Y = Observable("y", "", "code", (-1.0, 1.5), Likelihood(Kind.GAUSS, 0.0, 1.0))
 
 
@@ -42,7 +42,7 @@ def sums(x: np.ndarray) -> np.ndarray:
 
 
 def answer(ids: list[int], rows: np.ndarray) -> Iterator[pb.EvaluateResponse]:
-    """The same, columns as a client names them: a, b."""
+    """The same, for columns in the order of a client: a, b."""
     found = by_likelihood(sums, [Y])(rows[:, ::-1])
     for point, y, nll in zip(ids, found.observables.tolist(), found.nll.tolist(), strict=True):
         if math.isnan(nll):
@@ -72,7 +72,7 @@ def soon() -> float:
     return time.monotonic() + 20.0
 
 
-def test_it_describes_itself(backend: EvaluationBackend) -> None:
+def test_a_backend_describes_itself(backend: EvaluationBackend) -> None:
     description = backend.describe(5.0)
     assert list(description.parameters) == ["b", "a"] and description.concurrency >= 1
     assert [
@@ -80,7 +80,7 @@ def test_it_describes_itself(backend: EvaluationBackend) -> None:
     ] == [("y", (-1.0, 1.5), Kind.GAUSS)]
 
 
-def test_what_does_not_fit_is_refused_as_the_scan_says(backend: EvaluationBackend) -> None:
+def test_a_backend_that_does_not_fit_is_refused_by_the_scan(backend: EvaluationBackend) -> None:
     def fits(description: Description) -> None:
         raise ZeroDivisionError(description.backend)
 
@@ -98,12 +98,14 @@ def test_each_point_is_answered_once_with_its_own_values(backend: EvaluationBack
         a, b = asked.params[outcome.id - 1]
         assert outcome.observables == pytest.approx([b + 2 * a])
         assert (outcome.status is Status.OK) == (b + 2 * a <= 1.5) == (outcome.nll is not None)
-        assert outcome.nll is None or outcome.nll == pytest.approx((b + 2 * a) ** 2 / 2, rel=0.01)  # the cap is smooth
+        assert outcome.nll is None or outcome.nll == pytest.approx(
+            (b + 2 * a) ** 2 / 2, rel=0.01
+        )  # not exactly, because the cap of the loss is smooth
         assert outcome.evaluator in backend.workers
         assert time.time() - 60 < outcome.sent <= outcome.returned <= time.time()
 
 
-def test_points_may_be_added_while_it_works(backend: EvaluationBackend) -> None:
+def test_points_may_be_added_while_a_backend_works(backend: EvaluationBackend) -> None:
     backend.describe(5.0)
     work, found, asked = Work(SPACE.names), [], 50
     work.add(points(50), 50)
@@ -113,11 +115,11 @@ def test_points_may_be_added_while_it_works(backend: EvaluationBackend) -> None:
             work.add(points(50, asked + 1), 50)
             asked += 50
     assert sorted(found) == list(range(1, 201))
-    work.add(points(9, 10_001), 9)  # and it goes on after its end
+    work.add(points(9, 10_001), 9)  # it can go on after its end
     assert sum(len(received.outcomes) for received in backend.evaluate(work, wait=5.0, until=soon())) == 9
 
 
-def test_what_is_wanted_no_longer_is_not_begun(backend: EvaluationBackend) -> None:
+def test_points_that_are_no_longer_wanted_do_not_begin(backend: EvaluationBackend) -> None:
     backend.describe(5.0)
     work, found = Work(SPACE.names), []
     work.add(points(50_000), 50_000)
@@ -128,7 +130,7 @@ def test_what_is_wanted_no_longer_is_not_begun(backend: EvaluationBackend) -> No
     assert len(found) < 50_000 and set(range(1, 41)) <= set(found) and not work.rows
 
 
-def test_the_time_is_over(backend: EvaluationBackend) -> None:
+def test_no_point_begins_when_the_time_is_over(backend: EvaluationBackend) -> None:
     backend.describe(5.0)
     work = Work(SPACE.names)
     work.add(points(20), 20)
@@ -136,7 +138,7 @@ def test_the_time_is_over(backend: EvaluationBackend) -> None:
     assert not work.rows
 
 
-def test_a_strategy_is_driven_the_same_way_everywhere(backend: EvaluationBackend) -> None:
+def test_a_strategy_asks_for_the_same_points_with_every_backend(backend: EvaluationBackend) -> None:
     told = [step.told for step in drive(Random(SPACE, DrawSettings(30), 1), backend, SPACE, batches=4)]
     u = np.concatenate([batch.u for batch in told])
     expected = Random(SPACE, DrawSettings(120), 1).ask(1000).u
@@ -170,7 +172,7 @@ def scan_of(folder: Path, backend: EvaluationBackend, wanted: int, strategy: Str
 
 
 class Trains(Random):
-    """Trains for long before it asks for the second batch, while the first one is evaluated."""
+    """Trains for a long time before it asks for the second batch, while the first one is evaluated."""
 
     def __init__(self) -> None:
         super().__init__(SPACE, DrawSettings(40, Target(0.1)), 5)
@@ -204,7 +206,7 @@ def test_a_training_ends_with_its_scan(tmp_path: Path, error: BaseException) -> 
 def test_a_scan_ends_with_the_first_good_points_whoever_computes(
     backend: EvaluationBackend, tmp_path: Path, expected: Callable[[int], bytes]
 ) -> None:
-    """The same table from every backend; and, with a higher target later, as in one go."""
+    """Every backend gives the same table. A later scan for more points gives the table of an uninterrupted one."""
     assert scan_of(tmp_path / "a", backend, 7) == "7 good points found (points: 7)"
     assert (tmp_path / "a" / "good_points.csv").read_bytes() == expected(7)
     with Dataset(tmp_path / "a", read_only=True) as dataset:

@@ -24,8 +24,8 @@ def labels(n_good: int, n_bad: int) -> np.ndarray:
     most=st.integers(1, 30),
     seed=st.integers(0, 2**31),
 )
-def test_any_mixture_gives_as_many_points_as_the_method_says(n_good, n_bad, neighbours, most, seed):
-    """The published code dies with few bad points, with few good ones, and where k is too large."""
+def test_smote_gives_the_number_of_points_that_the_method_says_for_any_mixture(n_good, n_bad, neighbours, most, seed):
+    """The published code crashes with few bad points, with few good points, and if k is too large."""
     u, good = points(n_good + n_bad), labels(n_good, n_bad)
     new = synthetic_points(u, good, neighbours, most, np.random.default_rng(seed))
     expected = min(n_bad - n_good, most) if n_good >= 2 and n_bad > n_good else 0
@@ -44,7 +44,7 @@ def test_new_points_lie_between_good_points():
         assert detours.min() < 1e-12
 
 
-def test_only_the_nearest_neighbours_are_used():
+def test_smote_uses_only_the_nearest_neighbours():
     """Two clusters of three: with k = 2 no new point lies between the clusters, with k = 5 some do."""
     cluster = points(3) * 0.01
     u = np.concatenate([cluster, cluster + 0.9, points(40)])
@@ -57,7 +57,7 @@ def test_only_the_nearest_neighbours_are_used():
     assert middle[5] > 0
 
 
-def test_fixed_columns_stay_and_equal_points_give_none():
+def test_smote_keeps_fixed_columns_and_makes_no_point_of_equal_ones():
     u, good = points(30), labels(5, 25)
     u[:, 1] = 0.5
     assert (synthetic_points(u, good, 5, 20, np.random.default_rng(0))[:, 1] == 0.5).all()
@@ -65,7 +65,7 @@ def test_fixed_columns_stay_and_equal_points_give_none():
     assert len(synthetic_points(u, good, 5, 20, np.random.default_rng(0))) == 0
 
 
-def test_synthetic_points_depend_on_their_generator_alone():
+def test_synthetic_points_depend_only_on_their_generator():
     u, good = points(50), labels(8, 42)
     np.random.seed(1)  # noqa: NPY002
     first = synthetic_points(u, good, 5, 20, np.random.default_rng(7))
@@ -90,7 +90,7 @@ def test_rare_good_points_weigh_more(n_good, n_bad, has_init, weight):
 
 
 @given(n_good=st.integers(1, 30), n_bad=st.integers(0, 60), seed=st.integers(0, 2**31))
-def test_a_balanced_set_has_all_good_points_and_as_many_bad_ones(n_good, n_bad, seed):
+def test_a_balanced_set_has_all_good_points_and_equally_many_bad_ones(n_good, n_bad, seed):
     good = labels(n_good, n_bad)
     late = np.random.default_rng(seed).random(len(good)) < 0.5
     rows = balanced(good, late, np.random.default_rng(seed))
@@ -99,8 +99,8 @@ def test_a_balanced_set_has_all_good_points_and_as_many_bad_ones(n_good, n_bad, 
     assert (~good[rows]).sum() == min(n_good, n_bad)
 
 
-def test_bad_points_are_drawn_anew_from_all_of_them():
-    """The published code trains on the first bad points for ever."""
+def test_bad_points_are_drawn_again_from_all_bad_points_for_each_fit():
+    """The published code always trains on the first bad points."""
     good = np.arange(300) < 10
     used = set()
     for seed in range(200):
@@ -112,11 +112,11 @@ def test_bad_points_are_drawn_anew_from_all_of_them():
     ("n_late", "n_early", "drawn"), [(50, 5000, 10), (4, 5000, 4), (50, 3, 17), (50, 0, 20), (5, 4, 5)]
 )
 def test_half_of_the_bad_points_are_late_ones(n_late, n_early, drawn):
-    """As many as there are when these are fewer, and more when there are not enough of the others."""
+    """All late points are taken if they are fewer than half, and more than half if there are not enough others."""
     good = labels(20, n_late + n_early)
     late = np.zeros(len(good), dtype=bool)
     late[np.flatnonzero(~good)[n_early:]] = True
-    late[np.flatnonzero(good)[:5]] = True  # of these, only bad ones count
+    late[np.flatnonzero(good)[:5]] = True  # only the bad ones among these count
     rows = balanced(good, late, np.random.default_rng(0))
     assert (late & ~good)[rows].sum() == drawn
     assert (~good)[rows].sum() == min(20, n_late + n_early)

@@ -1,4 +1,4 @@
-"""The report says whether points were as often good as the search had predicted."""
+"""The report shows whether points were good as often as the search had predicted."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_bins_counts_and_score_are_those_of_the_dataset(folder, seen):
         parts = list(dataset.results())
     predicted, nll = (np.concatenate([getattr(chunk, name) for chunk in parts]) for name in ("probability", "nll"))
     good, told = nll < 3.0, ~np.isnan(predicted)
-    assert 0 < told.sum() < len(told)  # the start predicts none
+    assert 0 < told.sum() < len(told)  # there is no prediction for the start
     brier = ((predicted[told] - good[told]) ** 2).mean()
     assert f"Brier score {brier:.3f} over {told.sum():,} points with a prediction" in part.words[0]
     rate = good[told].mean()
@@ -59,14 +59,14 @@ def test_bins_counts_and_score_are_those_of_the_dataset(folder, seen):
         assert (points, came, mean) == (f"{at.sum():,}", f"{(good & at).sum():,}", f"{predicted[at].mean():.3f}")
 
 
-def test_the_picture_shows_the_bins_with_their_errors_and_says_so(seen):
+def test_the_picture_shows_the_bins_with_their_errors(seen):
     ((picture,), (table,)) = calibration(seen).pictures, calibration(seen).tables
     against, counts = picture.panels
     diagonal, errors = against.marks
     assert isinstance(diagonal, Curve) and diagonal.x.tolist() == diagonal.y.tolist() == [0.0, 1.0]
     assert isinstance(errors, Curve) and np.isnan(errors.y[2::3]).all()
     for row, ends in zip(table.rows, errors.y.reshape(-1, 4, 3)[..., :2].tolist(), strict=True):
-        (low, high), *ticks = ends  # the line, then a tick at its lower end, in the middle and at its upper end
+        (low, high), *ticks = ends  # the error bar, then ticks at its lower end, in the middle and at its upper end
         share = int(str(row[3])) / int(str(row[2]))
         assert ticks == [[low] * 2, [pytest.approx(share)] * 2, [high] * 2] and low <= share <= high
     good, others = counts.marks
@@ -84,7 +84,7 @@ def test_a_run_whose_search_predicts_nothing_says_so(tmp_path):
     assert part.pictures == () and "the search predicted none" in part.words[0]
 
 
-def test_it_says_where_the_threshold_has_moved(folder, seen):
+def test_the_report_says_that_the_threshold_has_moved(folder, seen):
     assert not any("threshold" in words or "changed" in words for words in calibration(seen).words)
     for target in (Target.following(3.0), Target.within(0.95, 2)):
         following = replace(seen)

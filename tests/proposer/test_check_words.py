@@ -1,4 +1,4 @@
-"""`lodescan check`: what a physicist reads of variables, fitted variables and kept files."""
+"""`lodescan check`: its text about variables, fitted variables and kept files."""
 
 import json
 
@@ -21,7 +21,7 @@ networks: {threshold_value: 10}
 """
 
 
-def test_words(tmp_path, capsys):
+def test_check_describes_variables_and_settings_in_words(tmp_path, capsys):
     path = tmp_path / "scan.yaml"
     path.write_text(TEXT)
     assert check(path, None, security=PLAIN) == 0

@@ -1,4 +1,4 @@
-"""Types and their settings as a scan file gives them, and points to start from in a space of every kind."""
+"""Types and their settings in a scan file, and points to start from in spaces of every kind."""
 
 import math
 
@@ -107,8 +107,8 @@ def test_points_of_bsmarts_random_are_evaluations(tmp_path, setup, evaluations):
         ("Type: CMAES_ND, Points: 5", 5),
     ],
 )
-def test_when_good_points_are_enough(read, setup, points):
-    """A grid is done when all of it is, however many of its points are good."""
+def test_points_in_the_file_end_a_scan_unless_it_is_a_grid(read, setup, points):
+    """A grid ends when all of its points are evaluated, however many are good."""
     assert Limits.read(read(setup, GRID)).points == points
 
 
@@ -137,7 +137,7 @@ def test_a_threshold_is_finite(read, tmp_path, name, threshold):
         read(f"type: {name}, init_csv: rows.csv", GRID, threshold)
 
 
-def test_points_to_start_from_have_values_that_the_variables_may_have(read, tmp_path):
+def test_points_to_start_from_must_have_allowed_values(read, tmp_path):
     scan = read("init_csv: start.csv")
     start = tmp_path / "start.csv"
     start.write_text("s,n,x\n8,1,0.5\n2,3,1\n")

@@ -1,4 +1,4 @@
-"""manifest.json and the report cite the methods that a scan uses, and no others."""
+"""manifest.json and the report cite exactly the methods that a scan uses."""
 
 import re
 
@@ -28,7 +28,7 @@ ALWAYS = {"lodescan", "BSMArt"}
         ("type: CMAES_ND, novelty: false", {"CMA-ES", "CMA-ES with novelty"}),
     ],
 )
-def test_what_is_cited(tmp_path, setup, cited):
+def test_exactly_the_methods_of_the_scan_are_cited(tmp_path, setup, cited):
     path = tmp_path / "scan.yaml"
     path.write_text(TEXT.format(setup=setup))
     found = citations(read_scan_file(path))

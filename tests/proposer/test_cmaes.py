@@ -1,9 +1,12 @@
-"""CMAES and CMAES_ND beyond what every strategy does: points that are not OK, ends, grids of whole numbers, modes."""
+"""What only CMAES and CMAES_ND do: they rank points that are not OK, end, cope with whole numbers, and find several
+modes.
+"""
 
 import itertools
 import json
 from pathlib import Path
 
+import cma
 import numpy as np
 import pytest
 
@@ -17,6 +20,7 @@ from proposer.strategies.shortfall import Shortfall
 from proposer.target import Target
 from proposer.types import Observable, Status
 from scanspec import Kind, Likelihood
+from scanspec.likelihoods import LARGEST_LOSS
 from scanspec.variables import Variable
 from tests.proposer.answered import told_of
 from tests.proposer.scripted import scripted
@@ -30,7 +34,7 @@ def within(low, high, name="o", valid=None):
 
 
 class Play:
-    """A strategy and a physics: `physics(x)` gives status and observables, NaN where missing."""
+    """Drives a strategy with a physics: `physics(x)` gives status and observables, NaN where missing."""
 
     def __init__(self, strategy, physics, observables):
         self.strategy, self.physics = strategy, physics
@@ -66,11 +70,24 @@ def flats(n, low=0.0, high=1.0):
     return [Variable(f"x{k}", low, high) for k in range(n)]
 
 
+@pytest.fixture
+def ranked_by(monkeypatch):
+    """The values that cma is given, one array a generation."""
+    seen, tell = [], cma.CMAEvolutionStrategy.tell
+
+    def noted(self, solutions, values):
+        seen.append(np.array(values))
+        tell(self, solutions, values)
+
+    monkeypatch.setattr(cma.CMAEvolutionStrategy, "tell", noted)
+    return seen
+
+
 # Points that are not OK
 
 
 def chain(x):
-    """A first code whose window is narrow, and a second one that runs within it: three good points in 10^5."""
+    """A first code with a narrow window, and a second code that runs only inside it. Three of 10^5 points are good."""
     first = 1000 * (x[:, 0] + x[:, 1] - 1.4)
     second = 1000 * (x[:, 2] - x[:, 3] + 0.5)
     ok = np.abs(first) <= 5
@@ -80,7 +97,7 @@ def chain(x):
 @pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("scored", [True, False])
 def test_losses_of_points_outside_a_window_lead_into_it(seed, scored):
-    """As in BSMArt's example: the search would never find the window among points that all rank the same."""
+    """This is BSMArt's example: if all points outside ranked the same, the search would never find the window."""
     first = Likelihood(Kind.CFUNCTION, lower=-5.0, upper=5.0) if scored else Likelihood()
     observables = [Observable("first", "", "a", (-5.0, 5.0), first), within(-5, 5, "second")]
     run = play(
@@ -88,15 +105,12 @@ def test_losses_of_points_outside_a_window_lead_into_it(seed, scored):
     )
     points = run.run(1600)
     assert run.strategy.good >= 10
-    blind = play(
-        Cmaes, flats(4), settings=CmaesSettings(target=Target(1e-9)), physics=chain, observables=observables, seed=seed
-    )
-    blind.strategy._shortfall = Shortfall([])
+    blind = Play(Cmaes(Space(flats(4)), CmaesSettings(target=Target(1e-9)), seed), chain, observables)
     assert np.isfinite(blind.run(len(points))[:, -1]).sum() < np.isfinite(points[:, -1]).sum()
 
 
-def test_an_unphysical_point_never_ranks_before_a_physical_one():
-    """Nothing but a condition makes the best ones INVALID: their losses must not draw the search there for good."""
+def test_an_unphysical_point_never_ranks_before_a_physical_one(ranked_by):
+    """Only a condition makes the points with the lowest losses INVALID: these must not attract the search for good."""
 
     def physics(x):
         return np.where(x[:, 0] < 0.3, Status.INVALID, Status.OK), ((x - 0.2) ** 2).sum(axis=1)[:, None] * 100
@@ -105,12 +119,11 @@ def test_an_unphysical_point_never_ranks_before_a_physical_one():
     run = play(Cmaes, flats(2), CmaesSettings(population_size=8, target=Target(1e-9)), physics, observables)
     points = run.run(1500)
     assert (points[:, -1] == 0).sum() > 100
-    rows = run.strategy._judge(run.told[0])[:, 0]
-    ok = run.told[0].status == Status.OK
-    assert ok.any() and not ok.all() and rows[ok].max() < rows[~ok].min()
+    ok, values = run.told[0].status == Status.OK, ranked_by[0]
+    assert ok.any() and not ok.all() and values[ok].max() < values[~ok].min()
 
 
-def test_a_shortfall_has_a_column_for_every_reason():
+def test_a_shortfall_has_a_column_for_every_way_in_which_a_point_is_not_good():
     observables = [within(0, 1, "a", (-10.0, 10.0)), Observable("b", "", "c", (2.0, np.inf), Likelihood())]
     shortfall = Shortfall(observables)
     values = np.array([[0.5, 3.0], [10.0, 1.0], [110.0, np.nan], [np.nan, 2.0]])
@@ -123,23 +136,21 @@ def test_a_shortfall_has_a_column_for_every_reason():
     assert found[3, 0] > 700 and found[3, 1] > 700 and found[3, 2] == 0 and found[3, 3] == 1
 
 
-# Where it starts, and starts again
+# Starts of searches
 
 
 def test_cmaes_finds_a_minimum_that_random_points_do_not():
-    strategy = Cmaes(
-        Space([Variable(f"x{n}", 0.0, 1.0) for n in range(6)]), CmaesSettings(population_size=12, target=Target(1.0)), 3
-    )
-    starts = list[bool]()
+    strategy = Cmaes(Space(flats(6)), CmaesSettings(population_size=12, target=Target(1.0)), 3)
+    ended = list[int]()
 
     def bowl(u):
-        starts.append(strategy._generation == 0 or strategy._search.countiter == 0)
+        ended.append(strategy.searches)
         return [Status.OK] * len(u), ((u - 0.7) ** 2).sum(axis=1) / 0.02**2, np.empty((len(u), 0))
 
     best = min(step.told.nll.min() for step in scripted(strategy, strategy.space, bowl, 160))
     assert best < 0.01
     assert strategy.good > 100
-    assert sum(starts) > 1  # it started again when it had contracted
+    assert ended[-1] > 0  # a search contracted and ended, and another one began
 
 
 def test_cmaes_starts_from_the_best_known_point():
@@ -179,7 +190,9 @@ def test_every_search_starts_at_the_mean():
 
 @pytest.mark.parametrize("name", ["CMAES", "CMAES_ND"])
 def test_generations_of_known_points_are_learned_from_and_not_asked_for(name):
-    """On a coarse grid a search contracts to points that it has seen; also a resumed one goes through them alike."""
+    """On a coarse grid a search contracts to points that it has seen. A resumed search goes through the same
+    generations.
+    """
 
     def physics(x):
         return np.full(len(x), Status.OK), (x[:, 0] + 0.1 * x[:, 1] - 20)[:, None] ** 2
@@ -190,7 +203,8 @@ def test_generations_of_known_points_are_learned_from_and_not_asked_for(name):
     cls = {"CMAES": Cmaes, "CMAES_ND": CmaesNd}[name]
     run = play(cls, variables, settings, physics, observables)
     run.run(250)
-    assert run.evaluated >= 250 and run.strategy._generation > len(run.told)  # of some nothing was new
+    assert run.evaluated >= 250
+    assert run.strategy.generations > len(run.told)  # in some generations no point was new
     assert run.strategy.good >= 2
     for cut in (len(run.told) // 2, len(run.told)):
         again = make_strategy(name, Space(variables), settings, 3, observables)
@@ -206,7 +220,7 @@ def test_generations_of_known_points_are_learned_from_and_not_asked_for(name):
             assert batch.u.tolist() == run.strategy.ask().u.tolist()
 
 
-def test_an_exhausted_space_ends_in_batches_without_a_new_point():
+def test_in_an_exhausted_space_batches_have_no_new_point():
     variables = [Variable("n", 1.0, 3.0, integer=True), Variable("m", 0.0, 1.0, values=(0.0, 1.0))]
 
     def physics(x):
@@ -221,13 +235,13 @@ def test_an_exhausted_space_ends_in_batches_without_a_new_point():
 # Novelty
 
 
-def test_novelty_is_where_few_points_are():
+def test_novelty_is_high_where_few_points_are():
     rng = np.random.default_rng(0)
     known = np.concatenate([rng.normal(0, 0.1, (900, 2)), rng.uniform(-3, 3, (100, 2))])
     near, far, outside = novelty(known, np.array([[0, 0], [2.5, -2.5], [9, 9]]), 30)
     assert near < 0.1 < 0.6 < far <= outside == 1.0
     scaled = novelty(known * [1e-6, 1e9], np.array([[0, 0], [2.5e-6, -2.5e9], [9e-6, 9e9]]), 30)
-    np.testing.assert_allclose(scaled, [near, far, outside], atol=1e-12)  # a unit changes nothing
+    np.testing.assert_allclose(scaled, [near, far, outside], atol=1e-12)  # another unit of a column changes nothing
 
 
 @pytest.mark.parametrize(
@@ -235,11 +249,11 @@ def test_novelty_is_where_few_points_are():
     [
         ([[1.0], [1.0]], [[1.0], [1.5]], [0.0, 1.0]),  # all in one place
         ([[0.0], [1.0]], [[0.0], [1.0], [0.5], [2.0], [-1.0]], [0, 0, 1, 1, 1]),
-        ([[-1e308], [1e308]], [[0.0]], [0.0]),  # too wide to divide
+        ([[-1e308], [1e308]], [[0.0]], [0.0]),  # the width overflows
         ([[3.0, 0.0], [3.0, 1.0]], [[3.0, 0.0], [4.0, 0.0]], [0.0, 1.0]),
     ],
 )
-def test_novelty_of_degenerate_columns(known, points, expected):
+def test_novelty_is_defined_for_degenerate_columns(known, points, expected):
     assert novelty(np.array(known), np.array(points), 10).tolist() == expected
 
 
@@ -264,14 +278,14 @@ def test_cmaes_nd_finds_and_fills_several_modes(seed):
     assert (counts >= FILL).sum() >= 3 and len(good) > 500
 
 
-def test_novelty_is_what_spreads_a_search(monkeypatch):
-    monkeypatch.setattr(cmaes_nd, "FILL", 1000)  # one search alone
+def test_novelty_spreads_a_search(monkeypatch):
+    monkeypatch.setattr(cmaes_nd, "FILL", 1000)  # only one search
 
     def stripe(x):
         return np.full(len(x), Status.OK), np.abs(x[:, 1:] - 0.5)
 
     focus = ("x0", "x1")
-    shares = {"HBOS": 0, "none": 0}  # of the stripe's hundredths
+    shares = {"HBOS": 0, "none": 0}  # how many hundredths of the stripe have a good point
     for name, seed in itertools.product(shares, range(3)):
         own = CmaesNdSettings(population_size=12, sigma=0.1, target=ALL_WITHIN, novelty=name, mean=0.2, focus=focus)
         points = play(CmaesNd, flats(2), settings=own, physics=stripe, observables=[within(-1, 0.02)], seed=seed).run(
@@ -281,16 +295,25 @@ def test_novelty_is_what_spreads_a_search(monkeypatch):
     assert shares["HBOS"] > 1.5 * shares["none"], shares
 
 
-def test_cmaes_nd_looks_at_the_hierarchy_first():
+def test_cmaes_nd_ranks_by_the_hierarchy_first(ranked_by):
+    """As long as `early` is outside its bounds, `late` has the largest loss, whatever its value is."""
     observables = [within(0.0, 0.1, "late"), within(0.0, 0.1, "early")]
-    strategy = CmaesNd(Space(flats(2)), CmaesNdSettings(hierarchy=("early",)), 1, observables)
-    values = np.array([[0.05, 5.0], [5.0, 0.05], [0.05, 0.05]])
-    losses = strategy._judge(told_of(np.zeros((3, 2)), np.ones(3), values))[:, 1:3]
-    assert losses[0, 0] > 700 and losses[0, 1] < 1  # early does not hold: late is not looked at
-    assert 0 < losses[1, 0] < 1 and losses[1, 1] == 0 and losses[2].tolist() == [0, 0]
+
+    def physics(x):
+        values = np.full((len(x), 2), 0.05)
+        values[0, 1] = values[1, 0] = 5.0
+        return np.full(len(x), Status.OK), values
+
+    settings = CmaesNdSettings(population_size=4, hierarchy=("early",), target=ALL_WITHIN)
+    play(CmaesNd, flats(2), settings, physics, observables).run(8)
+    early_fails, late_fails, *good = ranked_by[0]
+    assert early_fails == 1.0 + 1.0 + 1.0  # the sum of both losses, each divided by the largest in this generation
+    loss = observables[0].likelihood.loss(np.array([5.0]))[0]
+    assert 0.0 < loss < 1.0 and late_fails == pytest.approx(1.0 + loss / LARGEST_LOSS)
+    assert max(good) <= 1.0
 
 
-def test_cmaes_nd_ends_where_nothing_is_good():
+def test_cmaes_nd_ends_if_nothing_is_good():
     settings = CmaesNdSettings(
         population_size=8,
         sigma=0.4,
@@ -301,7 +324,7 @@ def test_cmaes_nd_ends_where_nothing_is_good():
     )
     run = play(CmaesNd, flats(2), settings, bowl, [within(-2, -1)])
     run.run(10**6)
-    assert 40 <= run.strategy._generation < 400 and "without a good point" in run.strategy.stop_reason
+    assert 40 <= run.strategy.generations < 400 and "without a good point" in run.strategy.stop_reason
     run = play(CmaesNd, flats(2), CmaesNdSettings(population_size=8, generations=9), bowl, [within(-2, -1)])
     run.run(10**6)
     assert run.evaluated == 72 and run.strategy.stop_reason.startswith("9 generations are over")

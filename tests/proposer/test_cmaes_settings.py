@@ -1,4 +1,4 @@
-"""Settings of CMAES and CMAES_ND in BSMArt's words and in the plain ones, and the tables that they name."""
+"""Settings of CMAES and CMAES_ND in BSMArt's spelling and in the plain one, and the tables that they name."""
 
 import math
 import os
@@ -43,7 +43,7 @@ def nd_settings(scan) -> CmaesNdSettings:
     return settings
 
 
-def test_bsmarts_settings_of_cmaes_nd(read, tmp_path):
+def test_bsmarts_settings_of_cmaes_nd_are_read(read, tmp_path):
     (tmp_path / "seeds.csv").write_text("b,f,a,NLL\n-3,2,0.25,0\n3,2,0.75,0\n")
     setup = """Type: CMAES_ND, CMAESPopulationSize: '16', CMAESMean: 0.3, CMAESSigma: 0.2, CMAESMaxGenerations: '50',
       CMAESPathSeeds: seeds.csv, CMAESNoveltyDetection: HBOS, CMAESNoveltyDetectionParams: {n_bins: 40},
@@ -78,11 +78,11 @@ def test_bsmarts_settings_of_cmaes_nd(read, tmp_path):
     assert min(np.abs(start - seed).max() for seed in ([0.25, 0.125], [0.75, 0.875])) < 0.02
 
 
-def test_defaults_of_cmaes_nd(read):
+def test_cmaes_nd_has_its_own_defaults(read):
     settings = nd_settings(read("type: CMAES_ND"))
     assert settings == CmaesNdSettings(sigma=1 / math.sqrt(2), target=ALL_WITHIN)
     assert nd_settings(read("type: CMAES_ND", "GAUSS")).target.threshold == 100.0
-    assert nd_settings(read("Type: CMAES_ND")).generations == 100  # as in BSMArt
+    assert nd_settings(read("Type: CMAES_ND")).generations == 100  # the default of BSMArt
     settings_of_cmaes = read_settings(read("Type: CMAES, CMAESMaxGenerations: 20"))
     assert settings_of_cmaes == CmaesSettings(generations=20, episodes=1)
     for word in ("'False'", "false"):
@@ -105,7 +105,7 @@ def test_defaults_of_cmaes_nd(read):
         ("CMAESMean: 2", "at most 1"),
     ],
 )
-def test_settings_that_mean_nothing(read, tmp_path, setup, words):
+def test_settings_without_effect_are_named(read, tmp_path, setup, words):
     (tmp_path / "gap.csv").write_text("a,b,f\n1,2,2\n,3,2\n")
     (tmp_path / "less.csv").write_text("a,f\n1,2\n")
     with pytest.raises(ScanFileError, match=r"scan\.yaml, line 1") as caught:
@@ -122,14 +122,14 @@ def test_a_checkpoint_of_another_strategy_is_refused():
 @pytest.mark.parametrize(
     "table",
     [
-        "a,b,f,o\n0.1,1,2,9\n0.5,-2,2,1.1\n0.9,3,2,1.9\n",  # scored by this file's likelihood: o is 1 +- 0.5
+        "a,b,f,o\n0.1,1,2,9\n0.5,-2,2,1.1\n0.9,3,2,1.9\n",  # scored by the likelihood of the scan file: o is 1 +- 0.5
         "ID,b,a,f,o,Result\n1,1,0.1,2,9,0\n2,-2,0.5,2,1,7\n",
         "a,b,f,Result\n0.1,1,2,5\n0.5,-2,2,0.1\n",
         "a,b,f,NLL\n0.1,1,2,\n0.5,-2,2,3\n",
     ],
 )
 def test_the_first_search_starts_at_the_best_row_of_a_table(read, tmp_path, kind, table):
-    """BSMArt's Initial Sample."""
+    """BSMArt calls this table Initial Sample."""
     (tmp_path / "sample.csv").write_text(table)
     settings = read_settings(read(f"Type: {kind}, Initial Sample: sample.csv, CMAESSigma: 0.001", "GAUSS"))
     assert isinstance(settings, CmaesSettings) and settings.start == (0.5, -2.0, 2.0)
@@ -140,15 +140,17 @@ def test_the_first_search_starts_at_the_best_row_of_a_table(read, tmp_path, kind
 
 def test_a_table_whose_best_row_cannot_be_known(read, tmp_path):
     (tmp_path / "sample.csv").write_text("a,b,f\n0.1,1,2\n")
-    with pytest.raises(ScanFileError, match=r"line 1: Initial Sample: the best row cannot be known: .* column NLL"):
+    with pytest.raises(ScanFileError, match=r"line 1: .*the table does not say which row is best.* column NLL"):
         read_settings(read("Type: CMAES, Initial Sample: sample.csv"))
     (tmp_path / "sample.csv").write_text("a,b,f,o\n")
     with pytest.raises(ScanFileError, match="no numbers in a column 'a'"):
         read_settings(read("Type: CMAES, Initial Sample: sample.csv"))
 
 
-def test_the_largest_loss_is_another_one():
-    """BSMArt's CMAES MaxLoss M: of -ln L = l it makes M (1 - exp(-l / M)), here from what the evaluator caps at 710."""
+def test_max_loss_caps_losses_as_in_bsmart():
+    """BSMArt's CMAES MaxLoss M turns l = -ln L into M (1 - exp(-l / M)). Here l follows from the loss that the
+    evaluator caps at 710.
+    """
     gauss = Observable("o", "", "c", None, Likelihood(Kind.GAUSS, 0.0, 1.0))
     z = np.array([0.5, 3.0, 20.0, 1e200, np.nan])
     status = np.full(5, Status.OK, dtype=np.int8)
@@ -168,7 +170,7 @@ def test_the_largest_loss_is_another_one():
 
 
 def test_a_search_ranks_by_the_capped_losses():
-    """Two losses of 4 and 0 against two of 3 and 3: with a cap of 0.5 the one that is far off alone is better."""
+    """With a cap of 0.5, a point with losses 4 and 0 ranks before a point with losses 3 and 3."""
     names = [Observable(name, "", "c", None, Likelihood(Kind.MINUSEXPUSER)) for name in "ab"]
 
     def physics(x):
@@ -192,7 +194,7 @@ def test_a_parquet_table_says_what_reads_it(read, tmp_path):
 
 
 @pytest.mark.slow
-def test_seeds_in_a_parquet_table(tmp_path):
+def test_seeds_may_come_from_a_parquet_table(tmp_path):
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "-qq", "--no-deps", "--target"]
     subprocess.run([*pip, str(tmp_path / "more"), "-r", str(ROOT / "locks/parquet.txt")], check=True)
     (tmp_path / "scan.yaml").write_text(

@@ -1,4 +1,4 @@
-"""Evaluators that vanish, keep silent, refuse or leave, and come again: real servers, which do so on a word."""
+"""Evaluators that vanish, are silent, refuse or leave, and come back: real servers that do so when a test says."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ __all__ = ["opened"]  # a fixture
 
 
 class Vanishing(Honest):
-    """Leaves the folder while it is asked what it computes; answers, with an error, once `later` is asked too."""
+    """Its address leaves the folder while its Describe is running. Describe ends with an error once `later` has been
+    asked.
+    """
 
     def __init__(self, here: Path, there: Path, later: Late) -> None:
         super().__init__(at_once, DESCRIBED)
@@ -35,13 +37,13 @@ class Vanishing(Honest):
     def Describe(self, request: Any, context: Any) -> pb.DescribeResponse:
         self.here.unlink()
         self.there.write_text(self.address)
-        assert self.later.asked_first.wait(10)  # by then the one that asks has seen that this one is gone
+        assert self.later.asked_first.wait(10)  # by then the proposer has seen that this one is gone
         context.abort(grpc.StatusCode.UNIMPLEMENTED, "gone")
         raise AssertionError
 
 
 class Late(Honest):
-    """Describes itself when it is asked for the second time."""
+    """Describes itself only when it is asked for the second time."""
 
     def __init__(self) -> None:
         super().__init__(at_once, DESCRIBED)
@@ -55,10 +57,10 @@ class Late(Honest):
 
 
 @pytest.mark.parametrize("begun", [False, True])
-def test_an_address_that_vanishes_while_it_is_asked(
+def test_an_address_that_vanishes_while_it_is_asked_does_no_harm(
     opened: ExitStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, begun: bool
 ) -> None:
-    """Before the scan has an evaluator, and after."""
+    """This may happen before the scan has an evaluator, or later."""
     monkeypatch.setattr(addresses, "LOOK_EVERY", 0.05)
     late, came = Late(), threading.Event()
     vanishing = Vanishing(tmp_path / "vanishing", tmp_path / "late", late)
@@ -85,7 +87,7 @@ def test_an_address_that_vanishes_while_it_is_asked(
 
 
 class Silent(Honest):
-    """Breaks off its first stream, and then does not describe itself until it is to speak again."""
+    """Breaks off its first stream. After that, Describe does not answer until the test says so."""
 
     def __init__(self) -> None:
         super().__init__(at_once, DESCRIBED)
@@ -106,7 +108,7 @@ class Silent(Honest):
 
 
 def test_silence_at_a_fixed_address_blames_no_point(opened: ExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It may be the network's."""
+    """The network may be the cause."""
     monkeypatch.setattr(remote, "AT_LAST", 0.2)
     silent = Silent()
     pooled = Pooled(opened, silent)
@@ -121,7 +123,7 @@ def test_silence_at_a_fixed_address_blames_no_point(opened: ExitStack, monkeypat
     assert silent.asked == [1, 1]
 
 
-def test_a_closed_door_at_a_fixed_address_blames_the_point_that_ran(opened: ExitStack) -> None:
+def test_a_refused_connection_at_a_fixed_address_blames_the_running_point(opened: ExitStack) -> None:
     runs = threading.Event()
 
     def never(ids: list[int], rows: np.ndarray) -> Iterator[pb.EvaluateResponse]:
@@ -133,7 +135,7 @@ def test_a_closed_door_at_a_fixed_address_blames_the_point_that_ran(opened: Exit
         pooled = Pooled(opened, places=(address,))
         pooled.pool.describe(5.0)
         results = pooled.pool.evaluate(points(1), wait=5.0, until=math.inf)
-        next(results)  # the empty message: it runs
+        next(results)  # the first message is empty: the point is running
         assert runs.is_set()
         first.close()
     killed = next(received for received in results if received.killed).killed
@@ -142,10 +144,12 @@ def test_a_closed_door_at_a_fixed_address_blames_the_point_that_ran(opened: Exit
     assert [outcome.status for received in results for outcome in received.outcomes] == [Status.OK]
 
 
-def test_one_that_ends_between_two_batches_blames_no_point(opened: ExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its end is taken up once the next points are out: they were not there when it ended."""
+def test_an_evaluator_that_ends_between_two_batches_blames_no_point(
+    opened: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The end is noticed when the next points are out, which were not there when it happened."""
     monkeypatch.setattr(attendance, "AGAIN", 0.05)
-    monkeypatch.setattr(remote, "FASTER", 1e4)  # as if hours had gone by since it ended
+    monkeypatch.setattr(remote, "FASTER", 1e4)  # as if hours had passed since its end
     ended = threading.Event()
 
     def slowly(ids: list[int], rows: np.ndarray) -> Iterator[pb.EvaluateResponse]:
@@ -163,7 +167,9 @@ def test_one_that_ends_between_two_batches_blames_no_point(opened: ExitStack, mo
         first.close()
     assert ended.wait(10)
     opened.enter_context(listening(Honest(slowly, DESCRIBED), int(address.rpartition(":")[2])))
-    received = list(pooled.pool.evaluate(points(9, first=10), wait=1e300, until=math.inf))  # beyond any clock
+    received = list(
+        pooled.pool.evaluate(points(9, first=10), wait=1e300, until=math.inf)
+    )  # longer than any clock can measure
     assert [point for part in received for point in part.killed] == []
     outcomes = [outcome for part in received for outcome in part.outcomes]
     assert {outcome.id: outcome.status for outcome in outcomes} == dict.fromkeys(range(10, 19), Status.OK)
@@ -171,7 +177,7 @@ def test_one_that_ends_between_two_batches_blames_no_point(opened: ExitStack, mo
 
 
 class Leaving(Honest):
-    """Returns the points of its first stream as cancelled, and keeps the stream; counts its streams."""
+    """Returns the points of its first stream as cancelled, and keeps the stream open. Counts its streams."""
 
     def __init__(self) -> None:
         super().__init__(at_once, DESCRIBED)
@@ -186,7 +192,7 @@ class Leaving(Honest):
             yield message(*[pb.Result(point_id=point, status=pb.STATUS_CANCELLED) for point in request.point_ids])
 
 
-def test_one_that_returned_its_points_and_keeps_its_stream_is_asked_again(
+def test_an_evaluator_that_returned_its_points_but_keeps_its_stream_gets_points_again(
     opened: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(attendance, "LEFT_OUT", 0.2)
@@ -196,14 +202,16 @@ def test_one_that_returned_its_points_and_keeps_its_stream_is_asked_again(
     assert leaving.streams == 2
 
 
-def test_a_link_that_was_left_is_opened_once(opened: ExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The next points come before it has described itself again: what was sent by a first opening would be lost."""
+def test_a_link_that_was_given_up_is_opened_only_once(opened: ExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next points come before the evaluator has described itself again. What a first opening sent would be lost at
+    the second one.
+    """
     monkeypatch.setattr(attendance, "LEFT_OUT", 0.5)
     leaving = Leaving()
     pooled = Pooled(opened, leaving)
     pooled.pool.describe(5.0)
     first = pooled.pool.evaluate(points(1), wait=5.0, until=math.inf)
-    next(first)  # the point has come back, and the link was left
+    next(first)  # the point has come back, and the link was given up
     first.close()
     outcomes = pooled.evaluate(points(2, first=5), seconds=10.0)
     assert [outcome.id for outcome in outcomes] == [5, 6]
@@ -211,7 +219,7 @@ def test_a_link_that_was_left_is_opened_once(opened: ExitStack, monkeypatch: pyt
 
 
 @pytest.mark.parametrize("code", [grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.UNAUTHENTICATED])
-def test_one_that_refused_once_is_asked_again(
+def test_an_evaluator_that_refused_once_is_asked_again(
     opened: ExitStack, monkeypatch: pytest.MonkeyPatch, code: grpc.StatusCode
 ) -> None:
     monkeypatch.setattr(attendance, "LEFT_OUT", 0.2)
@@ -236,8 +244,8 @@ def test_one_that_refused_once_is_asked_again(
     assert len(pooled.said_of("refused the points: not now")) == 1
 
 
-def test_one_that_computed_something_else_is_asked_again(opened: ExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its scan file was mended, and it was started again at the same address."""
+def test_an_evaluator_with_another_physics_is_asked_again(opened: ExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The evaluator may have been restarted at the same address with a corrected scan file."""
     monkeypatch.setattr(attendance, "LEFT_OUT", 0.2)
     answered = threading.Event()
 
@@ -266,8 +274,8 @@ def test_one_that_computed_something_else_is_asked_again(opened: ExitStack, monk
     assert wrong.asked and pooled.said_of("has another physics")
 
 
-def test_when_the_time_is_over_nobody_is_missed(opened: ExitStack) -> None:
-    """The scan ends in order. Without a limit it is an error."""
+def test_a_missing_evaluator_is_no_error_when_the_time_is_over(opened: ExitStack) -> None:
+    """The scan ends in order. Without a time limit, a missing evaluator is an error."""
     with ExitStack() as first:
         pooled = Pooled(opened, places=(first.enter_context(listening(Honest(at_once, DESCRIBED))),))
         assert len(pooled.evaluate(points(3))) == 3
@@ -280,7 +288,7 @@ def test_when_the_time_is_over_nobody_is_missed(opened: ExitStack) -> None:
 
 
 class Draining(Honest):
-    """Drains as soon as it has a point: says so by the health service, and answers the point when it may."""
+    """Drains as soon as it has a point: its health service says so, and it answers the point when the test allows."""
 
     def __init__(self) -> None:
         super().__init__(self.hold, {**DESCRIBED, "concurrency": 1})
@@ -298,8 +306,8 @@ class Draining(Honest):
         yield b"\x08\x02"
 
 
-def test_one_that_drains_gets_no_more_though_it_returns_nothing(opened: ExitStack) -> None:
-    """All that it has is running: by its points alone nobody would know."""
+def test_a_draining_evaluator_gets_no_more_points_even_if_it_returns_none(opened: ExitStack) -> None:
+    """All of its points are running, so only the health service shows that it drains."""
     draining = Draining()
 
     def after_it(ids: list[int], rows: np.ndarray) -> Iterator[pb.EvaluateResponse]:

@@ -1,4 +1,6 @@
-"""The bound on what a search may have missed holds as often as the report says, and is given only where it holds."""
+"""The bound on the volume that a search may have missed holds as often as the report says, and is given only when it is
+valid.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +51,9 @@ def test_the_bound_is_where_robbins_says(points: int, part: float) -> None:
     assert good / points < bound or good == points == points * bound
     if good < points:
         assert (points + 1) * binom.pmf(good, points, bound) == pytest.approx(0.05, rel=1e-4)
-        assert bound > binomtest(good, points, alternative="less").proportion_ci(0.95).high  # a fixed number needs less
+        assert (
+            bound > binomtest(good, points, alternative="less").proportion_ci(0.95).high
+        )  # the bound for a fixed number of points is lower
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +65,7 @@ def said(seen: Seen) -> str:
     return " ".join(completeness(seen).words)
 
 
-def test_it_counts_independent_draws_alone(seen: Seen) -> None:
+def test_the_bound_counts_only_independent_draws(seen: Seen) -> None:
     first = seen.iterations == 0
     good, failed = int(seen.good[first].sum()), int((seen.status[first] == Status.FAILED).sum())
     assert 0 < good < seen.good.sum() and failed and sample(seen).sum() == first.sum() == 150
@@ -73,13 +77,15 @@ def test_it_counts_independent_draws_alone(seen: Seen) -> None:
 
 @pytest.mark.parametrize("word", sorted(set(ORIGINS) - {"random", "bootstrap"}))
 def test_points_that_depend_on_others_give_no_bound(seen: Seen, word: str) -> None:
-    """The start of LODE and SOBOL are sequences; MLS_DNNC draws the others from what its best candidates leave."""
+    """The start of LODE and the points of SOBOL are sequences; MLS_DNNC draws its other points from the remaining
+    candidates.
+    """
     origins = np.full(len(seen.ids), word, dtype=object)
     assert said(replace(seen, origins=origins)).startswith("No bound can be given: no point")
 
 
 @pytest.mark.parametrize(("kind", "points"), [("RANDOM", 150), ("LODE", 150), ("MLS_DNNC", 0)])
-def test_what_mls_dnnc_drew_from_the_rest_is_no_draw_from_the_prior_in_an_older_run(
+def test_in_older_runs_remaining_candidates_of_mls_dnnc_do_not_count_as_draws_from_the_prior(
     tmp_path: Path, kind: str, points: int
 ) -> None:
     older = see(make_run(tmp_path / "run", 150, kind=kind, first="random"))
@@ -88,8 +94,8 @@ def test_what_mls_dnnc_drew_from_the_rest_is_no_draw_from_the_prior_in_an_older_
     assert counted.endswith("of 150 points") if points else counted == "there are none"
 
 
-def test_batches_from_the_first_one_that_is_not_answered_on_do_not_count(tmp_path: Path) -> None:
-    """Points that take long are out, also in an older batch, and those may be other ones."""
+def test_the_first_incomplete_batch_and_later_ones_do_not_count(tmp_path: Path) -> None:
+    """Slow points are out, also in older batches, and they may be good more often or less often than others."""
     folder = make_run(tmp_path / "run", 450)
     with Dataset(folder) as dataset:
         u = np.full((2, 4), 0.5) + np.array([[0.01], [0.02]])
@@ -103,7 +109,7 @@ def test_batches_from_the_first_one_that_is_not_answered_on_do_not_count(tmp_pat
     assert sample(every).sum() == 450 and sample(replace(every, first_open=None)).sum() == 451
 
 
-def test_a_target_that_was_changed_gives_no_bound(seen: Seen) -> None:
+def test_a_changed_target_gives_no_bound(seen: Seen) -> None:
     words = "good was: NLL less than 3 above the lowest; is now: NLL below 3"
     changed = replace(seen, meta={**seen.meta, "manifest": {"target_changes": [{"from_point": 9, "change": words}]}})
     assert said(changed) == f"No bound can be given: the threshold was changed during the scan ({words})."

@@ -1,4 +1,4 @@
-"""Shell completion: the script of `lodescan completion`, tried in a real shell."""
+"""Shell completion: the script of `lodescan completion` in a real shell."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_bash_completes_commands_options_and_choices(complete) -> None:
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh"])
-def test_the_script_of_each_shell_is_one(shell: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_script_of_each_shell_is_valid(shell: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["completion", shell]) == 0
     text = capsys.readouterr().out
     assert "lodescan" in text and all(name in text for name in COMMANDS)

@@ -1,4 +1,4 @@
-"""`lodescan convert`: the plain file means the same scan, and every change is told."""
+"""`lodescan convert` writes a plain file of the same scan, and tells every change."""
 
 import json
 from pathlib import Path
@@ -73,7 +73,7 @@ EVERYTHING = {
 
 
 def meaning(scan):
-    """All that a scan file says, without where it says so."""
+    """The content of a scan file, without line numbers."""
     observables = [
         (
             observable.name,
@@ -131,7 +131,7 @@ def round_trip(path, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["toy3d", "camb_w0wa", "simsusy_stau"])
-def test_the_examples(tmp_path, name):
+def test_every_example_is_converted_to_the_same_scan(tmp_path, name):
     new, changes = round_trip(DATA / f"{name}.json", tmp_path)
     old = read_scan_file(DATA / f"{name}.json")
     assert repr(read_scan_file(new).variables) == repr(old.variables)
@@ -139,7 +139,7 @@ def test_the_examples(tmp_path, name):
     assert changes[0].count(" is now ") > 10 and "left out MPI, which has no meaning here" in changes
 
 
-def test_every_section(everything, tmp_path):
+def test_every_section_is_converted(everything, tmp_path):
     new, changes = round_trip(everything, tmp_path)
     old, scan = read_scan_file(everything), read_scan_file(new)
     assert meaning(scan) == meaning(old)
@@ -158,7 +158,7 @@ def test_every_section(everything, tmp_path):
     assert again == new.read_text() and unchanged == []
 
 
-def test_what_is_null_is_left_out(everything, tmp_path):
+def test_keys_that_are_null_are_left_out(everything, tmp_path):
     setup = {"RunName": None, "Type": None, "Points": 50, "InitCSV": ""}
     everything.write_text(json.dumps(EVERYTHING | {"Setup": setup, "Networks": {"Neurons": None}, "Blocks": None}))
     new, changes = round_trip(everything, tmp_path)
@@ -169,7 +169,7 @@ def test_what_is_null_is_left_out(everything, tmp_path):
 
 
 @pytest.mark.parametrize(("given", "plain"), [("True", "valid"), ("1", "valid"), (0, "none"), ("False", "none")])
-def test_what_is_kept_of_spectra_is_a_word(everything, tmp_path, given, plain):
+def test_settings_of_kept_spectra_become_one_word(everything, tmp_path, given, plain):
     everything.write_text(json.dumps(EVERYTHING | {"Setup": {"StoreAllPoints": given}}))
     new, changes = round_trip(everything, tmp_path)
     scan, old = read_scan_file(new), read_scan_file(everything)
@@ -178,8 +178,8 @@ def test_what_is_kept_of_spectra_is_a_word(everything, tmp_path, given, plain):
     assert f"Setup: keep_spectra is {plain}" in changes
 
 
-def test_kinds_of_variables_and_other_types(tmp_path):
-    """A grid in Python text becomes what it was read as."""
+def test_kinds_of_variables_and_other_types_are_converted(tmp_path):
+    """A grid written in Python becomes the range that was read."""
     old = tmp_path / "old.json"
     variables = {
         "a": "np.geomspace(1, 1000, 4)",
@@ -214,8 +214,8 @@ def test_kinds_of_variables_and_other_types(tmp_path):
     assert "Variables: j: '[4]' is now a range" in changes
 
 
-def test_the_command(everything, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("signal.signal", lambda *_: None)  # the test runner keeps its own
+def test_the_command_prints_the_plain_file_and_the_changes(everything, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("signal.signal", lambda *_: None)  # pytest keeps its own handlers
     assert main(["convert", str(everything)]) == 0
     done = capsys.readouterr()
     assert done.out.startswith("setup:\n  run_name: '100'\n")
@@ -227,8 +227,8 @@ def test_the_command(everything, tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize("code", ["resummino", "mytool"])
-def test_a_tool_that_is_not_here_is_not_taken_for_a_program_of_that_name(everything, tmp_path, code):
-    """In the plain spelling `command` would run it."""
+def test_a_tool_that_lodescan_lacks_does_not_become_a_program_of_that_name(everything, tmp_path, code):
+    """In the plain spelling, `command` would run that program."""
     (tmp_path / "Tools").mkdir()
     (tmp_path / "Tools" / "mytool.py").write_text("class NewTool(HepTool):\n    pass\n")
     content = json.loads(everything.read_text())
@@ -250,7 +250,7 @@ def test_a_tool_that_is_not_here_is_not_taken_for_a_program_of_that_name(everyth
         ({"Neutral Higgs": 3, "Charged Higgs": "1"}, "neutral_higgs: 3"),
     ],
 )
-def test_higgsbounds_is_called_alike(everything, tmp_path, given, plain):
+def test_higgsbounds_is_called_in_the_same_way(everything, tmp_path, given, plain):
     content = json.loads(everything.read_text())
     observables = {"r": {"SLHA": ["HIGGSBOUNDS", [101]]}}
     content["Codes"]["HiggsBounds"] = {"Command": "./hb.sh", **given, "Observables": observables}
@@ -262,7 +262,7 @@ def test_higgsbounds_is_called_alike(everything, tmp_path, given, plain):
     assert needs_the_folder(before) == needs_the_folder(after) == ("SLHA" not in str(given))
 
 
-def test_defaults_of_bsmarts_cmaes(tmp_path):
+def test_defaults_of_bsmarts_cmaes_are_written_down(tmp_path):
     old = {
         "Setup": {"RunName": "r", "Type": "CMAES", "CMAESNoveltyDetection": "False"},
         "Variables": {"x": [0, 1]},
@@ -281,7 +281,7 @@ def test_defaults_of_bsmarts_cmaes(tmp_path):
     assert before == after
 
 
-def test_points_of_random_are_evaluations(tmp_path):
+def test_points_of_bsmarts_random_become_evaluations(tmp_path):
     old = {
         "Setup": {"RunName": "r", "Type": "Random", "Points": 30},
         "Variables": {"x": [0, 1]},

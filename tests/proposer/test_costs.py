@@ -1,4 +1,4 @@
-"""What `lodescan status` says of the codes: their time, and what the order saved. On a real dataset."""
+"""`lodescan status` shows the time of each code and the calls that the order saved, for a real dataset."""
 
 import re
 
@@ -74,22 +74,22 @@ def run(tmp_path):
     return tmp_path
 
 
-def test_seconds_and_spared_points_of_each_code(run):
+def test_each_code_has_its_seconds_and_its_spared_points(run):
     with Dataset(run, read_only=True) as dataset:
         found = costs(dataset.seconds(), ["cheap", "dear"])
-    # a failure was not spared by the order, nor what ended before any code
+    # the order did not save the calls after a failure, nor those of points that ended before any code
     assert found == [Cost("cheap", 6, 3.0, 0), Cost("dear", 3, 9.0, 2)]
     assert [cost.mean for cost in found] == [0.5, 3.0]
 
 
-def test_a_code_that_never_ran():
+def test_a_code_that_never_ran_has_no_time():
     invalid = [(Status.INVALID, np.array([0.5]))]
     assert costs(invalid, ["cheap", "dear"]) == [Cost("cheap", 1, 0.5, 0), Cost("dear", 0, 0.0, 1)]
 
 
 @pytest.mark.parametrize("names", [["cheap", "dear"], None])
-def test_the_command(run, names, capsys):
-    if names is not None:  # runs of older versions do not say them
+def test_status_shows_the_codes(run, names, capsys):
+    if names is not None:  # runs of older versions have no names of codes
         with Dataset(run) as dataset:
             dataset.set_meta({"codes": names})
     cheap, dear = names or ["code 1", "code 2"]
@@ -100,7 +100,7 @@ def test_the_command(run, names, capsys):
     assert f"the order of the codes saved about 6 s: {dear} was skipped at 2 points that were already invalid" in lines
 
 
-def test_before_anything_ran(tmp_path, capsys):
+def test_a_run_without_answers_has_no_costs(tmp_path, capsys):
     with open_dataset(tmp_path, 1, 2) as dataset:
         dataset.set_meta(META | {"codes": ["cheap"]})
     assert status(tmp_path) == 0

@@ -1,4 +1,6 @@
-"""Files that were changed, cut off, removed or made by another version: a clear end that names the file, or no harm."""
+"""Files that were changed, cut off, removed or made by another version either do no harm or give a message that names
+them.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +13,7 @@ import sys
 import textwrap
 from contextlib import closing, contextmanager, suppress
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -32,12 +35,13 @@ from scanspec import LodescanError, Variable, read_scan_file
 from tests.proposer.datasets import open_dataset
 from tests.proposer.stored_runs import SCAN, everything, filled
 
+ROOT = Path(__file__).parents[2]
 CUBE = Space([Variable("v0", 0.0, 1.0), Variable("v1", 0.0, 1.0)])
 
 
 @pytest.mark.parametrize("part", range(4))
 def test_a_changed_byte_is_found_or_does_no_harm(tmp_path, part, capsys):
-    """Of 100 files with random bytes changed none gives other points, and none a traceback."""
+    """Of 100 files with random changed bytes, none gives other points or a traceback."""
     filled(tmp_path / "whole")
     before = everything(tmp_path / "whole")
     content, rng, refused = (tmp_path / "whole" / "dataset.sqlite").read_bytes(), np.random.default_rng(part), 0
@@ -59,8 +63,8 @@ def test_a_changed_byte_is_found_or_does_no_harm(tmp_path, part, capsys):
     assert 20 < refused < 1000
 
 
-def test_pages_in_each_others_place_are_found(tmp_path):
-    """As a disk leaves them that lost a write: each page is whole, and SQLite finds rows of another table."""
+def test_swapped_pages_are_found(tmp_path):
+    """A disk that lost a write leaves such files: each page is valid, but SQLite finds rows of another table."""
     filled(tmp_path / "whole")
     content = (tmp_path / "whole" / "dataset.sqlite").read_bytes()
     pages = [content[start : start + 4096] for start in range(0, len(content), 4096)]
@@ -73,11 +77,11 @@ def test_pages_in_each_others_place_are_found(tmp_path):
         for command in (status.status, everything):
             with pytest.raises(DatasetError, match=re.escape(str(run / "dataset.sqlite"))):
                 command(run)
-        with suppress(LodescanError):  # the point may be on a page that is whole
+        with suppress(LodescanError):  # the point may be on a page that is not damaged
             assert point(run, 3) == 0
 
 
-def test_what_a_run_stores_at_its_start_is_missed(tmp_path):
+def test_the_loss_of_what_a_run_stores_at_its_start_is_found(tmp_path):
     filled(tmp_path)
     with closing(sqlite3.connect(tmp_path / "dataset.sqlite")) as db, db:
         db.execute("DELETE FROM meta WHERE key > 'seed'")
@@ -85,7 +89,7 @@ def test_what_a_run_stores_at_its_start_is_missed(tmp_path):
         status.status(tmp_path)
 
 
-def test_a_manifest_that_is_no_mapping_does_no_harm(tmp_path, capsys):
+def test_a_manifest_that_is_not_a_mapping_does_no_harm(tmp_path, capsys):
     filled(tmp_path)
     (tmp_path / "manifest.json").write_text("[]")
     assert status.status(tmp_path) == 0
@@ -93,7 +97,7 @@ def test_a_manifest_that_is_no_mapping_does_no_harm(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("size", [600, 4096, 20_000])
-def test_a_file_that_was_cut_off(tmp_path, size):
+def test_a_file_that_was_cut_off_is_found(tmp_path, size):
     filled(tmp_path)
     os.truncate(tmp_path / "dataset.sqlite", size)
     with pytest.raises(DatasetError, match=r"dataset\.sqlite: "):
@@ -122,19 +126,19 @@ def test_a_file_that_was_cut_off(tmp_path, size):
         "UPDATE points SET attempts = 0",
     ],
 )
-def test_rows_that_were_changed(tmp_path, damage):
+def test_changed_rows_are_found(tmp_path, damage):
     filled(tmp_path)
     with closing(sqlite3.connect(tmp_path / "dataset.sqlite")) as db, db:
         db.execute(damage)
     with pytest.raises(DatasetError, match=r"dataset\.sqlite: .*; take it from a copy|dataset\.sqlite: no such table"):
         Dataset(tmp_path)
-    Dataset_again = FolderLock(tmp_path)  # it was let go of
+    Dataset_again = FolderLock(tmp_path)  # the folder was released
     Dataset_again.release()
 
 
 @pytest.mark.parametrize("name", ["LODE", "MLS_DNNC", "CMAES", "SOBOL"])
 @pytest.mark.parametrize("state", [b"", b"{}", b"PK\x03\x04 not quite", b'{"sobol": "many"}', b"\xff\xfe"])
-def test_a_state_of_another_version_names_the_file(tmp_path, name, state):
+def test_a_checkpoint_of_another_version_is_refused_with_the_name_of_the_file(tmp_path, name, state):
     with open_dataset(tmp_path) as dataset:
         u = np.random.default_rng(0).random((3, 2))
         dataset.add_batch(Batch(u, ["x"] * 3, 0), u, state)
@@ -144,10 +148,10 @@ def test_a_state_of_another_version_names_the_file(tmp_path, name, state):
             InOrder(dataset, strategy).resume()
 
 
-# Kills inside a commit where there is no WAL
+# Kills inside of a commit without WAL
 
 CUT_OFF = """
-    import os, signal, sys
+    import os, signal, sqlite3, sys
     import numpy as np
     import proposer.run.opening
     from proposer.types import Batch
@@ -157,16 +161,18 @@ CUT_OFF = """
     dataset = open_dataset(sys.argv[1])
     u = np.random.default_rng(1).random((2000, 2))
     dataset.add_batch(Batch(u, ["x"] * 2000, 0), u, b"state")
-    dataset._db.execute("PRAGMA cache_size = 5")  # so that pages are in the file before the commit
-    dataset._db.execute("BEGIN IMMEDIATE")
-    dataset._db.execute("UPDATE points SET origin = 'changed'")
+    dataset.close()
+    db = sqlite3.connect(dataset.path, isolation_level=None)
+    db.execute("PRAGMA cache_size = 5")  # so small that SQLite writes pages into the file before the commit
+    db.execute("BEGIN IMMEDIATE")
+    db.execute("UPDATE points SET origin = 'changed'")
     os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
 @pytest.fixture
 def cut_off(tmp_path, monkeypatch):
-    """A run without WAL that was killed inside a commit: SQLite must undo it before anybody reads."""
+    """A run without WAL that was killed inside of a commit, which SQLite must undo before anybody reads."""
     monkeypatch.setattr("proposer.run.opening.journal_mode", lambda _: "DELETE")
     subprocess.run([sys.executable, "-c", textwrap.dedent(CUT_OFF), str(tmp_path / "run")], check=False)
     assert (tmp_path / "run" / "dataset.sqlite-journal").stat().st_size > 0
@@ -187,7 +193,7 @@ def test_a_commit_that_was_cut_off_is_undone(cut_off, read_only):
     assert not (cut_off / "dataset.sqlite-journal").exists()
 
 
-def test_a_reader_leaves_a_journal_to_the_one_who_works_there(cut_off):
+def test_a_reader_leaves_the_journal_to_the_process_that_holds_the_folder(cut_off):
     lock = FolderLock(cut_off)
     try:
         with pytest.raises(DatasetError, match=r"dataset\.sqlite: "):
@@ -197,12 +203,12 @@ def test_a_reader_leaves_a_journal_to_the_one_who_works_there(cut_off):
     assert (cut_off / "dataset.sqlite-journal").exists()
 
 
-# A disk without room
+# A full disk
 
 
 @contextmanager
 def no_file_beyond(size):
-    """The system answers as it does when a disk is full."""
+    """Limits the size of files, so that the system gives the same error as for a full disk."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:
@@ -212,7 +218,7 @@ def no_file_beyond(size):
 
 
 @pytest.mark.parametrize("what", ["good_points.csv", "points.csv", "files/1/1.slha", "plots/v0-v1.pdf"])
-def test_a_full_disk_names_the_file_and_leaves_what_was_there(tmp_path, what):
+def test_a_full_disk_is_named_and_the_old_file_stays(tmp_path, what):
     filled(tmp_path)
     (tmp_path / "scan.yaml").write_text(SCAN)
     (tmp_path / what).parent.mkdir(parents=True, exist_ok=True)
@@ -236,7 +242,7 @@ def test_a_full_disk_names_the_file_and_leaves_what_was_there(tmp_path, what):
 
 
 @pytest.mark.parametrize("what", ["good_points.csv", "points.csv", "plots", "plots/v0-v1.pdf"])
-def test_what_is_written_follows_no_link(tmp_path, what):
+def test_links_are_not_followed_when_files_are_written(tmp_path, what):
     run, precious = tmp_path / "run", tmp_path / "precious"
     filled(run)
     (run / "scan.yaml").write_text(SCAN)
@@ -255,3 +261,18 @@ def test_what_is_written_follows_no_link(tmp_path, what):
         plot(run, ["v0", "v1"], None)
         assert precious.read_text() == "precious"
         assert not (run / what).is_symlink()
+
+
+def test_a_run_can_be_read_where_there_is_no_room_for_a_file_beside_it(tmp_path):
+    """SQLite wants to make files beside a database even to read it."""
+    filled(tmp_path)
+    words = [sys.executable, "-B", "-m", "proposer", "status", str(tmp_path)]
+    limited = ["bash", "-c", 'ulimit -f 0; exec "$@"', "bash", *words]  # the system answers as on a full disk
+    for _ in range(2):  # also with what the first one has left there
+        said = subprocess.run(limited, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert said.returncode == 0, said.stderr
+        assert "evaluated: " in said.stdout
+    with Dataset(tmp_path) as dataset:  # once there is room again, the scan goes on
+        dataset.set_meta({"a": 1})
+    with Dataset(tmp_path, read_only=True) as dataset:
+        assert dataset.meta()["a"] == 1

@@ -1,4 +1,4 @@
-"""`lodescan serve`: the list of runs, their reports, and what a server must not do."""
+"""`lodescan serve`: the list of runs, their reports, and protection against misuse."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.proposer.dashboards import begin, get, grow, rows, serving
 from tests.proposer.runs import make_run
 
 
-def test_each_run_with_its_state(tmp_path: Path) -> None:
+def test_the_list_shows_each_run_with_its_state(tmp_path: Path) -> None:
     (tmp_path / "deep" / "er").mkdir(parents=True)
     make_run(tmp_path / "deep" / "er" / "ended", 30)
     (tmp_path / "broken").mkdir()
@@ -38,7 +38,9 @@ def test_each_run_with_its_state(tmp_path: Path) -> None:
         state = State(at=0.0, good=7, wanted=50, target="NLL below 2", evaluated=10, hit_rate=0.7, doing="iteration 4")
         scan.set_meta({"live": state.to_json()})
         found = rows(get(server, "/")[1])
-        assert set(found) == {"ended", "broken", "killed", "running"}, "each run once, and nothing inside of one"
+        assert set(found) == {"ended", "broken", "killed", "running"}, (
+            "each run is listed once, without the folders inside of it"
+        )
         assert "|ended|" in found["ended"] and "|30|" in found["ended"] and "|30 evaluations|" in found["ended"]
         assert "|unreadable|" in found["broken"] and "dataset.sqlite" in found["broken"]
         assert "|not finished|" in found["killed"] and "|3 of 50|" in found["killed"]
@@ -60,7 +62,7 @@ def test_counts_follow_a_scan_that_writes(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_report_is_drawn_again_when_its_data_has_changed_and_not_at_once(
+def test_a_report_is_drawn_again_some_time_after_its_data_changed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pages, "LEAST", 0.0)
@@ -73,18 +75,18 @@ def test_a_report_is_drawn_again_when_its_data_has_changed_and_not_at_once(
         monkeypatch.setattr(pages, "SHARE", 1e9)
         drawn = reports.page(folders)
         assert b"2 good of 2 points" in drawn and b"data:image/png" not in drawn
-        assert b"cannot be shown" not in drawn, "its second code never ran"
+        assert b"cannot be shown" not in drawn, "a code that never ran must not break the report"
         grow(scan, 3)
-        assert reports.page(folders) is drawn, "a scan needs the processor more"
+        assert reports.page(folders) is drawn, "the report is drawn again only after some time"
         monkeypatch.setattr(pages, "SHARE", 0.0)
         assert reports.page(folders) is drawn, "the pause is that of the last drawing"
         other = pages.Reports()
         assert b"5 good of 5 points" in (fresh := other.page(folders))
-        assert other.page(folders) is fresh, "nothing has changed"
+        assert other.page(folders) is fresh, "without new data the report is not drawn again"
 
 
 @pytest.mark.slow
-def test_what_cannot_be_read_is_said_beside_what_can(tmp_path: Path) -> None:
+def test_runs_that_cannot_be_read_are_listed_with_the_reason(tmp_path: Path) -> None:
     whole, damaged = make_run(tmp_path / "whole", 40), make_run(tmp_path / "damaged", 40)
     content = bytearray((damaged / "dataset.sqlite").read_bytes())
     at = content.rindex(b"ValueError: math domain")
@@ -112,7 +114,7 @@ def test_a_foreign_host_is_refused(host: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost:9", "LOCALHOST", "[::1]:5080", "10.1.2.3"])
-def test_names_of_this_machine_and_numbers_are_its_own(host: str, tmp_path: Path) -> None:
+def test_names_and_addresses_of_this_machine_are_accepted_as_hosts(host: str, tmp_path: Path) -> None:
     with serving(tmp_path) as server:
         assert get(server, "/", Host=host)[0] == 200
 
@@ -133,7 +135,7 @@ def test_names_of_this_machine_and_numbers_are_its_own(host: str, tmp_path: Path
         ("//[", 404),
     ],
 )
-def test_no_path_leads_anywhere_else(path: str, code: int, tmp_path: Path) -> None:
+def test_no_path_leads_out_of_the_folders_of_runs(path: str, code: int, tmp_path: Path) -> None:
     begin(tmp_path / "run").close()
     with serving(tmp_path) as server:
         found, text, _ = get(server, path)
@@ -141,13 +143,13 @@ def test_no_path_leads_anywhere_else(path: str, code: int, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH"])
-def test_only_get(method: str, tmp_path: Path) -> None:
+def test_only_get_is_allowed(method: str, tmp_path: Path) -> None:
     with serving(tmp_path) as server:
         code, _, headers = get(server, "/", method)
         assert code == 405 and headers["Allow"] == "GET"
 
 
-def test_slow_clients_block_nobody(tmp_path: Path) -> None:
+def test_slow_clients_do_not_block_others(tmp_path: Path) -> None:
     with serving(tmp_path) as server:
         address = ("127.0.0.1", server.server_address[1])
         slow = [socket.create_connection(address) for _ in range(20)]
@@ -175,7 +177,9 @@ def test_slow_clients_block_nobody(tmp_path: Path) -> None:
         b"TEAPOT / HTTP/1.0\r\n\r\n",
     ],
 )
-def test_what_is_no_request_costs_one_answer(sent: bytes, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_bytes_that_are_not_a_request_get_one_answer(
+    sent: bytes, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     with serving(tmp_path) as server:
         with socket.create_connection(("127.0.0.1", server.server_address[1]), 10) as client:
             client.sendall(sent)
@@ -193,7 +197,7 @@ def test_names_are_escaped(tmp_path: Path) -> None:
         assert "<script>alert" not in text and "b&amp;c" in text and "latin?" in text
 
 
-def test_a_run_that_is_named_itself_and_a_link(tmp_path: Path) -> None:
+def test_a_run_may_be_named_directly_and_links_are_not_followed(tmp_path: Path) -> None:
     begin(tmp_path / "run").close()
     (tmp_path / "more").mkdir()
     (tmp_path / "more" / "loop").symlink_to(tmp_path)
@@ -211,7 +215,7 @@ def test_a_run_that_is_named_itself_and_a_link(tmp_path: Path) -> None:
         ([".", "--listen", "70000"], "no port 70000"),
     ],
 )
-def test_refused_at_the_start(
+def test_bad_options_are_refused_at_the_start(
     arguments: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -219,13 +223,13 @@ def test_refused_at_the_start(
     assert said in capsys.readouterr().err
 
 
-def test_a_port_in_use(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_port_in_use_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with serving(tmp_path) as server:
         assert main(["serve", str(tmp_path), "--listen", str(server.server_address[1])]) == 2
     assert "choose another port" in capsys.readouterr().err
 
 
-def test_other_machines_with_the_flag(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_machines_have_access_only_with_the_flag(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(server: Dashboard) -> None:
         raise KeyboardInterrupt
 
@@ -234,7 +238,7 @@ def test_other_machines_with_the_flag(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.slow
-def test_ends_by_ctrl_c_in_peace_also_while_it_draws(tmp_path: Path) -> None:
+def test_ctrl_c_ends_it_in_order_even_while_it_draws(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run")
     command = [sys.executable, "-m", "proposer", "serve", str(tmp_path), "--listen", "127.0.0.1:0"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
@@ -243,7 +247,9 @@ def test_ends_by_ctrl_c_in_peace_also_while_it_draws(tmp_path: Path) -> None:
         port = int(url.rstrip("/").rpartition(":")[2])
         with socket.create_connection(("127.0.0.1", port)) as client:
             client.sendall(f"GET /report?run={key_of(run)} HTTP/1.0\r\nHost: localhost\r\n\r\n".encode())
-            with socket.create_connection(("127.0.0.1", port)) as other:  # its thread starts after the first one's
+            with socket.create_connection(
+                ("127.0.0.1", port)
+            ) as other:  # its thread starts after that of the first connection
                 other.sendall(b"GET /state HTTP/1.0\r\nHost: localhost\r\n\r\n")
                 assert other.recv(12) == b"HTTP/1.0 200"
             process.send_signal(signal.SIGINT)

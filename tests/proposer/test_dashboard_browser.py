@@ -41,7 +41,7 @@ BROKEN = """[...document.querySelectorAll("td, th")]
     const text = document.createRange(); text.selectNodeContents(cell);
     return new Set([...text.getClientRects()].map(box => Math.round(box.top))).size > 1;
   }).length"""
-"""Short texts with a number that stand in more than one line."""
+"""Short texts with a number that are broken into several lines."""
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def test_a_page_follows_a_scan_that_writes(
         page.on("request", lambda sent: None if sent.url.startswith((server.url, "blob:")) else errors.append(sent.url))
         page.set_default_timeout(120_000)
         page.goto(server.url)
-        page.locator("a[href^='/report']", has_text="runs/ring").click()  # the list finds a new run
+        page.locator("a[href^='/report']", has_text="runs/ring").click()  # the new run appears in the list
         page.wait_for_function("document.getElementById('now').innerText.includes('running')")
         page.wait_for_function(f"window.Bokeh && {READY}")
         first, subtitle = good(page), page.locator(".sub").inner_text()
@@ -92,7 +92,7 @@ def test_a_page_follows_a_scan_that_writes(
         subtitle, stamp = page.locator(".sub").inner_text(), page.evaluate("document.body.dataset.stamp")
         before, said = good(page), "document.getElementById('now').innerText"
         page.wait_for_function(f"(n) => {said}.match(/running . (\\d+) of/)[1] > n", arg=before)
-        assert page.locator(".sub").inner_text() == subtitle, "touched pictures stand still"
+        assert page.locator(".sub").inner_text() == subtitle, "pictures that a reader has used do not change"
         page.locator("#follow").click()
         page.wait_for_function("(before) => document.body.dataset.stamp != before", arg=stamp)
         assert errors == []
@@ -100,7 +100,7 @@ def test_a_page_follows_a_scan_that_writes(
 
 
 def check_readable(page: Page) -> None:
-    """At both widths, dark and light."""
+    """Checks the page at both widths, dark and light."""
     for width in (400, 1600):
         page.set_viewport_size({"width": width, "height": 900})
         assert page.evaluate(WIDE) <= width and page.evaluate(BROKEN) == 0
@@ -139,7 +139,7 @@ def test_list_and_comparison_are_readable(browser: Browser, tmp_path: Path) -> N
         page.close()
 
 
-def test_says_that_the_server_is_gone_and_goes_on_when_it_is_back(browser: Browser, tmp_path: Path) -> None:
+def test_a_page_says_that_the_server_is_gone_and_goes_on_when_it_is_back(browser: Browser, tmp_path: Path) -> None:
     page = browser.new_page()
     page.set_default_timeout(60_000)
     with serving(tmp_path) as server:

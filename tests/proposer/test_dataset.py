@@ -1,4 +1,4 @@
-"""The dataset: what is committed stays, counts once, and comes back as it went in."""
+"""The dataset: what was committed stays, counts once, and is read back unchanged."""
 
 import math
 import os
@@ -94,7 +94,7 @@ def test_only_points_that_are_ok_have_an_nll(dataset):
     assert dataset.count_good(Target(1.0)) == 1
 
 
-def test_a_message_with_an_unknown_point_is_stored_not_at_all(dataset):
+def test_of_a_message_with_an_unknown_point_nothing_is_stored(dataset):
     add(dataset, batch(2))
     for point in (3, 0, -1):
         with pytest.raises(DatasetError, match=f"a result came for point {point}, which was never asked"):
@@ -114,7 +114,7 @@ def test_pending_points_are_those_without_an_answer(dataset):
     assert np.array_equal(pending.params, np.concatenate([batch(3).u, batch(2, seed=1).u])[[0, 2, 4]] * 100)
 
 
-def test_a_point_asked_before_is_left_out_also_after_a_restart(tmp_path):
+def test_a_point_that_was_asked_before_is_left_out_even_after_a_restart(tmp_path):
     made = batch(4)
     doubled = Batch(made.u[[0, 1, 0, 2, 1]], ["a", "b", "c", "d", "e"], 1)
     with open_dataset(tmp_path) as dataset:
@@ -149,7 +149,7 @@ def test_points_with_a_known_nll_are_answered_in_the_same_transaction(dataset):
     assert dataset.record([ok(1)]) == 0
 
 
-def test_what_is_known_of_a_point_is_stored_with_its_batch(dataset):
+def test_known_outcomes_are_stored_with_their_batch(dataset):
     made = batch(2, origin="init")
     dataset.evaluator = "127.0.0.1:1"
     dataset.add_batch(made, made.u, b"", [None, Outcome(0, Status.OK, 1.5, [1.0, 2.0, np.inf], [0.5, 1.0, 0.0])])
@@ -162,7 +162,7 @@ def test_what_is_known_of_a_point_is_stored_with_its_batch(dataset):
     db.close()
 
 
-def test_batches_are_told_in_order_and_up_to_the_first_open_one(dataset):
+def test_batches_are_told_in_order_up_to_the_first_incomplete_one(dataset):
     for number in range(3):
         add(dataset, batch(2, seed=number, iteration=number))
     dataset.record([ok(6), ok(5), ok(2, 7.0), ok(1)])
@@ -180,7 +180,7 @@ def test_batches_are_told_in_order_and_up_to_the_first_open_one(dataset):
     assert np.isnan(dataset.told(2).observables).all()
 
 
-def test_news_are_what_was_answered_since_the_last_call(dataset):
+def test_news_are_the_points_answered_since_the_last_call(dataset):
     assert list(dataset.news()) == []
     for number in range(3):
         add(dataset, batch(2, seed=number, iteration=number))
@@ -193,7 +193,7 @@ def test_news_are_what_was_answered_since_the_last_call(dataset):
     assert dataset.told(1).ids.tolist() == [1, 2]
 
 
-def test_the_first_news_are_all_that_is_answered(tmp_path):
+def test_the_first_news_are_all_answered_points(tmp_path):
     with open_dataset(tmp_path) as dataset:
         for number in range(3):
             add(dataset, batch(2, seed=number))
@@ -204,18 +204,18 @@ def test_the_first_news_are_all_that_is_answered(tmp_path):
         assert [part.ids.tolist() for part in dataset.news()] == [[2]]
 
 
-def test_the_first_news_of_many_batches_read_each_of_them_once(tmp_path):
+def test_the_first_news_of_many_batches_read_each_of_them_once(tmp_path, connections):
     with open_dataset(tmp_path) as dataset:
         for number in range(40):
             dataset.record([ok(point) for point in add(dataset, batch(2, seed=number)).ids.tolist()])
     with open_dataset(tmp_path) as dataset:
         statements: list[str] = []
-        dataset._db.set_trace_callback(statements.append)
+        connections[-1].set_trace_callback(statements.append)
         assert [part.batches.tolist() for part in dataset.news()] == [[number] * 2 for number in range(1, 41)]
         assert len(statements) < 10
 
 
-def test_the_best_point_and_the_first_batch_that_is_open(tmp_path):
+def test_the_best_point_and_the_first_incomplete_batch_are_known(tmp_path):
     with Dataset(tmp_path) as dataset:
         assert (dataset.best_nll(), dataset.first_open_batch()) == (math.inf, None)
     with open_dataset(tmp_path) as dataset:
@@ -258,7 +258,7 @@ def test_counts_agree_with_the_rows(dataset):
     assert dataset.count_pending() == len(dataset.pending().ids) == 30
 
 
-def test_meta_values_are_kept_and_replaced(tmp_path):
+def test_meta_values_are_stored_and_replaced(tmp_path):
     with open_dataset(tmp_path) as dataset:
         dataset.set_meta({"seed": 7, "versions": {"torch": "2"}})
         dataset.set_meta({"seed": 8})
@@ -266,7 +266,7 @@ def test_meta_values_are_kept_and_replaced(tmp_path):
         assert dataset.meta() == {"begun": True, "seed": 8, "versions": {"torch": "2"}}
 
 
-def test_one_process_at_a_time_holds_the_folder_and_readers_are_free(tmp_path):
+def test_one_process_at_a_time_holds_the_folder_but_any_may_read(tmp_path):
     with open_dataset(tmp_path) as dataset:
         add(dataset, batch(2))
         with pytest.raises(FolderInUse, match=f"in use by process {os.getpid()} on "):
@@ -304,26 +304,29 @@ def test_a_file_of_another_format_or_no_database_is_refused_and_the_folder_relea
         Dataset(tmp_path)
 
 
-def test_a_full_disk_is_named_and_what_was_committed_is_kept(dataset):
+def test_a_full_disk_is_named_and_what_was_committed_is_kept(connections, dataset):
+    (db,) = connections
     add(dataset, batch(2))
-    dataset._db.execute(f"PRAGMA max_page_count = {dataset._db.execute('PRAGMA page_count').fetchone()[0] + 2}")
+    db.execute(f"PRAGMA max_page_count = {db.execute('PRAGMA page_count').fetchone()[0] + 2}")
     with pytest.raises(DatasetError, match=r"dataset.sqlite: database or disk is full; check the disk"):
         add(dataset, batch(2000, seed=1), b"x" * 100_000)
-    dataset._db.execute("PRAGMA max_page_count = 100000")
+    db.execute("PRAGMA max_page_count = 100000")
     assert (dataset.points, dataset.batches, dataset.latest_checkpoint()) == (2, 1, (1, b"state"))
     assert dataset.record([ok(1)]) == 1
     assert len(add(dataset, batch(2000, seed=1)).ids) == 2000
 
 
 @pytest.mark.parametrize("failing", ["INSERT INTO batches", "INSERT INTO points"])
-def test_a_batch_is_stored_wholly_or_not_at_all(dataset, failing):
+def test_a_batch_is_stored_completely_or_not_at_all(dataset, failing):
     add(dataset, batch(2))
     table = failing.split()[-1]
-    dataset._db.execute(f"CREATE TRIGGER stop BEFORE INSERT ON {table} BEGIN SELECT RAISE(ABORT, 'stopped'); END")
+    other = sqlite3.connect(dataset.path, isolation_level=None)
+    other.execute(f"CREATE TRIGGER stop BEFORE INSERT ON {table} BEGIN SELECT RAISE(ABORT, 'stopped'); END")
     with pytest.raises(DatasetError, match="stopped"):
         add(dataset, batch(3, seed=1), b"newer")
     assert (dataset.points, dataset.batches, dataset.latest_checkpoint()) == (2, 1, (1, b"state"))
-    dataset._db.execute("DROP TRIGGER stop")
+    other.execute("DROP TRIGGER stop")
+    other.close()
     assert add(dataset, batch(3, seed=1)).ids.tolist() == [3, 4, 5]
 
 
@@ -374,18 +377,20 @@ def test_what_was_committed_survives_sigkill(tmp_path, monkeypatch, mode, after)
 
 
 @pytest.mark.parametrize("mode", ["WAL", "DELETE"])
-def test_the_dataset_is_durable_in_both_modes(tmp_path, monkeypatch, mode):
+def test_the_dataset_is_durable_in_both_modes(tmp_path, monkeypatch, connections, mode):
     monkeypatch.setattr("proposer.run.opening.journal_mode", lambda _: mode)
     with open_dataset(tmp_path) as dataset:
-        assert dataset._db.execute("PRAGMA journal_mode").fetchone()[0] == mode.lower()
+        assert connections[-1].execute("PRAGMA journal_mode").fetchone()[0] == mode.lower()
         add(dataset, batch(3))
-        assert dataset._db.execute("PRAGMA synchronous").fetchone()[0] == 2
+        assert connections[-1].execute("PRAGMA synchronous").fetchone()[0] == 2
         assert dataset.record([ok(1)]) == 1
         assert (tmp_path / "dataset.sqlite-wal").exists() == (mode == "WAL")
 
 
 def test_memory_stays_flat_and_a_point_is_cheap(tmp_path):
-    """Loose bounds: the benchmarks measure; this notices a cost that grows with the points stored."""
+    """The bounds are loose, because the benchmarks measure costs. This test notices a cost that grows with the number
+    of points.
+    """
     with open_dataset(tmp_path, 6) as dataset:
         spent = []
         for number in range(40):

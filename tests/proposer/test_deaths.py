@@ -1,4 +1,6 @@
-"""Points that end their whole evaluator: each is found, whatever was lost with it, and no other one is blamed."""
+"""Points that crash their whole evaluator: each is found, even if answers are lost with it, and no other point is
+blamed.
+"""
 
 from __future__ import annotations
 
@@ -23,12 +25,15 @@ from tests.proposer.pooled import DESCRIBED, Pooled, at_once, opened, points
 __all__ = ["opened"]  # a fixture
 
 
-def test_a_death_is_that_of_the_first_one_found_to_end_evaluators() -> None:
+def test_a_death_is_blamed_on_the_first_point_found_to_end_evaluators() -> None:
     deaths, unanswered = Deaths(), set(range(1, 10))
     assert deaths.note([1, 2, 3, 4], unanswered, begun=[1, 2, 3]) is None
     assert deaths.suspects == {1, 2, 3, 4} and not deaths.runs_alone(3)
     unanswered -= {1}
-    assert deaths.note([3], unanswered, begun=[3]) == (3, 1)  # 2 comes before it: it may have been the first death's
+    assert deaths.note([3], unanswered, begun=[3]) == (
+        3,
+        1,
+    )  # point 2 comes before it, and may have caused the first death
     assert deaths.waits(3, [2]) and not deaths.waits(3, [4]) and not deaths.waits(4, [2])
     unanswered -= {2}
     assert deaths.note([3], unanswered, begun=[3]) == (3, 2)  # now the first death is explained
@@ -41,18 +46,18 @@ def test_a_death_is_that_of_the_first_one_found_to_end_evaluators() -> None:
     assert not deaths.is_suspect(6)
 
 
-def test_a_death_is_no_try_of_a_point_that_waited() -> None:
+def test_a_death_does_not_count_as_a_try_of_a_waiting_point() -> None:
     deaths, unanswered = Deaths(), {1, 2, 3}
     assert deaths.note([1, 2, 3], unanswered, begun=[1, 2]) is None
     unanswered -= {1, 2}
-    assert deaths.is_suspect(3)  # all the same
+    assert deaths.is_suspect(3)  # it is a suspect nevertheless
     assert deaths.note([3], unanswered, begun=[3]) == (3, 1)
     assert deaths.note([3], unanswered, begun=[3]) == (3, 1)
 
 
 class Mortal(Honest):
-    """Works off its points in the order of sending, one at a time, and dies at a lethal one: then what it had answered
-    in the same message is lost, and the one that has its address next is another. Notes which points it began.
+    """Works through its points in the order of sending, one at a time, and dies at a lethal one. Then the answers of
+    the same message are lost, and another evaluator starts at its address. Notes which points it began.
     """
 
     def __init__(
@@ -81,7 +86,7 @@ class Mortal(Honest):
 
 
 class Second(Mortal):
-    """A sound one, which answers as soon as another has begun a point."""
+    """A second evaluator, which answers as soon as the first one has begun a point."""
 
     def __init__(self, begun: Counter[int]) -> None:
         super().__init__((), Counter(), 7)
@@ -100,7 +105,12 @@ class Second(Mortal):
             for lethal in ({30}, {20, 21, 23, 40}, set(range(10, 22)))
             for evaluators in (1, 2)
         ],
-        (1, {20, 21, 40}, 4, 0.05),  # by their time, only as many as there are workers have begun, and those after them
+        (
+            1,
+            {20, 21, 40},
+            4,
+            0.05,
+        ),  # by their times, only as many points have begun as there are workers, and then the next ones
     ],
 )
 def test_each_lethal_point_begins_three_times(
@@ -111,7 +121,9 @@ def test_each_lethal_point_begins_three_times(
     workers: int,
     seconds: float,
 ) -> None:
-    """Though the answers to those before it were lost, and another evaluator answered before the death was noticed."""
+    """This holds although answers to earlier points are lost, and another evaluator answers before the death is
+    noticed.
+    """
     monkeypatch.setattr(attendance, "SOON", 0.02)
     begun = Counter[int]()
     mortals = [Mortal(lethal, begun, group=7, workers=workers, seconds=seconds) for _ in range(evaluators)]
@@ -129,7 +141,7 @@ def test_each_lethal_point_begins_three_times(
 
 
 def test_deaths_from_outside_blame_nobody(opened: ExitStack) -> None:
-    """The points that were out then run in smaller company, and are answered."""
+    """The points that were out are sent again with fewer others, and are answered."""
     left, lock = [0], threading.Lock()
 
     class Killed(Mortal):
@@ -153,8 +165,8 @@ def test_deaths_from_outside_blame_nobody(opened: ExitStack) -> None:
         assert [outcome.status for some in received for outcome in some.outcomes] == [Status.OK] * 60
 
 
-def test_a_slow_point_that_waited_at_one_death_may_have_two_more(opened: ExitStack) -> None:
-    """As where evaluators are stopped from outside time and again: this point has not ended any."""
+def test_a_slow_point_that_waited_at_one_death_survives_two_more(opened: ExitStack) -> None:
+    """The evaluators are stopped from outside several times, so the point is not the cause."""
     last: list[int] = []
 
     class Stopped(Mortal):
@@ -174,8 +186,8 @@ def test_a_slow_point_that_waited_at_one_death_may_have_two_more(opened: ExitSta
     assert [outcome.status for part in received for outcome in part.outcomes] == [Status.OK] * 60
 
 
-def test_one_that_has_died_once_too_often_is_given_up_and_blames_no_point(opened: ExitStack) -> None:
-    """A broken evaluator ends at any point; beside it a sound one has no trouble with them."""
+def test_an_evaluator_that_dies_too_often_is_given_up_and_blames_no_point(opened: ExitStack) -> None:
+    """A broken evaluator dies at any point, and a working one has no trouble with the same points."""
     begun = Counter[int]()
     pooled = Pooled(opened, Mortal(range(1000), begun, 1), Second(begun))
     outcomes = pooled.evaluate(points(200), seconds=math.inf)

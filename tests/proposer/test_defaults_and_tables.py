@@ -1,4 +1,4 @@
-"""What a run that goes on does with a default that has changed, and with a table that has."""
+"""A run that goes on with a changed default, or with a changed table."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def write(folder: Path, setup: str = "", networks: str = "threshold_value: 3", k
 
 
 def begun(scan: ScanFile) -> RunRecord:
-    """The record of a run that an older version began with this file."""
+    """The record of a run that an older version started with this file."""
     return RunRecord(
         started=True, seed=1, meaning=meaning(scan), init_csv=init_digest(scan), versions={"lodescan": "0.0.7"}
     )
@@ -40,7 +40,7 @@ def with_default(record: RunRecord, path: str, value: object) -> RunRecord:
     return replace(record, meaning=ScanMeaning({**values, path: value}, given))
 
 
-def test_a_default_of_another_version_is_called_so_and_can_be_written_down(tmp_path: Path) -> None:
+def test_the_message_names_a_changed_default_which_can_be_written_into_the_file(tmp_path: Path) -> None:
     older = with_default(begun(write(tmp_path)), "networks: points_per_iteration", 77)
     said = scan_difference(tmp_path, older, write(tmp_path), None)
     assert said.startswith("neither scan file gives networks: points_per_iteration, and the default was 77 in lodescan")
@@ -49,7 +49,7 @@ def test_a_default_of_another_version_is_called_so_and_can_be_written_down(tmp_p
     assert scan_difference(tmp_path, older, cure, None) is None
 
 
-def test_a_setting_that_one_version_does_not_know_changes_nothing(tmp_path: Path) -> None:
+def test_a_setting_that_only_one_version_knows_changes_nothing(tmp_path: Path) -> None:
     scan = write(tmp_path)
     values, given = meaning(scan)
     gone = {name: value for name, value in values.items() if name != "networks: points_per_iteration"}
@@ -65,7 +65,7 @@ def test_a_setting_that_one_version_does_not_know_changes_nothing(tmp_path: Path
         ("4", None, "has networks: threshold_value (4)"),
     ],
 )
-def test_what_a_file_gives_is_compared_as_ever(tmp_path: Path, before: str, now: str | None, words: str) -> None:
+def test_settings_in_the_file_are_compared(tmp_path: Path, before: str, now: str | None, words: str) -> None:
     record = begun(write(tmp_path, networks=f"threshold_value: {before}"))
     scan = write(tmp_path, networks=f"threshold_value: {now}" if now else "points_per_iteration: 300")
     assert words in scan_difference(tmp_path, record, scan, None)
@@ -116,5 +116,5 @@ def test_an_option_of_the_fit_that_has_changed_is_named(
     assert said is None if words is None else said is not None and words in said
     values, given = record.meaning
     less = {name: value for name, value in values.items() if "fitting: options" not in name}
-    older = replace(record, meaning=ScanMeaning(less, given))  # the digest of its physics knows them
+    older = replace(record, meaning=ScanMeaning(less, given))  # the digest of the physics includes these options
     assert words is not None and "method" in words or scan_difference(tmp_path, older, of(now), None) is None

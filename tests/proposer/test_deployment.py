@@ -1,4 +1,4 @@
-"""What compose and Kubernetes must be told for a scan to start, to be safe and to go on; the fields, not a cluster."""
+"""The fields of compose and Kubernetes that let a scan start, be secure and go on; tested without a cluster."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def option(words: list[str], name: str) -> str:
 
 
 def volume(pod: Any, name: str, path: str) -> tuple[dict[str, Any], bool]:
-    """What a container has mounted at a path, and whether it may write there."""
+    """The volume that a container mounts at a path, and whether it may write there."""
     [mount] = [entry for entry in container(pod, name)["volumeMounts"] if entry["mountPath"] == path]
     [found] = [volume for volume in pod["volumes"] if volume["name"] == mount["name"]]
     return {key: value for key, value in found.items() if key != "name"}, not mount.get("readOnly", False)
@@ -49,12 +49,14 @@ def test_compose_starts_the_proposer_when_the_evaluator_is_healthy(services: Any
     health, listen = services["evaluator"]["healthcheck"], option(services["evaluator"]["command"], "--listen")
     port = listen.removeprefix("0.0.0.0:")
     assert health["test"] == ["CMD", "lodescan-evaluator", "healthy", f"127.0.0.1:{port}"]
-    assert health["retries"] >= 10 and health["interval"] == health["timeout"] == "5s"  # an import may take a minute
+    assert (
+        health["retries"] >= 10 and health["interval"] == health["timeout"] == "5s"
+    )  # an import of a code may take a minute
     assert option(services["proposer"]["command"], "--evaluator") == f"dns:///evaluator:{port}"  # all replicas
 
 
 @both
-def test_compose_locks_both_up(services: Any, name: str) -> None:
+def test_compose_restricts_both_containers(services: Any, name: str) -> None:
     service = services[name]
     assert service["read_only"] and service["init"]
     assert (service["cap_drop"], service["security_opt"]) == (["ALL"], ["no-new-privileges:true"])
@@ -77,7 +79,7 @@ def test_the_evaluator_is_probed_where_it_listens_and_the_proposer_calls(pod: An
     assert [entry["containerPort"] for entry in evaluator["ports"]] == [port]
 
 
-def test_an_evaluator_has_minutes_to_start_and_is_not_ended_while_it_is_busy(pod: Any) -> None:
+def test_an_evaluator_has_minutes_to_start_and_is_not_killed_while_it_is_busy(pod: Any) -> None:
     start, life = (container(pod, "evaluator")[name] for name in ("startupProbe", "livenessProbe"))
     assert start["periodSeconds"] * start["failureThreshold"] >= 300
     assert life["periodSeconds"] * life["failureThreshold"] >= 120
@@ -90,11 +92,13 @@ def test_runs_are_on_a_claim_that_outlives_the_job(pod: Any) -> None:
     found = {"persistentVolumeClaim": {"claimName": claim["metadata"]["name"]}}
     assert volume(pod, "proposer", "/runs") == (found, True)
     assert option(container(pod, "proposer")["args"], "--run").startswith("/runs/")
-    assert pod["securityContext"]["fsGroup"] == pod["securityContext"]["runAsGroup"]  # else it cannot write there
+    assert (
+        pod["securityContext"]["fsGroup"] == pod["securityContext"]["runAsGroup"]
+    )  # otherwise it could not write there
 
 
 @both
-def test_neither_has_rights_that_it_does_not_need(pod: Any, name: str) -> None:
+def test_no_container_has_rights_that_it_does_not_need(pod: Any, name: str) -> None:
     whole, own = pod["securityContext"], container(pod, name)["securityContext"]
     assert whole["runAsNonRoot"] is True and whole["runAsUser"] > 0
     assert whole["seccompProfile"] == {"type": "RuntimeDefault"}
@@ -107,7 +111,7 @@ def test_neither_has_rights_that_it_does_not_need(pod: Any, name: str) -> None:
 
 
 @both
-def test_each_writes_to_a_tmp_of_its_own_and_reads_the_scan_file(pod: Any, name: str) -> None:
+def test_each_container_has_its_own_tmp_and_reads_the_scan_file(pod: Any, name: str) -> None:
     held, writable = volume(pod, name, "/tmp")
     assert set(held) == {"emptyDir"} and writable
     mounts = [mount["name"] for own in pod["initContainers"] + pod["containers"] for mount in own["volumeMounts"]]

@@ -1,4 +1,4 @@
-"""The digest of a user's function: what changes the answers changes it, and it is the same in every process."""
+"""The digest of a user's function changes with all that changes its answers, and is the same in every process."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Slotted:
 
 
 class Answering:
-    """Has every attribute that it is asked for."""
+    """Gives a value for every attribute."""
 
     def __getattr__(self, name):
         return Answering()
@@ -137,12 +137,12 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("kind", CHANGES)
-def test_it_changes_with_what_determines_the_answers(kind: str) -> None:
+def test_the_digest_changes_with_everything_that_determines_the_answers(kind: str) -> None:
     make = CHANGES[kind]
     assert digest_of(make(1.0)) == digest_of(make(1.0)) != digest_of(make(1.5))
 
 
-def test_globals_count_also_those_of_functions_that_are_called(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_globals_count_even_those_of_called_functions(monkeypatch: pytest.MonkeyPatch) -> None:
     found = [digest_of(scaled)]
     monkeypatch.setattr(sys.modules[__name__], "SCALE", 3.0)
     found.append(digest_of(scaled))
@@ -153,11 +153,11 @@ def test_globals_count_also_those_of_functions_that_are_called(monkeypatch: pyte
     assert len(set(found)) == 4
 
 
-def test_a_function_that_takes_nothing_along_has_that_of_its_source() -> None:
+def test_the_digest_of_a_function_without_context_is_that_of_its_source() -> None:
     assert digest_of(plain) == hashlib.sha256(inspect.getsource(plain).encode()).hexdigest()
 
 
-def test_what_is_installed_counts_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_installed_packages_count_by_their_name(monkeypatch: pytest.MonkeyPatch) -> None:
     found = digest_of(of_numpy)
     LIBRARY.random()
     monkeypatch.setenv("ANOTHER", "1")
@@ -166,12 +166,12 @@ def test_what_is_installed_counts_by_its_name(monkeypatch: pytest.MonkeyPatch) -
     assert digest_of(of_numpy) != found
 
 
-def test_order_says_nothing_where_there_is_none() -> None:
+def test_the_order_of_a_set_does_not_matter() -> None:
     one, other = ({"a": 1, "b": 2}, {"b": 2, "a": 1})
     assert digest_of(functools.partial(shifted, by=one)) == digest_of(functools.partial(shifted, by=other))
 
 
-def test_a_lambda_is_not_the_statement_that_it_stands_in() -> None:
+def test_the_statement_around_a_lambda_does_not_matter() -> None:
     one, other = ((lambda point: {"r": point["x"]}), 1), ((lambda point: {"r": point["x"]}), 2)
     assert digest_of(one[0]) == digest_of(other[0])
 
@@ -181,7 +181,7 @@ def test_a_lambda_is_not_the_statement_that_it_stands_in() -> None:
     [in_a_set(1), of_many_friends(40), deep(), functools.partial(shifted, by=Answering())],
     ids=["a circle through a set", "many ways to one object", "deep", "any attribute"],
 )
-def test_any_object_has_one(code) -> None:
+def test_any_object_has_a_digest(code) -> None:
     assert len(digest_of(code)) == 64
 
 
@@ -194,7 +194,7 @@ print(*(digest_of(make(1.0)) for make in CHANGES.values()), digest_of(scaled), d
 
 
 @pytest.mark.slow
-def test_it_is_the_same_in_every_process() -> None:
+def test_the_digest_is_the_same_in_every_process() -> None:
     here = [digest_of(make(1.0)) for make in CHANGES.values()] + [
         digest_of(scaled),
         digest_of(plain),

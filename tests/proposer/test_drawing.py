@@ -1,4 +1,4 @@
-"""Values that no picture can show: they cost neither the picture nor the others, and are counted."""
+"""Values that no axis can show are left out and counted; the other values are drawn."""
 
 import warnings
 from pathlib import Path
@@ -34,12 +34,12 @@ def plot_of(name, *values, scales=(None, None), contours=()):
     ("bad", "hidden"),
     [(1e300, 10), (-1e300, 10), (1.7e308, 10), (np.inf, 10), (np.nan, 0), (-1.0, None), (0.0, None), (5e-324, None)],
 )
-def test_what_no_axis_shows(bad, hidden, scale, tmp_path: Path):
+def test_values_that_no_axis_can_show_are_counted(bad, hidden, scale, tmp_path: Path):
     (tmp_path / "scan.yaml").write_text(SCAN)
     scan = read_scan_file(tmp_path / "scan.yaml")
     said: list[str] = []
     points = points_of(np.where(np.arange(40) % 4 == 0, bad, A))
-    corner = scale == "linear"  # it has axes of its own
+    corner = scale == "linear"  # a corner picture chooses its own axes
     plots = plot_of("sentinel", "a", "s", scales=("linear", scale)), plot_of("last", "a", "b")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -50,7 +50,7 @@ def test_what_no_axis_shows(bad, hidden, scale, tmp_path: Path):
     assert said == ([f"sentinel.pdf: {expected} points lie outside its axes"] if expected else [])
 
 
-def test_nothing_to_show(tmp_path: Path):
+def test_a_picture_without_any_value_is_refused(tmp_path: Path):
     (tmp_path / "scan.yaml").write_text(SCAN)
     scan = read_scan_file(tmp_path / "scan.yaml")
     plots = tuple(plot_of(f"p{n}", *names, scales=("log", "log")) for n, names in enumerate([("s", "s"), ("a", "s")]))

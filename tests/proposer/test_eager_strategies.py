@@ -1,4 +1,4 @@
-"""What a strategy must do that an eager scan asks: take parts of batches, and give as many points as are needed."""
+"""What an eager scan needs of a strategy: it takes parts of batches, and gives as many points as are requested."""
 
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,6 +14,7 @@ from proposer.target import Target
 from scanspec import Variable
 from tests.proposer.answered import told_of
 from tests.proposer.datasets import open_dataset
+from tests.proposer.searches import kept, points_of
 from tests.proposer.test_strategies import CASES, KINDS, SPACE, make, mixed, nll
 
 pytestmark = pytest.mark.usefixtures("quick")
@@ -38,8 +39,8 @@ def test_which_types_are_eager() -> None:
     ],
 )
 def test_parts_of_batches_may_be_told_in_any_order(tmp_path: Path, name: str, space: Space) -> None:
-    """As an eager scan does: many batches out, single points told; also by a new object, after a kill."""
-    rng, answered, asked = np.random.default_rng(2), 0, list[np.ndarray]()
+    """Many batches are out, and single points are told, as in an eager scan; after a kill a new object goes on."""
+    rng, answered, given, asked = np.random.default_rng(2), 0, 0, list[np.ndarray]()
     with ExitStack() as opened:
         dataset = opened.enter_context(open_dataset(tmp_path, space.dim, 1))
         strategy = make(name, space)
@@ -50,7 +51,7 @@ def test_parts_of_batches_may_be_told_in_any_order(tmp_path: Path, name: str, sp
             assert np.array_equal(batch.u, space.snap(batch.u))
             added = dataset.add_batch(batch, space.to_physical(batch.u), strategy.checkpoint())
             asked.append(batch.u[added.kept])
-            # Even in a space with few places only uniform points, which nobody chose, may be out already.
+            # Only uniform points, which were not chosen by a model, may be out already, even in a small space.
             twice = [origin for origin, kept in zip(batch.origins, added.kept, strict=True) if not kept]
             assert set(twice) <= {"random", "start", "sobol"}
             if number > 2:
@@ -60,30 +61,30 @@ def test_parts_of_batches_may_be_told_in_any_order(tmp_path: Path, name: str, sp
                 each = zip(pending.ids[some].tolist(), values.tolist(), strict=True)
                 answered += dataset.record([mixed(point, value) for point, value in each])
             if number == 6:
-                strategy = make(name, space)
+                strategy, given = make(name, space), 0
                 dataset.close()
                 dataset = opened.enter_context(open_dataset(tmp_path))
             for told in dataset.news():
                 strategy.tell(told)
+                given += len(told)
             if number == 6:
                 strategy.restore(dataset.latest_checkpoint()[1])
         assert dataset.complete_batches() < 6
         assert strategy.good == dataset.count_good(Target(1.0))
         assert strategy.good > 0 or name == "GRID"
+        assert given == answered
         if isinstance(strategy, Lode):
-            known = strategy._points.known()
-            assert len(known.u) == answered
             out = np.concatenate(asked)[dataset.pending().ids - 1][:, ~space.fixed]
-            assert {row.tobytes() for row in out} <= {row.tobytes() for row in strategy._pending(known)}
+            assert {row.tobytes() for row in out} <= {row.tobytes() for row in kept(strategy)["out"]}
 
 
 @eager
-def test_least_is_what_is_asked_for_where_a_batch_would_be_smaller(name: str) -> None:
+def test_a_batch_has_at_least_the_requested_number_of_points(name: str) -> None:
     assert len(make(name).ask(least=300)) == 300
 
 
 def test_parts_of_batches_move_a_threshold_as_whole_ones_do() -> None:
-    """Points of many batches are out; the deep minimum is narrow, so the threshold falls late, and several times."""
+    """Points of many batches are out. The deep minimum is narrow, so the threshold falls late and several times."""
     space = Space([Variable(name, 0.0, 1.0) for name in "xy"])
     target, rng = Target.following(1.0), np.random.default_rng(4)
 
@@ -91,7 +92,7 @@ def test_parts_of_batches_move_a_threshold_as_whole_ones_do() -> None:
         wide = 3.0 + 20.0 * ((u - 0.3) ** 2).sum(axis=1)
         return np.asarray(wide - 12.0 * np.exp(-((u - 0.8) ** 2).sum(axis=1) / 0.15**2))
 
-    strategy = make_lode(space, target)
+    strategy, points = make_lode(space, target), points_of(target, 2)
     out, told, thresholds = np.empty((0, 2)), np.empty((0, 2)), set[float]()
     for _ in range(8):
         batch = strategy.ask(least=25)
@@ -100,18 +101,20 @@ def test_parts_of_batches_move_a_threshold_as_whole_ones_do() -> None:
         out = rng.permutation(np.concatenate([out, batch.u]))
         out, part = out[24:], out[:24]
         strategy.tell(told_of(part, landscape(part)))
+        points.add(told_of(part, landscape(part)))
         told = np.concatenate([told, part])
         best = landscape(told).min()
         assert strategy.good == int((landscape(told) < best + 1.0).sum())
-        known = strategy._points.known()
+        known = points.known()
         assert np.array_equal(known.good, landscape(told) < best + 1.0)
         assert known.energy[known.good].max() < 1.0 <= known.energy[~known.good].min()
         thresholds.add(float(best + 1.0))
     assert len(thresholds) > 2 and min(thresholds) < 3.0 < max(thresholds)
-    whole = make_lode(space, target)
+    whole, at_once = make_lode(space, target), points_of(target, 2)
     whole.tell(told_of(told, landscape(told)))
+    at_once.add(told_of(told, landscape(told)))
     assert whole.good == strategy.good
-    assert np.array_equal(whole._points.known().energy, strategy._points.known().energy)
+    assert np.array_equal(at_once.known().energy, points.known().energy)
 
 
 def make_lode(space: Space, target: Target) -> Lode:

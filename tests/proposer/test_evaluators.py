@@ -1,4 +1,4 @@
-"""The client's side of a stream, with real servers that break off every one, or count what is out."""
+"""The client's side of a stream, with real servers that break it off, or count how many points are out."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from proposer.wire.pool import Pool
 
 
 class Breaking(pb_grpc.EvaluationServiceServicer):
-    """Describes itself; every stream of points ends with UNAVAILABLE, or without a result."""
+    """Describes itself, but ends every stream of points with UNAVAILABLE, or without a result."""
 
     def __init__(self, *, politely: bool) -> None:
         self.streams = 0
@@ -41,7 +41,7 @@ class Breaking(pb_grpc.EvaluationServiceServicer):
 
 
 class Counting(pb_grpc.EvaluationServiceServicer):
-    """Answers a point when so many as expected are out, and notes whether more came."""
+    """Answers a point when the expected number is out, and notes whether more came."""
 
     def __init__(self, workers: int, seconds: float, expected: list[int]) -> None:
         self.workers, self.seconds, self.expected = workers, seconds, expected
@@ -54,7 +54,7 @@ class Counting(pb_grpc.EvaluationServiceServicer):
         came: queue.SimpleQueue[int] = queue.SimpleQueue()
 
         def take() -> None:
-            with contextlib.suppress(grpc.RpcError):  # the client ends the stream
+            with contextlib.suppress(grpc.RpcError):  # the client may end the stream
                 for request in requests:
                     for point in request.point_ids:
                         came.put(point)
@@ -78,7 +78,7 @@ def arrived(came: queue.SimpleQueue[int], seconds: float) -> int | None:
 
 @contextlib.contextmanager
 def client_of(servicer: pb_grpc.EvaluationServiceServicer) -> Iterator[Pool]:
-    """A real server of it, and a client."""
+    """Starts a real server; gives a client for it."""
     server = grpc.server(ThreadPoolExecutor(4))
     pb_grpc.add_EvaluationServiceServicer_to_server(servicer, server)
     port = server.add_insecure_port("127.0.0.1:0")
@@ -99,7 +99,7 @@ def points(n: int) -> Work:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("politely", [False, True])
-def test_an_evaluator_that_only_breaks_off_is_given_up(politely: bool) -> None:
+def test_an_evaluator_that_breaks_off_every_stream_is_given_up(politely: bool) -> None:
     servicer = Breaking(politely=politely)
     with client_of(servicer) as evaluator:
         evaluator.describe(5.0)
@@ -109,8 +109,10 @@ def test_an_evaluator_that_only_breaks_off_is_given_up(politely: bool) -> None:
 
 
 @pytest.mark.parametrize(("seconds", "each"), [(10.0, 1.1), (0.4, 3.5), (0.0001, 512)])
-def test_a_worker_has_a_second_of_points_ahead(seconds: float, each: float) -> None:
-    """None, while nobody knows how long a point takes. What is out when an evaluator ends is computed twice."""
+def test_points_for_one_second_are_sent_ahead_to_a_worker(seconds: float, each: float) -> None:
+    """None are sent ahead while the time of a point is unknown, because points that are out when an evaluator ends are
+    computed twice.
+    """
     window = int(3 * each)
     expected = [3, window, window, window]
     servicer = Counting(3, seconds, expected)

@@ -1,4 +1,4 @@
-"""On which file systems a dataset has a WAL."""
+"""Which file systems allow a dataset with a WAL."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ lustre@tcp:/fs /scratch lustre rw 0 0
         ("/scratch/me", "DELETE"),
     ],
 )
-def test_network_file_systems_get_no_wal_and_a_word(tmp_path, caplog, path, mode):
+def test_network_file_systems_get_no_wal_but_a_warning(tmp_path, caplog, path, mode):
     mounts = tmp_path / "mounts"
     mounts.write_text(MOUNTS)
     with caplog.at_level(logging.WARNING):

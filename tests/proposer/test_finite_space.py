@@ -1,4 +1,4 @@
-"""A space of a few points: a search ends as soon as it knows all of them, also when it is asked again."""
+"""In a space of a few points, a search ends as soon as it knows all of them, and stays ended."""
 
 import numpy as np
 import pytest
@@ -33,10 +33,10 @@ def strategy_of(kind: str, space: Space, threshold: float):
     return MlsDnnc(space, MlsDnncSettings(target=Target(threshold), iterations=1000, fit=FitSettings(8, 50, 5)), 1)
 
 
-@pytest.mark.parametrize("threshold", [1.0, -1.0])  # some are good, none is
+@pytest.mark.parametrize("threshold", [1.0, -1.0])  # with 1 some points are good, with -1 none is
 @pytest.mark.parametrize("size", [3, 60])
 @pytest.mark.parametrize("kind", ["LODE", "MLS_DNNC"])
-def test_it_ends_when_all_is_known(kind: str, size: int, threshold: float) -> None:
+def test_a_search_ends_when_all_points_are_known(kind: str, size: int, threshold: float) -> None:
     space = space_of(size)
     assert space.size == 2 * size
     strategy = strategy_of(kind, space, threshold)
@@ -55,7 +55,7 @@ def test_it_ends_when_all_is_known(kind: str, size: int, threshold: float) -> No
     assert again.ask() is None
 
 
-def test_what_is_left_of_a_space() -> None:
+def test_the_rest_of_a_finite_space_is_found() -> None:
     space, rng = space_of(5), np.random.default_rng(1)
     every = space.not_among(np.empty((0, 3)), 100, rng)
     assert len(every) == 10 and space.all_known(every) and not space.all_known(every[1:])

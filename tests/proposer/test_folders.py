@@ -1,10 +1,15 @@
-"""The folder of a run: what a kill has left of its start, whose it is, and what happens to it under a scan."""
+"""The folder of a run: after a kill during its start, if it belongs to another program, and if it is changed during a
+scan.
+"""
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import shutil
 import sqlite3
+import stat
 from contextlib import closing
 
 import numpy as np
@@ -14,16 +19,18 @@ from proposer.commands import status
 from proposer.run import tables
 from proposer.run.dataset import Dataset, DatasetError
 from proposer.run.folder import FolderInUse
+from proposer.run.tables import GoodPoints
+from proposer.target import Target
 from proposer.types import Batch
-from tests.proposer.datasets import columns, open_dataset
+from tests.proposer.datasets import columns, open_dataset, with_nll
 from tests.proposer.stored_runs import everything, filled
 
-# A folder that was being made
+# Folders of an interrupted start
 
 
 @pytest.mark.parametrize("content", [None, b"", "wal"])
-def test_a_kill_while_the_folder_is_made_leaves_a_run_that_has_not_started(tmp_path, content, capsys):
-    if content == "wal":  # SQLite has written its header, and no table
+def test_a_kill_during_the_start_leaves_a_run_that_has_not_started(tmp_path, content, capsys):
+    if content == "wal":  # SQLite has written its header, but no table
         with closing(sqlite3.connect(tmp_path / "dataset.sqlite")) as db:
             db.execute("PRAGMA journal_mode = WAL")
     elif content is not None:
@@ -40,7 +47,7 @@ def test_a_kill_while_the_folder_is_made_leaves_a_run_that_has_not_started(tmp_p
     assert len(everything(tmp_path)) > 5
 
 
-def test_a_run_of_format_2_that_had_not_started_starts(tmp_path, old_run):
+def test_a_run_of_format_2_that_had_not_started_can_start(tmp_path, old_run):
     with closing(sqlite3.connect(old_run / "dataset.sqlite")) as db, db:
         for table in ("meta", "batches", "places", "results", "checkpoint", "attempts"):
             db.execute(f"DELETE FROM {table}")
@@ -50,10 +57,10 @@ def test_a_run_of_format_2_that_had_not_started_starts(tmp_path, old_run):
     filled(old_run)
 
 
-def test_a_program_that_holds_the_file_is_named_as_the_reason(tmp_path, monkeypatch):
+def test_the_message_says_that_another_program_holds_the_file(tmp_path, monkeypatch, connections):
     monkeypatch.setattr("proposer.run.opening.journal_mode", lambda _: "DELETE")
     with open_dataset(tmp_path) as dataset, closing(sqlite3.connect(dataset.path)) as other:
-        dataset._db.execute("PRAGMA busy_timeout = 10")
+        connections[-1].execute("PRAGMA busy_timeout = 10")
         other.execute("BEGIN")
         other.execute("SELECT * FROM meta").fetchone()
         with pytest.raises(DatasetError, match=r"dataset\.sqlite: another program holds it"):
@@ -62,7 +69,7 @@ def test_a_program_that_holds_the_file_is_named_as_the_reason(tmp_path, monkeypa
         dataset.set_meta({"a": 1})
 
 
-def test_a_start_that_fails_starts_nothing(tmp_path):
+def test_after_a_failed_start_the_run_has_not_started(tmp_path):
     with Dataset(tmp_path) as dataset:
         with pytest.raises(TypeError):
             dataset.start(columns(), {"no JSON": object()})
@@ -81,7 +88,7 @@ def test_a_database_of_another_program_is_left_alone(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["scan.yaml", "manifest.json", "thesis.tex", "files"])
-def test_a_folder_of_somebody_else_is_left_alone(tmp_path, name):
+def test_a_folder_with_foreign_files_is_left_alone(tmp_path, name):
     (tmp_path / name).write_text("mine")
     (tmp_path / ".hidden").write_text("")
     with pytest.raises(DatasetError, match=rf"holds files but no run \({name}\).*choose a new or empty folder"):
@@ -89,7 +96,7 @@ def test_a_folder_of_somebody_else_is_left_alone(tmp_path, name):
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([".hidden", name])
 
 
-# The folder under a scan that runs
+# Folders that are changed during a scan
 
 
 def test_another_process_stays_out_when_the_lock_is_removed(tmp_path):
@@ -98,21 +105,28 @@ def test_another_process_stays_out_when_the_lock_is_removed(tmp_path):
         with pytest.raises(FolderInUse, match="in use by"):
             Dataset(tmp_path)
         u = np.array([[0.5, 0.5]])
-        dataset.add_batch(Batch(u, ["a"], 0), u, b"")  # and it goes on
+        dataset.add_batch(Batch(u, ["a"], 0), u, b"")  # the scan goes on
     Dataset(tmp_path).close()
 
 
 def test_without_locks_on_folders_a_removed_lock_ends_the_scan(tmp_path, monkeypatch):
-    """As on NFS, where a folder cannot be locked."""
+    """NFS cannot lock a folder."""
+    flock = fcntl.flock
+
+    def of_files_alone(descriptor, operation):
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        flock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", of_files_alone)
     with open_dataset(tmp_path) as dataset:
-        monkeypatch.setattr(dataset._lock, "_alone", False)
         (tmp_path / "lock").unlink()
         with pytest.raises(DatasetError, match="lock: was removed or replaced, so another process may work"):
             dataset.set_meta({"a": 1})
 
 
 @pytest.mark.parametrize("how", ["removed", "replaced", "folder"])
-def test_a_dataset_that_is_removed_under_the_scan_ends_it(tmp_path, how):
+def test_a_scan_ends_if_its_dataset_is_removed(tmp_path, how):
     run = tmp_path / "run"
     with open_dataset(run) as dataset:
         if how == "folder":
@@ -125,9 +139,31 @@ def test_a_dataset_that_is_removed_under_the_scan_ends_it(tmp_path, how):
             dataset.set_meta({"a": 1})
 
 
+def test_a_folder_in_the_place_of_one_that_was_moved_away_stays_empty(tmp_path):
+    """Also where the run's folder is a link to one on another disk."""
+    (tmp_path / "disk").mkdir()
+    run = tmp_path / "run"
+    run.symlink_to(tmp_path / "disk")
+    with open_dataset(run) as dataset:
+        table = GoodPoints(run / "good_points.csv", ["v0", "v1"], ["o0", "o1", "o2"], Target(5.0))
+        u = np.random.default_rng(1).random((4, 2))
+        for batch, write in ((u[:2], table.rewrite), (u[2:], table.add)):
+            dataset.add_batch(Batch(batch, ["init"] * 2, 0), batch, b"", with_nll([1.0, 2.0]))
+            (run / "good_points.csv").unlink(missing_ok=True)
+            write(dataset)
+            assert (run / "good_points.csv").exists()
+            (tmp_path / "disk").rename(tmp_path / "away")
+            (tmp_path / "disk").mkdir()
+            for again in (table.rewrite, table.add):
+                again(dataset)
+            assert not list((tmp_path / "disk").iterdir())
+            (tmp_path / "disk").rmdir()
+            (tmp_path / "away").rename(tmp_path / "disk")
+
+
 @pytest.mark.parametrize("name", ["lock", "dataset.sqlite"])
 @pytest.mark.parametrize("kind", ["link", "dangling link", "fifo", "folder"])
-def test_only_plain_files_are_written(tmp_path, name, kind):
+def test_only_regular_files_are_written(tmp_path, name, kind):
     run, other = tmp_path / "run", tmp_path / "precious"
     run.mkdir()
     if kind == "link":
@@ -145,7 +181,7 @@ def test_only_plain_files_are_written(tmp_path, name, kind):
         assert other.read_text() == "precious"
 
 
-def test_a_hard_link_as_lock_is_not_overwritten(tmp_path):
+def test_a_lock_that_is_a_hard_link_is_not_overwritten(tmp_path):
     (tmp_path / "precious").write_text("precious")
     (tmp_path / "run").mkdir()
     os.link(tmp_path / "precious", tmp_path / "run" / "lock")

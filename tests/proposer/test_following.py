@@ -1,4 +1,4 @@
-"""A target that follows the best point: what it is, what is counted by it, and how the scan file asks for it."""
+"""A target that follows the best point: its definition, what counts as good, and its spelling in the scan file."""
 
 import json
 import math
@@ -26,7 +26,7 @@ def test_the_height_is_half_the_quantile_of_chi_square(confidence, freedom):
 
 
 @given(RULES, st.lists(NLL, max_size=60), st.randoms())
-def test_what_is_good_is_so_by_the_best_of_all_in_any_order_and_parts(rule, nll, random):
+def test_good_points_are_decided_by_the_best_of_all_points_in_any_order(rule, nll, random):
     found, come = Found(rule), list(nll)
     random.shuffle(come)
     while come:
@@ -45,13 +45,13 @@ def test_what_is_good_is_so_by_the_best_of_all_in_any_order_and_parts(rule, nll,
 
 
 @given(RULES, NLL)
-def test_a_run_stores_the_rule_and_the_threshold_of_the_time(rule, best):
+def test_a_run_stores_the_rule_and_the_present_threshold(rule, best):
     target = rule.at(best)
     assert Target.stored(target.to_meta()) == target and Target.stored(target.to_meta()).rule == rule
     assert target.at(best - 1.0) == rule.at(best - 1.0)
 
 
-def test_words():
+def test_the_target_is_described_in_words():
     rule = Target.following(3.0)
     assert rule.threshold == NONE and not rule.contains(np.array([-1e300, 0.0])).any()
     assert rule.describe() == "NLL less than 3 above the lowest"
@@ -68,7 +68,7 @@ def test_words():
 @pytest.mark.parametrize(
     "rule", [Target.following(3.0), Target.within(0.68, 4), Target(5.0), Target(5.0, 1.0)], ids=Target.describe
 )
-def test_a_scan_file_can_say_what_an_object_says(tmp_path, rule):
+def test_a_scan_file_and_python_can_describe_the_same_target(tmp_path, rule):
     path = tmp_path / "scan.yaml"
     path.write_text(FILE.format(kind="RANDOM", networks=json.dumps(rule.to_networks())[1:-1]))
     assert read_settings(read_scan_file(path)).target == rule
@@ -83,14 +83,14 @@ networks: {{{networks}}}
 
 
 @pytest.mark.parametrize("kind", sorted(TYPES.keys() - {"READ_CSV"}))
-def test_every_type_reads_it(tmp_path, kind):
+def test_every_type_reads_such_a_target(tmp_path, kind):
     def target(networks):
         path = tmp_path / "scan.yaml"
         path.write_text(FILE.format(kind=kind, networks=networks))
         return read_settings(read_scan_file(path)).target
 
     assert target("threshold_value: {above_best: 2.5}") == Target.following(2.5)
-    assert target("confidence: 0.95") == Target.within(0.95, 2)  # z is fixed
+    assert target("confidence: 0.95") == Target.within(0.95, 2)  # two free variables, because z is fixed
     assert target("confidence: 0.68, degrees_of_freedom: 1") == Target.within(0.68, 1)
 
 
@@ -102,7 +102,7 @@ def test_lodes_energy_falls_with_the_nll_and_is_below_one_in_the_target_alone(be
     high, at_best, low = energy(nll)
     assert high >= 1.0 - 1e-9 and at_best == pytest.approx(0.5, abs=1e-6) and 0 < low <= at_best + 1e-9
     if fall > 1e-3:
-        assert low < at_best  # what lies below the best point is not all the same
+        assert low < at_best  # energies below that of the best point still differ
     before = energy.threshold
     energy.aim(rule.at(best))
     moved = energy.since(np.array([high, at_best, low]), before)

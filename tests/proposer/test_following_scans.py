@@ -1,9 +1,11 @@
-"""Scans whose target follows the best point: a deeper minimum that is found late takes points out of the region."""
+"""Scans whose target follows the best point: when a deeper minimum is found late, earlier good points are no longer
+good.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Generator
+from collections.abc import Collection, Generator
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,14 +26,14 @@ from proposer.space import Space
 from proposer.strategies.base import Settings, judged
 from proposer.strategies.choice import make_strategy
 from proposer.strategies.draws import DrawSettings
-from proposer.strategies.lode.energy import EnergyOfObservables
-from proposer.strategies.lode.points import Points
 from proposer.strategies.lode.settings import LodeSettings
 from proposer.target import Found, Target
-from proposer.types import Batch, Outcome, Status
+from proposer.types import Batch, Outcome, Pending, Status
 from scanspec import Variable
+from tests.proposer.answered import same
 from tests.proposer.datasets import open_dataset
-from tests.proposer.test_strategies import CASES, SPACE, Play, same, tmp_path
+from tests.proposer.searches import points_of
+from tests.proposer.test_strategies import CASES, SPACE, Play, tmp_path
 
 __all__ = ["tmp_path"]  # a fixture, in memory
 
@@ -51,20 +53,31 @@ def two_minima(x: np.ndarray) -> np.ndarray:
 
 
 class OutOfOrder(LocalFunction):
-    """Answers a few points at a time, any of those that it has taken; how many these are depends on `seed`."""
+    """Answers a few of the points that it has taken at a time, in an order that depends on `seed`."""
 
     def __init__(self, function, ranges, seed: int) -> None:
         super().__init__(function, ranges)
-        self._random = np.random.default_rng(seed)
+        self.random = np.random.default_rng(seed)
+        self.scan = Work(list(ranges))
 
     def evaluate(self, work: Work, *, wait: float, until: float) -> Generator[Received]:
-        self._work, out = work, list[int]()
+        self.scan, out = work, list[int]()
         while work.rows:
-            out = [point for point in out if point in work.rows] + work.take(int(self._random.integers(1, 60)))
-            some = self._random.permutation(out)[: int(self._random.integers(1, 15))].tolist()
-            answers = self._function(np.stack([work.rows[point] for point in some]))
+            out = [point for point in out if point in work.rows] + work.take(int(self.random.integers(1, 60)))
+            some = self.random.permutation(out)[: int(self.random.integers(1, 15))].tolist()
+            part = Work(work.names)
+            part.add(
+                Pending(
+                    np.array(some), np.stack([work.rows[point] for point in some]), np.zeros(len(some), dtype=np.int64)
+                ),
+                15,
+            )
+            answers = list(super().evaluate(part, wait=wait, until=until))
             work.done(some)
-            yield Received(self._outcomes(some, answers, 0.0))
+            yield from answers
+
+    def cancel(self, points: Collection[int]) -> None:
+        self.scan.give_up_waiting(points)
 
 
 def scan(
@@ -77,7 +90,7 @@ def scan(
     known: np.ndarray | None = None,
     files_of_good: bool = False,
 ) -> str:
-    """A scan of the plane in batches of 20; `known`: points of an InitCSV with their NLL, shape (n, 3)."""
+    """Runs a scan of the plane in batches of 20. `known`: points of an InitCSV with their NLL, shape (n, 3)."""
     small: dict[str, Settings] = {"RANDOM": DrawSettings(20, RULE), "LODE": LodeSettings(RULE, 20)}
     settings = small.get(name) or replace(CASES[name].settings, target=RULE)
     strategy = make_strategy(name, PLANE, settings, seed)
@@ -115,7 +128,7 @@ def out_of_order(seed: int) -> LocalFunction:
 
 
 def good_by_batch(folder: Path) -> list[int]:
-    """After each batch, how many points were good by the best of all up to there."""
+    """The number of good points after each batch, by the best point up to then."""
     found, counts = Found(RULE), []
     with Dataset(folder, read_only=True) as dataset:
         for number in range(1, dataset.batches + 1):
@@ -127,8 +140,9 @@ def good_by_batch(folder: Path) -> list[int]:
 class WithFiles(LocalFunction):
     """Every point comes with a spectrum file."""
 
-    def _outcomes(self, ids, answers, sent):
-        return [outcome._replace(spectra=[b"BLOCK A\n"]) for outcome in super()._outcomes(ids, answers, sent)]
+    def evaluate(self, work: Work, *, wait: float, until: float) -> Generator[Received]:
+        for received in super().evaluate(work, wait=wait, until=until):
+            yield Received([outcome._replace(spectra=[b"BLOCK A\n"]) for outcome in received.outcomes])
 
 
 def test_spectrum_files_are_those_of_points_that_were_good_when_they_came(tmp_path):
@@ -141,7 +155,7 @@ def test_spectrum_files_are_those_of_points_that_were_good_when_they_came(tmp_pa
     assert kept <= set(points.index[points["NLL"] < 2.0 + best_by_then]) and len(kept) < len(points) / 2
 
 
-def test_the_table_is_written_anew_when_the_threshold_moves(tmp_path):
+def test_the_table_is_written_again_when_the_threshold_moves(tmp_path):
     with Dataset(tmp_path) as dataset:
         dataset.start(Columns.named(["x", "y"], [], [""]), {})
         table = GoodPoints(tmp_path / "good_points.csv", ["x", "y"], [], RULE)
@@ -159,10 +173,10 @@ def test_the_table_is_written_anew_when_the_threshold_moves(tmp_path):
 
 
 LATE = 24
-"""A seed with which the deep minimum is found when there had been enough good points of the wide one."""
+"""A seed with which the deep minimum is found only after enough good points of the wide one."""
 
 
-def test_a_deeper_minimum_that_is_found_late_takes_the_others_out(tmp_path):
+def test_after_a_deeper_minimum_is_found_points_of_the_other_one_are_no_longer_good(tmp_path):
     assert scan(tmp_path, LATE, in_order()) == "20 good points found (points: 20)"
     counts = good_by_batch(tmp_path)
     before = max(range(len(counts) - 1), key=lambda number: counts[number])
@@ -242,8 +256,8 @@ def test_a_strategy_interrupted_at_every_batch_is_the_uninterrupted_one(tmp_path
 
 
 def test_lode_finds_the_deep_minimum_and_tells_points_by_it(tmp_path):
-    """What it knew to be good in the wide minimum is so no longer, for every part of a batch."""
-    told = Points(np.arange(2), EnergyOfObservables([], RULE), RULE)
+    """Points of the wide minimum that were good are no longer good for any part of LODE's batches."""
+    told = points_of(RULE, 2)
     assert scan(tmp_path, 2, in_order(), "LODE", wanted=60) == "60 good points found (points: 60)"
     points = Run(tmp_path).points()
     assert points["NLL"].min() < 4.2 and "lower" in set(points["origin"])

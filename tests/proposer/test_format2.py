@@ -1,4 +1,4 @@
-"""Folders of format 2 are converted when they are opened, whatever ends that half-way; older ones are refused."""
+"""Folders of format 2 are converted when they are opened, even after an interrupted one; older formats are refused."""
 
 from __future__ import annotations
 
@@ -65,9 +65,9 @@ def rows(dataset: Dataset) -> list[dict[str, object]]:
 
 
 @pytest.mark.parametrize("read_only", [True, False])
-def test_a_folder_of_format_2_holds_what_it_held(old_run, read_only):
+def test_a_converted_folder_of_format_2_holds_the_same_as_before(old_run, read_only):
     expected = json.loads((FORMAT2 / "expected.json").read_text())["cut"]
-    for point in expected["points"]:  # format 2 did not say it of points without any observable
+    for point in expected["points"]:  # format 2 did not store this for points without observables
         if not point["missing"] and point["observables"] == point["losses"] == [None] * 3:
             point["missing"] = [0, 1, 2]
     content = (old_run / "dataset.sqlite").read_bytes()
@@ -107,7 +107,7 @@ CONVERT = """
 
 
 @pytest.mark.parametrize("step", [0, 1])
-def test_a_kill_while_a_folder_is_converted_loses_nothing(old_run, step):
+def test_a_kill_during_the_conversion_loses_nothing(old_run, step):
     expected = json.loads((FORMAT2 / "expected.json").read_text())["cut"]
     command = [sys.executable, "-c", textwrap.dedent(CONVERT), str(old_run), str(step)]
     assert subprocess.run(command, check=False).returncode == -signal.SIGKILL

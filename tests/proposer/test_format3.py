@@ -1,4 +1,4 @@
-"""Folders of format 3 are taken up: they knew no probabilities, and the first ones knew no times."""
+"""Folders of format 3 are converted. They had no probabilities, and early ones had no times."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def query(folder: Path, statement: str) -> list[Any]:
 
 @pytest.mark.parametrize("read_only", [True, False])
 @pytest.mark.parametrize("name", ["run", "timed"])
-def test_what_a_folder_of_format_3_held_it_holds(name, read_only, tmp_path):
+def test_a_converted_folder_of_format_3_holds_the_same_as_before(name, read_only, tmp_path):
     run = copied(name, tmp_path)
     before, content = query(run, "SELECT * FROM points"), (run / "dataset.sqlite").read_bytes()
     had = [row[0] for row in query(run, "SELECT name FROM columns ORDER BY position")]
@@ -63,7 +63,7 @@ def test_what_a_folder_of_format_3_held_it_holds(name, read_only, tmp_path):
     assert query(run, "PRAGMA user_version") == [(3 if read_only else schema.FORMAT,)]
 
 
-def test_a_converted_folder_goes_on_and_stays_what_it_is(tmp_path):
+def test_a_converted_folder_goes_on_and_is_not_converted_again(tmp_path):
     run = copied("run", tmp_path)
     for _ in range(2):
         with Dataset(run) as dataset:
@@ -84,8 +84,8 @@ def test_status_and_export_read_format_3(tmp_path, capsys):
     assert [{key: row[key] for key in expected[0]} for row in written] == expected
 
 
-def test_a_meaning_without_what_stood_in_the_file_is_none(tmp_path):
-    """It is read from the scan file in the folder then."""
+def test_a_stored_meaning_without_the_settings_of_the_file_is_ignored(tmp_path):
+    """The meaning is then read from the scan file in the folder."""
     with Dataset(copied("timed", tmp_path)) as dataset:
         meta = dataset.meta()
     assert RunRecord.read(meta).meaning is not None

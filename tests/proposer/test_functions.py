@@ -1,4 +1,4 @@
-"""What a user's function may raise, return and be, when `proposer.scan` calls it in worker processes."""
+"""User functions in worker processes of `proposer.scan`: what they may raise, return and be."""
 
 from __future__ import annotations
 
@@ -61,19 +61,19 @@ def raising(error):
         (lambda: {"o": 10**400}, "o is 1000000"),
     ],
 )
-def test_whatever_is_raised_is_a_failure_of_the_point(action, words) -> None:
+def test_any_exception_is_a_failure_of_the_point(action, words) -> None:
     found = answer_of(action)
     assert found.observables is None and found.message == "" and words in found.error
     assert len(found.error.encode()) < 600
 
 
 @pytest.mark.parametrize("error", [InvalidPoint("too light"), Tachyon("too light")])
-def test_an_invalid_point_and_what_is_derived_from_it(error) -> None:
+def test_invalid_point_and_its_subclasses_make_a_point_invalid(error) -> None:
     found = answer_of(raising(error))
     assert found.observables is None and found.error == "" and found.message == "too light"
 
 
-def test_a_module_that_exits_when_it_is_loaded_does_not_end_the_scan() -> None:
+def test_a_function_that_exits_when_it_is_unpickled_does_not_end_the_scan() -> None:
     class Exits:
         def __reduce__(self):
             return sys.exit, (4,)
@@ -111,7 +111,7 @@ def test_a_changed_argument_of_a_partial_is_another_function(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("by_name", [False, True])
-def test_a_point_is_evaluated_again_by_the_call_that_is_shown(tmp_path: Path, capsys, by_name: bool) -> None:
+def test_the_call_that_is_shown_evaluates_a_point_again(tmp_path: Path, capsys, by_name: bool) -> None:
     def ring(point):
         return {"radius": math.hypot(point["x"], point["y"])}
 
@@ -125,7 +125,7 @@ def test_a_point_is_evaluated_again_by_the_call_that_is_shown(tmp_path: Path, ca
     assert eval(shown, {code.__name__: code}) == {"radius": run.points()["radius"][2]}
 
 
-def test_what_cannot_work_is_refused_before_the_scan(tmp_path: Path) -> None:
+def test_functions_that_cannot_work_are_refused_before_the_scan(tmp_path: Path) -> None:
     lock = threading.Lock()
 
     def code(point):

@@ -1,4 +1,4 @@
-"""What a broken or hostile evaluator says: nothing of it is believed beyond what it has described."""
+"""Answers of a broken or hostile evaluator: nothing is accepted that contradicts its description."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ UNSOUND: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize(("changes", "words"), UNSOUND.values(), ids=UNSOUND)
-def test_an_ok_point_without_a_sound_nll_has_failed(changes: dict[str, Any], words: str) -> None:
+def test_an_ok_point_without_a_valid_nll_has_failed(changes: dict[str, Any], words: str) -> None:
     with client_of(lambda ids: [message(*[good(point, **changes) for point in ids])]) as client:
         (outcome,) = client.outcomes(1, soon())
     assert (outcome.status, outcome.nll) == (Status.FAILED, None)
     assert words in outcome.message
 
 
-def test_a_sound_nll_is_believed_to_rounding() -> None:
+def test_an_nll_is_accepted_up_to_rounding() -> None:
     def answer(ids: list[int]) -> Iterator[pb.EvaluateResponse]:
         numbers = {"observables": [1.0, 2.0], "losses": [700.1, -699.9]}
         for point in ids:
@@ -79,7 +79,7 @@ STRAYS = {
 
 
 @pytest.mark.parametrize("answer", STRAYS.values(), ids=STRAYS)
-def test_answers_that_nobody_asked_for_are_left_out(answer: Any) -> None:
+def test_answers_that_nobody_asked_for_are_ignored(answer: Any) -> None:
     with client_of(answer) as client:
         outcomes = client.outcomes(30, soon())
         assert [outcome.id for outcome in outcomes] == list(range(30))
@@ -88,7 +88,7 @@ def test_answers_that_nobody_asked_for_are_left_out(answer: Any) -> None:
     assert "answers points that it did not get, or answers them twice (point " in line
 
 
-def test_nothing_of_a_point_is_larger_than_what_was_described() -> None:
+def test_no_part_of_a_result_is_larger_than_described() -> None:
     def answer(ids: list[int]) -> Iterator[pb.EvaluateResponse]:
         for point in ids:
             yield message(
@@ -132,7 +132,7 @@ def test_spectra_beyond_the_contract_are_not_kept(spectra: list[bytes], kept: in
     assert (outcome.status, len(outcome.spectra), len(outcome.warnings)) == (Status.OK, kept, not kept)
 
 
-def test_what_is_said_of_speed_is_bounded() -> None:
+def test_reported_times_are_bounded() -> None:
     huge = 2**32 - 1
     with client_of(
         lambda ids: [message(*[good(point, seconds=[0.0]) for point in ids])], concurrency=huge, max_batch=huge
@@ -153,12 +153,12 @@ DESCRIPTIONS: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize(("described", "words"), DESCRIPTIONS.values(), ids=DESCRIPTIONS)
-def test_a_description_that_no_scan_can_have(described: dict[str, Any], words: str) -> None:
+def test_an_impossible_description_is_refused(described: dict[str, Any], words: str) -> None:
     with client_of(lambda ids: [], **described) as client, pytest.raises(EvaluatorRefused, match=words):
         client.evaluator.describe(5.0)
 
 
-def test_the_details_of_a_refusal_are_clean_and_short() -> None:
+def test_the_details_of_a_refusal_are_short_and_have_no_control_sequences() -> None:
     def refuse(ids: list[int]) -> Iterator[pb.EvaluateResponse]:
         raise Refusal(grpc.StatusCode.INVALID_ARGUMENT, "\x1b[2J\x1b]0;evil\x07" + "x" * 5000)
 
@@ -167,13 +167,13 @@ def test_the_details_of_a_refusal_are_clean_and_short() -> None:
     assert str(caught.value).isprintable() and len(str(caught.value)) < 600
 
 
-def test_text_is_clean() -> None:
+def test_texts_have_no_control_sequences() -> None:
     assert clean("a\x1b[31m\u202eb\n") == "a [31m b "
 
 
 @pytest.mark.parametrize("lost", [1, 2])
-def test_a_mute_evaluator_is_given_up_a_grace_after_the_limit(lost: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One answer that was lost is the same as none. At the limit, what has not begun is asked back."""
+def test_a_silent_evaluator_is_given_up_some_time_after_the_limit(lost: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The loss of a single answer has the same effect. At the limit, waiting points are asked back."""
     monkeypatch.setattr(patience, "GRACE", 0.6)
     monkeypatch.setattr(patience, "SILENT", 0.3)
     start = time.monotonic()
@@ -201,8 +201,8 @@ def test_without_a_limit_a_silent_evaluator_is_waited_for(monkeypatch: pytest.Mo
         assert 1 <= len(client.said) <= 3
 
 
-def test_other_digests_than_described_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What it answers is of something else, though it describes what fits whenever it is asked."""
+def test_an_evaluator_that_answers_with_other_digests_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its answers are of another physics, although its description always fits."""
     monkeypatch.setattr(attendance, "MOST_BREAKS", 2)
     with (
         client_of(lambda ids: [pb.EvaluateResponse(physics_digest="z", results=map(good, ids))]) as client,
@@ -211,7 +211,7 @@ def test_other_digests_than_described_are_given_up(monkeypatch: pytest.MonkeyPat
         client.outcomes(3, soon())
 
 
-def test_strays_without_end_do_not_count_as_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_endless_answers_to_points_nobody_asked_for_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(patience, "GRACE", 0.3)
 
     def answer(ids: list[int]) -> Iterator[pb.EvaluateResponse]:
@@ -227,8 +227,8 @@ def test_strays_without_end_do_not_count_as_answers(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("said", [b"\x0a\x02\xff\xfe", b"\x32\x00" * (LARGEST_DESCRIPTION // 2 + 1)])
-def test_what_cannot_be_read_is_said_in_words(said: bytes, capfd: pytest.CaptureFixture[str]) -> None:
-    """Bytes that are no message, or one that takes sixty times as much memory: no traceback, and the reason."""
+def test_a_message_that_cannot_be_read_is_named_with_the_reason(said: bytes, capfd: pytest.CaptureFixture[str]) -> None:
+    """The bytes are not a message, or one that would need sixty times as much memory. There is no traceback."""
     answer: Any = grpc.unary_unary_rpc_method_handler(lambda request, context: said)
     handler = grpc.method_handlers_generic_handler("lodescan.v1.EvaluationService", {"Describe": answer})
     server = grpc.server(ThreadPoolExecutor(1), handlers=[handler])

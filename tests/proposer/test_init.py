@@ -35,7 +35,7 @@ BLOCK EXTPAR
 """
 
 
-def test_from_flags(tmp_path, capsys):
+def test_init_writes_a_scan_file_from_flags(tmp_path, capsys):
     file = tmp_path / "my_model.yaml"
     flags = ["--function", "mine:f", "--variable", "m0=100,1000", "--observable", "mh=125,2", "--points", "50"]
     (tmp_path / "mine.py").write_text("def f(point):\n    return compute(point)\n")
@@ -51,14 +51,14 @@ def test_from_flags(tmp_path, capsys):
     first = file.read_text().splitlines()[0]
     named = first.removeprefix("# yaml-language-server: $schema=")
     assert json.loads((tmp_path / named).read_text())["properties"]["setup"]
-    assert file.read_text().count("CHECK") == 1  # in the comment that explains it
+    assert file.read_text().count("CHECK") == 1  # only in the comment that explains the mark
     assert f"lodescan check {file}" in capsys.readouterr().out
     before = file.read_bytes()
     assert main(["init", str(file), *flags]) == 2
     assert file.read_bytes() == before
 
 
-def test_from_a_function(tmp_path):
+def test_init_writes_a_scan_file_for_a_function(tmp_path):
     (tmp_path / "mine.py").write_text(FUNCTION)
     file = tmp_path / "scan.yaml"
     assert main(["init", str(file), "--function", "mine:observables", "--variable", "lam=1,2"]) == 0
@@ -83,7 +83,7 @@ def test_from_a_function(tmp_path):
         ("def f(point, *, scale=2.0):\n    return {'mh': scale * point['x']}", [], ["x"]),
     ],
 )
-def test_from_the_arguments_of_a_function(tmp_path, source, flags, variables):
+def test_init_takes_variables_from_the_arguments_of_a_function(tmp_path, source, flags, variables):
     (tmp_path / "mine.py").write_text(source)
     assert main(["init", str(tmp_path / "scan.yaml"), "--function", "mine:f", "--threshold", "2.5", *flags]) == 0
     scan = read_scan_file(tmp_path / "scan.yaml")
@@ -94,7 +94,7 @@ def test_from_the_arguments_of_a_function(tmp_path, source, flags, variables):
     assert scan.networks.raw("threshold_value") == 2.5
 
 
-def test_from_an_slha_file(tmp_path):
+def test_init_writes_a_scan_file_and_a_template_from_an_slha_file(tmp_path):
     (tmp_path / "input.slha").write_text(SLHA)
     file = tmp_path / "scan.yaml"
     flags = ["--slha", str(tmp_path / "input.slha"), "--command", "spheno {input} {output}", "--observable", "mh=125,2"]
@@ -124,7 +124,7 @@ def test_from_an_slha_file(tmp_path):
     ],
 )
 def test_signs_and_scales_of_an_slha_file_stay_as_they_are(tmp_path, line):
-    """A sign is 1 or -1, and nothing between; the scale of the input is chosen, not scanned."""
+    """A sign is either 1 or -1, and the scale of the input is a choice that is not scanned."""
     text = f"Block MINPAR\n    1   125.0   # m0\n{line}\nBlock EXTPAR\n    0   1000.0   # MSUSY\n    1   200.0   # M1\n"
     (tmp_path / "input.slha").write_text(text)
     file = tmp_path / "scan.yaml"
@@ -146,7 +146,7 @@ def test_signs_and_scales_of_an_slha_file_stay_as_they_are(tmp_path, line):
         (["--slha", "/nowhere"], "cannot be read"),
     ],
 )
-def test_what_is_missing_is_said_and_nothing_is_written(tmp_path, flags, words):
+def test_missing_input_is_named_and_nothing_is_written(tmp_path, flags, words):
     (tmp_path / "mine.py").write_text("def f(point):\n    return 1\n")
     command = [sys.executable, "-m", "proposer", "init", str(tmp_path / "scan.yaml"), *flags]
     done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
@@ -158,7 +158,7 @@ def is_shown(words: str, shown: list[str]) -> bool:
     return any(words in line for line in shown)
 
 
-def test_questions(tmp_path):
+def test_init_asks_questions_on_a_terminal(tmp_path):
     (tmp_path / "mine.py").write_text("def f(point):\n    return compute(point)\n")
     file = tmp_path / "scan.yaml"
     with Terminal("-m", "proposer", "init", str(file)) as terminal:
@@ -177,7 +177,7 @@ def test_questions(tmp_path):
     assert scan.networks.raw("threshold_value") == 2.5
 
 
-def test_doctor_says_what_to_mend(tmp_path, monkeypatch, capsys):
+def test_doctor_says_what_to_fix(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     where = ["--evaluator", f"unix:{tmp_path}/wire"]
     assert main(["doctor", *where]) == 1
@@ -203,7 +203,7 @@ def test_numbers_lose_no_digits(tmp_path):
     assert (likelihood.mean, likelihood.sigma) == (125.1000001, 1e-7)
 
 
-def test_an_slha_file_of_any_encoding_and_indentation(tmp_path):
+def test_an_slha_file_may_have_any_encoding_and_indentation(tmp_path):
     text = "# Größe\r\n  block minpar\r\n 1 5.0 # m0\r\nDECAY 25 1.0\r\n 2 7.0\r\n".encode("latin-1")
     (tmp_path / "input.slha").write_bytes(text)
     flags = ["--slha", str(tmp_path / "input.slha"), "--command", "cp {input} {output}", "--observable", "mh=125,2"]

@@ -1,4 +1,4 @@
-"""The Python interface: runs as tables, LODE by ask and tell; quick to import, and its examples run."""
+"""The Python interface: runs as tables, and LODE by ask and tell."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_run(tmp_path_factory.mktemp("interface") / "run", 300)
 
 
-def test_import_is_light() -> None:
+def test_the_import_loads_no_slow_library() -> None:
     code = "import sys, proposer; print(sorted({'torch', 'pandas', 'numpy', 'bokeh', 'matplotlib'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
     assert {"Lode", "Run", "open_run"} <= set(dir(proposer))
@@ -29,7 +29,7 @@ def test_import_is_light() -> None:
         _ = proposer.nonsense
 
 
-def test_points_are_those_of_the_dataset(folder: Path) -> None:
+def test_the_table_of_points_is_that_of_the_dataset(folder: Path) -> None:
     run = proposer.open_run(folder)
     points, good = run.points(), run.good()
     with Dataset(folder, read_only=True) as dataset:
@@ -42,13 +42,13 @@ def test_points_are_those_of_the_dataset(folder: Path) -> None:
     assert best["NLL"].tolist() == sorted(nll[np.isfinite(nll)])[:5]
 
 
-def test_it_shows_itself(folder: Path) -> None:
+def test_a_run_is_shown_in_notebooks_and_as_text(folder: Path) -> None:
     run = proposer.open_run(folder)
     assert repr(run).endswith(f"300 points, {len(run.good())} good (NLL below 3)")
     assert "<table" in run._repr_html_() and "radius" in run._repr_html_()
 
 
-def test_pictures(folder: Path, tmp_path: Path) -> None:
+def test_a_run_draws_pictures(folder: Path, tmp_path: Path) -> None:
     run = proposer.open_run(folder)
     assert run.plot("x", "mass", tmp_path / "a.png") == tmp_path / "a.png"
     assert run.plot("x", "mass").exists() and run.plot("x", "mass").with_suffix(".png").exists()
@@ -61,7 +61,7 @@ def test_pictures(folder: Path, tmp_path: Path) -> None:
         run.plot("x", "mas")
 
 
-def test_no_run(tmp_path: Path) -> None:
+def test_a_folder_without_a_run_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DatasetError):
         proposer.open_run(tmp_path)
 
@@ -81,8 +81,8 @@ def test_lode_refuses_what_it_did_not_ask_for() -> None:
         proposer.Lode({"x": (1, 0)}, threshold=1.0)
 
 
-def test_a_point_of_discrete_variables_is_asked_for_once() -> None:
-    """A Sobol sequence comes back to the same whole numbers, and in the end all of them are asked for."""
+def test_each_point_of_discrete_variables_is_asked_for_once() -> None:
+    """A Sobol sequence repeats whole numbers, but each point is asked for once, and in the end all are."""
     variables = {"n": Variable("n", 0.0, 9.0, integer=True), "c": Variable("c", 1.0, 4.0, values=(4.0, 1.0))}
     search = proposer.Lode(variables, threshold=2.0, seed=3)
     search.add([[3.0, 4.0]], nll=[3.0])
@@ -97,7 +97,7 @@ def test_a_point_of_discrete_variables_is_asked_for_once() -> None:
     assert search.good == (np.concatenate([first, second])[:, 0] < 2).sum()
 
 
-def test_points_from_elsewhere_are_told_once_and_lie_in_the_space() -> None:
+def test_points_from_elsewhere_may_be_told_once_and_must_lie_in_the_space() -> None:
     variables = {"x": Variable("x", -3.0, 3.0), "c": Variable("c", 1.0, 4.0, values=(1.0, 2.0, 4.0))}
     search = proposer.Lode(variables, threshold=2.0)
     asked = search.ask()
@@ -125,7 +125,7 @@ def test_observables_give_the_nll_and_parts_may_come_in_any_order() -> None:
 
 
 @pytest.mark.usefixtures("quick")
-def test_lode_with_a_target_that_follows_the_best_point() -> None:
+def test_lode_works_with_a_target_that_follows_the_best_point() -> None:
     target = proposer.Target.within(0.95, 2)
     search = proposer.Lode({"x": (-3, 3), "y": (-3, 3)}, target=target, seed=1)
     told = np.empty(0)
@@ -142,7 +142,9 @@ def test_lode_with_a_target_that_follows_the_best_point() -> None:
 
 
 def test_lode_learns_the_observables_behind_a_joint_term(caplog: pytest.LogCaptureFixture) -> None:
-    """A joint Gaussian of a and b, and a measured c: the NLL is that of the formula, and LODE does not work on it."""
+    """The likelihood is a joint Gaussian of a and b times that of c. The NLL is that of the formula, and LODE learns
+    the observables.
+    """
     root = np.linalg.cholesky([[0.01, 0.006], [0.006, 0.01]])
     term = Term(TermKind.JOINT_GAUSS, ("a", "b"), mean=(0.3, 0.6), root=tuple(map(tuple, root.tolist())))
     likelihoods: dict[str, Likelihood | Term] = {

@@ -1,4 +1,4 @@
-"""LODE as a generator of gest-api: what that package's own tests ask of a generator, and points from elsewhere."""
+"""LODE as a generator of gest-api: it passes that package's own tests, and takes points from elsewhere."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from proposer.interface.asking import Lode
 from scanspec import Kind, Likelihood, UsageError
 
 gest = pytest.importorskip("gest_api.vocs")
-from gest_api.generator import Generator  # noqa: E402  # the extra `exports` has it
+from gest_api.generator import Generator  # noqa: E402  # part of the extra `exports`
 
 from proposer.interface.generator import LodeGenerator  # noqa: E402
 
@@ -22,7 +22,7 @@ def vocs(**others):
     return gest.VOCS(**{"variables": VARIABLES, "objectives": {"f": "MINIMIZE"}, **others})
 
 
-def test_it_is_one_and_keeps_its_vocs() -> None:
+def test_lode_is_a_generator_and_keeps_its_vocs() -> None:
     generator = LodeGenerator(vocs(constants={"alpha": 1.0}), threshold=1.0)
     assert isinstance(generator, Generator) and "alpha" in generator.vocs.constants and generator.returns_id
 
@@ -38,12 +38,12 @@ def test_it_is_one_and_keeps_its_vocs() -> None:
         ({"variables": {"x": "CONTEXTUAL"}}, "continuous variables with a finite domain"),
     ],
 )
-def test_what_it_cannot_do_is_refused(others, words) -> None:
+def test_vocs_that_lode_cannot_handle_are_refused(others, words) -> None:
     with pytest.raises(ValueError, match=words):
         LodeGenerator(vocs(**others), threshold=1.0)
 
 
-def test_it_suggests_as_many_as_asked_for_within_the_domains() -> None:
+def test_it_suggests_the_requested_number_of_points_within_the_domains() -> None:
     generator = LodeGenerator(vocs(constants={"alpha": 1.5}), threshold=1.0, seed=2)
     found = generator.suggest(1) + generator.suggest(3) + generator.suggest(150) + generator.suggest()
     assert len(found) > 154 and len({point["_id"] for point in found}) == len(found)
@@ -66,7 +66,7 @@ def test_ids_that_are_not_out_are_refused() -> None:
         generator.ingest([{**point, "f": 1.0, "_id": 99}])
     with pytest.raises(UsageError, match="no 'f'"):
         generator.ingest([point])
-    for others in ([{**point, "f": 1.0}], [{"x": 1.0, "f": 1.0}]):  # none of them is taken
+    for others in ([{**point, "f": 1.0}], [{"x": 1.0, "f": 1.0}]):  # none of these points is accepted
         with pytest.raises(ValueError if "_id" in others[0] else UsageError, match=r"_id 1\b|no 'y'"):
             generator.ingest([{**point, "f": 1.0}, *others])
     generator.ingest([{**point, "f": 1.0}])
@@ -80,7 +80,7 @@ def test_a_result_without_what_a_constraint_needs_is_refused() -> None:
         generator.ingest([{"x": 1.0, "y": 1.0, "f": 0.5}])
 
 
-def test_points_from_elsewhere_count() -> None:
+def test_points_from_elsewhere_are_used() -> None:
     generator = LodeGenerator(vocs(), threshold=1.0)
     generator.ingest([{"x": 1.0, "y": 1.0, "f": 0.5}, {"x": 1.0, "y": 2.0, "f": 1.5}, {"x": 3.0, "y": 1.0, "f": None}])
     assert generator.search.good == 1
@@ -88,7 +88,7 @@ def test_points_from_elsewhere_count() -> None:
         generator.ingest([{"x": 11.0, "y": 1.0, "f": 0.5}])
 
 
-def test_observables_with_their_likelihoods() -> None:
+def test_observables_may_have_likelihoods() -> None:
     likelihoods = {"radius": Likelihood(Kind.GAUSS, 4.0, 0.5)}
     given = vocs(objectives={}, observables=["radius"])
     generator = LodeGenerator(given, threshold=2.0, observables=likelihoods)
@@ -101,14 +101,15 @@ def test_observables_with_their_likelihoods() -> None:
         LodeGenerator(vocs(), threshold=2.0, observables=likelihoods)
 
 
-def test_the_last_points_of_a_space() -> None:
+def test_the_last_points_of_a_space_are_suggested() -> None:
     search = Lode({"x": (1.0, 1.0)}, threshold=1.0)
     assert search.ask().shape == (1, 1) and search.ask().shape == (0, 1)
 
 
+@pytest.mark.usefixtures("quick")
 def test_xopt_copies_it_and_both_go_on(caplog: pytest.LogCaptureFixture) -> None:
     generator = LodeGenerator(vocs(), threshold=1.0, seed=2)
     generator.ingest([{**point, "f": point["x"]} for point in generator.suggest(60)])
     copied = copy.deepcopy(generator)
     assert generator.suggest(3) == copied.suggest(3)
-    assert not caplog.records  # nobody was to give observables
+    assert not caplog.records  # there is no warning about missing observables

@@ -1,4 +1,4 @@
-"""`proposer.scan` of a Python function: the run that it makes, crashes, errors, an interrupt, a notebook."""
+"""`proposer.scan` of a Python function: the run that it makes, crashes, errors, interrupts and notebooks."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ import math
 import os
 import re
 import signal
-import sqlite3
 import subprocess
 import sys
-import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,7 +21,10 @@ import proposer
 from proposer.evaluation.processes import LocalProcesses
 from proposer.run.dataset import Dataset
 from proposer.run.manifest import AnotherRun
+from proposer.show.tally import Tally, read_tally
 from scanspec import Kind, Likelihood, PriorKind, ScanFileError, UsageError, Variable
+from tests.evaluator.serving import wait_until
+from tests.proposer.datasets import count
 
 
 def problem(code, **others):
@@ -37,8 +39,10 @@ def scan(what, folder, workers=2):
     return proposer.scan(what, folder=folder, seed=1, workers=workers, quiet=True, report=False)
 
 
-def test_a_scan_is_finished_before_its_evaluators_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever happens then, the same command needs none of them."""
+def test_a_scan_is_marked_as_finished_before_its_evaluators_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever happens at that moment, the same command later needs no evaluator."""
 
     def interrupted(backend: LocalProcesses) -> None:
         raise KeyboardInterrupt
@@ -50,7 +54,22 @@ def test_a_scan_is_finished_before_its_evaluators_end(tmp_path: Path, monkeypatc
         assert dataset.meta()["stopped"] == "5 good points found (points: 5)"
 
 
-def test_each_status_and_a_process_that_dies(tmp_path: Path) -> None:
+def test_the_start_that_is_shown_is_that_of_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """LODE's is as long as the first command's max_evaluations allow; a later command may have more."""
+    tallies = []
+
+    def read(*arguments: Any) -> Tally:
+        tallies.append(read_tally(*arguments))
+        return tallies[-1]
+
+    monkeypatch.setattr("proposer.scanning.read_tally", read)
+    for evaluations in (30, 300):
+        setup = {"max_evaluations": evaluations}
+        scan(problem(lambda point: {"radius": point["x"]}, points=31, setup=setup), tmp_path)
+    assert tallies[1].start == tallies[0].start < 30
+
+
+def test_a_scan_has_points_of_each_status_and_survives_a_process_that_dies(tmp_path: Path) -> None:
     def ring(point):
         x, y = point["x"], point["y"]
         if x > 2.5:
@@ -82,14 +101,14 @@ def test_each_status_and_a_process_that_dies(tmp_path: Path) -> None:
     assert (points.y < -2.9).any() and (points.x > 2.5).any() and (points.y > 2.5).any()
 
 
-def test_a_target_that_follows_the_best_point(tmp_path: Path) -> None:
+def test_a_scan_may_follow_the_best_point(tmp_path: Path) -> None:
     def bowl(point):
         return {"radius": 3.0 + math.hypot(point["x"], point["y"])}
 
     target = proposer.Target.following(20.0)
     run = scan(problem(bowl, threshold=None, target=target, points=25), tmp_path)
     points = run.points()
-    best = points["NLL"].min()  # at least 5.6
+    best = points["NLL"].min()  # the minimum is 5.6
     assert len(run.good()) == (points["NLL"] < best + 20).sum() >= 25 and best > 5.5
     assert run.target == target.at(best) and '"above_best": 20.0' in (tmp_path / "scan.json").read_text()
     with pytest.raises(UsageError, match="a threshold or a target"):
@@ -119,7 +138,7 @@ def test_the_same_call_goes_on_and_another_function_is_refused(tmp_path: Path) -
         scan(problem(ring, points=40, variables={"x": (-2, 3), "y": (-3, 3)}), tmp_path / "a")
 
 
-def test_objects_are_what_a_scan_file_says(tmp_path: Path) -> None:
+def test_objects_in_python_mean_the_same_as_a_scan_file(tmp_path: Path) -> None:
     variables = {
         "a": Variable("a", 1.0, 10.0, PriorKind.LOG_UNIFORM, unit="GeV", label="$a$"),
         "b": Variable("b", -math.inf, math.inf, prior=PriorKind.NORMAL, mean=1.0, sigma=0.5),
@@ -167,12 +186,12 @@ def test_an_interrupt_keeps_what_was_evaluated_and_the_same_call_goes_on(tmp_pat
     command = [sys.executable, "script.py"]
     process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True)
     dataset = tmp_path / "run/dataset.sqlite"
-    while not dataset.exists() or answered(dataset) < 20:
-        assert process.poll() is None
-        time.sleep(0.02)
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the workers get it too
+    answered = "status IS NOT NULL"
+    assert wait_until(lambda: count(dataset, answered) >= 20 or process.poll() is not None)
+    assert process.poll() is None
+    os.killpg(process.pid, signal.SIGINT)  # the workers get the signal too, as from a terminal
     assert process.communicate()[1].rstrip().endswith("KeyboardInterrupt") and process.returncode
-    assert answered(dataset) >= 20
+    assert count(dataset, answered) >= 20
     done = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True)
     assert "going on:" in done.stderr and "40 good points found" in done.stderr
 
@@ -182,14 +201,6 @@ def test_an_interrupt_keeps_what_was_evaluated_and_the_same_call_goes_on(tmp_pat
     scan(problem(ring, setup={"type": "RANDOM"}), tmp_path / "whole")
     tables = [(tmp_path / name / "good_points.csv").read_bytes() for name in ("whole", "run")]
     assert tables[0] == tables[1]
-
-
-def answered(path: Path) -> int:
-    with sqlite3.connect(path) as db:
-        try:
-            return db.execute("SELECT count(*) FROM points WHERE status IS NOT NULL").fetchone()[0]
-        except sqlite3.OperationalError:  # the table is not there yet
-            return 0
 
 
 @pytest.mark.slow
@@ -214,7 +225,7 @@ def test_a_notebook_shows_the_display_and_the_run(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["asking", "generator", "scans"])
-def test_examples(name: str) -> None:
+def test_examples_in_docstrings_work(name: str) -> None:
     module = importlib.import_module(f"proposer.interface.{name}")
     found = doctest.testmod(module)
     assert found.attempted >= 4 and found.failed == 0

@@ -1,4 +1,4 @@
-"""Options between the words of a command."""
+"""Options between the arguments of a command."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The live display on a terminal of 80 columns and 24 lines: what it shows, and that nothing tears it."""
+"""The live display on a terminal of 80 columns and 24 lines: its content, and that other output does not damage it."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ SHOWN = [
 ]
 
 
-def test_the_display_and_what_is_said_above_it() -> None:
+def test_messages_appear_above_the_display() -> None:
     with Terminal(PROGRAM) as terminal:
         lines = terminal.wait_for(lambda shown: any(line.startswith("time ") for line in shown))
         assert [a.startswith(b) for a, b in zip(lines, SHOWN, strict=False)] == [True] * len(SHOWN), lines
@@ -74,12 +74,12 @@ def test_the_display_and_what_is_said_above_it() -> None:
     assert "a line of a command" in lines and "of a program" in lines
     assert any(line.endswith("a.module: of a module") for line in lines)
     assert any("py.warnings: " in line for line in lines)
-    assert not any("good" in line for line in lines)  # the display is gone, and left nothing behind
+    assert not any("good" in line for line in lines)  # at the end the display has disappeared without a trace
     assert lines[-1] == "over"
 
 
 def full(**values: Any) -> State:
-    """A state in which everything is long."""
+    """A state in which every text and number is long."""
     long = "a name that goes on and on " * 9
     codes = {f"{n} {long}": {"INVALID": 10**9, "FAILED": 10**9, "TIMED_OUT": 10**9} for n in range(40)}
     words: dict[str, Any] = dict.fromkeys(
@@ -106,7 +106,7 @@ def full(**values: Any) -> State:
 
 
 @pytest.mark.parametrize(("columns", "most"), [(80, 24), (200, 24), (40, 24)])
-def test_it_fits_whatever_is_in_it(columns: int, most: int) -> None:
+def test_the_display_fits_even_with_long_content(columns: int, most: int) -> None:
     console = Console(width=columns, height=most, force_terminal=True, color_system=None, record=True, quiet=False)
     with console.capture() as captured:
         console.print(panel(full()))
@@ -131,7 +131,7 @@ def test_each_evaluator_of_a_pool_has_a_line() -> None:
     assert [evaluator["address"] for evaluator in progress.state().to_json()["evaluators"]] == ["a:1", "b:2"]
 
 
-def test_names_are_texts_and_no_commands_of_a_terminal() -> None:
+def test_names_are_shown_without_control_sequences() -> None:
     console = Console(width=80, force_terminal=True, color_system=None)
     with console.capture() as captured:
         console.print(panel(full(run="[red]x\x1b[2J", method="", target="")))
@@ -141,12 +141,12 @@ def test_names_are_texts_and_no_commands_of_a_terminal() -> None:
 @pytest.mark.parametrize(
     ("rates", "line"), [([], ""), ([0.0, 0.0], "▁▁"), ([0.0, 0.5, 1.0], "▁▅█"), ([1e-9, 2e-9], "▅█")]
 )
-def test_sparkline(rates: list[float], line: str) -> None:
+def test_the_sparkline_shows_the_hit_rate(rates: list[float], line: str) -> None:
     assert sparkline(rates) == line
 
 
 @pytest.mark.parametrize(
     ("rate", "shown"), [(None, "-"), (0.0, "0 %"), (1.0, "100 %"), (0.046, "4.6 %"), (1e-9, "<0.001 %")]
 )
-def test_percent(rate: float | None, shown: str) -> None:
+def test_percentages_are_rounded_for_people(rate: float | None, shown: str) -> None:
     assert show_percent(rate) == shown

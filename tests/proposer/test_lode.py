@@ -1,4 +1,4 @@
-"""LODE as a whole: asks and tells, resume, whatever comes back, and that it finds the good region."""
+"""LODE as a whole: it finds the good region, can be resumed, and copes with any kind of answer."""
 
 from collections.abc import Callable
 
@@ -6,21 +6,22 @@ import numpy as np
 import pytest
 import torch
 
-from proposer.run.dataset import Dataset, Outcome
+from proposer.run.dataset import Outcome
 from proposer.space import Space
 from proposer.strategies.choice import make_strategy, read_settings, type_name
-from proposer.strategies.lode import nets as lode_nets
-from proposer.strategies.lode import regress
-from proposer.strategies.lode import strategy as lode
-from proposer.strategies.lode.energy import ScoredObservable
+from proposer.strategies.lode.energy import EnergyOfObservables, ScoredObservable
 from proposer.strategies.lode.leaves import Leaves
+from proposer.strategies.lode.points import Points
 from proposer.strategies.lode.settings import LodeSettings
 from proposer.strategies.lode.strategy import Lode
 from proposer.target import Target
-from proposer.types import Batch, CheckpointError, Floats, Status, Told
+from proposer.types import Batch, CheckpointError, Floats, Status
 from scanspec import Kind, Likelihood, PriorKind, ScanFileError, Variable, losses_and_nll, read_scan_file
+from tests.proposer.answered import same, told_of
 from tests.proposer.datasets import open_dataset
+from tests.proposer.playing import Playing
 from tests.proposer.scripted import scripted
+from tests.proposer.searches import first_steps, kept, train, unit_cube
 
 GAUSS = ScoredObservable("y", Likelihood(Kind.GAUSS, 0.5, 0.1))
 WINDOW = ScoredObservable("w", Likelihood(), (0.2, 0.9))
@@ -29,18 +30,8 @@ FAST = LodeSettings(target=Target(1.0), points_per_iteration=40)
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    """Few particles, short training."""
-    monkeypatch.setattr(lode, "PARTICLES", 200)
-    monkeypatch.setattr(lode_nets, "FIRST_STEPS", 200)
-    monkeypatch.setattr(lode_nets, "STEPS", 50)
-    monkeypatch.setattr(lode_nets, "AGAIN_STEPS", 150)
-    monkeypatch.setattr(lode_nets, "OTHER_STEPS", 50)
-    monkeypatch.setattr(regress, "FIRST_STEPS", 100)
-    monkeypatch.setattr(regress, "LATER_STEPS", 25)
-
-
-def cube(dim: int) -> Space:
-    return Space([Variable(f"x{n}", 0.0, 1.0) for n in range(dim)])
+    """LODE has few particles and trains for a short time."""
+    train(monkeypatch, particles=200, networks=(200, 50, 150, 50), regression=(100, 25))
 
 
 def value(u: Floats) -> Floats:
@@ -107,22 +98,8 @@ def nothing_but_nll(u: Floats) -> Answers:
     return status, nll, np.empty((len(u), 0))
 
 
-def told(number: int, batch: Batch, answers: Answers) -> Told:
-    ids = number * 1000 + np.arange(len(batch))
-    status, nll, y = answers
-    return Told(
-        ids,
-        batch.u,
-        status=np.array(status, np.int8),
-        nll=nll,
-        observables=y,
-        origins=batch.origins,
-        batches=np.full(len(batch), number),
-    )
-
-
 def play(strategy: Lode, answer: Callable[[Floats], Answers], batches: int) -> list[Batch]:
-    """Drives with a function of u, shape (n, d); the batches without points that were asked for before."""
+    """Drives LODE with a function of u, shape (n, d); gives the batches without points that were asked for before."""
     steps = scripted(strategy, strategy.space, lambda x: answer(strategy.space.to_unit(x)), batches)
     return [Batch(step.told.u, step.told.origins, 0) for step in steps]
 
@@ -148,8 +125,8 @@ EVERY = [
 
 
 @pytest.mark.parametrize("answer", EVERY, ids=lambda case: getattr(case, "__name__", ""))
-def test_it_goes_on_whatever_comes_back(answer):
-    made = play(Lode(cube(2), FAST, 1, [GAUSS]), answer, 5)
+def test_lode_goes_on_with_any_kind_of_answer(answer):
+    made = play(Lode(unit_cube(2), FAST, 1, [GAUSS]), answer, 5)
     u = np.concatenate([batch.u for batch in made])
     assert ((u >= 0) & (u <= 1)).all()
     assert len(np.unique(u, axis=0)) == len(u)
@@ -157,33 +134,36 @@ def test_it_goes_on_whatever_comes_back(answer):
 
 
 @pytest.mark.parametrize("dim", [1, 30])
-def test_dimensions(dim):
-    made = play(Lode(cube(dim), LodeSettings(target=Target(1.0), points_per_iteration=150), 1, [GAUSS]), honest, 4)
+def test_lode_works_in_1_and_in_30_dimensions(dim):
+    made = play(Lode(unit_cube(dim), LodeSettings(target=Target(1.0), points_per_iteration=150), 1, [GAUSS]), honest, 4)
     assert {batch.u.shape[1] for batch in made} == {dim}
 
 
-def test_observables_of_codes_that_did_not_run_are_missed_and_the_window_is_learned():
-    """A window ends a point before the next code gives the observable that is scored."""
+def test_a_window_is_learned_even_if_later_observables_are_missing():
+    """Outside the window a point ends before the next code gives the observable that is scored."""
 
     def ended(u: Floats) -> Answers:
         status, nll, y = windowed(u)
         return status, nll, np.where((np.array(status) == Status.OK)[:, None] | (np.arange(2) == 1), y, np.nan)
 
-    made = play(Lode(cube(3), FAST, 1, [GAUSS, WINDOW]), ended, 7)
+    made = play(Lode(unit_cube(3), FAST, 1, [GAUSS, WINDOW]), ended, 7)
     assert share_good(made[5:], windowed) > 0.5
 
 
-def test_known_points_without_observables_do_not_turn_to_the_nll(caplog):
-    """Those of an InitCSV have an NLL alone; the others are learned by their observables."""
-    strategy = Lode(cube(2), FAST, 1, [GAUSS])
+def test_known_points_without_observables_do_not_make_lode_learn_from_the_nll(caplog):
+    """Points of an InitCSV come with an NLL alone; LODE learns the observables of the others."""
+    strategy = Lode(unit_cube(2), FAST, 1, [GAUSS])
     u = np.random.default_rng(3).random((60, 2))
-    status, nll, y = honest(u)
-    strategy.tell(told(99, Batch(u, ["init"] * 60, 0), (status, nll, np.full_like(y, np.nan))))
+    _, nll, y = honest(u)
+    init = told_of(u, nll, np.full_like(y, np.nan), origins=["init"] * 60)
+    strategy.tell(init)
     made = play(strategy, honest, 6)
-    assert strategy._surrogate is not None and strategy._surrogate.by_observables
-    assert strategy._points.disagreeing == 0 and share_good(made[4:]) > 0.5
-    assert not strategy._points.known().lacking.any()
-    alone = Lode(cube(2), FAST, 1, [GAUSS])
+    assert kept(strategy)["by_observables"]
+    assert share_good(made[4:]) > 0.5
+    points = Points(np.arange(2), EnergyOfObservables([GAUSS], FAST.target), FAST.target)
+    points.add(init)
+    assert points.disagreeing == 0 and not points.known().lacking.any()
+    alone = Lode(unit_cube(2), FAST, 1, [GAUSS])
     play(alone, another_nll, 5)
     assert "the NLL that came back is not that of the observables" in caplog.text
 
@@ -195,63 +175,57 @@ def test_a_mapped_observable_may_be_missing():
         status, nll, y = honest(u)
         return status, nll, np.column_stack([y, np.where(u[:, 1] < 0.1, np.nan, u[:, 1])])
 
-    strategy = Lode(cube(2), LodeSettings(Target(1.0), 40, even_in=("mass",)), 1, scored)
+    strategy = Lode(unit_cube(2), LodeSettings(Target(1.0), 40, even_in=("mass",)), 1, scored)
     made = play(strategy, answer, 6)
-    assert strategy._surrogate is not None and strategy._surrogate.by_observables
+    assert kept(strategy)["by_observables"]
     assert share_good(made[4:]) > 0.5
 
 
 def test_a_narrow_likelihood_is_found_from_far():
-    """A mass of 91.1876 +- 0.0021 between 50 and 150: everywhere else the loss is at its cap."""
+    """A mass of 91.1876 +- 0.0021 in a range from 50 to 150: nearly everywhere the loss is at its cap."""
     likelihood = Likelihood(Kind.GAUSS, 91.1876, 0.0021)
 
     def mass(u: Floats) -> Answers:
         y = (50 + 40 * u[:, 0] + 30 * u[:, 1] ** 2 + 30 * u[:, 2] * u[:, 0])[:, None]
         return [Status.OK] * len(u), losses_and_nll([likelihood], y)[1], y
 
-    made = play(Lode(cube(3), LodeSettings(Target(2.0), 60), 1, [ScoredObservable("m", likelihood)]), mass, 9)
+    made = play(Lode(unit_cube(3), LodeSettings(Target(2.0), 60), 1, [ScoredObservable("m", likelihood)]), mass, 9)
     nll = mass(np.concatenate([batch.u for batch in made]))[1]
     assert (nll < 2.0).sum() > 30
 
 
 @pytest.mark.parametrize(("dim", "evaluations"), [(1, 500), pytest.param(2, 1500, marks=pytest.mark.slow)])
-def test_a_region_that_is_full_is_filled_on(dim, evaluations):
-    """Gaps inside become small beside those outside; the points stay inside all the same."""
+def test_a_region_is_filled_further_when_it_is_already_dense(dim, evaluations):
+    """Gaps inside the region become much smaller than those outside, but new points still lie inside."""
     settings, scored = LodeSettings(target=Target(1.0), points_per_iteration=100), [GAUSS] * dim
 
     def ball(u: Floats) -> Answers:
         return [Status.OK] * len(u), losses_and_nll([GAUSS.likelihood] * dim, u)[1], u
 
-    strategy = Lode(cube(dim), settings, 1, scored)
-    found: list[Floats] = []
-    for step in scripted(strategy, strategy.space, ball):
-        found.append(step.told.u)
-        if sum(len(u) for u in found) >= evaluations:
-            break
-    late = np.concatenate(found)[evaluations // 2 :]
+    strategy = Lode(unit_cube(dim), settings, 1, scored)
+    answered = first_steps(scripted(strategy, strategy.space, ball), evaluations)
+    late = np.concatenate([told.u for told in answered])[evaluations // 2 :]
     assert (ball(late)[1] < 1.0).mean() > 0.85
 
 
 def test_it_learns_what_is_outside_a_window():
-    made = play(Lode(cube(3), FAST, 1, [GAUSS, WINDOW]), windowed, 6)
+    made = play(Lode(unit_cube(3), FAST, 1, [GAUSS, WINDOW]), windowed, 6)
     assert share_good(made[:2], windowed) < 0.3
     assert share_good(made[4:], windowed) > 0.5
 
 
-def test_points_without_observables_work_on_the_nll():
-    strategy = Lode(cube(2), FAST, 1, [GAUSS])
+def test_without_usable_observables_lode_learns_from_the_nll():
+    strategy = Lode(unit_cube(2), FAST, 1, [GAUSS])
     play(strategy, honest, 5)
-    assert strategy._surrogate is not None
-    assert strategy._surrogate.by_observables
+    assert kept(strategy)["by_observables"]
     for answer in (another_nll, nothing_but_nll):
-        strategy = Lode(cube(2), FAST, 1, [GAUSS])
+        strategy = Lode(unit_cube(2), FAST, 1, [GAUSS])
         made = play(strategy, answer, 6)
-        assert strategy._surrogate is not None
-        assert not strategy._surrogate.by_observables
+        assert not kept(strategy)["by_observables"]
         assert share_good(made[4:], answer) > 1.5 * share_good(made[:2], answer)
 
 
-def test_fixed_variables_and_priors():
+def test_lode_respects_fixed_variables_and_priors():
     space = Space(
         [
             Variable("flat", -3.0, 5.0),
@@ -270,50 +244,35 @@ def test_fixed_variables_and_priors():
     assert "no variable is free" in nothing_free.stop_reason
 
 
-def outcomes(ids, u) -> list[Outcome]:
+def outcomes(ids: list[int], u: Floats) -> list[Outcome]:
     status, nll, y = mostly_failed(u)
-    every = zip(ids.tolist(), status, nll.tolist(), y.tolist(), strict=True)
+    every = zip(ids, status, nll.tolist(), y.tolist(), strict=True)
     return [Outcome(i, s, n, row) if s is Status.OK else Outcome(i, s) for i, s, n, row in every]
 
 
 def test_a_scan_interrupted_at_every_batch_is_the_uninterrupted_one(tmp_path):
-    """Each batch comes from a new object that knows the dataset and the newest checkpoint only."""
-
-    def ask(dataset: Dataset, strategy: Lode, first_told: int) -> Batch:
-        for number in range(first_told, dataset.batches):
-            strategy.tell(dataset.told(number))
-        batch = strategy.ask()
-        assert batch is not None
-        if dataset.batches:
-            pending = dataset.pending()
-            dataset.record(outcomes(pending.ids, pending.params))
-        dataset.add_batch(batch, batch.u, strategy.checkpoint())
-        return batch
-
-    n, space = 6, cube(2)
-    strategy, whole, cut = Lode(space, FAST, 5, [GAUSS]), [], []
+    """Each batch comes from a new object that knows only the dataset and the newest checkpoint."""
+    space, made = unit_cube(2), list[Batch]()
     with open_dataset(tmp_path / "whole", 2, 1) as dataset:
-        whole += [ask(dataset, strategy, max(number - 1, 1)) for number in range(n)]
-    for number in range(n):
+        whole = Playing(dataset, Lode(space, FAST, 5, [GAUSS]), space, outcomes)
+        for _ in range(6):
+            whole.ask()
+    for _ in range(6):
         with open_dataset(tmp_path / "cut", 2, 1) as dataset:
-            strategy = Lode(space, FAST, 5, [GAUSS])
-            for earlier in range(1, number - 1):
-                strategy.tell(dataset.told(earlier))
-            if (newest := dataset.latest_checkpoint()) is not None:
-                strategy.restore(newest[1])
-            cut.append(ask(dataset, strategy, max(number - 1, 1)))
-    for a, b in zip(whole, cut, strict=True):
-        assert np.array_equal(a.u, b.u)
-        assert a.origins == b.origins
-    assert {"exploit", "explore"} & {origin for batch in whole for origin in batch.origins}
+            run = Playing(dataset, Lode(space, FAST, 5, [GAUSS]), space, outcomes)
+            run.resume()
+            run.ask()
+            made += run.batches
+    assert len(made) == 6 and same(made, whole.batches)
+    assert {"exploit", "explore"} & {origin for batch in made for origin in batch.origins}
 
 
-def test_a_seed_gives_its_points_and_no_global_state_changes_them():
-    first = play(Lode(cube(2), FAST, 1, [GAUSS]), honest, 4)
+def test_a_seed_determines_the_points_whatever_the_global_state():
+    first = play(Lode(unit_cube(2), FAST, 1, [GAUSS]), honest, 4)
     torch.manual_seed(1)
     np.random.seed(1)  # noqa: NPY002
-    again = play(Lode(cube(2), FAST, 1, [GAUSS]), honest, 4)
-    other = play(Lode(cube(2), FAST, 2, [GAUSS]), honest, 1)
+    again = play(Lode(unit_cube(2), FAST, 1, [GAUSS]), honest, 4)
+    other = play(Lode(unit_cube(2), FAST, 2, [GAUSS]), honest, 1)
     assert all(np.array_equal(a.u, b.u) for a, b in zip(first, again, strict=True))
     assert not np.array_equal(first[0].u, other[0].u)
 
@@ -321,10 +280,10 @@ def test_a_seed_gives_its_points_and_no_global_state_changes_them():
 @pytest.mark.parametrize("data", [b"", b"nonsense", b"PK\x03\x04 not quite", b"{}"])
 def test_a_damaged_checkpoint_is_refused(data):
     with pytest.raises(CheckpointError, match="not one of LODE"):
-        Lode(cube(2), FAST, 1, [GAUSS]).restore(data)
+        Lode(unit_cube(2), FAST, 1, [GAUSS]).restore(data)
 
 
-def test_settings_come_from_the_file(tmp_path):
+def test_settings_are_read_from_the_file(tmp_path):
     def settings(text: str):
         file = tmp_path / "scan.yaml"
         file.write_text(
@@ -339,11 +298,11 @@ def test_settings_come_from_the_file(tmp_path):
     assert settings("{threshold_value: 2, points_per_iteration: 7}") == LodeSettings(Target(2.0), 7)
     with pytest.raises(ScanFileError, match="points_per_iteration is 0, but must be at least 1"):
         settings("{points_per_iteration: 0}")
-    assert isinstance(make_strategy("LODE", cube(1), settings("{}"), 1), Lode)
+    assert isinstance(make_strategy("LODE", unit_cube(1), settings("{}"), 1), Lode)
 
 
 def valley(u: Floats) -> Answers:
-    """Two observables in four dimensions; good in 3 in 1,000 of the cube, in two pieces."""
+    """Two observables in four dimensions. Three thousandths of the cube are good, in two pieces."""
     x = 2.0 * u - 1.0
     y = np.stack([x[:, 0] ** 2 + x[:, 1] * x[:, 2], x[:, 2] + np.sin(3.0 * x[:, 3])], axis=1)
     return [Status.OK] * len(u), losses_and_nll(VALLEY_LIKELIHOODS, y)[1], y
@@ -353,11 +312,11 @@ VALLEY_LIKELIHOODS = [Likelihood(Kind.GAUSS, 0.5, 0.03), Likelihood(Kind.GAUSS, 
 VALLEY = [ScoredObservable("a", VALLEY_LIKELIHOODS[0]), ScoredObservable("b", VALLEY_LIKELIHOODS[1])]
 
 
-def test_it_finds_a_thin_region_and_all_of_it():
+def test_lode_finds_all_parts_of_a_thin_region():
     """In 480 evaluations at least 200 good points, where uniform draws have one or two, on both sides of x0 = 0, and
     spread over it: every one of the 16 parts of equal volume has some."""
     settings = LodeSettings(target=Target(1.0), points_per_iteration=60)
-    found = [batch.u for batch in play(Lode(cube(4), settings, 1, VALLEY), valley, 8)]
+    found = [batch.u for batch in play(Lode(unit_cube(4), settings, 1, VALLEY), valley, 8)]
     u = np.concatenate(found)
     good = valley(u)[1] < 1.0
     drawn = np.random.default_rng(0).random((400_000, 4))

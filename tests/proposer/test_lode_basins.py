@@ -1,4 +1,4 @@
-"""Many separate regions: each basin is followed to its bottom, as often as that pays."""
+"""Many separate regions: basins are followed to their minima, as long as that finds good points."""
 
 import numpy as np
 import pytest
@@ -8,21 +8,13 @@ from benchmarks.search.kinds import balls, radius
 from benchmarks.search.problems import Problem
 from proposer.drive import drive
 from proposer.strategies.lode.basins import began, minimum, share
-from proposer.strategies.lode.energy import EnergyOfObservables
-from proposer.strategies.lode.points import Known, Points
 from proposer.strategies.lode.settings import LodeSettings
 from proposer.strategies.lode.strategy import Lode
 from proposer.target import Target
 from proposer.types import Floats
-from tests.proposer.answered import told_of
+from tests.proposer.searches import first_steps, known_of
 
 TARGET = Target(1.0)
-
-
-def known_of(u: Floats, nll: Floats, origins: list[str]) -> Known:
-    points = Points(np.arange(u.shape[1]), EnergyOfObservables([], TARGET), TARGET)
-    points.add(told_of(u, nll, origins=origins))
-    return points.known()
 
 
 def test_a_quadratic_form_is_lowest_where_the_function_is():
@@ -33,13 +25,13 @@ def test_a_quadratic_form_is_lowest_where_the_function_is():
     assert minimum(v, round_) == pytest.approx(bottom, abs=0.02)
     far = minimum(v, 2.0 + 3.0 * ((v - 20.0 * bottom) ** 2).sum(axis=1))
     assert far is not None and np.linalg.norm(far) == pytest.approx(1.5)
-    beside_another = np.append(round_, [0.0, -1.0])  # whose bottom is lower: no part of this form
+    beside_another = np.append(round_, [0.0, -1.0])  # this point belongs to a neighbouring basin with a lower minimum
     both = np.concatenate([v, [[1.2, 0.9, -1.0], [-1.0, 1.2, 0.7]]])
     assert minimum(both, beside_another) == pytest.approx(bottom, abs=0.02)
     assert minimum(v, 50.0 - 3.0 * ((v - bottom) ** 2).sum(axis=1)) is None
 
 
-def test_a_good_point_begins_a_part_where_none_of_its_neighbours_was_good():
+def test_a_good_point_without_good_neighbours_begins_a_new_region():
     u = np.concatenate([np.random.default_rng(2).random((60, 2)), [[0.2, 0.2], [0.201, 0.2], [0.8, 0.8]]])
     nll = np.append(np.full(60, 9.0), [0.5, 0.5, 0.5])
     known = known_of(u, nll, ["basin"] * 63)
@@ -47,7 +39,7 @@ def test_a_good_point_begins_a_part_where_none_of_its_neighbours_was_good():
     assert began(known, np.arange(61, 63)) == 1
 
 
-def test_basins_get_what_they_find_is_worth():
+def test_the_share_of_basins_follows_what_they_find():
     u = np.random.default_rng(3).random((400, 3))
     nothing, number = np.full(400, 9.0), np.arange(400)
     every, first = np.where(number % 10 == 0, 0.5, 9.0), number < 200
@@ -59,7 +51,9 @@ def test_basins_get_what_they_find_is_worth():
 
 @pytest.mark.slow
 def test_many_small_regions_are_found(quick):
-    """Sixty balls: a search without this part found 2 in as many evaluations, and this one 19."""
+    """There are sixty balls. In the same number of evaluations a search without basins found 2 of them, and this one
+    19.
+    """
     centres, r = balls(3, 60, 1.5e-3, 3), radius(3, 60, 1.5e-3)
 
     def nll(x: Floats) -> Floats:
@@ -67,10 +61,6 @@ def test_many_small_regions_are_found(quick):
 
     problem = Problem("balls60", 3, 1.0, nll_only=nll)
     strategy = Lode(problem.space(), LodeSettings(Target(1.0)), 2, [])
-    evaluations = 0
-    for told, _ in drive(strategy, problem.backend(), problem.space()):
-        evaluations += len(told)
-        if evaluations >= 1400:
-            break
-    known = strategy._points.known()
-    assert len(np.unique(cKDTree(centres).query(known.u[known.good])[1])) > 8
+    answered = first_steps(drive(strategy, problem.backend(), problem.space()), 1400)
+    good = np.concatenate([told.u[told.nll < 1.0] for told in answered[: -strategy.lag]])
+    assert len(np.unique(cKDTree(centres).query(good)[1])) > 8

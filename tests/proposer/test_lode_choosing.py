@@ -1,4 +1,4 @@
-"""What LODE samples and chooses, each against brute force on a case that can be worked out."""
+"""The sampler and the choices of LODE, each compared with brute force on a small case."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ CENTRES, RADII = torch.tensor([[0.25, 0.3, 0.7], [0.8, 0.75, 0.2]], dtype=torch.
 
 
 def two_balls(u: torch.Tensor) -> torch.Tensor:
-    """Below 1 in two balls, of 1.4 % and 0.4 % of the cube."""
+    """An energy below 1 in two balls, which are 1.4 % and 0.4 % of the cube."""
     return (((u[:, None, :] - CENTRES) ** 2).sum(dim=2) / RADII**2).min(dim=1).values
 
 
@@ -49,7 +49,7 @@ def test_subset_simulation_is_uniform_in_two_balls():
 
 
 def test_subset_simulation_fills_edges_and_corners():
-    """The region is 0.1 wide at one wall: no thinner there than away from it."""
+    """The region is a layer of width 0.1 at one wall. The density at the wall is that of the rest."""
     found = subset_simulation(lambda u: u[:, 0] / 0.1, 2, 4000, torch.Generator().manual_seed(1)).inside
     for axis, width in ((0, 0.1), (1, 1.0)):
         tenths = np.histogram(found[:, axis].numpy() / width, bins=10, range=(0, 1))[0]
@@ -57,21 +57,21 @@ def test_subset_simulation_fills_edges_and_corners():
         assert tenths.max() < 500
 
 
-def test_subset_simulation_says_how_low_it_came():
+def test_subset_simulation_says_which_level_it_reached():
     found = subset_simulation(lambda u: 3.0 + u[:, 0], 2, 300, torch.Generator().manual_seed(1))
     assert 3.0 <= found.level < 3.01
     assert found.inside[:, 0].max() < 0.01
 
 
-def test_particles_of_an_earlier_call_go_on_only_inside():
+def test_particles_of_an_earlier_call_are_used_only_if_they_are_inside():
     before = torch.rand(500, 3, generator=torch.Generator().manual_seed(9), dtype=torch.float64)
     found = subset_simulation(two_balls, 3, 400, torch.Generator().manual_seed(2), before=before)
     assert len(found.inside) == 400 + int((two_balls(before) < 1).sum())
     assert (two_balls(found.inside) < 1.0).all()
 
 
-def test_even_levels_out_what_is_crowded():
-    """The left half holds 300 points, the right one none: the next 200 go where the gaps are."""
+def test_even_fills_the_gaps_between_points():
+    """The left half holds 300 points and the right half none, so the next 200 points go to the right."""
     rng = np.random.default_rng(0)
     occupied = rng.random((300, 2)) * [0.5, 1.0]
     candidates = rng.random((4000, 2))
@@ -86,7 +86,7 @@ def test_even_levels_out_what_is_crowded():
     assert cells.std() < 0.6 * drawn.std()
 
 
-def test_even_prefers_what_is_likely_good_and_takes_no_place_twice():
+def test_even_prefers_probable_points_and_takes_no_place_twice():
     u = np.repeat(np.linspace(0.0, 1.0, 11)[:, None], 3, axis=0)
     chosen = even(Candidates(u, np.ones(33)), u[:3], 50)
     assert sorted(u[chosen, 0]) == pytest.approx(np.linspace(0.1, 1.0, 10))
@@ -96,17 +96,19 @@ def test_even_prefers_what_is_likely_good_and_takes_no_place_twice():
 
 
 @pytest.mark.parametrize(("dim", "power"), [(1, 1.0), (2, 2.0), (3, 3.0), (7, 3.0), (10, 4.0)])
-def test_a_place_twice_as_far_may_be_less_likely_in_many_dimensions(dim, power):
+def test_a_place_twice_as_far_wins_with_a_much_lower_probability_in_many_dimensions(dim, power):
     assert daring(dim) == pytest.approx(power)
     u = np.zeros((3, dim))
-    u[1, 0], u[2, 0] = 1.0, 0.5  # from the first, the second is twice as far as the third
+    u[1, 0], u[2, 0] = 1.0, 0.5  # the second point is twice as far from the first one as the third
     for probability, first in ((1.1, 1), (0.9, 2)):
         candidates = Candidates(u[1:], np.array([probability * 2.0**-power, 1.0]))
         assert even(candidates, u[:1], 1, daring(dim))[0] + 1 == first
 
 
-def test_uncertain_points_follow_the_good_volume_that_is_expected():
-    """Two groups of candidates: a tenth of the volume with five times the probability has a third of the points."""
+def test_uncertain_points_follow_the_expected_good_volume():
+    """One of two groups of candidates has a tenth of the volume and five times the probability. It gets a third of the
+    points.
+    """
     rng = np.random.default_rng(1)
     u, volume = undiscovered([(rng.random((3000, 2)), 0.9), (rng.random((3000, 2)), 0.1)], 4000)
     assert len(u) == 4000
@@ -117,8 +119,8 @@ def test_uncertain_points_follow_the_good_volume_that_is_expected():
     assert (chosen >= 2000).mean() == pytest.approx(5 / 14, abs=0.07)
 
 
-def test_probes_are_the_minima_that_nobody_has_looked_at():
-    """Three basins of depth 0.5, 2 and 2: the first is good already, the second has a point near its bottom."""
+def test_probes_are_the_minima_that_are_not_yet_evaluated():
+    """Three basins have minima of 0.5, 2 and 2. The first is good already, and the second has a point near it."""
     bottoms = torch.tensor([[0.2, 0.2], [0.8, 0.2], [0.5, 0.8]], dtype=torch.float64)
     depths = torch.tensor([0.5, 2.0, 2.0], dtype=torch.float64)
 
@@ -129,8 +131,8 @@ def test_probes_are_the_minima_that_nobody_has_looked_at():
     starts = rng.random((500, 2))
     found, e = minima(energy, starts, rng)
     distance = np.linalg.norm(found[:, None, :] - bottoms.numpy(), axis=2)
-    assert (distance.min(axis=0) < 0.01).all()  # every bottom is found
-    assert (distance.min(axis=1) < 0.02).all()  # and nothing else, though some perhaps twice
+    assert (distance.min(axis=0) < 0.01).all()  # every minimum is found
+    assert (distance.min(axis=1) < 0.02).all()  # nothing else is found, though some minima perhaps twice
     assert (np.diff(e) >= 0).all()
     known = np.concatenate([rng.random((8, 2)), [[0.8, 0.21]]])
     probed = probes(energy, starts, u_known=known, e_known=energy(torch.from_numpy(known)).numpy(), most=5, rng=rng)
@@ -138,14 +140,14 @@ def test_probes_are_the_minima_that_nobody_has_looked_at():
     assert len(probes(energy, starts, u_known=known, e_known=np.zeros(9), most=5, rng=rng)) == 0
 
 
-def test_shares_follow_what_came_of_earlier_points():
+def test_shares_follow_the_success_of_earlier_points():
     points = Points(np.arange(2), EnergyOfObservables([], Target(1.0)), Target(1.0))
     points.add(told_of(np.random.default_rng(0).random((98, 2)), np.where(np.arange(98) < 9, 0.5, 2.0)))
     assert hits(points.known(), "start") == pytest.approx(0.1)
     assert hits(points.known(), "other") == 0.5
 
 
-def test_a_place_where_codes_fail_is_unlikely_to_answer():
+def test_an_answer_is_improbable_where_codes_failed():
     rng = np.random.default_rng(2)
     points = Points(np.arange(2), EnergyOfObservables([], Target(1.0)), Target(1.0))
     u = rng.random((400, 2))
@@ -160,4 +162,4 @@ def test_exploring_goes_by_the_cube_of_the_distance_from_busy_points():
     far = sum(uncertain(candidates, np.ones(2), busy, 1, rng)[0] == 1 for _ in range(2000))
     assert far / 2000 == pytest.approx(8 / 9, abs=0.025)
     far = sum(uncertain(candidates, np.array([8.0, 1.0]), busy, 1, rng)[0] == 1 for _ in range(2000))
-    assert far / 2000 == pytest.approx(0.5, abs=0.04)  # eight times the volume
+    assert far / 2000 == pytest.approx(0.5, abs=0.04)  # it has eight times the volume

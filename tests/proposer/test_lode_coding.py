@@ -7,10 +7,10 @@ import torch
 from proposer.strategies.lode.coding import Coding
 
 RNG = np.random.default_rng(4)
-RELIC = 10.0 ** RNG.uniform(-5, 6, 400)  # a relic density, of which 0.12 is wanted
+RELIC = 10.0 ** RNG.uniform(-5, 6, 400)  # a relic density whose target is 0.12
 MASS = RNG.normal(120.0, 4.0, 400)
 SIGNED = np.sinh(RNG.normal(0.0, 6.0, 400))
-RATIO = RNG.uniform(0.5, 20.0, 400)  # positive, but of one order or so
+RATIO = RNG.uniform(0.5, 20.0, 400)  # positive, but within about one order of magnitude
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def coding():
     return Coding.of(np.stack([RELIC, MASS, SIGNED, RATIO], axis=1))
 
 
-def test_values_come_back(coding):
+def test_decoding_gives_the_values_back(coding):
     y = np.stack([RELIC, MASS, SIGNED, RATIO], axis=1)
     t = coding.encode(y)
     assert t.std(axis=0) == pytest.approx(np.ones(4))
@@ -26,7 +26,7 @@ def test_values_come_back(coding):
     assert coding.decode(torch.from_numpy(t)).numpy() == pytest.approx(y, rel=1e-9, abs=1e-9)
 
 
-def test_only_what_is_positive_over_decades_is_a_logarithm(coding):
+def test_only_positive_values_over_several_decades_become_logarithms(coding):
     assert (coding.floor > 0).tolist() == [True, False, False, False]
     some, many = (np.where(RNG.random(400) < share, value, RELIC) for share, value in ((0.1, 0.0), (0.4, -1.0)))
     assert Coding.of(some[:, None]).floor == pytest.approx(0.1 * some[some > 0].min())
@@ -34,7 +34,7 @@ def test_only_what_is_positive_over_decades_is_a_logarithm(coding):
     assert not Coding.of(-RELIC[:, None]).floor.any()
 
 
-def test_a_channel_that_is_closed_nearly_everywhere_has_the_scale_of_where_it_is_open():
+def test_the_scale_of_a_nearly_always_closed_channel_is_that_of_its_open_part():
     y = np.where(np.arange(400) < 20, RNG.uniform(0.1, 0.4, 400), 0.0)[:, None]
     coding = Coding.of(y)
     t = coding.encode(np.array([[0.0], [0.25]]))
@@ -42,14 +42,14 @@ def test_a_channel_that_is_closed_nearly_everywhere_has_the_scale_of_where_it_is
     assert 1.0 < np.ptp(t) < 10.0
 
 
-def test_a_small_target_is_seen_beside_large_values(coding):
+def test_a_small_target_is_resolved_beside_large_values(coding):
     y = np.full((3, 4), 1.0)
     y[:, 0] = 0.06, 0.12, 0.24
     t = coding.encode(y)[:, 0]
-    assert np.diff(t).min() > 0.05  # without the logarithm they are one within 1e-6
+    assert np.diff(t).min() > 0.05  # without the logarithm they would agree to 1e-6
 
 
-def test_what_is_not_positive_later_is_the_floor(coding):
+def test_later_values_that_are_not_positive_become_the_floor(coding):
     y = np.full((3, 4), 1.0)
     y[:, 0] = 0.0, -3.0, coding.floor[0]
     t = coding.encode(y)[:, 0]
@@ -59,14 +59,14 @@ def test_what_is_not_positive_later_is_the_floor(coding):
     assert bool(torch.isfinite(coding.decode(wild)).all())
 
 
-def test_a_constant_has_no_scale_and_does_no_harm():
+def test_an_observable_that_is_constant_does_no_harm():
     y = np.full((20, 1), 7.0)
     coding = Coding.of(y)
     assert coding.decode(torch.from_numpy(coding.encode(y))).numpy() == pytest.approx(y)
 
 
 def test_data_that_leave_the_scale_are_noticed():
-    """A channel that was closed in all of the first points: its width would be that of rounding."""
+    """A channel was closed in all of the first points, so its scale would be that of rounding errors."""
     coding = Coding.of(np.zeros((60, 1)))
     assert not coding.left_by(np.zeros((10, 1)))
     assert coding.left_by(np.array([[0.0], [0.01]]))
@@ -75,7 +75,7 @@ def test_data_that_leave_the_scale_are_noticed():
     assert not smooth.left_by(np.array([[160.0]]))
 
 
-def test_a_target_that_is_tiny_beside_values_of_either_sign_is_resolved():
+def test_a_tiny_target_is_resolved_beside_values_of_either_sign():
     y = np.sinh(RNG.normal(0.0, 12.0, 400))[:, None]
     aims = np.array([[0.25], [0.06]])
     near = np.array([[0.0], [0.25], [0.5]])
@@ -83,7 +83,7 @@ def test_a_target_that_is_tiny_beside_values_of_either_sign_is_resolved():
     assert np.ptp(before) < 1e-3 < 0.03 < np.ptp(after)
     coding = Coding.of(y, aims=aims)
     assert coding.decode(torch.from_numpy(coding.encode(y))).numpy() == pytest.approx(y, rel=1e-9, abs=1e-9)
-    narrow = np.array([[120.0], [0.002]])  # smooth all the same
+    narrow = np.array([[120.0], [0.002]])  # the coding is smooth here too
     assert Coding.of(MASS[:, None], aims=narrow).width == Coding.of(MASS[:, None]).width
     coarse, of_mass = Coding.of(MASS[:, None]), Coding.of(MASS[:, None], aims=np.array([[120.0], [1.0]]))
     assert coarse.width == of_mass.width

@@ -1,4 +1,4 @@
-"""`goal: collect`: candidates beside good points, and many good points soon."""
+"""`goal: collect`: candidates near good points, and many good points early."""
 
 from collections.abc import Callable, Iterator
 
@@ -22,7 +22,7 @@ from tests.proposer.answered import told_of
 
 
 def disc(u: np.ndarray) -> np.ndarray:
-    """The NLL, good below 1: a disc of radius 0.2 around (0.5, 0.5)."""
+    """An NLL that is good (below 1) in a disc of radius 0.2 around (0.5, 0.5)."""
     return ((u - 0.5) ** 2).sum(axis=1) / 0.2**2
 
 
@@ -35,7 +35,7 @@ def known_of(u: np.ndarray) -> Known:
 KNOWN = known_of(np.random.default_rng(1).random((300, 2)))
 
 
-def test_candidates_lie_beside_good_points_and_are_new():
+def test_candidates_lie_near_good_points_and_are_new():
     u = candidates(KNOWN, np.random.default_rng(2))
     assert len(u) > 2000
     assert (u >= 0).all() and (u <= 1).all()
@@ -44,7 +44,7 @@ def test_candidates_lie_beside_good_points_and_are_new():
     assert not any(row.tobytes() in known for row in u)
 
 
-def test_a_ball_reaches_to_the_nearest_point_that_is_not_good_and_is_filled_evenly():
+def test_a_ball_around_a_good_point_ends_at_the_nearest_bad_one_and_is_filled_evenly():
     known = known_of(np.array([[0.5, 0.5], [0.5, 0.9], [0.0, 0.0]]))
     u = around_good_points(known, 20_000, np.random.default_rng(3))
     r = np.linalg.norm(u - 0.5, axis=1)
@@ -52,7 +52,7 @@ def test_a_ball_reaches_to_the_nearest_point_that_is_not_good_and_is_filled_even
     assert (r < 0.2).mean() == pytest.approx(0.25, abs=0.015)
 
 
-def test_probability_by_neighbours():
+def test_the_probability_follows_from_the_neighbours():
     known = known_of(np.array([[0.5, 0.5], [0.9, 0.5]]))
     u = np.array([[0.5, 0.5], [0.6, 0.5], [0.69, 0.5], [0.71, 0.5], [0.9, 0.5]])
     assert probability_by_neighbours(known, u) == pytest.approx([1.0, 0.75, 0.525, 0.0, 0.0])
@@ -61,7 +61,7 @@ def test_probability_by_neighbours():
 
 
 @pytest.mark.parametrize("u", [[[0.5, 0.5], [0.51, 0.5]], [[0.0, 0.0], [1.0, 1.0]]], ids=["all good", "none good"])
-def test_without_good_or_without_other_points(u):
+def test_candidates_need_good_points_but_no_bad_ones(u):
     known = known_of(np.array(u))
     assert not len(candidates(known, np.random.default_rng(1)))
     assert not probability_by_neighbours(known, np.array([[0.5, 0.5]])).any()
@@ -71,18 +71,18 @@ def two_bowls(u: np.ndarray) -> np.ndarray:
     return np.minimum(((u - 0.2) ** 2).sum(axis=1), ((u - 0.8) ** 2).sum(axis=1) + 0.01) / 0.01
 
 
-def test_centres_are_the_lowest_points_some_way_apart():
+def test_centres_are_the_lowest_points_at_some_distance_from_each_other():
     u = np.random.default_rng(3).random((400, 2))
     points = Points(np.arange(2), EnergyOfObservables([], Target(1.0)), Target(1.0))
     points.add(told_of(u, two_bowls(u)))
     of = centres(points.known(), 3)
     assert of[0] == np.argmin(two_bowls(u))
-    assert (np.linalg.norm(u[of] - 0.8, axis=1) < 0.1).any()  # the other bowl has one too
+    assert (np.linalg.norm(u[of] - 0.8, axis=1) < 0.1).any()  # the other bowl has a centre too
     apart = np.linalg.norm(u[of][:, None] - u[of], axis=2)[np.triu_indices(3, 1)]
     assert apart.min() > APART * np.sqrt(2)
 
 
-def test_steps_downhill_are_near_and_lower_and_all_apart():
+def test_steps_downhill_are_short_and_lower_and_keep_their_distance():
     rng, u = np.random.default_rng(3), np.random.default_rng(4).random((300, 2))
     points = Points(np.arange(2), EnergyOfObservables([], Target(1.0)), Target(1.0))
     points.add(told_of(u, two_bowls(u)))
@@ -99,12 +99,14 @@ def test_steps_downhill_are_near_and_lower_and_all_apart():
 
 
 def small_ball(u: np.ndarray) -> np.ndarray:
-    """Good in a ball of radius 0.09 in four dimensions: 3 of 10,000 uniform points; the sides of the box mislead."""
+    """An NLL that is good in a ball of radius 0.09 in four dimensions, or 3 of 10,000 uniform points. It also has other
+    minima.
+    """
     return ((u - 0.3) ** 2).sum(axis=1) / 0.09**2 + 3.0 * np.sin(9.0 * u).prod(axis=1) ** 2
 
 
 def until(steps: Iterator[Step], strategy: Lode, evaluations: int) -> Iterator[Step]:
-    """Steps of so many evaluations, or to the third one with ten good points."""
+    """Steps until so many evaluations, or until the third step with ten good points."""
     enough = 0
     for step in steps:
         yield step
@@ -115,7 +117,7 @@ def until(steps: Iterator[Step], strategy: Lode, evaluations: int) -> Iterator[S
 
 
 def test_goal_collect_steps_downhill_until_something_is_good(quick, monkeypatch):
-    """By an NLL alone; a map does not, and neither does it once ten good points are known."""
+    """It does so with only an NLL. A map never does so, nor does `collect` once ten good points are known."""
     calls: list[int] = []
 
     def counted(predict, known, n, rng):
@@ -127,7 +129,7 @@ def test_goal_collect_steps_downhill_until_something_is_good(quick, monkeypatch)
     for collect in (True, False):
         space = Space([Variable(f"x{n}", 0.0, 1.0) for n in range(4)])
         strategy = Lode(space, LodeSettings(Target(1.0), 30, collect), 2, [])
-        evaluations = 210 if collect else 150  # with these the other search has stepped downhill
+        evaluations = 210 if collect else 150  # within 150 evaluations the search with `collect` steps downhill
         steps = until(drive(strategy, nll_of(small_ball, space), space), strategy, evaluations)
         sizes = [len(told) for told, _ in steps]
         assert sizes[4] == (8 if collect else 30)
@@ -138,7 +140,7 @@ def test_goal_collect_steps_downhill_until_something_is_good(quick, monkeypatch)
 
 
 def thin(u: np.ndarray) -> np.ndarray:
-    """Good below 1 on four thin rings, of which the NLL alone says little."""
+    """An NLL that is good (below 1) on four thin rings, and that tells little about their place."""
     r = np.linalg.norm((u * 2.0) % 1.0 - 0.5, axis=1)
     return ((r - 0.3) / 0.02) ** 2
 
@@ -158,14 +160,14 @@ def nll_of(function: Callable[[np.ndarray], np.ndarray], space: Space) -> LocalF
 
 
 @pytest.mark.slow
-def test_it_collects_more_good_points_than_a_map_has(quick):
+def test_collect_finds_more_good_points_than_a_map(quick):
     collected = good_of(LodeSettings(Target(1.0), 40, collect=True), 500)
     mapped = good_of(LodeSettings(Target(1.0), 40), 500)
     assert len(collected) > 1.15 * len(mapped)
     assert len(np.unique(collected, axis=0)) == len(collected)
 
 
-def test_the_goal_in_a_scan_file(tmp_path):
+def test_the_goal_is_read_from_the_scan_file(tmp_path):
     path = tmp_path / "scan.yaml"
     codes = 'codes: {a: {function: "a:b", observables: {o: {mean: 1, sigma: 1}}}}'
     text = f"setup: {{GOAL}}\nvariables: {{x: [0, 1]}}\n{codes}\n"

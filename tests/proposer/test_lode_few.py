@@ -1,4 +1,4 @@
-"""Few evaluations: LODE asks for few points at a time, so that each uses what the others showed."""
+"""With few evaluations LODE asks for few points at a time, so that it learns from each."""
 
 from pathlib import Path
 
@@ -47,7 +47,7 @@ networks: {{threshold_value: 1{networks}}}
         (", seconds_per_point: 3600", ", points_per_iteration: 64", 64),
     ],
 )
-def test_the_file_says_how_few_there_are_or_how_long_they_take(
+def test_the_file_gives_the_number_of_evaluations_or_the_time_of_a_point(
     tmp_path: Path, setup: str, networks: str, batch: int
 ) -> None:
     (tmp_path / "scan.yaml").write_text(FILE.format(setup=setup, networks=networks))
@@ -56,13 +56,13 @@ def test_the_file_says_how_few_there_are_or_how_long_they_take(
 
 
 @pytest.mark.parametrize("seconds", ["0", "-1", "long"])
-def test_what_a_point_takes_is_a_time(tmp_path: Path, seconds: str) -> None:
+def test_the_time_of_a_point_is_read_with_its_unit(tmp_path: Path, seconds: str) -> None:
     (tmp_path / "scan.yaml").write_text(FILE.format(setup=f", seconds_per_point: {seconds}", networks=""))
     with pytest.raises(ScanFileError, match=r"scan.yaml, line 1: setup: seconds_per_point is .* but must be"):
         read_scan_file(tmp_path / "scan.yaml")
 
 
-def test_a_run_keeps_its_batches_when_the_file_learns_what_a_point_takes(tmp_path: Path) -> None:
+def test_a_run_keeps_the_size_of_its_batches_if_the_file_later_gives_the_time_of_a_point(tmp_path: Path) -> None:
     scans = []
     for setup in ("", ", seconds_per_point: 3600"):
         (tmp_path / "scan.yaml").write_text(FILE.format(setup=setup, networks=""))
@@ -79,15 +79,15 @@ def test_a_run_keeps_its_batches_when_the_file_learns_what_a_point_takes(tmp_pat
 
 
 @pytest.mark.parametrize("dim", [1, 3, 8, 20])
-def test_the_start_is_at_most_a_quarter(dim: int) -> None:
+def test_the_start_is_at_most_a_quarter_of_the_evaluations(dim: int) -> None:
     space = Space([Variable(f"x{i}", 0.0, 1.0) for i in range(dim)])
     strategy = Lode(space, LodeSettings(Target(1.0), evaluations=300), 1, [])
     origins = [origin for _ in range(12) if (batch := strategy.ask()) for origin in batch.origins]
     assert strategy.start_points <= 75
-    assert origins.count("start") == len(origins) > strategy.start_points  # nothing came back
+    assert origins.count("start") == len(origins) > strategy.start_points  # no answers came back
 
 
-def test_a_run_goes_on_as_it_began_with_more_evaluations() -> None:
+def test_a_run_with_more_evaluations_goes_on_as_it_began() -> None:
     space = Space([Variable("x", 0.0, 1.0), Variable("y", 0.0, 1.0)])
     few, more = (Lode(space, LodeSettings(Target(1.0), evaluations=n), 1, []) for n in (60, 60_000))
     assert few.start_points < more.start_points
@@ -101,12 +101,12 @@ def test_a_run_goes_on_as_it_began_with_more_evaluations() -> None:
 
 
 def wave(u: Floats) -> Floats:
-    """An observable, shape (n, 1), of which few points show little."""
+    """An observable, shape (n, 1), that cannot be learned from few points."""
     return np.asarray(np.sin(12.0 * u[:, :1]) + np.sin(9.0 * u[:, 1:2]) * u[:, 2:3])
 
 
 def context_of(origin: str, left: float = 1.0) -> Context:
-    """What the parts of a batch look at after 80 points, of which the last 50, all bad, are of this origin."""
+    """What the parts of a batch see after 80 points, of which the last 50 are all bad and of this origin."""
     scored = EnergyOfObservables([ScoredObservable("y", Likelihood(Kind.GAUSS, 1.0, 0.05))], Target(1.0))
     u = np.random.default_rng(5).random((300, 3))
     nll = losses_and_nll([Likelihood(Kind.GAUSS, 1.0, 0.05)], wave(u))[1]
@@ -128,27 +128,29 @@ def centred(u: Floats) -> Floats:
     return 2.0 * u - 1.0
 
 
-def test_points_are_surer_where_those_that_a_model_took_for_good_were_not():
+def test_points_are_chosen_more_cautiously_after_a_model_was_wrong():
     sure = []
     for origin in ("explore", "exploit"):
         context = context_of(origin)
-        chosen = not_yet(context.candidates, exploit(context, 20))  # all but these
+        chosen = not_yet(context.candidates, exploit(context, 20))  # the other candidates
         sure.append(np.delete(context.probability, chosen).mean())
     assert sure[1] > 1.2 * sure[0], sure
 
 
-def test_regions_are_filled_from_their_points_after_few_misses():
-    assert len(fill(context_of("exploit"), 20)) == 5  # untried: half of what both get, which is half of a batch
+def test_regions_are_filled_around_their_points_after_the_model_missed():
+    assert (
+        len(fill(context_of("exploit"), 20)) == 5
+    )  # not tried yet, so half of what both get, which is half of a batch
     assert len(fill(context_of("explore"), 20)) == 0  # the model was not asked
 
 
-def test_exploring_is_worth_what_is_left_of_the_evaluations():
+def test_exploring_gets_fewer_points_towards_the_end_of_the_evaluations():
     many, few, none = (len(explore(context_of("start", left), 200)) for left in (1.0, 0.3, 0.0))
     assert few == pytest.approx(0.3 * many, abs=1.0)
     assert many > 20 and none <= 2
 
 
-def test_rows_of_a_table_use_no_evaluations():
+def test_rows_of_a_table_do_not_count_as_evaluations():
     scored = EnergyOfObservables([ScoredObservable("y", Likelihood(Kind.GAUSS, 1.0, 0.05))], Target(1.0))
     points = Points(np.arange(3), scored, Target(1.0))
     u = np.random.default_rng(5).random((80, 3))
@@ -157,7 +159,7 @@ def test_rows_of_a_table_use_no_evaluations():
 
 
 @pytest.mark.slow
-def test_a_search_that_knows_finds_more(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_search_that_knows_its_few_evaluations_finds_more(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lode, "PARTICLES", 200)
     problem = PROBLEMS["multi8d"]
 

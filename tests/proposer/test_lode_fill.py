@@ -1,4 +1,4 @@
-"""Beside good points, where a model does not see how thin a region is."""
+"""Points near good ones, for regions whose thickness a model cannot resolve."""
 
 import tracemalloc
 
@@ -9,7 +9,7 @@ from proposer.strategies.lode.fill import shape
 
 
 @pytest.mark.parametrize("thin", [0.01, 0.1])
-def test_axes_are_those_in_which_good_points_reach_equally_far(thin):
+def test_axes_are_scaled_by_the_extent_of_good_points(thin):
     rng = np.random.default_rng(1)
     turn = np.linalg.qr(rng.standard_normal((3, 3)))[0]
     good = 0.5 + 0.1 * rng.standard_normal((400, 3)) * [1.0, 0.5, thin] @ turn
@@ -18,7 +18,7 @@ def test_axes_are_those_in_which_good_points_reach_equally_far(thin):
     assert reach.max() < 1.01 * reach.min()
 
 
-def test_many_points_take_no_memory_for_their_square():
+def test_memory_does_not_grow_with_the_square_of_the_points():
     rng = np.random.default_rng(2)
     good = rng.random((20_000, 3))
     tracemalloc.start()
@@ -28,7 +28,7 @@ def test_many_points_take_no_memory_for_their_square():
     assert most < 10 * good.nbytes and axes @ axes.T == pytest.approx(np.diag(np.diag(axes @ axes.T)), abs=1e-9)
 
 
-def test_few_points_do_not_show_how_thin_a_region_is():
+def test_few_points_do_not_determine_the_thickness_of_a_region():
     one = np.array([[0.3, 0.4, 0.5]])
     assert np.linalg.svd(shape(one))[1] == pytest.approx([1.0, 1.0, 1.0])
     line = np.array([[0.3, 0.3, 0.3], [0.4, 0.4, 0.4], [0.5, 0.5, 0.5], [0.6, 0.6, 0.6]])

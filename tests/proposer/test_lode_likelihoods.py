@@ -1,4 +1,4 @@
-"""LODE where observables are behind joint terms, or are likelihoods themselves."""
+"""LODE with joint terms of several observables, and with observables that are likelihoods themselves."""
 
 import logging
 
@@ -7,22 +7,19 @@ import pytest
 import torch
 
 from lodescan.v1 import evaluation_pb2 as pb
-from proposer.space import Space
 from proposer.strategies.choice import make_strategy
 from proposer.strategies.lode.energy import EnergyOfObservables, ScoredObservable
 from proposer.strategies.lode.points import Points
 from proposer.strategies.lode.settings import LodeSettings
 from proposer.strategies.lode.strategy import Lode
 from proposer.target import Target
+from proposer.types import Status
 from proposer.wire.messages import BadDescription, to_description
-from scanspec import Kind, Likelihood, Variable, losses_and_nll
+from scanspec import Kind, Likelihood, losses_and_nll
 from scanspec.terms import Term, TermKind, work_out
 from tests.proposer.answered import told_of
-
-
-def cube(dim):
-    return Space([Variable(f"x{n}", 0.0, 1.0) for n in range(dim)])
-
+from tests.proposer.scripted import scripted
+from tests.proposer.searches import kept, unit_cube
 
 OFF, NLL = Likelihood(), Likelihood(Kind.MINUSEXPUSER)
 ROOT = ((0.1, 0.0), (0.08, 0.06))
@@ -41,13 +38,13 @@ LIKELIHOODS = [observable.likelihood for observable in SCORED]
 
 
 def table(n, seed=1):
-    """Observables as an evaluator gives them, shape (n, 7), and their NLL."""
+    """Observables in the order of an evaluator, shape (n, 7), and their NLL."""
     y = np.random.default_rng(seed).random((n, len(SCORED)))
     y = work_out([observable.name for observable in SCORED], [observable.term for observable in SCORED], y)
     return y, losses_and_nll(LIKELIHOODS, y)[1]
 
 
-def test_what_is_behind_terms_is_learned_and_what_is_a_likelihood_itself_is_not():
+def test_observables_of_joint_terms_are_learned_but_not_those_that_are_likelihoods():
     energy = EnergyOfObservables(SCORED, Target(3.0))
     assert [SCORED[j].name for j in energy.columns] == ["a", "b", "c"]
     assert [SCORED[j].name for j in energy.as_nll] == ["chi2"]
@@ -65,17 +62,17 @@ def test_the_energy_of_predictions_is_that_of_the_nll():
     near = nll < 300.0
     np.testing.assert_allclose(energy.nll(values, rest).numpy()[near], nll[near], rtol=1e-9)
     assert energy.agrees(y, nll).all()
-    y[3, 5] += 0.1  # -ln L that is not that of its observables: the evaluator has another formula
+    y[3, 5] += 0.1  # this -ln L does not follow from the observables, as if the evaluator had another formula
     assert energy.agrees(y, losses_and_nll(LIKELIHOODS, y)[1]).tolist().index(False) == 3
 
 
-def test_what_is_far_from_a_joint_gaussian_still_goes_up():
+def test_far_from_a_joint_gaussian_the_energy_still_rises():
     energy = EnergyOfObservables([SCORED[0], SCORED[1], ScoredObservable("both", NLL, term=JOINT)], Target(3.0))
     far = torch.tensor([[10.0**k, 0.4] for k in range(1, 8)], dtype=torch.float64)
     assert (energy.nll(far).diff() > 1.0).all()
 
 
-def test_losses_of_single_values_say_what_no_other_can_mend():
+def test_losses_of_single_observables_are_lower_bounds_for_any_values_of_the_others():
     energy = EnergyOfObservables(SCORED, Target(3.0))
     y, _ = table(50)
     losses = energy.losses(torch.from_numpy(y[:, energy.columns])).numpy()
@@ -94,12 +91,13 @@ def test_points_keep_the_losses_that_are_learned_as_an_nll():
 
 
 def scan(lode, function, batches):
-    """Asks and tells, each batch before the next; returns the NLLs of the last one."""
-    for _ in range(batches):
-        batch = lode.ask()
-        y, nll = function(batch.u)
-        lode.tell(told_of(batch.u, nll, y))
-    return nll
+    """The answered batches of a search; `function` gives observables and NLLs."""
+
+    def answers(x):
+        y, nll = function(lode.space.to_unit(x))
+        return [Status.OK] * len(x), nll, y
+
+    return [step.told for step in scripted(lode, lode.space, answers, batches)]
 
 
 def mixture(u):
@@ -111,25 +109,25 @@ def mixture(u):
 
 
 @pytest.mark.slow
-def test_a_mixture_is_searched_and_a_checkpoint_goes_on_with_the_same_points(quick):
-    lode = Lode(cube(4), LodeSettings(Target(1.5), 60), 1, SCORED)
-    share = (scan(lode, mixture, 7) < 1.5).mean()
+def test_a_mixture_of_both_is_searched_and_goes_on_from_a_checkpoint(quick):
+    lode = Lode(unit_cube(4), LodeSettings(Target(1.5), 60), 1, SCORED)
+    answered = scan(lode, mixture, 8)
+    share = (answered[-1].nll < 1.5).mean()
     random = (mixture(np.random.default_rng(0).random((4000, 4)))[1] < 1.5).mean()
     assert share > max(0.2, 10.0 * random)
-    again = Lode(cube(4), LodeSettings(Target(1.5), 60), 1, SCORED)
-    known = lode._points.known()
-    y, nll = mixture(known.u)
-    again.tell(told_of(known.u, nll, y))
+    again = Lode(unit_cube(4), LodeSettings(Target(1.5), 60), 1, SCORED)
+    for told in answered[: -lode.lag]:
+        again.tell(told)
     again.restore(lode.checkpoint())
     assert (again.ask().u == lode.ask().u).all()
 
 
-def test_where_all_are_likelihoods_themselves_the_nll_alone_is_learned(caplog, quick):
-    lode = Lode(cube(2), LodeSettings(Target(1.0), 40), 1, [ScoredObservable("chi2", NLL)])
+def test_if_all_observables_are_likelihoods_only_the_nll_is_learned(caplog, quick):
+    lode = Lode(unit_cube(2), LodeSettings(Target(1.0), 40), 1, [ScoredObservable("chi2", NLL)])
     chi2 = lambda u: ((u - 0.4) ** 2).sum(axis=1) * 20.0  # noqa: E731
     scan(lode, lambda u: (chi2(u)[:, None], losses_and_nll([NLL], chi2(u)[:, None])[1]), 4)
     assert "likelihoods themselves" in caplog.text
-    assert not lode._surrogate.by_observables
+    assert not kept(lode)["by_observables"]
 
 
 def described(kind=pb.JOINT_KIND_JOINT_GAUSS, **changes):
@@ -144,7 +142,7 @@ def described(kind=pb.JOINT_KIND_JOINT_GAUSS, **changes):
     )
 
 
-def test_the_wire_gives_the_term():
+def test_a_description_gives_the_joint_term():
     assert to_description(described()).observables[2].term == JOINT
 
 
@@ -164,44 +162,52 @@ def test_the_wire_gives_the_term():
         {"kind": pb.JOINT_KIND_LIMIT, "knots": [pb.Knots(at=[2, 1])], "values": [1, 1], "plus": 1.0},
     ],
 )
-def test_a_term_that_is_none_is_refused(changes):
+def test_an_invalid_term_is_refused(changes):
     with pytest.raises(BadDescription):
         to_description(described(**changes))
 
 
-def test_a_kind_that_nobody_knows_is_said_and_learned_as_an_nll(caplog):
+def test_a_term_of_an_unknown_kind_is_learned_as_an_nll_with_a_warning(caplog, quick):
     found = to_description(described(kind=99))
     assert found.observables[2].term.kind is TermKind.UNKNOWN
     with caplog.at_level(logging.WARNING):
-        lode = make_strategy("LODE", cube(2), LodeSettings(Target(1.0)), 1, found.observables)
+        lode = make_strategy("LODE", unit_cube(2), LodeSettings(Target(1.0)), 1, found.observables)
     assert "'both' is of a kind that this lodescan does not know" in caplog.text
-    assert isinstance(lode, Lode) and lode._scored.as_nll == [2] and lode._scored.columns == []
+
+    def function(u):
+        chi2 = ((u - 0.4) ** 2).sum(axis=1, keepdims=True) * 20.0
+        return np.column_stack([u, chi2]), losses_and_nll([NLL], chi2)[1]
+
+    scan(lode, function, 4)
+    assert "all observables of the likelihood are likelihoods themselves" in caplog.text
+    assert not kept(lode)["by_observables"]
 
 
-def test_a_whole_likelihood_as_one_observable_asks_for_what_the_nll_alone_asks_for(quick):
+def test_a_single_observable_that_is_the_likelihood_gives_the_points_of_the_nll_alone(quick):
     batches = []
     for scored in ([ScoredObservable("chi2", NLL)], []):
-        lode, asked = Lode(cube(2), LodeSettings(Target(1.0), 40), 1, scored), []
-        for _ in range(4):
-            asked.append(lode.ask().u)
-            chi2 = ((asked[-1] - 0.4) ** 2).sum(axis=1, keepdims=True) * 20.0
-            nll = losses_and_nll([NLL], chi2)[1]
-            lode.tell(told_of(asked[-1], nll, chi2 if scored else chi2[:, :0]))
-        batches.append(np.concatenate(asked))
+        lode = Lode(unit_cube(2), LodeSettings(Target(1.0), 40), 1, scored)
+        width = len(scored)
+
+        def function(u, width=width):
+            chi2 = ((u - 0.4) ** 2).sum(axis=1, keepdims=True) * 20.0
+            return chi2[:, :width], losses_and_nll([NLL], chi2)[1]
+
+        batches.append(np.concatenate([told.u for told in scan(lode, function, 5)]))
     assert (batches[0] == batches[1]).all()
 
 
 @pytest.mark.slow
-def test_a_mixture_with_a_constant_in_it_is_searched_relative_to_its_best_point(quick):
-    """A χ² of a code starts at some number that nobody knows."""
+def test_a_mixture_with_an_unknown_constant_is_searched_relative_to_its_best_point(quick):
+    """The χ² of a code has an unknown minimum."""
 
     def above(u):
         y, _ = mixture(u)
         y[:, 4] += 60.0
         return y, losses_and_nll(LIKELIHOODS, y)[1]
 
-    lode = Lode(cube(4), LodeSettings(Target.following(1.5), 60), 1, SCORED)
-    nll = scan(lode, above, 7)
+    lode = Lode(unit_cube(4), LodeSettings(Target.following(1.5), 60), 1, SCORED)
+    nll = scan(lode, above, 8)[-1].nll
     reference = above(np.random.default_rng(0).random((20_000, 4)))[1]
     good = nll < reference.min() + 1.5
     assert good.mean() > max(0.1, 10.0 * (reference < reference.min() + 1.5).mean())

@@ -1,4 +1,4 @@
-"""Many outputs: only what decides is conditioned on all points, and fits know their own gradients."""
+"""Many outputs: only those that decide are conditioned on all points, and fits use exact gradients."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ GAUSS = [Likelihood(Kind.GAUSS, 0.1 * j, 0.2) for j in range(OUTPUTS)]
 
 
 def observe(u: Floats, rng: np.random.Generator) -> Floats:
-    """Smooth ones, and the last, which is noisy."""
+    """Smooth observables; only the last one is noisy."""
     y = np.stack([np.sin(u @ [1.0, 0.1 * j, 0.5]) - 0.5 + 0.1 * j for j in range(OUTPUTS)], axis=1)
     y[:, -1] += 0.05 * rng.standard_normal(len(u))
     return np.asarray(y)
@@ -45,7 +45,7 @@ def test_gradients_of_the_likelihood_are_those_of_its_formula() -> None:
     r = square.clamp(min=1e-12).sqrt()
     covariance = amplitude.exp() * (1 + r + square / 3) * torch.exp(-r) + noise * torch.eye(60, dtype=torch.float64)
     formula = 0.5 * (t.T @ torch.linalg.solve(covariance, t)).sum() + 0.5 * torch.logdet(covariance)
-    # each point predicted from the others alone
+    # each point predicted from all others
     off = []
     for row in range(60):
         others = [other for other in range(60) if other != row]
@@ -64,28 +64,55 @@ def test_gradients_of_the_likelihood_are_those_of_its_formula() -> None:
     assert likelihood(x * 0.0, t, scales, amplitude, torch.tensor(-1.0)) is None
 
 
-def test_only_outputs_that_decide_are_conditioned_on_all_points() -> None:
+def test_replaced_outputs_are_predicted_from_the_data_of_another_process() -> None:
+    rng = np.random.default_rng(1)
+    x, t, z = rng.uniform(-1.0, 1.0, (60, 2)), rng.random((60, 2)), torch.from_numpy(rng.uniform(-1.0, 1.0, (30, 2)))
+    process = Processes(2, 2)
+    process.condition(x, t)
+    fewer, before = process.thinned(x[:20], t[:20]), process.mean(z)
+    process.replace(np.array([True, False]), fewer)
+    assert torch.equal(process.mean(z)[:, 0], fewer.mean(z)[:, 0])
+    assert torch.equal(process.mean(z)[:, 1], before[:, 1])
+    assert not torch.equal(before[:, 0], fewer.mean(z)[:, 0])
+
+
+def test_only_outputs_that_decide_are_conditioned_on_all_points(monkeypatch: pytest.MonkeyPatch) -> None:
     scored, points = known(400)
+    sizes, from_few = list[int](), list[list[bool]]()
+    condition, replace = Processes.condition, Processes.replace
+
+    def noted_condition(self: Processes, x: Floats, t: Floats) -> None:
+        if t.shape[1] == OUTPUTS:
+            sizes.append(len(x))
+        condition(self, x, t)
+
+    def noted_replace(self: Processes, which: NDArray[np.bool_], other: Processes) -> None:
+        from_few.append(which.tolist())
+        replace(self, which, other)
+
+    monkeypatch.setattr(Processes, "condition", noted_condition)
+    monkeypatch.setattr(Processes, "replace", noted_replace)
     surrogate = OfObservables(3, scored, lambda u: 2.0 * u - 1.0)
     surrogate.fit(points, np.random.default_rng(3))
-    sizes = [part.shape[1] for part in surrogate._values._data]
-    assert sizes == [LEAST_POINTS // 3] * (OUTPUTS - 1) + [LEAST_POINTS]
+    assert sizes == [LEAST_POINTS, LEAST_POINTS // 3]
+    assert from_few == [[True] * (OUTPUTS - 1) + [False]]
     new = np.random.default_rng(4).random((300, 3))
     y = observe(new, np.random.default_rng(5))
     predicted = surrogate.observables(new)
     assert predicted is not None
     error = np.sqrt(((predicted - y)[:, :-1] ** 2).mean(axis=0))
-    assert error.max() < 0.03 * 0.2  # sigmas
-    # what a third predicts so well is not learned again either
-    before = surrogate.to_arrays()["values/scales"].copy()
-    surrogate._learned_from = 0
-    surrogate.fit(points, np.random.default_rng(6))
-    moved = (surrogate.to_arrays()["values/scales"] != before).any(axis=1)
+    assert error.max() < 0.03 * 0.2  # in units of sigma
+    # the length scales of what a third of the points predicts so well are not learned again either
+    before = surrogate.to_arrays() | {"learned_from": np.array(0.0)}
+    again = OfObservables(3, scored, surrogate.inputs)
+    again.load(before)
+    again.fit(points, np.random.default_rng(6))
+    moved = (again.to_arrays()["values/scales"] != before["values/scales"]).any(axis=1)
     assert moved.tolist() == [False] * (OUTPUTS - 1) + [True]
 
 
-def test_length_scales_are_learned_no_further_than_the_likelihood_resolves() -> None:
-    """Outputs whose points are predicted from each other rest; so all of them where sigma is wide."""
+def test_length_scales_are_learned_only_to_the_resolution_of_the_likelihood() -> None:
+    """Outputs whose points predict each other well are learned no further; with a large sigma, none is."""
     rng = np.random.default_rng(2)
     x = rng.uniform(-1.0, 1.0, (120, 3))
     t = np.stack([np.sin(x.sum(axis=1)), np.cos(5.0 * x[:, 0] * x[:, 1])], axis=1)
@@ -102,7 +129,7 @@ def test_length_scales_are_learned_no_further_than_the_likelihood_resolves() -> 
         return made
 
     first, narrow = Processes(3, 2).to_arrays()["scales"], exact(1e-9).to_arrays()["scales"]
-    assert len(seen) == 15  # of 60 steps, every fourth
+    assert len(seen) == 15  # every fourth of 60 steps
     assert (seen[-1] < 0.5 * seen[0]).all()
     seen.clear()
     assert np.array_equal(exact(10.0).to_arrays()["scales"], first)
@@ -110,11 +137,11 @@ def test_length_scales_are_learned_no_further_than_the_likelihood_resolves() -> 
     plain = Processes(3, 2)
     plain.learn(x, t, np.random.default_rng(3))
     assert np.array_equal(plain.to_arrays()["scales"], narrow)
-    half = exact(0.02).to_arrays()["scales"]  # the second output is rougher: it goes on learning
+    half = exact(0.02).to_arrays()["scales"]  # the second output is rougher and is learned further
     assert np.array_equal(half[1], narrow[1]) and not np.array_equal(half[0], narrow[0])
 
 
-def test_a_model_that_goes_on_from_a_checkpoint_knows_which_these_are() -> None:
+def test_a_model_from_a_checkpoint_knows_which_outputs_decide() -> None:
     scored, points = known(400)
     one, other = (OfObservables(3, scored, lambda u: 2.0 * u - 1.0) for _ in range(2))
     one.fit(points, np.random.default_rng(3))
@@ -127,7 +154,7 @@ def test_a_model_that_goes_on_from_a_checkpoint_knows_which_these_are() -> None:
 
 
 @pytest.mark.parametrize("outputs", [25, 60])
-def test_the_benchmark_has_a_point_that_keeps_everything(outputs: int) -> None:
+def test_the_benchmark_has_a_point_that_fulfils_all_its_likelihoods(outputs: int) -> None:
     of = Many(outputs, 0.3)
     assert len(of.likelihoods) == outputs == of(np.full((1, DIM), 0.5)).shape[1]
     centre = of.centre[None]

@@ -4,23 +4,20 @@ import numpy as np
 import pytest
 import torch
 
-from proposer.strategies.lode import nets as lode_nets
 from proposer.strategies.lode.adam import Adam
 from proposer.strategies.lode.nets import MEMBERS, WIDTH, Nets
+from tests.proposer.searches import train
 
 
 def energy(x: np.ndarray) -> np.ndarray:
-    """Two residuals of known form: good in a thin curved tube, 1.5 % of the cube."""
+    """The squares of two known residuals. Points are good in a thin curved tube, which is 1.5 % of the cube."""
     return ((x[:, 0] ** 2 + x[:, 1] - 0.3) / 0.15) ** 2 + ((x[:, 2] - x[:, 0] * x[:, 1]) / 0.15) ** 2
 
 
 @pytest.fixture
 def short(monkeypatch):
-    """Enough steps to learn something."""
-    monkeypatch.setattr(lode_nets, "FIRST_STEPS", 400)
-    monkeypatch.setattr(lode_nets, "STEPS", 100)
-    monkeypatch.setattr(lode_nets, "AGAIN_STEPS", 400)
-    monkeypatch.setattr(lode_nets, "OTHER_STEPS", 100)
+    """Just enough steps to learn something."""
+    train(monkeypatch, networks=(400, 100, 400, 100))
 
 
 def random(seed: int) -> torch.Generator:
@@ -53,7 +50,7 @@ def test_one_network_is_a_row_of_all(quick):
     torch.testing.assert_close(nets.log_energy(z, 2), every[2:3])
 
 
-def test_training_goes_on_from_what_is_kept(quick):
+def test_training_goes_on_from_a_stored_state(quick):
     x = np.random.default_rng(5).uniform(-1, 1, (100, 3))
     nets = Nets(3)
     nets.learn(x, energy(x), random(0))
@@ -63,7 +60,7 @@ def test_training_goes_on_from_what_is_kept(quick):
     assert torch.equal(nets.log_energy(torch.from_numpy(x)), again.log_energy(torch.from_numpy(x)))
 
 
-def test_the_oldest_begins_again_when_points_are_many_more(quick):
+def test_the_oldest_network_is_trained_from_scratch_when_there_are_many_more_points(quick):
     x = np.random.default_rng(7).uniform(-1, 1, (120, 3))
     nets, weights, born = Nets(3), [], []
     for seed, n in enumerate((40, 100, 101, 101, 120)):
@@ -77,7 +74,7 @@ def test_the_oldest_begins_again_when_points_are_many_more(quick):
         assert min(alike[m] for m in range(MEMBERS) if m != member) > 0.5
 
 
-def test_products_are_inputs_in_few_dimensions():
+def test_in_few_dimensions_products_of_variables_are_inputs():
     numbers = {d: Nets(d).to_arrays()["weights"].shape[1] for d in (1, 3, 10, 11)}
     assert numbers[3] - numbers[1] == (3 + 6 - 1 - 1) * WIDTH and numbers[11] - numbers[10] == (11 - 10 - 55) * WIDTH
 

@@ -1,4 +1,4 @@
-"""What LODE learns from, and its models, each against brute force on a case that can be worked out."""
+"""The training points and the models of LODE, each compared with brute force on a small case."""
 
 import numpy as np
 import pytest
@@ -35,10 +35,10 @@ def test_leaves_hold_equal_counts_and_equal_volumes():
     assert len(leaves) == 64
     assert np.bincount(leaves.of(u)).tolist() == [64] * 64
     fresh = np.bincount(leaves.of(rng.random((64_000, 2)) * [0.3, 1.0]), minlength=64) / 64_000
-    assert fresh.std() / fresh.mean() < 0.2  # 64 points a leaf: 1/8, and what the count adds
+    assert fresh.std() / fresh.mean() < 0.2  # with 64 points in a leaf, 1/8 plus the fluctuation of the count
 
 
-def test_training_points_are_spread_where_points_are_crowded():
+def test_training_points_are_thinned_out_where_points_are_dense():
     rng = np.random.default_rng(4)
     u = np.concatenate([0.02 * rng.random((3000, 2)), rng.random((300, 2))])
     assert (even_rows(u, 200, rng) >= 3000).sum() > 150
@@ -55,7 +55,7 @@ def test_training_points_are_spread_where_points_are_crowded():
 
 
 def test_regression_is_the_textbook_formula():
-    """Against dense matrices in numpy: equations 2.25 and 2.26 of Rasmussen and Williams."""
+    """Compared with dense matrices in numpy; equations 2.25 and 2.26 of Rasmussen and Williams."""
     rng = np.random.default_rng(5)
     x, z = rng.uniform(-1, 1, (80, 2)), rng.uniform(-1, 1, (100, 2))
     t = np.stack([np.sin(3 * x[:, 0]), x[:, 1] ** 2], axis=1) + 0.01 * rng.standard_normal((80, 2))
@@ -63,14 +63,15 @@ def test_regression_is_the_textbook_formula():
     process.learn(x, t, rng)
     process.condition(x, t)
     mean, deviation = process.predict(torch.from_numpy(z))
+    learned = process.to_arrays()  # logarithms
 
     def kernel(a, b, scales):
         r = np.sqrt(5) * np.sqrt((((a[:, None] - b) / scales) ** 2).sum(axis=2))
         return (1 + r + r**2 / 3) * np.exp(-r)
 
     for output in range(2):
-        scales, amplitude = process._scales[output].exp().numpy(), process._amplitude[output].exp().item()
-        noise = max(process._noise[output].exp().item(), 1e-5) + 1e-6
+        scales, amplitude, noise = (np.exp(learned[name][output]) for name in ("scales", "amplitude", "noise"))
+        noise = max(noise, 1e-5) + 1e-6
         covariance = amplitude * kernel(x, x, scales) + noise * np.eye(80)
         across = amplitude * kernel(z, x, scales)
         expected = across @ np.linalg.solve(covariance, t[:, output] - t[:, output].mean()) + t[:, output].mean()
@@ -78,10 +79,10 @@ def test_regression_is_the_textbook_formula():
         np.testing.assert_allclose(mean[:, output], expected, atol=1e-8)
         np.testing.assert_allclose(deviation[:, output], np.sqrt(variance), atol=1e-6)
     assert np.abs(mean[:, 0].numpy() - np.sin(3 * z[:, 0])).max() < 0.1
-    assert process._scales[1, 0] > process._scales[1, 1] + 0.5  # the second output depends on its own variable alone
+    assert learned["scales"][1, 0] > learned["scales"][1, 1] + 0.5  # the second output depends on x[:, 1] alone
 
 
-def test_regression_survives_points_that_are_the_same():
+def test_regression_copes_with_equal_points():
     x = np.zeros((40, 3))
     t = np.random.default_rng(6).standard_normal((40, 1))
     process = Processes(3, 1)
@@ -91,8 +92,8 @@ def test_regression_survives_points_that_are_the_same():
 
 
 @pytest.mark.parametrize("by_observables", [True, False])
-def test_probabilities_of_being_good_are_true(by_observables):
-    """Of the points to which it gives the probability p, a share of about p is good."""
+def test_predicted_probabilities_are_the_observed_frequencies(by_observables):
+    """Of the points with the predicted probability p, a share of about p is good."""
     rng = np.random.default_rng(7)
 
     def value(u):
@@ -116,7 +117,7 @@ def test_probabilities_of_being_good_are_true(by_observables):
     assert agree.mean() > (0.99 if by_observables else 0.9)
 
 
-def test_invalid_places_are_learned():
+def test_regions_of_invalid_points_are_learned():
     rng = np.random.default_rng(8)
     scored = EnergyOfObservables([ScoredObservable("y", GAUSS)], Target(1.0))
     u = rng.random((200, 2))
@@ -130,7 +131,7 @@ def test_invalid_places_are_learned():
     assert probability[1] > 0.9
 
 
-def test_codes_of_observables_go_back():
+def test_coded_observables_are_decoded():
     rng = np.random.default_rng(9)
     y = np.stack([125 + rng.standard_normal(300), 1e-9 * np.exp(5 * rng.standard_normal(300))], axis=1)
     coding = Coding.of(y)
@@ -140,7 +141,7 @@ def test_codes_of_observables_go_back():
 # Energies and points
 
 
-def test_energy_is_the_share_of_the_threshold():
+def test_the_energy_is_the_nll_relative_to_the_threshold():
     nll = np.array([0.0, 2.0, 4.0, 40.0])
     assert EnergyOfNll(Target(4.0))(nll).tolist() == [0.0, 0.5, 1.0, 10.0]
     assert ((EnergyOfNll(Target(-3.0))(np.array([-4.0, -2.0])) < 1.0) == [True, False]).all()
@@ -152,8 +153,8 @@ def test_energy_is_the_share_of_the_threshold():
 
 
 @pytest.mark.parametrize("kind", [Kind.GAUSS, Kind.UPPER, Kind.LOWER])
-def test_the_energy_goes_on_rising_where_the_loss_is_flat(kind):
-    """Only far above any threshold, and where the likelihood itself says that it gets worse."""
+def test_the_energy_still_rises_where_the_loss_is_flat(kind):
+    """It does so only far above any threshold, and in the direction in which the likelihood decreases."""
     likelihood = Likelihood(kind, 2.0, 0.001)
     scored = EnergyOfObservables([ScoredObservable("y", likelihood)], Target(4.0))
     z = np.array([0.0, 1.0, 5.0, 29.0, 31.0, 100.0, 1e4, 1e9])
@@ -172,7 +173,7 @@ def test_energy_outside_a_window_is_never_good():
     assert (energy <= FAR).all()
 
 
-def test_what_came_back_is_sorted_by_what_it_says():
+def test_answers_are_classified():
     scored = EnergyOfObservables(
         [ScoredObservable("y", GAUSS), ScoredObservable("w", Likelihood(), (0.0, 1.0))], Target(1.0)
     )
@@ -192,8 +193,10 @@ def test_what_came_back_is_sorted_by_what_it_says():
 
 
 @pytest.mark.parametrize(("kind", "threshold"), [(Kind.UPPER, 100.0), (Kind.LOWER, 100.0), (Kind.GAUSS, 600.0)])
-def test_what_is_good_many_sigmas_away_is_good(kind, threshold):
-    """Losses that rise slowly, and thresholds that are high, reach far beyond where losses become flat."""
+def test_points_may_be_good_many_sigmas_away_from_the_mean(kind, threshold):
+    """With slowly rising losses and high thresholds, good values lie far beyond the place where other losses become
+    flat.
+    """
     likelihood = Likelihood(kind, 2.0, 0.1)
     scored = EnergyOfObservables([ScoredObservable("y", likelihood)], Target(threshold))
     y = torch.linspace(-40.0, 40.0, 4001, dtype=torch.float64)[:, None]
@@ -203,21 +206,23 @@ def test_what_is_good_many_sigmas_away_is_good(kind, threshold):
     assert ((scored(y, torch.ones(1)).numpy() < 1.0) == good).all()
 
 
-# What the weights do
+# Weights of training points
 
 
-def test_far_points_are_learned_from_by_the_root_of_their_energy():
+def test_far_training_points_are_drawn_with_the_root_of_their_energy():
     rng = np.random.default_rng(5)
     energy = np.repeat([8.0, 80.0], 20_000)
     rows = training_rows(rng.random((40_000, 2)), energy, 2000, rng)
     near, far = (energy[rows] == 8.0).sum(), (energy[rows] == 80.0).sum()
     assert near / far == pytest.approx(3.0, rel=0.15)  # (81 / 9)^(1/2)
     close = np.where(np.arange(40_000) < 10_000, 1.0, energy)
-    assert (close[training_rows(rng.random((40_000, 2)), close, 2000, rng)] < 4.0).sum() == 1000  # half of the places
+    assert (
+        close[training_rows(rng.random((40_000, 2)), close, 2000, rng)] < 4.0
+    ).sum() == 1000  # half of the training points
 
 
-def test_probabilities_are_what_comes_of_them_where_observables_are_noisy():
-    """Of points with a given probability that share is good, in four classes."""
+def test_predicted_probabilities_are_right_for_noisy_observables():
+    """In four classes of predicted probability, the share of good points is that probability."""
     rng = np.random.default_rng(7)
     scored = EnergyOfObservables([ScoredObservable("y", GAUSS)], Target(1.0))
 

@@ -1,10 +1,9 @@
-"""Networks predict what a process cannot, judged by points before they were told."""
+"""Networks predict what a process cannot; predictions are made before the answers are known."""
 
 import numpy as np
 import pytest
 import torch
 
-from proposer.strategies.lode import regress
 from proposer.strategies.lode.energy import EnergyOfObservables, ScoredObservable
 from proposer.strategies.lode.observables import OfObservables
 from proposer.strategies.lode.points import Points
@@ -13,22 +12,22 @@ from proposer.strategies.lode.regress import Regression
 from proposer.target import Target
 from proposer.types import Floats, Status, Told
 from scanspec import Kind, Likelihood, losses_and_nll
+from tests.proposer.searches import train
 
 RNG = np.random.default_rng(2)
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Short training."""
-    monkeypatch.setattr(regress, "FIRST_STEPS", 600)
-    monkeypatch.setattr(regress, "LATER_STEPS", 300)
+    """Networks train for a short time."""
+    train(monkeypatch, regression=(600, 300))
 
 
 def difference(predicted: Floats, values: Floats) -> Floats:
     return predicted - values
 
 
-def test_predictions_are_compared_with_what_comes_of_them_once():
+def test_each_prediction_is_compared_with_its_answer_once():
     record, u = Record(2, 1), RNG.random((20, 2))
     truth = u[:, :1]
     record.expect(u, np.stack([truth + 0.1, truth + 0.5], axis=1))
@@ -46,7 +45,7 @@ def test_predictions_are_compared_with_what_comes_of_them_once():
         np.testing.assert_allclose(one.errors, [[0.05], [0.25]])
 
 
-def test_a_regression_learns_and_goes_through_arrays():
+def test_a_regression_learns_and_is_stored_in_arrays():
     x = RNG.uniform(-1, 1, (400, 2))
     t = np.stack([np.sign(x[:, 0]), x[:, 1]], axis=1)
     made = Regression(2, 2)
@@ -59,12 +58,12 @@ def test_a_regression_learns_and_goes_through_arrays():
 
 
 def stairs(u: Floats) -> Floats:
-    """A step at a curved edge, in steep waves, and something smooth."""
+    """A step at a curved edge, steep waves, and a smooth function."""
     return np.stack([10.0 * (u[:, 0] > 0.5 + 0.2 * np.sin(6.0 * u[:, 1])) + np.sin(9.0 * u[:, 0]), u[:, 1]], axis=1)
 
 
 @pytest.mark.slow
-def test_a_step_is_given_to_networks_and_what_is_smooth_is_not():
+def test_networks_predict_a_step_but_not_a_smooth_function():
     likelihoods = [Likelihood(Kind.GAUSS, 10.0, 0.5), Likelihood(Kind.GAUSS, 0.5, 0.1)]
     observables = [ScoredObservable(f"y{j}", likelihood) for j, likelihood in enumerate(likelihoods)]
     energy = EnergyOfObservables(observables, Target(2.0))

@@ -1,33 +1,27 @@
-"""How many points other models of the energy get, beside the one that the map is drawn by."""
+"""How many points the other models of the energy get, besides the model of the map."""
 
 import numpy as np
 import pytest
 
-from proposer.strategies.lode.energy import EnergyOfObservables
-from proposer.strategies.lode.points import Known, Points
+from proposer.strategies.lode.points import Known
 from proposer.strategies.lode.solve import MOST, share
-from proposer.target import Target
-from tests.proposer.answered import told_of
-
-TARGET = Target(1.0)
+from tests.proposer.searches import known_of
 
 
-def known_of(hits: dict[str, int]) -> Known:
-    """A hundred points of each origin, of which so many are good."""
-    points = Points(np.arange(2), EnergyOfObservables([], TARGET), TARGET)
+def known_with(hits: dict[str, int]) -> Known:
+    """A hundred points of each origin; the values of `hits` are the numbers of good ones."""
     origins = [origin for origin in hits for _ in range(100)]
     nll = np.concatenate([np.where(np.arange(100) < good, 0.5, 9.0) for good in hits.values()])
-    points.add(told_of(np.random.default_rng(1).random((len(origins), 2)), nll, origins=origins))
-    return points.known()
+    return known_of(np.random.default_rng(1).random((len(origins), 2)), nll, origins)
 
 
-def test_other_models_get_few_points_where_the_map_is_good_without_them():
-    assert share(known_of({"exploit": 93, "solve": 20})) < 0.06
-    assert share(known_of({"exploit": 5, "solve": 65})) > 0.9 * MOST
-    assert share(known_of({"exploit": 40, "solve": 40})) == pytest.approx(0.5 * MOST)
+def test_other_models_get_few_points_if_the_map_is_good_without_them():
+    assert share(known_with({"exploit": 93, "solve": 20})) < 0.06
+    assert share(known_with({"exploit": 5, "solve": 65})) > 0.9 * MOST
+    assert share(known_with({"exploit": 40, "solve": 40})) == pytest.approx(0.5 * MOST)
 
 
 @pytest.mark.parametrize("good", [5, 40, 90])
-def test_untried_they_are_as_good_as_the_rest(good: int) -> None:
-    """When nothing hits yet, a part that nobody has tried is no reason to give up the rest of the batch."""
-    assert 0.45 * MOST < share(known_of({"exploit": good})) < 0.55 * MOST
+def test_untried_models_count_as_successful_as_the_others(good: int) -> None:
+    """While nothing is successful, an untried model must not take the whole batch."""
+    assert 0.45 * MOST < share(known_with({"exploit": good})) < 0.55 * MOST

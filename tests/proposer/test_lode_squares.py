@@ -13,13 +13,13 @@ from proposer.target import Target
 
 
 def energy(x: np.ndarray) -> np.ndarray:
-    """Good in a sheet that is 0.01 thin, of codimension 2 in four dimensions: 1 in 6,000 of the cube."""
+    """The energy of a sheet of thickness 0.01 and codimension 2 in four dimensions. One of 6,000 points is good."""
     first = x[:, 0] ** 2 + x[:, 1] - 0.5 * x[:, 2] * x[:, 3] - 0.3
     second = x[:, 3] + 0.4 * x[:, 2] ** 3 - 0.5 * x[:, 0] * x[:, 1]
     return (first**2 + second**2) / 0.01**2
 
 
-def test_a_thin_sheet_is_learned_from_points_of_which_none_is_good():
+def test_a_thin_sheet_is_learned_from_bad_points_alone():
     rng = np.random.default_rng(1)
     x = rng.uniform(-1, 1, (200, 4))
     x = x[energy(x) > 2.0]
@@ -33,7 +33,7 @@ def test_a_thin_sheet_is_learned_from_points_of_which_none_is_good():
     assert (good & found).sum() > 0.8 * found.sum()
 
 
-def test_nothing_is_predicted_of_what_no_polynomials_fit():
+def test_there_is_no_prediction_if_no_polynomial_fits():
     rng = np.random.default_rng(2)
     x = rng.uniform(-1, 1, (200, 3))
     squares = Squares(3)
@@ -41,7 +41,7 @@ def test_nothing_is_predicted_of_what_no_polynomials_fit():
     assert squares.members == 0
 
 
-def test_it_goes_on_from_what_is_kept():
+def test_learning_goes_on_from_a_stored_state():
     rng = np.random.default_rng(3)
     x, z = rng.uniform(-1, 1, (60, 4)), torch.from_numpy(rng.uniform(-1, 1, (20, 4)))
     squares = Squares(4)
@@ -57,7 +57,7 @@ def test_it_goes_on_from_what_is_kept():
 
 @pytest.mark.slow
 def test_thin_curved_sheets_in_eight_dimensions_are_found_and_filled():
-    """Of the cube 3 in 10,000 are good."""
+    """Three of 10,000 points of the cube are good."""
     problem = PROBLEMS["saddle8d"]
     strategy = Lode(problem.space(), LodeSettings(Target(problem.threshold)), 0, problem.scored())
     evaluations = 0

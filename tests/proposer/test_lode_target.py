@@ -1,4 +1,4 @@
-"""What LODE is asked for beside a threshold: a band of the NLL, and a map that is even in chosen coordinates."""
+"""Other goals than a threshold: a band of the NLL, and a map that is even in chosen coordinates."""
 
 import math
 
@@ -14,9 +14,6 @@ from proposer.space import Space
 from proposer.strategies.base import judged
 from proposer.strategies.choice import read_settings
 from proposer.strategies.cmaes import Cmaes, CmaesSettings
-from proposer.strategies.lode import nets as lode_nets
-from proposer.strategies.lode import regress
-from proposer.strategies.lode import strategy as lode
 from proposer.strategies.lode.energy import EnergyOfNll, EnergyOfObservables, ScoredObservable
 from proposer.strategies.lode.even import EvenIn, beside
 from proposer.strategies.lode.settings import LodeSettings
@@ -24,6 +21,8 @@ from proposer.strategies.lode.strategy import Lode
 from proposer.target import Target
 from proposer.types import Status, Told
 from scanspec import Kind, Likelihood, ScanFileError, Variable, losses_and_nll, read_scan_file
+from tests.proposer.scripted import scripted
+from tests.proposer.searches import first_steps, train
 
 DIM = 3
 GAUSS = Likelihood(Kind.GAUSS, 0.5, 0.1)
@@ -32,18 +31,12 @@ ALL = [ScoredObservable(f"y{n}", GAUSS) for n in range(DIM)] + [ScoredObservable
 
 @pytest.fixture
 def longer(monkeypatch):
-    """Training that is short, but long enough to find a band."""
-    monkeypatch.setattr(lode, "PARTICLES", 300)
-    monkeypatch.setattr(lode_nets, "FIRST_STEPS", 400)
-    monkeypatch.setattr(lode_nets, "STEPS", 100)
-    monkeypatch.setattr(lode_nets, "AGAIN_STEPS", 400)
-    monkeypatch.setattr(lode_nets, "OTHER_STEPS", 100)
-    monkeypatch.setattr(regress, "FIRST_STEPS", 100)
-    monkeypatch.setattr(regress, "LATER_STEPS", 25)
+    """LODE trains for a short time, but long enough to find a band."""
+    train(monkeypatch, particles=300, networks=(400, 100, 400, 100), regression=(100, 25))
 
 
 def observables(u):
-    """Three that are scored, and a mass that is rarely large where they are good."""
+    """Three scored observables, and a mass that is rarely large where these are good."""
     y = u + 0.1 * np.sin(5.0 * u[:, ::-1])
     return np.column_stack([y, 50.0 + 1000.0 * u[:, 2] ** 8])
 
@@ -53,7 +46,7 @@ def nll_of(y):
 
 
 def play(settings, most, *, by_nll=False, periodic=False):
-    """All points that are asked for, their observables and NLLs; with the lag of a scan."""
+    """All points that LODE asks for, their observables and their NLLs."""
     space = Space([Variable(f"x{n}", 0.0, 1.0, periodic=periodic and n == 0) for n in range(DIM)])
     strategy = Lode(space, settings, 1, [] if by_nll else ALL)
 
@@ -61,11 +54,8 @@ def play(settings, most, *, by_nll=False, periodic=False):
         y = observables(x)
         return Answers(y[:, :0] if by_nll else y, nll_of(y))
 
-    backend, u = LocalFunction(answers, {variable.name: (0.0, 1.0) for variable in space.variables}), np.empty((0, DIM))
-    for told, _ in drive(strategy, backend, space):
-        u = np.concatenate([u, told.u])
-        if len(u) >= most:
-            break
+    backend = LocalFunction(answers, {variable.name: (0.0, 1.0) for variable in space.variables})
+    u = np.concatenate([told.u for told in first_steps(drive(strategy, backend, space), most)])
     y = observables(u)
     return u, y, nll_of(y)
 
@@ -73,14 +63,14 @@ def play(settings, most, *, by_nll=False, periodic=False):
 @given(
     low=st.floats(-1e3, 1e3), width=st.floats(1e-3, 1e3), nll=st.lists(st.floats(-2e3, 3e3), min_size=1, max_size=20)
 )
-def test_the_energy_is_below_one_in_the_band_alone(low, width, nll):
+def test_the_energy_is_below_one_only_in_the_band(low, width, nll):
     high, values = low + width, np.array(nll)
     clear = (np.abs(values - low) > 1e-9 * (1 + abs(low))) & (np.abs(values - high) > 1e-9 * (1 + abs(high)))
     energy = EnergyOfNll(Target(high, low))
     found = energy.within(torch.from_numpy(energy(values))).numpy()
     assert ((found < 1.0) == ((low < values) & (values < high)))[clear].all()
-    assert (energy(values) >= 0.0).all()  # networks predict sums of squares
-    gauss = [ScoredObservable("y", Likelihood(Kind.EXPUSER))]  # -NLL
+    assert (energy(values) >= 0.0).all()  # the energy must not be negative, because networks predict sums of squares
+    gauss = [ScoredObservable("y", Likelihood(Kind.EXPUSER))]  # this likelihood may give a negative NLL
     of_observables = EnergyOfObservables(gauss, Target(high, low))
     y = torch.from_numpy(-values[:, None])
     capped = of_observables.nll(y).numpy()
@@ -89,7 +79,7 @@ def test_the_energy_is_below_one_in_the_band_alone(low, width, nll):
     assert ((of_observables(y, torch.ones(1)).numpy() < 1.0) == inside)[clear].all()
 
 
-def test_without_a_band_the_energy_is_what_it_was():
+def test_without_a_band_the_energy_is_that_of_the_threshold():
     energy, e = EnergyOfNll(Target(4.0)), torch.tensor([0.0, 0.5, 1.0, 7.0])
     assert energy.within(e) is e and energy.least == -math.inf
 
@@ -97,14 +87,14 @@ def test_without_a_band_the_energy_is_what_it_was():
 @pytest.mark.usefixtures("longer")
 @pytest.mark.parametrize("by_nll", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_band_is_found_and_filled(by_nll):
-    """Of uniform points one in a hundred is in it, and half as many below."""
+    """One of a hundred uniform points is in the band, and half as many are below it."""
     u, _, nll = play(LodeSettings(Target(2.5, 1.5), 60), 500, by_nll=by_nll)
     good = (nll > 1.5) & (nll < 2.5)
     late = np.arange(len(u)) > 250
     assert good[late].mean() > (0.6 if by_nll else 0.8)
     assert (nll[late] <= 1.5).mean() < 0.1
     around = np.sign(u[good] - u[good].mean(axis=0)) @ [1, 2, 4]
-    assert np.unique(around, return_counts=True)[1].min() > 0.04 * good.sum()  # all of the eight sides
+    assert np.unique(around, return_counts=True)[1].min() > 0.04 * good.sum()  # on all eight sides
 
 
 @pytest.mark.usefixtures("longer")
@@ -116,8 +106,8 @@ def test_a_band_is_found_and_filled(by_nll):
         pytest.param(("mass", "x1"), "mass", 0.4, marks=pytest.mark.slow),
     ],
 )
-def test_a_map_is_even_in_what_is_asked_for(even_in, column, share):
-    """The counts of ten equal parts of the region's range differ less, as by `share`; the ball is thin at its ends."""
+def test_a_map_is_even_in_the_chosen_coordinates(even_in, column, share):
+    """The counts in ten equal parts of the region's range differ by less than `share`. A ball is thin at its ends."""
 
     def spread(settings):
         u, y, nll = play(settings, 450)
@@ -133,13 +123,13 @@ def test_a_map_is_even_in_what_is_asked_for(even_in, column, share):
     assert even.std() / even.mean() < share * plain.std() / plain.mean()
 
 
-def test_where_only_an_nll_is_known_observables_cannot_be_even(quick):
+def test_a_map_cannot_be_even_in_observables_if_only_an_nll_is_known(quick):
     u, _, _ = play(LodeSettings(Target(2.0), 60, even_in=("mass",)), 250, by_nll=True)
     assert len(np.unique(u, axis=0)) == len(u) and ((u >= 0) & (u <= 1)).all()
     assert u.shape[1] == DIM and len(u) >= 250
 
 
-def test_chosen_coordinates():
+def test_chosen_coordinates_have_comparable_scales():
     rng = np.random.default_rng(0)
     x, t = rng.uniform(-1, 1, (500, 3)), 1e6 * rng.random((500, 2))
     even = EvenIn([(1,)], [0])
@@ -147,13 +137,13 @@ def test_chosen_coordinates():
     assert even.dim == 2 and scaled.shape == (500, 5)
     np.testing.assert_allclose(np.quantile(scaled[:400, :2], [0.01, 0.99], axis=0), [[0, 0], [1, 1]], atol=1e-12)
     assert np.corrcoef(scaled[:, 0], x[:, 1])[0, 1] == pytest.approx(1) == np.corrcoef(scaled[:, 1], t[:, 0])[0, 1]
-    assert np.ptp(scaled[:, 2:], axis=0).max() < 0.03  # the variables themselves hardly count
+    assert np.ptp(scaled[:, 2:], axis=0).max() < 0.03  # the other coordinates hardly matter
     with_nan = EvenIn([(0,)], [])
     first, second = with_nan.positions(500, [(x, None), (x[:3], None)])
     np.testing.assert_array_equal(first[:3], second)
 
 
-def test_a_periodic_variable_is_even_around_its_seam():
+def test_a_map_is_even_across_the_ends_of_a_periodic_variable():
     space = Space([Variable("phase", 0.0, 1.0, periodic=True), Variable("fixed", 1.0, 1.0), Variable("x", 0.0, 1.0)])
     even_in = EvenIn.of(space, ("phase",), EnergyOfObservables([], Target(1.0)))
     assert even_in == EvenIn([(0, 2)], [])
@@ -163,7 +153,7 @@ def test_a_periodic_variable_is_even_around_its_seam():
     assert np.linalg.norm(scaled[0] - scaled[1]) < 0.1 * np.linalg.norm(scaled[0] - scaled[2])
 
 
-def test_points_beside_rare_particles_are_near_them_and_inside():
+def test_points_added_near_rare_particles_are_near_them_and_inside():
     rng = np.random.default_rng(0)
     inside = rng.random((1000, 2)) * [1.0, 0.2]
     found = beside(lambda u: 5.0 * u[:, 1], inside, np.array([3, 7]), rng)
@@ -172,7 +162,7 @@ def test_points_beside_rare_particles_are_near_them_and_inside():
     assert distance.max() < 0.2
 
 
-def test_every_strategy_counts_a_band(tmp_path):
+def test_every_strategy_counts_the_points_of_a_band(tmp_path):
     told = Told(
         np.arange(5),
         np.zeros((5, 1)),
@@ -202,30 +192,21 @@ def read(tmp_path, kind, networks, setup="", observable="{mean: 0.5, sigma: 0.1}
 def test_cma_es_looks_for_the_middle_of_a_band():
     space = Space([Variable("x", 0.0, 1.0), Variable("z", 0.0, 1.0)])
     strategy = Cmaes(space, CmaesSettings(target=Target(3.0, 2.0)), 1)
-    for number in range(1, 30):
-        batch = strategy.ask()
-        nll = 10.0 * batch.u[:, 0] + 10.0 * batch.u[:, 1] ** 2
-        strategy.tell(
-            Told(
-                100 * number + np.arange(len(batch)),
-                batch.u,
-                status=np.full(len(batch), Status.OK, np.int8),
-                nll=nll,
-                observables=np.empty((len(batch), 0)),
-                origins=batch.origins,
-                batches=np.full(len(batch), number),
-            )
-        )
-    assert np.abs(nll - 2.5).max() < 0.1
+
+    def answers(x):
+        return [Status.OK] * len(x), 10.0 * x[:, 0] + 10.0 * x[:, 1] ** 2, np.empty((len(x), 0))
+
+    *_, last = scripted(strategy, space, answers, 29)
+    assert np.abs(last.told.nll - 2.5).max() < 0.1
 
 
 @pytest.mark.parametrize("value", ["[1]", "[1, 2, 3]", "[2, 1]", "[1, 1]", "[1, inf]", "[a, 2]", "[-inf, 2]", ".nan"])
-def test_a_band_that_is_none(tmp_path, value):
+def test_an_invalid_band_is_refused(tmp_path, value):
     with pytest.raises(ScanFileError, match=r"line 4: networks: threshold_value is .*, but must be a"):
         read(tmp_path, "LODE", f"threshold_value: {value}")
 
 
-def test_what_a_map_is_even_in_is_checked(tmp_path):
+def test_the_coordinates_of_an_even_map_are_checked(tmp_path):
     assert read(tmp_path, "LODE", "", ", even_in: [mass, x]").even_in == ("mass", "x")
     assert read(tmp_path, "LODE", "", ", even_in: y").even_in == ("y",)
     with pytest.raises(ScanFileError, match=r"line 1: even_in: 'mas' is not a variable or observable; did you mean"):

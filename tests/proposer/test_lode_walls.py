@@ -11,7 +11,7 @@ MOVES, N = 30, 3000
 
 
 def corner(dim: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Points that are uniform in a simplex at the origin, shape (n, d), whose variables are correlated there."""
+    """Points, shape (n, d), that are uniform in a simplex at the origin, where the variables are correlated."""
     drawn = np.random.default_rng(dim).dirichlet(np.ones(dim + 1), N)[:, :dim]
     return torch.from_numpy(0.5 * drawn), torch.tensor(0.5)
 
@@ -35,7 +35,7 @@ def test_a_corner_stays_uniform(dim):
 
 
 def test_a_correlated_ridge_at_a_wall_stays_uniform():
-    """A thin diagonal band that begins at two walls: as many points beside these as anywhere along it."""
+    """A thin diagonal band begins at two walls. Near these it has as many points as elsewhere along its length."""
     rng = np.random.default_rng(1)
     along, across = rng.random(N), rng.uniform(-0.01, 0.01, N)
     start = np.stack([along + across, along - across], axis=1)

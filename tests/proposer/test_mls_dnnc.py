@@ -1,4 +1,6 @@
-"""MLS_DNNC: its steps, the faults of the published code that it must not have, resume, and that it finds something."""
+"""MLS_DNNC: its steps, faults of the published code that it must not have, resuming, and a search that finds good
+points.
+"""
 
 import itertools
 from dataclasses import replace
@@ -16,13 +18,14 @@ from proposer.target import Target
 from proposer.types import Batch, Status, Told
 from scanspec import read_scan_file
 from scanspec.variables import Variable
-from tests.proposer.cube import CUBE, FAST, ball
+from tests.proposer.answered import same
+from tests.proposer.cube import CUBE, FAST, ball, init_batch
 
 ROOT = Path(__file__).parents[2]
 
 
 class Scan:
-    """Tells a strategy what a function gives, batch after batch; keeps all."""
+    """Tells a strategy the answers of a function, batch by batch, and keeps all of them."""
 
     def __init__(self, strategy: MlsDnnc, nll=ball, status=None) -> None:
         self.strategy, self.nll = strategy, nll
@@ -64,12 +67,12 @@ def scan(settings: MlsDnncSettings = FAST, seed: int = 5, space: Space = CUBE, *
 
 
 def kinds(batches: list[Batch]) -> list[tuple[int, str]]:
-    """Iteration and kind of each batch: bootstrap, candidates or smote."""
+    """The iteration and the kind of each batch: bootstrap, candidates or smote."""
     return [(batch.iteration, "candidates" if "exploit" in batch.origins else batch.origins[0]) for batch in batches]
 
 
 def trainings(monkeypatch) -> list[dict]:
-    """Notes what each fit is given."""
+    """Replaces the network, and notes the arguments of each fit."""
     seen: list[dict] = []
 
     def fit(self, inputs, good, positive_weight, rng):
@@ -108,20 +111,20 @@ def test_candidates_are_the_best_ones_and_others_at_random(monkeypatch):
     batch = run.step()
     assert list(batch.origins) == ["exploit"] * 40 + ["left"] * 10
     drawn = CUBE.draw(generator(2, 1, "candidates"), 400)
-    score = np.sort(drawn[:, 0])[::-1]  # the stub scores by the first coordinate
+    score = np.sort(drawn[:, 0])[::-1]  # the replaced network scores by the first coordinate
     assert np.array_equal(batch.u[:40, 0], score[:40])
     assert len(np.unique(batch.u, axis=0)) == 50
     rank = np.searchsorted(-score, -batch.u[40:, 0])
     assert rank.min() >= 40
-    assert rank.max() > 200  # not the head of the scored list
+    assert rank.max() > 200  # these are not only the best candidates
 
 
 @pytest.mark.parametrize(
     ("candidates", "wanted", "fraction", "exploit", "left"),
     [(400, 50, 0.0, 50, 0), (400, 50, 1.0, 0, 50), (30, 50, 0.2, 24, 6), (50, 50, 0.5, 25, 25), (1, 300, 0.2, 1, 0)],
 )
-def test_shares_of_any_size(monkeypatch, candidates, wanted, fraction, exploit, left):
-    """The published code sends fewer points, silently, or the same ones twice."""
+def test_the_share_of_random_candidates_may_have_any_size(monkeypatch, candidates, wanted, fraction, exploit, left):
+    """The published code silently sends fewer points, or sends some twice."""
     trainings(monkeypatch)
     changed = replace(FAST, candidate_points=candidates, points_per_iteration=wanted, random_fraction=fraction)
     run = scan(changed)
@@ -131,7 +134,7 @@ def test_shares_of_any_size(monkeypatch, candidates, wanted, fraction, exploit, 
     assert len(np.unique(batch.u, axis=0)) == exploit + left
 
 
-def test_the_first_fit_has_all_points_later_ones_all_good_and_as_many_bad(monkeypatch):
+def test_the_first_fit_uses_all_points_and_later_ones_all_good_and_equally_many_bad_ones(monkeypatch):
     seen = trainings(monkeypatch)
     run = scan()
     run.run()
@@ -176,7 +179,7 @@ def test_labels_are_by_status_and_threshold_and_failures_do_not_train(monkeypatc
 
 
 def told_run(monkeypatch, n_good: int, n: int = 50, status=Status.OK, settings=FAST) -> Scan:
-    """A scan whose bootstrap had 4 good points of 60 and whose first candidates have `n_good` good ones."""
+    """A scan with 4 good points of 60 in the bootstrap and `n_good` good ones in the first candidates."""
     trainings(monkeypatch)
     good_in = iter([4, n_good, *[0] * 20])
 
@@ -200,14 +203,16 @@ def told_run(monkeypatch, n_good: int, n: int = 50, status=Status.OK, settings=F
         (3, 50 - 3 - 7),
         (5, 50 - 5 - 9),
         (6, 50 - 12),
-        (19, 50 - 38),  # there are 4 earlier ones
+        (19, 50 - 38),  # there are 4 earlier good points
         (20, None),
         (45, None),
         (50, None),
     ],
 )
 def test_smote_comes_when_good_points_are_few(monkeypatch, n_good, expected):
-    """New good ones up to Kinitial: with earlier ones; below half of the 40 chosen and above the dimension: alone."""
+    """Up to Kinitial new good points are used with earlier ones. More of them, up to half of the 40 chosen, are used
+    alone if they are more than the dimension.
+    """
     run = told_run(monkeypatch, n_good)
     batch = run.strategy.ask()
     if expected is None:
@@ -215,7 +220,7 @@ def test_smote_comes_when_good_points_are_few(monkeypatch, n_good, expected):
     else:
         assert kinds([batch]) == [(1, "smote")]
         assert len(batch) == expected
-        run.tell(batch)  # all bad, and yet there is one such batch only
+        run.tell(batch)  # all are bad, but there is only one such batch
         assert kinds([run.strategy.ask()]) == [(2, "candidates")]
 
 
@@ -239,7 +244,7 @@ def test_smote_with_more_variables_than_good_points_waits(monkeypatch):
 
 
 def test_smote_points_are_new_at_most_a_round_and_count_by_their_true_labels():
-    """The published code evaluates old points again and counts them as new good ones."""
+    """The published code evaluates old points again, and counts these as new good points."""
     run = scan(replace(FAST, points_per_iteration=30, iterations=6))
     run.run()
     smote = [batch for batch in run.batches if batch.origins[0] == "smote"]
@@ -253,14 +258,14 @@ def test_smote_points_are_new_at_most_a_round_and_count_by_their_true_labels():
 @pytest.mark.parametrize("status", [Status.INVALID, Status.FAILED, Status.TIMED_OUT])
 @pytest.mark.parametrize("n_good", [0, 1, 2])
 def test_an_iteration_without_a_valid_point_goes_on(monkeypatch, status, n_good):
-    """The published code repeats such a batch without end; fewer than two good points give no SMOTE."""
+    """The published code repeats such a batch for ever. With fewer than two good points there is no SMOTE."""
     run = told_run(monkeypatch, n_good, status=status)
     run.run(10)
     assert run.strategy.stop_reason
     candidates = [kind for kind in kinds(run.batches) if kind[1] == "candidates"]
     assert candidates == [(1, "candidates"), (2, "candidates"), (3, "candidates")]
     smote_follows = kinds(run.batches)[2] == (1, "smote")
-    assert smote_follows == (status is Status.INVALID)  # they are bad points; failures say nothing
+    assert smote_follows == (status is Status.INVALID)  # INVALID points are bad points; failures are ignored
 
 
 # Faults of the published code
@@ -268,7 +273,7 @@ def test_an_iteration_without_a_valid_point_goes_on(monkeypatch, status, n_good)
 
 @pytest.mark.parametrize("status", [Status.OK, Status.INVALID, Status.FAILED, Status.TIMED_OUT])
 def test_a_bootstrap_without_a_good_point_is_followed_by_another(status):
-    """The published code exits or divides by zero."""
+    """The published code exits, or divides by zero."""
     run = scan(nll=lambda u: np.full(len(u), 9.0), status=lambda batch: np.full(len(batch), status))
     run.run(5)
     assert kinds(run.batches) == [(0, "bootstrap")] * 5
@@ -281,7 +286,7 @@ def test_a_bootstrap_without_a_good_point_is_followed_by_another(status):
 
 @pytest.mark.parametrize("n_bad", [0, 1, 2, 5])
 def test_few_or_no_bad_points_do_no_harm(n_bad):
-    """The published code grows the bad class, or dies in SMOTE."""
+    """The published code enlarges the bad class, or crashes in SMOTE."""
     run = scan(nll=lambda u: np.where(np.arange(len(u)) < n_bad, 9.0, 0.0))
     run.run()
     assert [kind for _, kind in kinds(run.batches)] == ["bootstrap", *["candidates"] * 3]
@@ -308,7 +313,7 @@ def test_a_k_above_the_number_of_good_points_does_no_harm():
 
 
 def test_a_batch_that_was_asked_before_leaves_no_gap():
-    """The dataset drops points asked before; the strategy is told none of them."""
+    """The dataset drops points that were asked for before, and the strategy is not told of them."""
     strategy = MlsDnnc(CUBE, FAST, 5)
     none = np.empty((0, 0))
     empty = Told(
@@ -334,31 +339,19 @@ def test_a_batch_that_was_asked_before_leaves_no_gap():
 # InitCSV
 
 
-def init_batch() -> Batch:
-    u = np.random.default_rng(9).random((40, 3))
-    u[:3] = [[0.3, 0.6, 0.5], [0.31, 0.6, 0.5], [0.3, 0.62, 0.5]]
-    return Batch(u, ["init"] * 40, 0)
-
-
-def test_init_points_train_count_and_leave_the_weight_alone(monkeypatch):
+def test_init_points_are_trained_on_and_counted_but_do_not_change_the_weight(monkeypatch):
     seen = trainings(monkeypatch)
     run = scan(replace(FAST, target=Target(0.5)))
     run.tell(init_batch())
     assert run.strategy.good >= 3
-    assert kinds([run.step()]) == [(0, "bootstrap")]  # the bootstrap is drawn all the same, once
+    assert kinds([run.step()]) == [(0, "bootstrap")]  # the bootstrap is still drawn, once
     assert kinds([run.step()]) == [(1, "candidates")]
     assert len(seen[0]["good"]) == 100
-    assert seen[0]["good"].mean() < 0.1  # so that it is the InitCSV that keeps the weight at 1
+    assert seen[0]["good"].mean() < 0.1  # without an InitCSV, the weight would not be 1 with so few good points
     assert seen[0]["weight"] == 1.0
 
 
 # Determinism
-
-
-def same(a: Batch | None, b: Batch | None) -> bool:
-    if a is None or b is None:
-        return a is b
-    return np.array_equal(a.u, b.u) and list(a.origins) == list(b.origins) and a.iteration == b.iteration
 
 
 def test_the_same_seed_gives_the_same_scan_whatever_the_global_state():
@@ -368,11 +361,11 @@ def test_the_same_seed_gives_the_same_scan_whatever_the_global_state():
         torch.manual_seed(noise)
         runs.append(scan().run())
     assert len(runs[0]) == len(runs[1])
-    assert all(itertools.starmap(same, zip(*runs, strict=True)))
-    assert not same(scan(seed=6).step(), runs[0][0])
+    assert same(*runs)
+    assert not same([scan(seed=6).step()], runs[0][:1])
 
 
-# Does it find anything?
+# A search that finds good points
 
 
 @pytest.mark.slow

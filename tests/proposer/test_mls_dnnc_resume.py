@@ -1,30 +1,17 @@
-"""MLS_DNNC stopped at any moment and started again, with the real dataset between."""
+"""MLS_DNNC is stopped at any moment and resumed with a real dataset."""
 
-import itertools
 from dataclasses import replace
 
-import numpy as np
 import pytest
 
 from proposer.run.dataset import Dataset, Outcome
 from proposer.strategies.mls_dnnc import MlsDnnc
 from proposer.types import Batch, CheckpointError, Status
-from tests.proposer.cube import CUBE, FAST, ball
+from tests.proposer.answered import same
+from tests.proposer.cube import CUBE, FAST, ball, init_batch
 from tests.proposer.datasets import open_dataset, with_nll
 
 MANY = 10**9
-
-
-def init_batch() -> Batch:
-    u = np.random.default_rng(9).random((40, 3))
-    u[:3] = [[0.3, 0.6, 0.5], [0.31, 0.6, 0.5], [0.3, 0.62, 0.5]]
-    return Batch(u, ["init"] * 40, 0)
-
-
-def same(a: Batch | None, b: Batch | None) -> bool:
-    if a is None or b is None:
-        return a is b
-    return np.array_equal(a.u, b.u) and list(a.origins) == list(b.origins) and a.iteration == b.iteration
 
 
 def outcomes(ids, nll) -> list[Outcome]:
@@ -33,7 +20,7 @@ def outcomes(ids, nll) -> list[Outcome]:
 
 
 def play(dataset: Dataset, strategy: MlsDnnc, stop_after: int) -> list[Batch]:
-    """Asks, stores, answers and tells, until so many batches were stored; the last one stays without answers."""
+    """Asks, stores, answers and tells until this number of batches is stored; the last one stays without answers."""
     made = []
     while (batch := strategy.ask()) is not None:
         added = dataset.add_batch(batch, batch.u, strategy.checkpoint())
@@ -47,7 +34,7 @@ def play(dataset: Dataset, strategy: MlsDnnc, stop_after: int) -> list[Batch]:
 
 @pytest.mark.parametrize("with_init", [False, True])
 def test_a_scan_interrupted_after_every_batch_is_the_uninterrupted_one(tmp_path, with_init):
-    """Each batch comes from a new object that knows the dataset and the newest checkpoint only."""
+    """Each batch comes from a new object that knows only the dataset and the newest checkpoint."""
     settings = replace(FAST, bootstrap_points=20, iterations=3)
     with open_dataset(tmp_path / "whole", 3, 0) as whole:
         strategy = MlsDnnc(CUBE, settings, 11)
@@ -80,7 +67,7 @@ def test_a_scan_interrupted_after_every_batch_is_the_uninterrupted_one(tmp_path,
             break
         made += batches
     assert len(made) == len(expected)
-    assert all(itertools.starmap(same, zip(made, expected, strict=True)))
+    assert same(made, expected)
 
 
 def begin(dataset: Dataset) -> None:
@@ -94,7 +81,7 @@ def test_a_damaged_checkpoint_is_refused(data):
         MlsDnnc(CUBE, FAST, 1).restore(data)
 
 
-def test_a_checkpoint_of_more_points_than_were_told_is_refused(tmp_path):
+def test_a_checkpoint_made_after_more_points_than_were_told_is_refused(tmp_path):
     strategy = MlsDnnc(CUBE, FAST, 5)
     with open_dataset(tmp_path, 3, 0) as dataset:
         play(dataset, strategy, stop_after=3)

@@ -76,6 +76,6 @@ def test_values_out_of_range_name_file_line_and_key(tmp_path, networks, message)
 
 
 @pytest.mark.parametrize("key", ["bootstrap_points", "candidate_points", "points_per_iteration", "neurons"])
-def test_what_does_not_fit_into_any_memory_is_refused(tmp_path, key):
+def test_settings_that_need_more_memory_than_any_machine_has_are_refused(tmp_path, key):
     with pytest.raises(ScanFileError, match=f"line 5: networks: {key} is .*, but must be at most"):
         settings_of(tmp_path, f"{{{key}: 1e12}}")

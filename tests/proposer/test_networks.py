@@ -1,4 +1,4 @@
-"""The classifier: architectures, loss, early stop, determinism, its state as bytes."""
+"""The classifier: its architectures, loss, early stopping, determinism, and stored state."""
 
 import copy
 import logging
@@ -28,7 +28,17 @@ def rng(seed: int = 0) -> np.random.Generator:
 
 
 def weights(classifier: Classifier) -> list[np.ndarray]:
-    return [parameter.detach().numpy().copy() for parameter in classifier._network.parameters()]
+    return [array.copy() for name, array in classifier.to_arrays().items() if name.startswith("weights/")]
+
+
+def optimiser_steps(classifier: Classifier) -> int:
+    return int(classifier.to_arrays()["step/0.weight"])
+
+
+def forget_moments(classifier: Classifier) -> None:
+    """Goes on with the same weights and a new optimiser."""
+    kept = {name: array for name, array in classifier.to_arrays().items() if name.startswith(("weights/", "large"))}
+    classifier.load(kept)
 
 
 def fitted(n: int = 200, settings: FitSettings = SMALL) -> Classifier:
@@ -57,14 +67,14 @@ def test_the_network_learns_and_scores_in_chunks(monkeypatch):
     logits = classifier.predict(x)
     assert logits.shape == (1000,)
     assert ((logits > 0) == good).mean() > 0.93
-    monkeypatch.setattr(networks, "_CHUNK", 300)
+    monkeypatch.setattr(networks, "CHUNK", 300)
     np.testing.assert_allclose(classifier.predict(x), logits, rtol=1e-4, atol=1e-4)
     assert classifier.predict(x[:0]).shape == (0,)
 
 
 def test_the_same_generator_gives_the_same_network_whatever_the_global_state():
     settings = FitSettings(neurons=12, batch_size=64, epochs=5)
-    x, good = ball(6000)  # the large network, for its dropout
+    x, good = ball(6000)  # enough points for the large network, which has dropout
     found = []
     for noise in (1, 2):
         torch.manual_seed(noise)
@@ -107,7 +117,7 @@ def test_the_large_network_takes_over_at_5000_points_and_stays():
         classifier.fit(*ball(n), 1.0, rng())
         large.append(classifier.large)
     assert large == [False, True, True]
-    assert widths(classifier._network)[0] == (3, 24)
+    assert weights(classifier)[0].shape == (24, 3)
 
 
 def test_a_later_fit_goes_on_from_weights_and_moments():
@@ -116,7 +126,7 @@ def test_a_later_fit_goes_on_from_weights_and_moments():
     classifier.settings = FitSettings(neurons=12, batch_size=64, epochs=1, learning_rate=1e-2)
     classifier.fit(*ball(200), 1.0, rng(1))
     moved = max(np.abs(a - b).max() for a, b in zip(before, weights(classifier), strict=True))
-    assert 0 < moved < 0.1  # four steps of 0.01; a new network would differ by more
+    assert 0 < moved < 0.1  # after four steps of 0.01; the weights of a new network would differ more
     assert optimiser_steps(classifier) == steps + 4
 
 
@@ -129,18 +139,16 @@ def test_weights_without_a_gradient_shrink_by_adamws_decay(n):
     other = Classifier(3, classifier.settings)
     other.load(classifier.to_arrays())
     for model in (classifier, other):
-        model._optimiser.state.clear()  # moments would move them on
+        forget_moments(model)  # they would go on moving the weights
         before = weights(model)[0][:, 2]
         model.fit(x, good, 1.0, rng(1))
         np.testing.assert_allclose(1 - weights(model)[0][:, 2] / before, 20 * 0.1 * 1e-4, rtol=0.03)
 
 
-def optimiser_steps(classifier: Classifier) -> int:
-    return int(classifier._optimiser.state[next(classifier._network.parameters())]["step"])
-
-
 def scripted(monkeypatch, losses: list[float]) -> tuple[Classifier, list[list[np.ndarray]]]:
-    """A classifier whose epochs, of one minibatch each, have these losses; and the weights after each epoch."""
+    """A classifier whose epochs, each with one minibatch, have the given losses; also gives the weights after each
+    epoch.
+    """
     classifier = Classifier(3, FitSettings(neurons=4, batch_size=1000, epochs=len(losses), learning_rate=1e-2))
     history: list[list[np.ndarray]] = []
 
@@ -167,7 +175,7 @@ def scripted(monkeypatch, losses: list[float]) -> tuple[Classifier, list[list[np
 
 
 def test_the_best_weights_are_restored_though_later_steps_changed_them(monkeypatch):
-    """The published code keeps a reference to the weights, which training goes on to change."""
+    """The published code only keeps a reference to the weights, which later steps change."""
     classifier, history = scripted(monkeypatch, [1.0, 0.5, 0.8, 0.9])
     assert all(np.array_equal(a, b) for a, b in zip(weights(classifier), history[1], strict=True))
     assert not np.array_equal(history[1][0], history[3][0])
@@ -185,7 +193,7 @@ def test_a_diverged_training_leaves_finite_weights_and_says_so(monkeypatch, capl
         classifier, history = scripted(monkeypatch, [1.0, math.nan, 1.0])
     assert "diverged in epoch 2" in caplog.text
     assert all(np.array_equal(a, b) for a, b in zip(weights(classifier), history[0], strict=True))
-    assert not classifier._optimiser.state  # its moments could be lost too
+    assert all(name.startswith(("weights/", "large")) for name in classifier.to_arrays())  # moments may be NaN too
 
 
 def test_the_weight_of_good_points_enters_the_loss():
@@ -202,7 +210,7 @@ def test_the_weight_of_good_points_enters_the_loss():
 
 
 @pytest.mark.parametrize("n", [200, 5000])
-def test_the_state_goes_through_bytes_and_training_goes_on_alike(n):
+def test_training_goes_on_in_the_same_way_from_a_stored_state(n):
     settings = FitSettings(neurons=12, batch_size=512, epochs=3)
     classifier = fitted(n, settings)
     data = pack({}, classifier.to_arrays())
@@ -215,7 +223,7 @@ def test_the_state_goes_through_bytes_and_training_goes_on_alike(n):
     assert all(np.array_equal(a, b) for a, b in zip(weights(classifier), weights(twin), strict=True))
 
 
-def test_the_state_before_the_first_fit_is_one_too():
+def test_the_state_before_the_first_fit_can_be_stored():
     twin = fitted()
     twin.load(Classifier(3, SMALL).to_arrays())
     assert not twin.fitted
@@ -239,7 +247,7 @@ def test_predicting_before_the_first_fit_is_an_error():
         Classifier(3, SMALL).predict(np.zeros((1, 3)))
 
 
-def test_one_label_alone_can_be_fitted():
+def test_points_with_only_one_label_can_be_fitted():
     x, _ = ball(50)
     for value in (True, False):
         classifier = copy.deepcopy(Classifier(3, SMALL))

@@ -1,4 +1,4 @@
-"""Points as rows with plain columns: whatever goes in comes out, and anybody's SQLite can read it."""
+"""Points as rows with plain columns: they are read back unchanged, and any SQLite can read them."""
 
 import json
 import math
@@ -45,7 +45,7 @@ text = st.text().filter(lambda words: "\x1f" not in words)
 
 @given(outcomes, st.lists(st.floats(allow_nan=False), min_size=2, max_size=2), text, probabilities)
 @settings(max_examples=150, deadline=None)
-def test_a_point_comes_back_as_it_went_in(outcome, values, origin, p):
+def test_a_point_is_read_back_unchanged(outcome, values, origin, p):
     with closing(sqlite3.connect(":memory:")) as db:
         db.execute(COLUMNS.schema)
         rows, asked = ask_rows(1, 7, 3, [origin], np.array([values]) + 0.0, asked_at=1.0e9, probability=np.array([p]))
@@ -70,8 +70,8 @@ def test_a_point_comes_back_as_it_went_in(outcome, values, origin, p):
     assert found.missing[0] == (list(outcome.missing) if outcome.observables else list(range(WIDTH)))
 
 
-def test_every_change_of_a_value_is_found():
-    """Each cell of an answered and of an unanswered row in turn."""
+def test_every_changed_value_is_found():
+    """Changes each cell of a row with an answer and of a row without one in turn."""
     u = np.array([[0.25, 3.0], [0.5, 4.0]])
     rows, asked = ask_rows(1, 1, 0, ["a", "b"], u, asked_at=0.75, probability=np.array([0.125, math.nan]))
     said = Outcome(
@@ -103,8 +103,8 @@ def test_every_change_of_a_value_is_found():
                     read_rows(damaged, COLUMNS, np.zeros((2, 2)))
 
 
-def test_names_of_columns():
-    """SQLite takes m0 and M0 for one name, and some names are taken."""
+def test_names_of_columns_are_unique_for_sqlite():
+    """For SQLite, m0 and M0 are the same name, and some names are reserved."""
     made = Columns.named(["m0", "M0", "M0_2", "NLL", 'a "b"'], ["M0", "nll", "loss x", "x"], ["spheno", ""])
     assert made.names[6:-12] == [
         "m0",
@@ -129,7 +129,7 @@ def test_names_of_columns():
         assert [row[1] for row in db.execute("PRAGMA table_info(points)")] == made.names
 
 
-def test_any_reader_of_sqlite_reads_a_run_while_it_goes_on(tmp_path):
+def test_any_reader_of_sqlite_can_read_a_run_while_it_goes_on(tmp_path):
     made = Columns(
         [Quantity("m0", "GeV"), Quantity("M0")],
         [Quantity("mh", "GeV", "spheno", "GAUSS 125 +- 1"), Quantity("w")],
@@ -181,7 +181,7 @@ def test_any_reader_of_sqlite_reads_a_run_while_it_goes_on(tmp_path):
     assert table["seconds spheno"].tolist()[:2] == [2.0, 2.5] and table["NLL"][0] == 0.5
     assert table["evaluator"][0] == "127.0.0.1:50051"
     assert json.loads(table["warnings"][0]) == ["SPINFO 3"]
-    # NULL is what SQLite makes of NaN: `missing` says which were not found
+    # SQLite turns NaN into NULL: the column `missing` tells which observables were missing
     assert [None if pd.isna(cell) else json.loads(cell) for cell in table["missing"]] == [None, ["w"], ["*"], None]
     assert (about["M0_2"]["kind"], about["M0_2"]["quantity"]) == ("variable", "M0")
     assert tuple(about["mh"])[2:7] == ("observable", "mh", "GeV", "spheno", "GAUSS 125 +- 1")
@@ -189,7 +189,7 @@ def test_any_reader_of_sqlite_reads_a_run_while_it_goes_on(tmp_path):
     assert about["attempts"]["description"].startswith("how often")
 
 
-def test_hundreds_of_observables_and_too_many(tmp_path):
+def test_hundreds_of_observables_are_stored_and_too_many_are_refused(tmp_path):
     wide = [f"o{k}" for k in range(900)]
     with Dataset(tmp_path) as dataset:
         dataset.start(Columns.named(["x"], wide, ["c"]))
@@ -205,7 +205,7 @@ def test_hundreds_of_observables_and_too_many(tmp_path):
         Columns.named(["x"], [f"o{k}" for k in range(1000)], ["c"])
 
 
-def test_seconds_beyond_the_named_codes_go_to_the_last(tmp_path):
+def test_the_last_code_gets_the_seconds_beyond_the_named_codes(tmp_path):
     for codes, expected in ((0, []), (1, [0.75]), (2, [0.5, 0.25]), (3, [0.5, 0.25])):
         with open_dataset(tmp_path / str(codes), 1, 0, codes) as dataset:
             u = np.array([[0.5]])

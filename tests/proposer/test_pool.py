@@ -1,4 +1,4 @@
-"""Many evaluators as one, with real servers: who gets what, and what becomes of those that are lost, mute or wrong."""
+"""A pool of evaluators, with real servers: which points each gets, and evaluators that are lost, silent or wrong."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ from proposer.wire.security import NotSecure, Security
 from proposer.wire.under_way import UnderWay
 from scanspec import UsageError, read_address
 from scanspec.finished import is_marked
+from tests.evaluator.serving import wait_until
 from tests.proposer.hostile import Honest, good, listening, message
 from tests.proposer.pooled import DESCRIBED, Pooled, at_once, opened, points
 
@@ -59,17 +60,16 @@ def test_a_slow_point_is_raced_and_the_slower_one_given_up(opened: ExitStack, mo
     assert sum(some.raced for some in received) == sum(times == 2 for times in asked.values()) >= 1
     (winner,) = [outcome.evaluator for outcome in outcomes if outcome.id == 1]
     loser = pooled.servicers[1 - pooled.addresses.index(winner)]
-    deadline = time.monotonic() + 10
-    while 1 not in loser.given_up:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    assert wait_until(lambda: 1 in loser.given_up)
 
 
-def test_points_that_take_longer_than_those_before_are_shared_out_anew(opened: ExitStack) -> None:
-    """One has most of the points, because it was the quickest. Now each takes long, and the other one would be idle."""
+def test_points_are_shared_out_again_when_they_take_longer_than_earlier_ones(opened: ExitStack) -> None:
+    """One evaluator has most of the points, because it was the fastest. Now each point takes long, and the other
+    evaluator would be idle.
+    """
 
     class Cancelling(Honest):
-        """Works off its points one at a time, and returns at once those that wait when they are asked back."""
+        """Works through its points one at a time, and returns waiting points at once when they are asked back."""
 
         def __init__(self, quick: float) -> None:
             super().__init__(at_once, {**DESCRIBED, "concurrency": 1})
@@ -85,7 +85,7 @@ def test_points_that_take_longer_than_those_before_are_shared_out_anew(opened: E
                 yield message(answer)
 
         def _read(self, requests: Any) -> None:
-            with contextlib.suppress(grpc.RpcError):  # the client ends the stream
+            with contextlib.suppress(grpc.RpcError):  # the client may end the stream
                 for request in requests:
                     with self.lock:
                         back = [point for point in request.cancel_point_ids if point in self.waiting]
@@ -133,8 +133,10 @@ def test_without_racing_nothing_is_sent_twice(opened: ExitStack, monkeypatch: py
     assert len(asked) == len(set(asked)) == 100
 
 
-def test_a_mute_evaluator_is_given_up_by_its_own_limits(opened: ExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without max_hours: its codes end after 0.1 s, as it says, and its answer to a point was lost."""
+def test_a_silent_evaluator_is_given_up_after_its_own_time_limits(
+    opened: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is no max_hours. The evaluator says that its codes end after 0.1 s, and one answer was lost."""
     monkeypatch.setattr(patience, "GRACE", 0.2)
     asked = Counter[int]()
 
@@ -166,7 +168,7 @@ def test_a_point_that_is_never_answered_has_failed_after_three_tries(
     assert asked[3] == 3 and "3 times while it ran" in outcomes[2].message
 
 
-def test_one_that_computes_something_else_is_left_out_and_named(opened: ExitStack) -> None:
+def test_an_evaluator_with_another_physics_is_left_out_and_named(opened: ExitStack) -> None:
     other = {**DESCRIBED, "physics_digest": "z", "sources": {"toy: file toy.py": "another"}}
     pooled = Pooled(
         opened, Honest(at_once, DESCRIBED | {"sources": {"toy: file toy.py": "one"}}), Honest(at_once, other)
@@ -184,7 +186,7 @@ def test_one_that_computes_something_else_is_left_out_and_named(opened: ExitStac
     assert "has another physics (toy: file toy.py)" in line
 
 
-def test_all_wrong_is_an_error(opened: ExitStack) -> None:
+def test_it_is_an_error_if_no_evaluator_fits(opened: ExitStack) -> None:
     pooled = Pooled(opened, Honest(at_once, DESCRIBED), Honest(at_once, DESCRIBED))
 
     def fits(description: object) -> None:
@@ -194,8 +196,8 @@ def test_all_wrong_is_an_error(opened: ExitStack) -> None:
         pooled.pool.describe(5.0, fits)
 
 
-def test_one_that_drains_gives_its_points_back(opened: ExitStack) -> None:
-    """Its points come back cancelled, and it gets no more; another one answers them."""
+def test_a_draining_evaluator_gives_its_points_back(opened: ExitStack) -> None:
+    """Its points come back as cancelled, and it gets no more. Another evaluator answers them."""
 
     def drains(ids: list[int], rows: np.ndarray) -> Iterator[pb.EvaluateResponse]:
         yield message(*[pb.Result(point_id=point, status=pb.STATUS_CANCELLED) for point in ids])
@@ -228,7 +230,7 @@ def test_a_new_address_of_a_folder_takes_part(opened: ExitStack, tmp_path: Path,
 
 
 def test_the_folder_says_that_the_scan_is_finished_until_it_goes_on(opened: ExitStack, tmp_path: Path) -> None:
-    """For evaluators that begin later. A look without waiting, as for a run that is finished, unsays nothing."""
+    """Evaluators that start later read it. A look without waiting, as for a finished run, leaves the message there."""
     (tmp_path / "a").write_text(opened.enter_context(listening(Honest(at_once, DESCRIBED))) + "\n")
 
     def pool(run: str) -> Pool:
@@ -254,12 +256,12 @@ def test_a_name_stands_for_all_its_addresses(opened: ExitStack) -> None:
 
 
 @pytest.mark.parametrize("place", ["dir:", "dns:///", "dns:///a b:1", "somewhere", "127.0.0.1:99999"])
-def test_addresses_that_are_refused(place: str) -> None:
+def test_wrong_addresses_are_refused(place: str) -> None:
     with pytest.raises(UsageError, match="--evaluator"):
         Pool([place], say=print)
 
 
-def test_another_machine_needs_a_word(tmp_path: Path, opened: ExitStack) -> None:
+def test_another_machine_needs_tls_or_the_option_insecure(tmp_path: Path, opened: ExitStack) -> None:
     for place in ("10.0.0.1:5", "dns:///evaluators:50051"):
         with pytest.raises(NotSecure, match=r"another machine.*--insecure"):
             Pool([place], say=print)
@@ -286,7 +288,7 @@ def test_points_are_shared_out_so_that_all_end_together() -> None:
 
 
 def test_a_point_is_overdue_as_soon_as_its_time_is_over(opened: ExitStack) -> None:
-    """To the last bit: what is waited for, and what is late then, are one sum."""
+    """The time of waiting and the time after which a point is late are the same number to the last bit."""
     begun, longest = 83.7, 2.2
     now = begun + (patience.LATE * longest + patience.GRACE)
     assert begun > now - patience.LATE * longest - patience.GRACE
@@ -301,8 +303,8 @@ def test_a_point_is_overdue_as_soon_as_its_time_is_over(opened: ExitStack) -> No
     assert patient.overdue(one, now) == [5] and "has not answered point 5 for" in said[0]
 
 
-def test_a_point_of_a_lost_evaluator_is_asked_back_no_longer(opened: ExitStack) -> None:
-    """One that returns it later is going away, and does not give it to a third one because it was asked to."""
+def test_a_point_of_a_lost_evaluator_is_no_longer_asked_back(opened: ExitStack) -> None:
+    """An evaluator that returns the point later does so because it stops, and not because it was asked."""
     lost = Link(read_address("127.0.0.1:9"), queue.SimpleQueue(), Security())
     opened.callback(lost.close)
     under_way = UnderWay({lost.place: lost})
@@ -313,8 +315,8 @@ def test_a_point_of_a_lost_evaluator_is_asked_back_no_longer(opened: ExitStack) 
     assert under_way.moved == {3} and list(under_way.work.waiting) == [1, 2, 3]
 
 
-def test_one_point_that_is_held_up_does_not_make_its_evaluator_slow(opened: ExitStack) -> None:
-    """Nothing is asked back from it, as it would be if all its points took so long now."""
+def test_one_delayed_point_does_not_make_its_evaluator_count_as_slow(opened: ExitStack) -> None:
+    """Its points are not asked back, as they would be if all of them took so long."""
     alone = Link(read_address("127.0.0.1:9"), queue.SimpleQueue(), Security())
     opened.callback(alone.close)
     for seconds, window in (([0.001] * 99 + [0.05], range(100, 513)), ([0.05], range(21, 22))):

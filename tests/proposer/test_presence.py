@@ -1,4 +1,4 @@
-"""How long each evaluator was connected, by what the loop of a scan notes."""
+"""The loop of a scan counts how long each evaluator was connected."""
 
 import time
 
@@ -7,7 +7,7 @@ import pytest
 from proposer.evaluation.presence import Presence
 
 
-def test_each_evaluator_counts_while_it_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_evaluator_counts_while_it_is_connected(monkeypatch: pytest.MonkeyPatch) -> None:
     presence = Presence()
     for now, workers in [(10.0, {"a": 2}), (11.0, {"a": 2, "b": 1}), (14.0, {"b": 1}), (20.0, {"a": 3}), (21.0, {})]:
         monkeypatch.setattr(time, "monotonic", lambda now=now: now)

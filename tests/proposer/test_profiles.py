@@ -1,27 +1,27 @@
-"""The profile NLL of a function whose profile is known."""
+"""The profile NLL, for a function whose profile is known."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from proposer.show.profiles import edges, profile, surface
+from proposer.show.profiles import FEW, edges, profile, surface, without_lone
 from proposer.target import height
 
 
-def test_heights_are_those_of_wilks() -> None:
+def test_heights_of_contours_follow_wilks_theorem() -> None:
     assert height(0.95, 2) == pytest.approx(2.996, abs=1e-3)
     assert height(0.95, 1) == pytest.approx(1.921, abs=1e-3)
     assert height(0.6827, 1) == pytest.approx(0.5, abs=1e-3)
 
 
-def test_the_least_in_each_bin() -> None:
+def test_the_profile_is_the_least_nll_in_each_bin() -> None:
     found = profile(np.array([0.1, 0.1, 0.9, 5.0]), np.array([3.0, 2.0, np.nan, 0.0]), edges(0, 1, "linear", 2))
     assert found[0] == 2.0 and np.isnan(found[1])
 
 
 @pytest.mark.parametrize("scale", ["linear", "log"])
-def test_contours_of_a_gaussian(scale: str) -> None:
+def test_contours_of_a_gaussian_are_ellipses(scale: str) -> None:
     rng = np.random.default_rng(3)
     u = rng.random((20_000, 2))
     nll = 0.5 * (((u[:, 0] - 0.5) / 0.1) ** 2 + ((u[:, 1] - 0.5) / 0.1) ** 2)
@@ -33,7 +33,7 @@ def test_contours_of_a_gaussian(scale: str) -> None:
     assert inside.mean() == pytest.approx(np.pi * (0.1**2 * 2 * height(0.95, 2)), rel=0.12)
     rows, columns = np.nonzero(inside)
     distance = np.hypot(rows - 29.5, columns - 29.5) / 60
-    assert distance.max() < 0.1 * np.sqrt(2 * height(0.95, 2)) * 1.1, "a spike"
+    assert distance.max() < 0.1 * np.sqrt(2 * height(0.95, 2)) * 1.1, "the contour has a spike"
 
 
 def test_nothing_is_drawn_across_a_gap() -> None:
@@ -43,3 +43,25 @@ def test_nothing_is_drawn_across_a_gap() -> None:
     found = surface(x, rng.uniform(0.4, 0.6, 1000), np.ones(1000), bounds, 1.0)
     between = (found.x > 0.3) & (found.x < 0.7)
     assert found.z[:, between].min() > height(0.95, 2) and found.z.min() < height(0.68, 2)
+
+
+def test_points_that_lie_alone_have_no_contour() -> None:
+    rng = np.random.default_rng(5)
+    x = np.concatenate([rng.uniform(0.4, 0.6, 400), [0.05, 0.9, 0.91, -0.05]])
+    y = np.concatenate([rng.uniform(0.4, 0.6, 400), [0.1, 0.9, 0.9, 0.1]])
+    bounds, level = (edges(0, 1, "linear"), edges(0, 1, "linear")), height(0.95, 2)
+    above = np.where(np.arange(404) < 400, rng.uniform(0, 2, 404), 2.5)
+    whole = surface(x, y, above, bounds, 0.0)
+    found, lone = without_lone(whole, x, y, above, level=level)
+    assert np.flatnonzero(lone).tolist() == [400, 401, 402], "and what is outside the axes is not drawn"
+    assert (whole.z[6, 3] < level) and (found.z[6, 3] > level) and (found.z[30, 30] < level)
+    assert (found.z < level).sum() < (whole.z < level).sum()
+
+
+@pytest.mark.parametrize("count", [1, FEW - 1, FEW])
+def test_a_region_has_as_many_points_as_an_outline_needs(count: int) -> None:
+    rng = np.random.default_rng(6)
+    x, y, above = rng.uniform(0.4, 0.6, count), rng.uniform(0.4, 0.6, count), np.zeros(count)
+    bounds, level = (edges(0, 1, "linear"), edges(0, 1, "linear")), height(0.95, 2)
+    found, lone = without_lone(surface(x, y, above, bounds, 0.0), x, y, above, level=level)
+    assert lone.any() == (count < FEW) and bool((found.z < level).any()) == (count >= FEW)

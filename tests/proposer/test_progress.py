@@ -17,13 +17,13 @@ from proposer.types import Outcome, Status
 @pytest.mark.parametrize(
     ("good", "most", "end"),
     [
-        (0, 1_100, "about 10 s left"),  # by the evaluations
+        (0, 1_100, "about 10 s left"),  # here max_evaluations ends the scan
         (50, 1e9, "about 1 s left"),
         (100, 1e9, "waiting for what runs"),
         (130, 1e9, "waiting for what runs"),
     ],
 )
-def test_what_is_left(monkeypatch: pytest.MonkeyPatch, good: int, most: float, end: str) -> None:
+def test_the_remaining_time_is_estimated(monkeypatch: pytest.MonkeyPatch, good: int, most: float, end: str) -> None:
     now = 1000.0
     monkeypatch.setattr(time, "monotonic", lambda: now)
     tally = Tally(wanted=100, target=Target(1.0), most=most)
@@ -40,8 +40,10 @@ def test_what_is_left(monkeypatch: pytest.MonkeyPatch, good: int, most: float, e
     ]
 
 
-def test_the_first_points_say_nothing_about_the_time_that_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Workers start while the first is waited for: ten seconds for it are not six minutes for forty."""
+def test_the_first_points_give_no_estimate_of_the_remaining_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers start while the scan waits for the first point. If that takes ten seconds, forty points do not take six
+    minutes.
+    """
     now = 1000.0
     monkeypatch.setattr(time, "monotonic", lambda: now)
     tally = Tally(wanted=20, target=Target(1.0), most=40)
@@ -57,7 +59,7 @@ def outcome(point: int, nll: float, *losses: float) -> Outcome:
     return Outcome(point, Status.OK, nll, (1.0,) * len(losses), losses)
 
 
-def test_a_start_and_a_lucky_point_make_no_estimate(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_start_with_one_lucky_point_gives_no_estimate(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1000.0
     monkeypatch.setattr(time, "monotonic", lambda: now)
     tally = Tally(wanted=1000, target=Target(1.0), start=90, names=("a", "b"))
@@ -75,7 +77,7 @@ def test_a_start_and_a_lucky_point_make_no_estimate(monkeypatch: pytest.MonkeyPa
 
 
 def test_the_hit_rate_is_that_of_the_run() -> None:
-    """After a resume, and without points that came with their NLL."""
+    """This also holds after a resume; points that came with their NLL do not count."""
     tally = Tally(100, Target(1.0), good=30, given=10, by_status=Counter({Status.OK: 200}))
     assert "| hit rate 10 % |" in one_line(Progress(tally).state())
     tally.good = 210
@@ -100,7 +102,7 @@ def test_failures_in_a_row_are_told_once(capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_a_kind_of_failure_is_told_once_however_often_it_comes_back(capsys: pytest.CaptureFixture[str]) -> None:
-    """Numbers in a message do not make another kind, a success between does not make it new."""
+    """Messages that differ only in numbers are of the same kind, and a success in between does not make a kind new."""
     tally, explained = Tally(10_000, Target(1.0)), list[int]()
 
     def explain(failed: Outcome) -> list[str]:
@@ -123,7 +125,7 @@ def test_a_kind_of_failure_is_told_once_however_often_it_comes_back(capsys: pyte
     assert {failure.points for failure in tally.failures.values()} == {20, 1980}
 
 
-def test_many_kinds_of_failures_are_not_all_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_only_the_first_of_many_kinds_of_failures_are_told(capsys: pytest.CaptureFixture[str]) -> None:
     tally = Tally(100, Target(1.0))
     progress = Progress(tally, lambda failed: [failed.message])
     for number in range(3000):
@@ -139,5 +141,5 @@ def test_many_kinds_of_failures_are_not_all_told(capsys: pytest.CaptureFixture[s
 @pytest.mark.parametrize(
     ("value", "shown"), [(1e9, "1,000,000,000"), (0.5, "0.5"), (10.0, "10"), (1e300, "1e+300"), (-2e6, "-2,000,000")]
 )
-def test_numbers_for_people(value: float, shown: str) -> None:
+def test_numbers_are_shown_with_separators(value: float, shown: str) -> None:
     assert Target(value).describe() == f"NLL below {shown}"

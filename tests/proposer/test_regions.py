@@ -20,11 +20,11 @@ def cloud(seed, middle, n=60, width=0.02):
     return np.random.default_rng(seed).normal(middle, width, (n, len(middle)))
 
 
-def test_one_region_is_not_worth_a_word():
+def test_a_single_region_is_not_mentioned():
     assert found(cloud(1, [0.2, 0.5])) == ""
     assert found(np.random.default_rng(2).random((200, 2))) == ""
     line = np.linspace(0, 1, 100)
-    assert found(np.stack([line, line**2], axis=1)) == ""  # long and thin
+    assert found(np.stack([line, line**2], axis=1)) == ""  # this region is long and thin
 
 
 def check_second(words, name, value):
@@ -33,18 +33,18 @@ def check_second(words, name, value):
     assert float(number) == pytest.approx(value, abs=20)
 
 
-def test_a_second_region_is_named_by_where_it_is():
+def test_a_second_region_is_named_by_its_place():
     check_second(found(cloud(1, [0.2, 0.5]), cloud(2, [0.9, 0.5])), "m0", 900)
     check_second(found(cloud(1, [0.9, 0.1]), cloud(2, [0.9, 0.6])), "m12", 600)
 
 
-def test_lonely_points_and_few_points_make_no_region():
+def test_single_points_and_few_points_are_not_a_region():
     assert found(cloud(1, [0.2, 0.5]), cloud(2, [0.9, 0.5], n=2)) == ""
     assert found(cloud(1, [0.2, 0.5], n=FIRST - 1)) == ""
     assert found(np.full((50, 2), 0.5)) == ""
 
 
-def test_it_holds_in_many_dimensions():
+def test_regions_are_found_in_many_dimensions():
     names = [f"x{n}" for n in range(10)]
     middle = np.full(10, 0.5)
     assert found(cloud(1, middle), names=names) == ""

@@ -1,4 +1,4 @@
-"""report.html: what a referee asks, in one page that loads nothing, of every run that there can be."""
+"""report.html answers the questions of a referee on one page that loads nothing, for every kind of run."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from scipy.stats import spearmanr
+from scipy.stats import ks_2samp, spearmanr
 
 from proposer.__main__ import main
 from proposer.report.overview import asked
 from proposer.report.physics import pull_of, ranks_correlation
 from proposer.report.search import hit_rate
 from proposer.report.seen import MOST_GOOD, MOST_OTHERS, see
+from proposer.report.trouble import kolmogorov
 from proposer.report.write import write_report
 from proposer.run.dataset import Dataset, DatasetError
 from proposer.target import Target
@@ -30,7 +31,7 @@ from tests.proposer.runs import make_run
 
 
 class Page(HTMLParser):
-    """What a reader of a page meets, in order."""
+    """The elements of a page in the order of reading."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -78,7 +79,7 @@ def page(written: list[Path]) -> Page:
 
 
 @pytest.mark.slow
-def test_in_the_order_of_a_referees_questions(page: Page) -> None:
+def test_sections_are_in_the_order_of_a_referees_questions(page: Page) -> None:
     assert page.headings == [
         "What was asked",
         "What was found",
@@ -111,7 +112,7 @@ def test_counts_are_those_of_the_dataset(run: Path, page: Page) -> None:
 
 
 @pytest.mark.slow
-def test_nothing_is_loaded_and_each_picture_is_an_image_with_a_text(page: Page, written: list[Path]) -> None:
+def test_the_page_loads_nothing_and_each_picture_has_a_text(page: Page, written: list[Path]) -> None:
     assert page.loads == []
     assert len(page.images) >= 15
     for image in page.images:
@@ -122,7 +123,7 @@ def test_nothing_is_loaded_and_each_picture_is_an_image_with_a_text(page: Page, 
 
 
 @pytest.mark.slow
-def test_a_command_of_each_best_point(page: Page, run: Path) -> None:
+def test_each_of_the_best_points_has_its_command(page: Page, run: Path) -> None:
     commands = [line for line in page.copied if line.startswith("lodescan-evaluator point")]
     with Dataset(run, read_only=True) as dataset:
         parts = list(dataset.results())
@@ -132,7 +133,7 @@ def test_a_command_of_each_best_point(page: Page, run: Path) -> None:
 
 
 @pytest.mark.slow
-def test_pictures_for_a_paper(written: list[Path]) -> None:
+def test_pictures_for_a_paper_are_named(written: list[Path]) -> None:
     names = {path.name for path in written[1:]}
     expected = {"points.pdf", "points.png", "profiles.pdf", "regions.pdf", "constraints.png", "history.pdf"}
     assert expected | {"calibration.pdf", "calibration.png"} <= names
@@ -143,13 +144,13 @@ def test_pictures_for_a_paper(written: list[Path]) -> None:
 
 
 @pytest.mark.slow
-def test_a_failed_region_is_named(page: Page) -> None:
+def test_a_region_where_points_fail_is_named(page: Page) -> None:
     assert re.search(r"INVALID: [\d,]+ points \([\d.]+%\), 80 % of them with x from -3\.\d+ to -3\.", page.text)
     assert re.search(r"FAILED: [\d,]+ points .* with x from 2\.", page.text)
 
 
 @pytest.mark.slow
-def test_several_runs_side_by_side(run: Path, tmp_path: Path) -> None:
+def test_several_runs_are_compared(run: Path, tmp_path: Path) -> None:
     other = make_run(tmp_path / "other", 200, "other", seed=6)
     assert main(["report", str(run), str(other), "--file", str(tmp_path / "both.html")]) == 0
     page = Page((tmp_path / "both.html").read_text())
@@ -159,12 +160,12 @@ def test_several_runs_side_by_side(run: Path, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("points", [1, 30])
-def test_a_run_that_has_hardly_begun(points: int, tmp_path: Path) -> None:
+def test_a_run_that_has_hardly_begun_has_a_report(points: int, tmp_path: Path) -> None:
     write_report([make_run(tmp_path / "run", points)])
     assert "this cannot be shown" not in (tmp_path / "run" / "report.html").read_text()
 
 
-def test_a_folder_without_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_without_a_run_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["report", str(tmp_path)]) == 2
     assert "no run here" in capsys.readouterr().err
     with pytest.raises(DatasetError):
@@ -172,13 +173,13 @@ def test_a_folder_without_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[st
 
 
 @pytest.mark.slow
-def test_names_that_are_html_or_tex(tmp_path: Path) -> None:
+def test_names_that_look_like_html_or_tex_are_shown_as_text(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "run", 60, "<b>bold<!--$frac{")
     text = write_report([folder])[0].read_text()
     assert "<b>bold" not in text and "&lt;b&gt;bold&lt;!--$frac{" in text
 
 
-def test_good_points_at_the_end_of_a_range_are_a_warning(tmp_path: Path) -> None:
+def test_good_points_at_the_end_of_a_range_give_a_warning(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "run", 900)
     seen = see(folder)
     assert "x" not in [name for name, _, _ in seen.hugged]
@@ -187,7 +188,7 @@ def test_good_points_at_the_end_of_a_range_are_a_warning(tmp_path: Path) -> None
     assert ("x", "upper") in [(name, end) for name, end, _ in seen.hugged]
 
 
-def test_a_large_run_is_drawn_in_part(tmp_path: Path) -> None:
+def test_of_a_large_run_a_part_is_drawn(tmp_path: Path) -> None:
     seen = see(make_run(tmp_path / "run", 40))
     n = MOST_GOOD + MOST_OTHERS + 50_000
     nll = np.where(np.arange(n) < MOST_GOOD + 10_000, 1.0, 9.0)
@@ -202,14 +203,14 @@ def test_ten_to_the_five_points_stay_below_ten_megabytes(tmp_path: Path) -> None
     assert written[0].stat().st_size < 10e6
 
 
-def test_what_is_good_is_said_in_words(run: Path) -> None:
+def test_the_target_is_described_in_words(run: Path) -> None:
     assert "A point is good with an NLL below 3. The NLL is" in asked(see(run)).words[0]
     scanned = see(run)
     scanned.__dict__["target"] = Target(3.0, everything=True)
     assert asked(scanned).words == ["Every valid point is good, because no observable has a likelihood."]
 
 
-def test_pulls() -> None:
+def test_pulls_have_a_sign_and_follow_from_the_loss() -> None:
     gauss = Likelihood(Kind.GAUSS, 2.0, 0.5)
     assert pull_of(gauss, np.array([3.0, 1.0]), gauss.loss(np.array([3.0, 1.0]))).tolist() == [2.0, -2.0]
     lower = Likelihood(Kind.LOWER, 100.0, 10.0)
@@ -217,7 +218,7 @@ def test_pulls() -> None:
     assert pull_of(lower, values, lower.loss(values)).round(2).tolist() == [-1.18, 0.0]
 
 
-def test_ranks_correlation() -> None:
+def test_rank_correlations_are_those_of_scipy() -> None:
     x = np.arange(50.0)
     found = ranks_correlation(np.column_stack([x, np.exp(x), -(x**3), np.ones(50)]))
     halves = np.round(x / 2)
@@ -225,15 +226,21 @@ def test_ranks_correlation() -> None:
     assert found[0, 1] == pytest.approx(1.0) and found[0, 2] == pytest.approx(-1.0) and np.isnan(found[0, 3])
 
 
-def test_hit_rate() -> None:
+def test_the_hit_rate_is_that_of_consecutive_points() -> None:
     good = np.arange(1000) >= 500
     ends, share = hit_rate(np.arange(1000), good)
     assert share[0] == 0.0 and share[-1] == 1.0 and ends[-1] == 1000
     assert np.average(share, weights=np.diff(ends, prepend=0)) == pytest.approx(0.5)
 
 
-def test_the_report_waits_for_no_library_that_it_does_not_use() -> None:
-    """To load torch or scipy.stats takes as long as to draw all pictures."""
+def test_the_distance_of_two_samples_is_that_of_scipy() -> None:
+    rng = np.random.default_rng(2)
+    first, second = np.round(rng.random(40), 1), np.round(rng.normal(size=17), 1)  # with equal values
+    assert kolmogorov(first, second) == pytest.approx(ks_2samp(first, second).statistic)
+
+
+def test_the_report_loads_no_library_that_it_does_not_need() -> None:
+    """Loading torch or scipy.stats takes as long as drawing all pictures."""
     slow = "[name for name in ('torch', 'scipy.stats', 'sklearn', 'pandas') if name in sys.modules]"
     done = subprocess.run(
         [sys.executable, "-c", f"import sys, proposer.report.write; print({slow})"],

@@ -17,7 +17,7 @@ __all__ = ["browser"]
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
 
 LOCAL = ("file:", "data:", "blob:")
-"""What a page that loads nothing asks for."""
+"""The only request of a page that loads nothing."""
 
 SOURCES = """[...Bokeh.documents[0].all_models].filter(m => m.type == "ColumnDataSource" && m.data.status)
   .map(m => m.selected.indices.length)"""
@@ -32,7 +32,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture
 def opened(browser: Browser, report: str) -> Iterator[Callable[..., tuple[Page, list[str]]]]:
-    """Opens the report with options of a context; returns the page and what the console complained of."""
+    """Opens the report in a context with these options; gives the page and the errors on the console."""
     contexts = []
 
     def open_page(width: int = 1600, **options: Any) -> tuple[Page, list[str]]:
@@ -55,7 +55,9 @@ def opened(browser: Browser, report: str) -> Iterator[Callable[..., tuple[Page, 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [400, 1600])
-def test_readable_without_an_error(opened: Callable[..., tuple[Page, list[str]]], width: int, scheme: str) -> None:
+def test_the_report_is_readable_and_has_no_errors(
+    opened: Callable[..., tuple[Page, list[str]]], width: int, scheme: str
+) -> None:
     page, errors = opened(width, color_scheme=scheme)
     assert errors == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width, "the page scrolls sideways"
@@ -65,7 +67,9 @@ def test_readable_without_an_error(opened: Callable[..., tuple[Page, list[str]]]
     assert page.evaluate(SMALLEST) >= 14
 
 
-def test_brushed_copied_chosen_and_read_aloud(opened: Callable[..., tuple[Page, list[str]]]) -> None:
+def test_the_report_works_with_keyboard_mouse_and_screen_reader(
+    opened: Callable[..., tuple[Page, list[str]]],
+) -> None:
     page, errors = opened(permissions=["clipboard-read", "clipboard-write"])
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.className") == "skip"
@@ -98,14 +102,14 @@ def test_brushed_copied_chosen_and_read_aloud(opened: Callable[..., tuple[Page, 
     assert errors == []
 
 
-def test_images_tell_the_same_without_scripts(opened: Callable[..., tuple[Page, list[str]]]) -> None:
+def test_without_scripts_images_show_the_same(opened: Callable[..., tuple[Page, list[str]]]) -> None:
     page, errors = opened(java_script_enabled=False)
     images = page.locator("img")
     assert images.count() >= 15 and all(images.nth(k).is_visible() for k in range(images.count()))
     assert page.locator(".play:visible").count() == 0 and errors == []
 
 
-def test_print_shows_images_on_white(opened: Callable[..., tuple[Page, list[str]]]) -> None:
+def test_the_printed_report_shows_images_on_white(opened: Callable[..., tuple[Page, list[str]]]) -> None:
     page, _ = opened(color_scheme="dark")
     page.emulate_media(media="print")
     assert page.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--ground').trim()") == "#fff"

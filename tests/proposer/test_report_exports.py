@@ -1,4 +1,4 @@
-"""Exports, read back by the packages that they are for."""
+"""Exports are read back by the packages for which they are made."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_run(tmp_path_factory.mktemp("exports") / "run", 300)
 
 
-def test_hdf5(folder: Path) -> None:
+def test_hdf5_is_read_back(folder: Path) -> None:
     assert main(["export", str(folder), "--format", "hdf5"]) == 0
     points = open_run(folder).points()
     with h5py.File(folder / "points.h5") as file:
@@ -39,7 +39,7 @@ def test_hdf5(folder: Path) -> None:
         assert file["points/message"].asstr()[:].tolist() == points["message"].tolist()
 
 
-def test_names_that_a_format_cannot_hold_stay_apart(tmp_path: Path) -> None:
+def test_names_that_a_format_cannot_hold_stay_different(tmp_path: Path) -> None:
     names = ["a/b", "a_b", "a_b_2", "a/b/", "chain"]
     with Dataset(tmp_path) as dataset:
         dataset.start(
@@ -58,7 +58,7 @@ def test_names_that_a_format_cannot_hold_stay_apart(tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("default")
-def test_getdist(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_getdist_reads_the_export(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     import getdist
 
     assert main(["export", str(folder), "--format", "getdist"]) == 0
@@ -76,7 +76,7 @@ def test_getdist(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def read_by(program: str, file: Path) -> dict:
-    """What a package of the environment `readers` makes of a file; that package wants an older pandas than lodescan."""
+    """Reads a file with a package of the environment `readers`, which needs an older pandas than lodescan."""
     python = READERS / "bin" / "python"
     if not python.exists():
         pytest.skip("tools/environment.sh readers makes the environment of anesthetic and arviz")
@@ -96,7 +96,7 @@ print(json.dumps({
 
 
 @pytest.mark.slow
-def test_anesthetic(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_anesthetic_reads_the_export(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["export", str(folder), "--format", "anesthetic"]) == 0
     assert "no posterior" in capsys.readouterr().out
     found, good = read_by(ANESTHETIC, folder / "chains" / "run.csv"), open_run(folder).good()
@@ -105,7 +105,7 @@ def test_anesthetic(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in names:
         np.testing.assert_allclose(
             found["values"][name], good[name], rtol=1e-13, atol=1e-15
-        )  # pandas' own reading of digits
+        )  # the precision with which pandas reads digits
     np.testing.assert_allclose(found["values"]["logL"], -good["NLL"], rtol=1e-13, atol=1e-15)
     assert set(found["weights"]) == {1.0}
     assert found["labels"]["mass"] == "$m_\\chi$"
@@ -123,7 +123,7 @@ print(json.dumps({
 
 
 @pytest.mark.slow
-def test_arviz(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_arviz_reads_the_export(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["export", str(folder), "--format", "arviz"]) == 0
     assert "no posterior" in capsys.readouterr().out
     found, good = read_by(ARVIZ, folder / "chains" / "run.nc"), open_run(folder).good()
@@ -133,7 +133,7 @@ def test_arviz(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert found["lp"] == (-good["NLL"]).tolist() and "no posterior" in found["note"]
 
 
-def test_no_good_point(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_without_good_points_is_exported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = make_run(tmp_path / "run", 1)
     assert main(["export", str(folder), "--format", "getdist"]) == 2
     assert "no point is good" in capsys.readouterr().err

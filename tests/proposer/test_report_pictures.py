@@ -1,11 +1,13 @@
-"""The pictures of the report: their axes, and what Bokeh draws of them."""
+"""The pictures of the report: their axes, and how Bokeh draws them."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 import pytest
+from bokeh.models.annotations import ColorBar
 from bokeh.models.glyphs import Text
 from bokeh.models.renderers import ContourRenderer, GlyphRenderer
 
@@ -13,7 +15,7 @@ from proposer.report import physics, region
 from proposer.report.axes import side, table_of
 from proposer.report.live import MOST_WORDS, Live
 from proposer.report.seen import Seen, see
-from proposer.show.picture import Cells, Panel, Picture, Regions, Side
+from proposer.show.picture import Cells, Curve, Lone, Panel, Picture, Regions, Side
 from proposer.target import height
 from tests.proposer.runs import make_run
 
@@ -30,10 +32,10 @@ def live(seen: Seen) -> Live:
 
 @pytest.mark.parametrize("scale", ["linear", "log"])
 @pytest.mark.parametrize("part", [1.0, 0.3])
-def test_a_region_ends_within_its_axes_or_at_the_range(
+def test_the_axes_hold_the_whole_region_or_end_at_the_range(
     seen: Seen, scale: Literal["linear", "log"], part: float
 ) -> None:
-    """Whatever part of the good points about the best one the axes show at first."""
+    """The axes first show some part of the good points around the best one."""
     variable = next(variable for variable in seen.scan.variables if variable.name == "mass")
     low, high = variable.low, variable.high
     best, whole = seen.columns["mass"][seen.best], side(seen, "mass", zoom=True).limits
@@ -52,8 +54,8 @@ def test_a_region_ends_within_its_axes_or_at_the_range(
     assert regions.x[[0, -1]] == pytest.approx(panel.x.limits), "the region would end before the axis"
 
 
-def test_only_dots_are_drawn_by_webgl(seen: Seen, live: Live) -> None:
-    """It joins the parts of a contour by straight lines."""
+def test_webgl_draws_only_dots(seen: Seen, live: Live) -> None:
+    """WebGL would join the parts of a contour by straight lines."""
     contours = 0
     for part in (region.pairs(seen, table_of(seen)), region.profiles(seen), physics.correlations(seen)):
         for picture in part.pictures:
@@ -65,7 +67,7 @@ def test_only_dots_are_drawn_by_webgl(seen: Seen, live: Live) -> None:
 
 
 @pytest.mark.parametrize("names", [4, MOST_WORDS + 1])
-def test_a_correlation_has_its_number_where_there_is_room(live: Live, names: int) -> None:
+def test_a_correlation_is_written_as_a_number_if_there_is_room(live: Live, names: int) -> None:
     values = np.where(np.tri(names, k=-1, dtype=np.bool_), -0.04, np.nan)
     values[1, 0] = -0.96
     labels = [f"v{k}" for k in range(names)]
@@ -80,7 +82,51 @@ def test_a_correlation_has_its_number_where_there_is_room(live: Live, names: int
     assert list(data["ink"]) == ["white"] + ["black"] * 5
 
 
-def test_the_star_of_a_profile_is_whole(seen: Seen) -> None:
+def test_the_star_of_a_profile_is_not_cut_off(seen: Seen) -> None:
     (profiles,) = [picture for picture in region.profiles(seen).pictures if picture.name == "profiles"]
+    assert profiles.panels
     for panel in profiles.panels:
         assert panel.y.limits is not None and panel.y.limits[0] < -0.03 * panel.y.limits[1]
+
+
+@pytest.fixture(scope="module")
+def stepped(seen: Seen) -> Seen:
+    """The run as if its phase could be a quarter or its multiples alone."""
+    index = [variable.name for variable in seen.scan.variables].index("phase")
+    values = (0.5, 0.0, 0.25, 0.75, 1.0)
+    variables = list(seen.scan.variables)
+    variables[index] = replace(variables[index], values=values)
+    params = seen.params.copy()
+    params[:, index] = np.round(4 * params[:, index]) / 4
+    return replace(seen, scan=replace(seen.scan, variables=tuple(variables)), params=params)
+
+
+def test_the_profile_of_discrete_values_has_a_line_at_each(stepped: Seen) -> None:
+    """A step between empty bins would be no line at all."""
+    (profiles,) = [picture for picture in region.profiles(stepped).pictures if picture.name == "profiles"]
+    (panel,) = [panel for panel in profiles.panels if panel.x.plain == "phase"]
+    curve = panel.marks[0]
+    assert isinstance(curve, Curve)
+    assert panel.x.limits == (-0.125, 1.125), "with room for dots on the first and the last value"
+    assert curve.x.tolist() == [-0.125, 0.125, 0.125, 0.375, 0.375, 0.625, 0.625, 0.875, 0.875, 1.125]
+    at = stepped.columns["phase"]
+    least = [float(np.nanmin(stepped.nll[(at == value) & stepped.ok])) for value in (0.0, 0.25, 0.5, 0.75, 1.0)]
+    assert curve.y == pytest.approx(np.repeat(np.array(least) - float(stepped.nll[stepped.best]), 2))
+
+
+def test_discrete_values_have_no_contour(stepped: Seen) -> None:
+    across, up = side(stepped, "phase", zoom=True), side(stepped, "x", zoom=True)
+    panel = region.region_panel(stepped, "phase", "x", across=across, up=up, shares=(0.68, 0.95))
+    assert panel is not None
+    (regions,) = [mark for mark in panel.marks if isinstance(mark, Regions)]
+    drawn = np.concatenate([mark.x for mark in panel.marks if isinstance(mark, Lone)])
+    assert regions.z.min() > height(0.95, 2) and set(drawn) == {0.0, 0.25, 0.5, 0.75, 1.0}
+
+
+def test_where_no_point_is_good_none_is_coloured(seen: Seen) -> None:
+    none = replace(seen, meta=dict(seen.meta) | {"threshold": 1e-9})
+    table = table_of(none)
+    assert (table.kind < 2).all() and table.high <= np.nanmin(table.nll)
+    (picture,) = [picture for picture in region.pairs(none, table).pictures if picture.lively]
+    for drawn in Live(table, ["x", "mass", "phase"], []).panels(picture):
+        assert not [made for made in drawn.right if isinstance(made, ColorBar)]

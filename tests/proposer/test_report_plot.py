@@ -1,4 +1,4 @@
-"""`lodescan plot` for a paper: profiles, zoom, scales, colours; no title."""
+"""`lodescan plot` for a paper: profiles, zoom, scales and colours, without a title."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def texts(picture: Path) -> str:
-    """What is written in an SVG picture: matplotlib keeps each text as a comment beside its outlines."""
+    """The texts of an SVG picture, which matplotlib writes as comments beside their outlines."""
     ET.parse(picture)
     return "|".join(comment.strip() for comment in re.findall(r"<!--(.*?)-->", picture.read_text(), flags=re.DOTALL))
 
 
-def test_a_profile_with_the_levels_asked_for(folder: Path, tmp_path: Path) -> None:
+def test_a_profile_has_the_requested_levels(folder: Path, tmp_path: Path) -> None:
     path = tmp_path / "a.svg"
     command = ["plot", str(folder), "x", "mass", "--profile", "--levels", "50,90", "--zoom", "good", "--file"]
     assert main([*command, str(path)]) == 0
@@ -34,7 +34,7 @@ def test_a_profile_with_the_levels_asked_for(folder: Path, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("levels", ["0", "68,x", "95,95", "101", ""])
-def test_levels_that_are_none(levels: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_invalid_levels_are_refused(levels: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["plot", str(folder), "x", "mass", "--profile", "--levels", levels])
     assert "is not a list of levels" in capsys.readouterr().err
@@ -43,22 +43,37 @@ def test_levels_that_are_none(levels: str, folder: Path, capsys: pytest.CaptureF
 @pytest.mark.parametrize(
     ("names", "words"), [([], "two columns"), (["x", "mas"], "mass"), (["x", "fixed"], "one value")]
 )
-def test_profiles_that_cannot_be(
+def test_impossible_profiles_are_refused(
     names: list[str], words: str, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["plot", str(folder), *names, "--profile"]) == 2
     assert words in capsys.readouterr().err
 
 
-def test_zoom_shows_the_good_points_alone(folder: Path, tmp_path: Path) -> None:
+def test_zoom_shows_only_the_good_points(folder: Path, tmp_path: Path) -> None:
     for name, options in (("all", []), ("good", ["--zoom", "good"])):
         assert main(["plot", str(folder), "x", "mass", *options, "--file", str(tmp_path / f"{name}.svg")]) == 0
     assert "-4" in texts(tmp_path / "all.svg").replace("\N{MINUS SIGN}", "-")
     assert "-4" not in texts(tmp_path / "good.svg").replace("\N{MINUS SIGN}", "-")
 
 
-def test_a_colour_and_a_logarithmic_axis(folder: Path, tmp_path: Path) -> None:
+def test_a_picture_may_have_a_colour_and_a_logarithmic_axis(folder: Path, tmp_path: Path) -> None:
     path = tmp_path / "a.svg"
     assert main(["plot", str(folder), "mass", "radius", "--colour", "limit", "--ylog", "--file", str(path)]) == 0
     assert "limit (GeV)" in texts(path)
     assert main(["plot", str(folder), "mass", "radius", "--colour", "limt"]) == 2
+
+
+@pytest.mark.parametrize("options", [[], ["--profile"]])
+@pytest.mark.parametrize(("suffix", "begins"), [("jpg", b"\xff\xd8"), ("JPEG", b"\xff\xd8"), ("PNG", b"\x89PNG")])
+def test_the_kind_of_picture_is_that_of_the_file(
+    options: list[str], suffix: str, begins: bytes, folder: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / f"a.{suffix}"
+    assert main(["plot", str(folder), "x", "mass", *options, "--file", str(path)]) == 0
+    assert path.read_bytes().startswith(begins)
+
+
+def test_a_profile_takes_no_colour(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plot", str(folder), "x", "mass", "--profile", "--colour", "NLL"]) == 2
+    assert "leave out --colour or --profile" in capsys.readouterr().err

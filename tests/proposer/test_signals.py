@@ -24,7 +24,9 @@ WHOLE = True
 """
 
 
-def test_a_module_is_loaded_as_a_whole_before_its_command_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_signal_during_an_import_ends_the_command_after_the_import(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "slow_to_load.py").write_text(SLOW)
     monkeypatch.syspath_prepend(tmp_path)
     begun = time.monotonic()
@@ -58,13 +60,13 @@ sys.exit(main())
 
 
 @pytest.mark.parametrize("side", ["proposer", "evaluator"])
-def test_a_command_that_is_interrupted_while_it_loads_says_nothing(side: str) -> None:
+def test_a_command_interrupted_while_it_loads_prints_nothing(side: str) -> None:
     program = [sys.executable, "-c", INTERRUPTED_WHILE_IT_LOADS.replace("SIDE", side)]
     ended = subprocess.run(program, capture_output=True, timeout=60, check=False, cwd=ROOT)
     assert (ended.returncode, ended.stdout, ended.stderr) == (-signal.SIGINT, b"", b"")
 
 
-def test_an_interrupt_while_an_error_is_told(
+def test_an_interrupt_while_an_error_is_printed_ends_the_command(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     class Told(LodescanError):
@@ -78,4 +80,4 @@ def test_an_interrupt_while_an_error_is_told(
 
     monkeypatch.setitem(COMMANDS, "status", fails)
     assert main(["status", "run"]) == 128 + signal.SIGINT
-    assert capsys.readouterr().err == "lodescan: interrupted; the same command goes on where this stopped\n"
+    assert capsys.readouterr().err == "lodescan: interrupted; give the same command again to continue\n"

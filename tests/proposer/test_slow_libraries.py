@@ -1,4 +1,4 @@
-"""Commands that need no networks and no tables do not wait for the libraries that are slow to load."""
+"""Commands without networks and tables do not load slow libraries."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ proposer.scan(problem, folder={folder!r}, workers=1, quiet=True, report=False)
 
 
 def loaded(program: str) -> set[str]:
-    """Which of the libraries a program has loaded when it ends."""
+    """The slow libraries that a program has loaded at its end."""
     program += f"print(*({SLOW!r} & sys.modules.keys()))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
@@ -43,7 +43,7 @@ def loaded(program: str) -> set[str]:
 
 
 def test_check_reads_files_of_every_type_without_them(tmp_path: Path) -> None:
-    files = [tmp_path / f"{name}.yaml" for name in TYPES if name != "READ_CSV"]  # that needs a table, and so pandas
+    files = [tmp_path / f"{name}.yaml" for name in TYPES if name != "READ_CSV"]  # READ_CSV needs a table, and so pandas
     for file in files:
         file.write_text(SCAN.format(type=file.stem))
     assert loaded(COMMANDS.format(commands=[["check", str(file)] for file in files])) == set()

@@ -1,4 +1,4 @@
-"""The parameter space against scipy.stats, and at its edges."""
+"""The parameter space compared with scipy.stats, and at its edges."""
 
 import itertools
 
@@ -83,14 +83,16 @@ def test_a_symmetric_prior_is_the_same_on_both_sides_and_has_a_gap(inner, factor
     space = Space([symmetric(inner, high, kind)])
     one_side = stats.uniform(inner, high - inner) if kind is PriorKind.SYMMETRIC else stats.loguniform(inner, high)
     x = space.to_physical(0.5 + 0.5 * sign * UNIT[1:])
-    near = 1e-15 * high  # next to u = 0.5 doubles are 1e-16 apart
+    near = 1e-15 * high  # near u = 0.5 the distance of two doubles is 1e-16
     np.testing.assert_allclose(x, sign * one_side.ppf(UNIT[1:]), rtol=1e-11, atol=near)
     np.testing.assert_allclose(space.to_unit(x), 0.5 + 0.5 * sign * UNIT[1:], atol=1e-11)
     assert space.inside(x).all()
     ends = np.array([[-high], [-inner], [inner], [high]])
     assert space.inside(ends).all()
     assert not space.inside(np.array([[0.0], [0.999 * inner], [-0.999 * inner], [1.001 * high], [np.nan]])).any()
-    np.testing.assert_allclose(space.to_physical(space.to_unit(ends)), ends, rtol=1e-11, atol=near)  # with their signs
+    np.testing.assert_allclose(
+        space.to_physical(space.to_unit(ends)), ends, rtol=1e-11, atol=near
+    )  # the ends keep their signs
 
 
 def test_draws_of_a_symmetric_prior_follow_its_density():
@@ -100,7 +102,7 @@ def test_draws_of_a_symmetric_prior_follow_its_density():
     for column, prior in enumerate([stats.loguniform(1, 1000), stats.uniform(2, 4), stats.uniform(0, 4)]):
         assert stats.kstest(np.abs(x[:, column]), prior.cdf).pvalue > 1e-3
         assert stats.binomtest(int((x[:, column] < 0).sum()), 4000).pvalue > 1e-3
-    assert stats.kstest(x[:, 2], stats.uniform(-4, 8).cdf).pvalue > 1e-3  # without a gap: uniform
+    assert stats.kstest(x[:, 2], stats.uniform(-4, 8).cdf).pvalue > 1e-3  # without a gap the prior is uniform
 
 
 @given(ends=st.tuples(st.floats(0, np.pi), st.floats(0, np.pi)))
@@ -117,7 +119,7 @@ def test_the_sine_prior_is_uniform_in_the_cosine(ends):
 
 
 def test_draws_of_the_sine_prior_are_isotropic():
-    """z of directions on a sphere is uniform (Archimedes)."""
+    """The coordinate z of isotropic directions is uniform (Archimedes)."""
     space = Space([sine(0.0, np.pi)])
     x = space.to_physical(space.draw(np.random.default_rng(7), 4000))
     directions = np.random.default_rng(8).normal(size=(4000, 3))
@@ -126,15 +128,15 @@ def test_draws_of_the_sine_prior_are_isotropic():
     three = space.to_physical(np.array([[0.0], [0.5], [1.0]]))
     np.testing.assert_allclose(three[:, 0], np.array([0.0, np.pi / 2, np.pi]), atol=1e-15)
     small = space.to_physical(np.array([[1e-20]]))[0, 0]
-    assert small == pytest.approx(2e-10, rel=1e-12)  # exact where the cosine is 1
+    assert small == pytest.approx(2e-10, rel=1e-12)  # exact near a cosine of 1
     large = space.to_physical(np.array([[1.0 - 3 * 2.0**-53]]))[0, 0]
-    assert np.pi - large == pytest.approx(2 * (3 * 2.0**-53) ** 0.5, rel=1e-7)  # and where it is -1
+    assert np.pi - large == pytest.approx(2 * (3 * 2.0**-53) ** 0.5, rel=1e-7)  # and near -1
 
 
 @pytest.mark.parametrize("tail", [8.0, 30.0, 300.0, 1e5])
 @pytest.mark.parametrize("sign", [1.0, -1.0])
 def test_far_tails_are_exact(tail, sign):
-    """Far out, a normal density is an exponential one with a correction of 1 / tail^2."""
+    """In its far tail a normal density is exponential up to a correction of 1 / tail^2."""
     low, high = sorted([sign * tail, sign * np.inf])
     space = Space([normal(low, high)])
     u = np.linspace(0.05, 0.95, 19)[:, None]
@@ -154,7 +156,9 @@ def test_far_tails_are_exact(tail, sign):
 )
 def test_values_never_leave_the_range(kind, low, high, mean, sigma, u):
     low, high = min(low, high), max(low, high)
-    assume(kind is not PriorKind.NORMAL or max(low - mean, mean - high) <= FARTHEST * sigma)  # scanspec refuses these
+    assume(
+        kind is not PriorKind.NORMAL or max(low - mean, mean - high) <= FARTHEST * sigma
+    )  # scanspec refuses wider ranges
     variable = Variable("x", low, high=high, prior=kind, mean=mean, sigma=sigma)
     if kind.symmetric:
         variable = symmetric(low, high, kind)
@@ -171,7 +175,7 @@ def test_values_never_leave_the_range(kind, low, high, mean, sigma, u):
 
 
 @given(low=st.floats(1e-3, 1e3), mean=st.floats(-5, 5))
-def test_a_range_of_neighbouring_doubles_still_works(low, mean):
+def test_a_range_between_two_neighbouring_doubles_works(low, mean):
     high = np.nextafter(low, np.inf)
     for variable in (uniform(low, high), log_uniform(low, high), normal(low, high, mean, 1e3)):
         space = Space([variable])
@@ -181,7 +185,7 @@ def test_a_range_of_neighbouring_doubles_still_works(low, mean):
 
 
 @pytest.mark.parametrize("low", [0.0, 1.0, -30.0])
-def test_a_narrow_range_of_a_normal_prior_is_as_good_as_uniform(low):
+def test_in_a_narrow_range_a_normal_prior_is_practically_uniform(low):
     space = Space([normal(low, low + 1e-9)])
     x = space.to_physical(UNIT)
     np.testing.assert_allclose((x - low) / 1e-9, UNIT, atol=1e-5)
@@ -221,7 +225,7 @@ def test_a_column_gives_the_same_bits_alone_and_in_a_table():
     assert np.array_equal(space.to_unit(x), np.concatenate([space.to_unit(row[None]) for row in x]))
 
 
-def test_inside_knows_edges_and_nan():
+def test_edges_are_inside_and_nan_is_not():
     space = Space([uniform(0, 1), uniform(5, 6)])
     assert space.inside(np.array([[0.0, 6.0], [1.0001, 5.5], [np.nan, 5.0]])).tolist() == [
         [True, True],
@@ -237,7 +241,7 @@ def test_a_table_of_another_width_is_an_error():
 
 # Integers, choices, phases
 
-NUMBERS = st.floats(-1e6, 1e6).map(lambda each: each + 0.0)  # -0.0 and 0.0 are one value
+NUMBERS = st.floats(-1e6, 1e6).map(lambda each: each + 0.0)  # turns -0.0 into 0.0
 
 
 @given(low=st.integers(-1000, 1000), n=st.integers(1, 10**9), u=st.lists(st.floats(0, 1), min_size=1, max_size=20))
@@ -268,7 +272,7 @@ def test_a_choice_takes_equal_shares_in_the_files_order_and_comes_back_exactly(v
 
 
 @given(u=st.lists(st.floats(0, 1), min_size=2, max_size=20))
-def test_points_of_one_share_are_one_point_for_the_dataset_and_for_networks(u):
+def test_points_with_the_same_discrete_value_are_the_same_for_the_dataset_and_for_networks(u):
     space = Space(
         [
             Variable("n", 0.0, 4.0, integer=True),
@@ -277,7 +281,7 @@ def test_points_of_one_share_are_one_point_for_the_dataset_and_for_networks(u):
             Variable("f", 2.0, 2.0),
         ]
     )
-    points = np.column_stack([u, u[::-1], np.floor(u), u])  # of the phase 0 and 1 only
+    points = np.column_stack([u, u[::-1], np.floor(u), u])  # the phase is only 0 or 1
     keys, snapped = row_keys(space.to_physical(points)), space.snap(points)
     for i, j in itertools.combinations(range(len(u)), 2):
         assert (keys[i] == keys[j]) == np.array_equal(snapped[i], snapped[j])
@@ -286,7 +290,7 @@ def test_points_of_one_share_are_one_point_for_the_dataset_and_for_networks(u):
 
 
 @given(low=st.floats(-10, 10), width=st.floats(0.1, 10), u=st.floats(0, 1))
-def test_a_phase_goes_round(low, width, u):
+def test_a_phase_is_periodic(low, width, u):
     space = Space([Variable("p", low, low + width, periodic=True)])
     point = np.array([[u]])
     x = space.to_physical(point)
@@ -300,7 +304,7 @@ def test_a_phase_goes_round(low, width, u):
     np.testing.assert_allclose(inputs, [[np.cos(2 * np.pi * u), np.sin(2 * np.pi * u)]], atol=1e-12)
 
 
-def test_draws_of_every_kind_are_even():
+def test_draws_of_every_kind_are_uniform():
     space = Space(
         [
             Variable("n", 3.0, 7.0, integer=True),

@@ -1,4 +1,4 @@
-"""The state of a strategy goes through bytes, and nothing in them is run."""
+"""The state of a strategy is stored as bytes, and restoring it runs no code."""
 
 import io
 
@@ -9,7 +9,7 @@ from proposer.strategies.state import pack, unpack
 from proposer.types import CheckpointError
 
 
-def test_place_and_arrays_come_back():
+def test_the_state_of_the_loop_and_arrays_are_restored():
     arrays = {"model/weights": np.arange(6.0).reshape(2, 3), "seen": np.array(True)}
     loop, found = unpack(pack({"asks": 3, "why": "é"}, arrays), "one of LODE")
     assert loop == {"asks": 3, "why": "é"}

@@ -1,4 +1,4 @@
-"""Which good points a scan ends with."""
+"""The good points with which a scan ends."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from proposer.stopping import FirstGood
 
 
 @given(st.sets(st.integers(1, 1000), max_size=60), st.integers(1, 40), st.randoms())
-def test_the_first_ones_by_id_in_any_order_of_coming(ids: set[int], wanted: int, random) -> None:
+def test_the_first_good_points_by_id_count_in_any_order_of_arrival(ids: set[int], wanted: int, random) -> None:
     first, came = FirstGood(wanted), list(ids)
     random.shuffle(came)
     for start in range(0, len(came), 7):
@@ -20,7 +20,7 @@ def test_the_first_ones_by_id_in_any_order_of_coming(ids: set[int], wanted: int,
     assert first.last == (sorted(ids)[wanted - 1] if len(ids) >= wanted else math.inf)
 
 
-def test_a_lower_one_that_comes_late_takes_the_place_of_the_last() -> None:
+def test_a_late_point_with_a_lower_id_replaces_the_last_one() -> None:
     first = FirstGood(2)
     assert first.last == math.inf
     first.add([5, 9])

@@ -1,4 +1,4 @@
-"""What every strategy must do; a new one is added by one line of CASES."""
+"""Promises of every strategy. A new strategy needs one line in CASES."""
 
 import functools
 import itertools
@@ -28,14 +28,16 @@ from proposer.strategies.lode.settings import LodeSettings
 from proposer.strategies.mls_dnnc_settings import FitSettings, MlsDnncSettings
 from proposer.strategies.origins import ORIGINS
 from proposer.target import Target
-from proposer.types import Batch, CheckpointError, Status, Told
+from proposer.types import Batch, CheckpointError, Floats, Status, Told
 from scanspec.variables import PriorKind, Variable
+from tests.proposer.answered import same
 from tests.proposer.datasets import open_dataset, with_nll
+from tests.proposer.playing import Playing
 
 pytestmark = pytest.mark.usefixtures("quick")
 
 BATCHES = 6
-"""How many batches most tests ask for."""
+"""The number of batches in most tests."""
 
 SPACE = Space(
     [
@@ -57,7 +59,7 @@ KINDS = Space(
 
 @dataclass(frozen=True)
 class Case:
-    """`uniform`: the first batch is a sample of the prior."""
+    """`uniform`: whether the first batch is a sample of the prior."""
 
     settings: Settings
     uniform: bool = True
@@ -92,7 +94,9 @@ every = pytest.mark.parametrize("name", CASES)
 
 @pytest.fixture
 def tmp_path() -> Iterator[Path]:
-    """In memory where that goes: these tests make many small datasets, and a disk is what takes their time."""
+    """A folder in memory where possible: these tests make many small datasets, and would spend most of their time on
+    the disk.
+    """
     with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
         yield Path(folder)
 
@@ -110,7 +114,7 @@ Answer = Callable[[int, float], Outcome]
 
 
 def mixed(point: int, value: float) -> Outcome:
-    """Mostly OK, some points of every other kind."""
+    """Mostly OK points, and some of every other status."""
     status = {0: Status.INVALID, 1: Status.FAILED, 2: Status.TIMED_OUT}.get(point % 13, Status.OK)
     return Outcome(point, status, value, [value]) if status is Status.OK else Outcome(point, status)
 
@@ -119,46 +123,14 @@ def only(*statuses: Status) -> Answer:
     return lambda point, _: Outcome(point, statuses[point % len(statuses)])
 
 
-class Play:
-    """A scan without an evaluator: the real dataset, and the order of a scan with the strategy's lag."""
+class Play(Playing):
+    """A scan whose points get their outcomes from `answer`."""
 
     def __init__(self, dataset: Dataset, strategy: Strategy, space: Space, answer: Answer = mixed) -> None:
-        self.dataset, self.strategy, self.space, self.answer = dataset, strategy, space, answer
-        self.told = 0
-        self.batches: list[Batch] = []
-        self.init = int(any(origin == "init" for origin, _ in dataset.counts()))
+        def outcomes(ids: list[int], u: Floats) -> list[Outcome]:
+            return [answer(point, value) for point, value in zip(ids, nll(u).tolist(), strict=True)]
 
-    def seen_by_ask(self, number: int) -> int:
-        return max(number - 1 - self.strategy.lag, min(self.init, number - 1), 0)
-
-    def resume(self) -> None:
-        """As a resumed scan: a new object is told what the last ask had seen, then the checkpoint."""
-        self.told = 0
-        if (checkpoint := self.dataset.latest_checkpoint()) is not None:
-            self.tell_up_to(self.seen_by_ask(self.dataset.batches))
-            self.strategy.restore(checkpoint[1])
-
-    def tell_up_to(self, last: int) -> None:
-        while self.told < last:
-            self.told += 1
-            self.strategy.tell(self.dataset.told(self.told))
-
-    def answer_up_to(self, last: int) -> None:
-        pending, owner = self.dataset.pending(), self.dataset._unanswered
-        if len(pending.ids):
-            every = zip(pending.ids.tolist(), nll(self.space.to_unit(pending.params)).tolist(), strict=True)
-            self.dataset.record([self.answer(point, value) for point, value in every if owner[point].batch <= last])
-
-    def ask(self) -> Batch | None:
-        """Tells what the lag allows, asks, and stores what comes."""
-        seen = self.seen_by_ask(self.dataset.batches + 1)
-        self.answer_up_to(seen)
-        self.tell_up_to(seen)
-        batch = self.strategy.ask()
-        if batch is not None:
-            self.dataset.add_batch(batch, self.space.to_physical(batch.u), self.strategy.checkpoint())
-            self.batches.append(batch)
-        return batch
+        super().__init__(dataset, strategy, space, outcomes)
 
 
 def play(folder, name: str, batches: int = BATCHES, space: Space = SPACE, seed: int = 3, answer: Answer = mixed):
@@ -171,7 +143,7 @@ def play(folder, name: str, batches: int = BATCHES, space: Space = SPACE, seed: 
 
 @functools.cache
 def straight(name: str, space: Space = SPACE) -> tuple[Play, list[Told]]:
-    """A scan without a break that several tests compare with, and the batches that its strategy was told."""
+    """An uninterrupted scan, with which several tests compare, and the batches that its strategy was told."""
     with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
         run = play(folder, name, space=space)
         return run, [run_told(folder, number) for number in range(1, run.told + 1)]
@@ -181,20 +153,13 @@ def physical(run: Play) -> np.ndarray:
     return np.concatenate([run.space.to_physical(batch.u) for batch in run.batches])
 
 
-def same(a: list[Batch], b: list[Batch]) -> bool:
-    return len(a) == len(b) and all(
-        np.array_equal(x.u, y.u) and list(x.origins) == list(y.origins) and x.iteration == y.iteration
-        for x, y in zip(a, b, strict=True)
-    )
-
-
 def test_every_type_is_tested():
-    assert set(CASES) == set(TYPES) - {"READ_CSV"}  # asks for no point
+    assert set(CASES) == set(TYPES) - {"READ_CSV"}  # READ_CSV chooses no points
 
 
 @every
 @pytest.mark.parametrize("space", [SPACE, KINDS], ids=["priors", "kinds"])
-def test_points_are_in_the_space_and_none_comes_twice(name, space):
+def test_points_are_in_the_space_and_none_is_asked_for_twice(name, space):
     run, told = straight(name, space)
     assert len(run.batches) == BATCHES
     u, x = np.concatenate([batch.u for batch in run.batches]), physical(run)
@@ -209,7 +174,7 @@ def test_points_are_in_the_space_and_none_comes_twice(name, space):
 def test_the_table_of_origins_has_those_that_are_set_and_no_others():
     played = {word for name in CASES for batch in straight(name)[0].batches for word in batch.origins}
     parts = {part.origin for room in PARTS_OF_LODE for part in vars(room).values() if isinstance(part, acquire.Part)}
-    assert played | parts | {"init"} == set(ORIGINS)  # "init": the rows of a table
+    assert played | parts | {"init"} == set(ORIGINS)  # "init" are the rows of a table
     document = (ROOT / "docs" / "runs.md").read_text()
     (paragraph,) = [text for text in document.split("\n\n") if text.startswith("`origin` names the step")]
     assert set(re.findall(r"`(\w+)`", paragraph)) - {"origin", "init_csv"} == set(ORIGINS)
@@ -222,7 +187,9 @@ def run_told(folder, number: int):
 
 @every
 def test_priors_are_respected(tmp_path, name):
-    """The first points are drawn from the priors; a grid has its steps at even quantiles; others start anywhere."""
+    """The first points are drawn from the priors. A grid has its steps at even quantiles, and other types start
+    anywhere.
+    """
     run = play(tmp_path, name, batches=1 if CASES[name].uniform else BATCHES)
     x = physical(run)
     priors = {0: stats.uniform(-3, 8), 1: stats.loguniform(1e-3, 1e3), 3: stats.norm(2.0, 0.5)}
@@ -238,7 +205,7 @@ def test_priors_are_respected(tmp_path, name):
 
 
 @every
-def test_the_same_seed_gives_the_same_points_whatever_the_global_state_and_another_one_others(tmp_path, name):
+def test_the_seed_alone_determines_the_points_whatever_the_global_state(tmp_path, name):
     first = straight(name)[0].batches
     np.random.seed(12345)  # noqa: NPY002
     torch.manual_seed(12345)
@@ -258,7 +225,7 @@ def test_the_same_seed_gives_the_same_points_whatever_the_global_state_and_anoth
     ],
 )
 def test_a_scan_interrupted_at_every_batch_is_the_uninterrupted_one(tmp_path, name, space):
-    """Each batch comes from a new object, which knows the dataset and the newest checkpoint only."""
+    """Each batch comes from a new object that knows only the dataset and the newest checkpoint."""
     expected = straight(name, space)[0].batches
     made: list[Batch] = []
     for _ in range(BATCHES):
@@ -272,7 +239,7 @@ def test_a_scan_interrupted_at_every_batch_is_the_uninterrupted_one(tmp_path, na
 
 @every
 @pytest.mark.parametrize("statuses", [[Status.FAILED, Status.TIMED_OUT], [Status.INVALID]], ids=["failed", "invalid"])
-def test_it_goes_on_when_no_point_has_an_nll(tmp_path, name, statuses):
+def test_a_strategy_goes_on_if_no_point_has_an_nll(tmp_path, name, statuses):
     run = play(tmp_path, name, answer=only(*statuses))
     assert len(run.batches) == BATCHES
     assert run.strategy.good == 0
@@ -280,15 +247,15 @@ def test_it_goes_on_when_no_point_has_an_nll(tmp_path, name, statuses):
 
 
 @every
-def test_it_goes_on_when_every_point_is_good(tmp_path, name):
+def test_a_strategy_goes_on_if_every_point_is_good(tmp_path, name):
     run = play(tmp_path, name, answer=lambda point, _: Outcome(point, Status.OK, 0.5, [0.5]))
     assert len(run.batches) == BATCHES
     assert run.strategy.good >= sum(len(batch) for batch in run.batches[: -1 - run.strategy.lag])
 
 
 @every
-def test_answers_that_come_early_change_nothing(tmp_path, name):
-    """The last `lag` batches are answered when a scan goes on, but its next ask does not see them."""
+def test_early_answers_do_not_change_the_points(tmp_path, name):
+    """When a scan is resumed, the last `lag` batches are already answered, but the next ask must not see them."""
     with open_dataset(tmp_path / "a", 4, 1) as one, open_dataset(tmp_path / "b", 4, 1) as two:
         late, early = Play(one, make(name), SPACE), Play(two, make(name), SPACE)
         for _ in range(4):
@@ -310,7 +277,7 @@ def test_a_damaged_checkpoint_is_refused(name, data):
 
 @every
 @pytest.mark.parametrize("dim", [1, 2, 30])
-def test_dimensions(tmp_path, name, dim):
+def test_every_strategy_works_in_one_and_in_many_dimensions(tmp_path, name, dim):
     space = Space([Variable(f"x{n}", 0.0, 1.0, steps=300 if dim == 1 else 2) for n in range(dim)])
     run = play(tmp_path, name, batches=3, space=space)
     assert [batch.u.shape[1] for batch in run.batches] == [dim] * len(run.batches)
@@ -318,8 +285,8 @@ def test_dimensions(tmp_path, name, dim):
 
 
 @every
-def test_it_starts_from_points_that_are_known(tmp_path, name):
-    """As with an InitCSV: told before the first ask, with the origin init, and not asked again."""
+def test_every_strategy_starts_from_known_points(tmp_path, name):
+    """The points of an InitCSV have the origin init, are told before the first ask, and are not asked for again."""
     u = SPACE.snap(np.random.default_rng(1).random((30, 4)))
     u[0] = [0.4, 0.5, 0.5, 0.6]
     cut: list[Batch] = []

@@ -1,4 +1,4 @@
-"""CSV files as a spreadsheet opens them: a text must not become a formula, and a number stays one."""
+"""CSV files for spreadsheets: a text must not become a formula, and a number stays a number."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ EVIL = ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx"]
 
 
 @pytest.mark.parametrize("cell", [*EVIL, "plain", "", "'quoted", "a=b", "'"])
-def test_a_text_comes_back(cell: str) -> None:
+def test_a_text_is_read_back_unchanged(cell: str) -> None:
     assert from_text(as_text(cell)) == cell
     assert not as_text(cell).startswith(("=", "+", "-", "@", "\t", "\r"))
 
 
-def test_formulas_in_texts_and_names(tmp_path: Path) -> None:
+def test_formulas_in_texts_and_names_are_written_as_text(tmp_path: Path) -> None:
     variables, observables = ["-x"], ["=y", "@z"]
     with Dataset(tmp_path) as dataset:
         columns = Columns.named(variables, observables, ["c0"])
@@ -75,7 +75,7 @@ def test_formulas_in_texts_and_names(tmp_path: Path) -> None:
     assert table["message"].iloc[1] == "'=cmd|' /C calc'!A0"
 
 
-def test_a_table_of_a_run_is_read_again(tmp_path: Path) -> None:
+def test_a_table_of_a_run_can_be_an_init_csv(tmp_path: Path) -> None:
     (tmp_path / "points.csv").write_text("'-x,NLL\n-0.5,1\n")
     (tmp_path / "scan.yaml").write_text(
         'setup: {init_csv: points.csv}\nvariables: {"-x": [-1, 1]}\ncodes:\n  c:\n    function: a:b\n'

@@ -1,4 +1,4 @@
-"""Terms of several observables: against scipy and the formulas of papers, for numpy and torch."""
+"""Terms of several observables, compared with scipy and the formulas of papers, for numpy and torch."""
 
 import math
 from typing import Any
@@ -30,7 +30,7 @@ def gauss(mean, covariance):
 
 @given(st.integers(1, 12), st.integers(0, 2**32 - 1))
 @settings(max_examples=60, deadline=None)
-def test_a_joint_gaussian_is_that_of_scipy(count, seed):
+def test_a_joint_gaussian_agrees_with_scipy(count, seed):
     rng = np.random.default_rng(seed)
     mean, mixing = rng.normal(size=count), rng.normal(size=(count, count + 2))
     covariance = mixing @ mixing.T * np.outer(*2 * [10.0 ** rng.uniform(-1, 1, count)])
@@ -41,7 +41,7 @@ def test_a_joint_gaussian_is_that_of_scipy(count, seed):
 
 
 @given(st.lists(st.tuples(st.floats(-100, 100), SIZES, st.floats(-30, 30)), min_size=1, max_size=6))
-def test_a_diagonal_one_is_the_sum_of_its_gaussians(parts):
+def test_a_diagonal_joint_gaussian_is_the_sum_of_its_gaussians(parts):
     mean, sigma, pulls = map(np.array, zip(*parts, strict=True))
     x = (mean + sigma * pulls)[None]
     singles = [Likelihood(Kind.GAUSS, m, s) for m, s in zip(mean, sigma, strict=True)]
@@ -78,7 +78,7 @@ def test_barlow_s_variance_is_linear_in_the_distance(plus, minus, off):
     if variance > 1e-9:
         assert math.isclose(found, off**2 / (2.0 * variance), rel_tol=1e-9, abs_tol=1e-12)
     elif variance < 0:
-        assert found >= 1e300  # there is no likelihood beyond the pole
+        assert found >= 1e300  # beyond the pole there is no likelihood
 
 
 def test_equal_errors_are_a_gaussian():
@@ -109,8 +109,10 @@ def test_a_limit_is_linear_in_logarithms_and_exact_at_its_knots():
 
 
 @pytest.mark.parametrize("confidence", [0.9, 0.95])
-def test_a_limit_loses_what_its_confidence_says(confidence):
-    """A background-free search: a half Gaussian about 0, whose share below the bound is the confidence."""
+def test_a_limit_excludes_the_share_that_its_confidence_says(confidence):
+    """For a search without background, the likelihood is half a Gaussian around 0, whose share below the bound is the
+    confidence.
+    """
     z = norm.ppf(confidence)
     term = Term(TermKind.LIMIT, ("m", "s"), plus=1.0 / z, knots=KNOTS, values=BOUNDS)
     rows = [[100.0, 1e-46], [100.0, 0.0], [100.0, -1e-46], [100.0, 2e-46], [5.0, 1.0], [2000.0, 1.0]]
@@ -155,7 +157,7 @@ ALL = [
 ]
 
 
-def test_every_kind_is_among_those():
+def test_every_kind_of_term_is_tested():
     assert {term.kind for term in ALL} == set(TermKind) - {TermKind.UNKNOWN}
 
 
@@ -174,7 +176,7 @@ def test_torch_gives_what_numpy_gives_and_nothing_is_infinite(term):
 
 
 @pytest.mark.parametrize("term", ALL, ids=lambda term: f"{term.kind.value} {len(term.observables)}")
-def test_no_observable_alone_says_more_than_all(term):
+def test_the_loss_of_one_observable_is_never_above_that_of_all(term):
     x = np.random.default_rng(2).normal(0.5, 3.0, (500, len(term.observables)))
     for position in range(len(term.observables)):
         assert (term.least(position, x[:, position]) <= term.nll(x) + 1e-9).all()
@@ -188,7 +190,7 @@ def test_a_joint_gaussian_resolves_an_observable_as_finely_as_when_the_others_ar
 
 
 def checked(kind, observables, numbers):
-    """The term of a message with these numbers."""
+    """Reads the term of a message with these numbers."""
     said = {"cholesky" if name == "root" else name: value for name, value in numbers.items()}
     said["knots"] = [pb.Knots(at=axis) for axis in numbers.get("knots", ())]
     message = pb.JointTerm(kind=f"JOINT_KIND_{kind}", arguments=range(len(observables)), **said)
@@ -204,7 +206,11 @@ SIZED = {"mean": (1.0,), "plus": 2.0, "minus": 0.5}
 @pytest.mark.parametrize(
     ("kind", "numbers", "fault"),
     [
-        ("JOINT_GAUSS", JOINT | {"root": (2.0, 0.5, 0.0, 3.0)}, "no means and Cholesky factor"),  # upper triangular
+        (
+            "JOINT_GAUSS",
+            JOINT | {"root": (2.0, 0.5, 0.0, 3.0)},
+            "no means and Cholesky factor",
+        ),  # this matrix is upper triangular
         ("JOINT_GAUSS", JOINT | {"root": (2.0, 0.5, 0.5, 3.0)}, "no means and Cholesky factor"),
         ("JOINT_GAUSS", JOINT | {"root": (2.0, 0.0, 0.5, 0.0)}, "no means and Cholesky factor"),
         ("JOINT_GAUSS", JOINT | {"root": (-2.0, 0.0, 0.5, 3.0)}, "no means and Cholesky factor"),
@@ -231,13 +237,13 @@ SIZED = {"mean": (1.0,), "plus": 2.0, "minus": 0.5}
         ("TABLE", TABLE | {"values": (1.0, 2.0, 3.0, 4.0, math.inf, 6.0)}, "a number that is not finite"),
     ],
 )
-def test_numbers_that_are_no_term_are_refused(kind, numbers, fault):
+def test_numbers_that_give_no_valid_term_are_refused(kind, numbers, fault):
     observables = ["x"] if "mean" in numbers and kind != "JOINT_GAUSS" else ["x", "y"]
     with pytest.raises(ValueError, match=f"a term of the kind {kind} with {fault}"):
         checked(kind, observables, numbers)
 
 
-def test_what_is_refused_is_a_term_but_for_one_number():
+def test_with_the_right_number_each_refused_term_is_valid():
     terms: list[tuple[str, list[str], dict[str, Any]]] = [
         ("JOINT_GAUSS", ["x", "y"], JOINT),
         *[(kind, ["x"], SIZED) for kind in ("HALF_GAUSS", "BARLOW", "GAUSS_UPPER", "GAUSS_LOWER")],

@@ -1,4 +1,4 @@
-"""Ticks, colour bars and counts of pictures for a paper."""
+"""Ticks, colour bars and counts in pictures for a paper."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from proposer.show import drawing
 from proposer.show.drawing import Axis, Look, Points, draw_corner, draw_plot
 from proposer.show.ticks import set_ticks
 
@@ -40,9 +39,9 @@ def test_a_logarithmic_axis_of_one_decade_has_plain_numbers(limits: tuple[float,
 
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
-    """The figures that are drawn, in place of files."""
+    """The figures that are drawn; their files stay empty."""
     figures: list[Figure] = []
-    monkeypatch.setattr(drawing, "_save", lambda figure, path: figures.append(figure))
+    monkeypatch.setattr(Figure, "savefig", lambda figure, *_, **__: figures.append(figure))
     return figures
 
 
@@ -57,17 +56,20 @@ def points_of(values: list[float]) -> Points:
     ("others", "extend"),
     [([1.5, 2.5], "neither"), ([0.0, 2.0], "min"), ([2.0, 4.0], "max"), ([0.0, 4.0], "both")],
 )
-def test_a_colour_bar_points_to_values_beyond_it(drawn: list[Figure], others: list[float], extend: str) -> None:
+def test_a_colour_bar_points_to_values_beyond_it(
+    drawn: list[Figure], tmp_path: Path, others: list[float], extend: str
+) -> None:
     points = points_of([1.0, 2.0, 3.0, *others])
     x, y, z = (Axis(name, points.columns[name], "linear", None) for name in "xyz")
-    draw_plot(points, [x, y], (), Path("a.pdf"), unphysical=False, look=Look(colour=z))
+    draw_plot(points, [x, y], (), tmp_path / "a.pdf", unphysical=False, look=Look(colour=z))
     bars: list[Any] = [made.colorbar for ax in drawn[0].axes for made in ax.collections if made.colorbar]
     assert bars and bars[0].extend == extend
 
 
-def test_marginals_are_counts_of_good_points(drawn: list[Figure]) -> None:
+def test_marginals_are_counts_of_good_points(drawn: list[Figure], tmp_path: Path) -> None:
     points = points_of([1.0, 2.0, 3.0, 4.0, 5.0])
-    draw_corner(points, [Axis(name, points.columns[name], "linear", (0.0, 5.0)) for name in "xy"], Path("a.pdf"))
+    axes = [Axis(name, points.columns[name], "linear", (0.0, 5.0)) for name in "xy"]
+    draw_corner(points, axes, tmp_path / "a.pdf")
     FigureCanvasAgg(drawn[0]).draw()
     marginals = [ax for ax in drawn[0].axes if ax.get_ylabel() == "good points"]
     assert len(marginals) == 2

@@ -1,4 +1,4 @@
-"""A training ends with the time of the scan, whatever it trains."""
+"""Every training ends when the time of the scan is over."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ def learn_nll() -> None:
 
 
 @pytest.mark.parametrize("train", [classify, regress, learn_nll])
-def test_a_training_that_would_take_longer(train: Callable[[], None]) -> None:
+def test_a_training_ends_at_the_time_limit(train: Callable[[], None]) -> None:
     start = time.monotonic()
     with within(start + 0.3, threading.Event()), pytest.raises(OutOfTime):
         train()
     assert time.monotonic() - start < 4
-    check_time()  # no limit any more
+    check_time()  # the limit is no longer set

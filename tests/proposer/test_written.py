@@ -1,10 +1,12 @@
-"""Somebody cuts off or removes the files of a dataset while a scan writes them."""
+"""The files of a dataset are cut off or removed while a scan writes them."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -38,9 +40,9 @@ def test_a_wal_that_is_removed_ends_the_scan_and_loses_nothing(tmp_path: Path, h
 @pytest.mark.parametrize("left", [0, 18, 30, 9000])
 @pytest.mark.parametrize("within", [False, True])
 def test_a_wal_that_is_cut_off_ends_the_scan_which_goes_on_with_what_is_left(
-    tmp_path: Path, left: int, *, within: bool
+    tmp_path: Path, connections: list[sqlite3.Connection], left: int, *, within: bool
 ) -> None:
-    """Also within a transaction, which then writes behind what was cut off."""
+    """`within`: the file is cut off inside a transaction, which then writes behind the cut."""
     wal = tmp_path / "dataset.sqlite-wal"
 
     def harm(statement: str) -> None:
@@ -51,7 +53,7 @@ def test_a_wal_that_is_cut_off_ends_the_scan_which_goes_on_with_what_is_left(
         for number in range(20):
             dataset.set_meta({f"a{number}": number})
         assert wal.stat().st_size > 20_000
-        dataset._db.set_trace_callback(harm)  # noqa: SLF001  # to come between check and commit
+        connections[-1].set_trace_callback(harm)  # called between the check and the commit
         with pytest.raises(DatasetError, match=CUT_OFF):
             dataset.set_meta({"b": 2})
     with Dataset(tmp_path) as dataset:
@@ -60,7 +62,7 @@ def test_a_wal_that_is_cut_off_ends_the_scan_which_goes_on_with_what_is_left(
         assert dataset.meta()["d"] == 4
 
 
-def test_a_wal_that_begins_anew_is_no_harm(tmp_path: Path) -> None:
+def test_a_wal_that_starts_again_does_no_harm(tmp_path: Path) -> None:
     with open_dataset(tmp_path) as dataset, closing(sqlite3.connect(tmp_path / "dataset.sqlite")) as other:
         for number in range(60):
             dataset.set_meta({"a": [number] * 2000})
@@ -69,8 +71,49 @@ def test_a_wal_that_begins_anew_is_no_harm(tmp_path: Path) -> None:
         assert dataset.meta()["a"][0] == 59
 
 
-def test_a_commit_that_changes_nothing_is_no_harm(tmp_path: Path) -> None:
-    """The first one after the file was opened makes an empty WAL."""
+READ = "SELECT count(*) FROM points"
+CHECKPOINTS = [f"PRAGMA wal_checkpoint({mode})" for mode in ("PASSIVE", "FULL", "RESTART", "TRUNCATE")]
+
+
+@pytest.mark.parametrize(
+    "statements", [[READ], *([READ, one] for one in CHECKPOINTS), [CHECKPOINTS[3]] * 3, CHECKPOINTS]
+)
+@pytest.mark.parametrize("within", [False, True])
+def test_another_program_may_read_and_checkpoint_while_a_scan_writes(
+    tmp_path: Path, statements: list[str], *, within: bool
+) -> None:
+    """As sqlite3's shell, datasette and DuckDB do; also between the scan's look at its files and its commit."""
+    program = (
+        "import sqlite3, sys\ndb = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
+        "for statement in sys.argv[2:]:\n    db.execute(statement).fetchall()\ndb.close()\n"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path / "dataset.sqlite"), *statements]
+
+    def other(statement: str) -> None:
+        if statement.startswith("BEGIN"):
+            subprocess.run(command, check=True)
+
+    with open_dataset(tmp_path) as dataset:
+        for number in range(3):
+            dataset.set_meta({f"a{number}": [number] * 3000})
+        if within:
+            dataset._db.set_trace_callback(other)  # noqa: SLF001
+        else:
+            subprocess.run(command, check=True)
+        dataset.set_meta({"b": 1})
+        dataset._db.set_trace_callback(None)  # noqa: SLF001
+        for number in range(3):
+            dataset.set_meta({"b": number})
+        copy = tmp_path / "killed"
+        shutil.copytree(tmp_path, copy)
+    for folder in (tmp_path, copy):
+        with Dataset(folder) as dataset:
+            meta = dataset.meta()
+            assert (meta["b"], [meta[f"a{number}"][0] for number in range(3)]) == (2, [0, 1, 2])
+
+
+def test_a_commit_that_changes_nothing_does_no_harm(tmp_path: Path) -> None:
+    """If it is the first commit after the file was opened, it makes an empty WAL."""
     with open_dataset(tmp_path) as dataset:
         dataset.set_meta({"a": 1})
     with Dataset(tmp_path) as dataset:
@@ -82,13 +125,13 @@ def test_a_commit_that_changes_nothing_is_no_harm(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("part", [24, 600, 2048, 3000])
-def test_a_part_of_a_page_that_a_kill_has_left_is_no_harm(tmp_path: Path, part: int) -> None:
-    """Behind whole pages that were not committed; smaller commits do not write over it."""
+def test_a_part_of_a_page_left_by_a_kill_does_no_harm(tmp_path: Path, part: int) -> None:
+    """It lies behind whole pages that were not committed, so that smaller commits do not overwrite it."""
     copy = tmp_path / "copy"
     with open_dataset(tmp_path) as dataset:
         for number in range(3):
             dataset.set_meta({f"a{number}": [number] * 50})
-        shutil.copytree(tmp_path, copy)  # what a kill leaves
+        shutil.copytree(tmp_path, copy)  # the files that a kill would leave
     page = (copy / "dataset.sqlite-wal").read_bytes()[-4120:]
     with (copy / "dataset.sqlite-wal").open("ab") as wal:
         wal.write(page * 8 + page[:part])
@@ -98,15 +141,15 @@ def test_a_part_of_a_page_that_a_kill_has_left_is_no_harm(tmp_path: Path, part: 
         assert (dataset.meta()["a2"][0], dataset.meta()["b"]) == (2, 3)
 
 
-def test_a_wal_that_sqlite_makes_smaller_is_no_harm(tmp_path: Path) -> None:
-    """To a size that is no whole number of pages."""
+def test_a_wal_that_sqlite_makes_smaller_does_no_harm(tmp_path: Path, connections: list[sqlite3.Connection]) -> None:
+    """The smaller size is not a whole number of pages."""
     with open_dataset(tmp_path) as dataset:
         limit, checkpoint = 1_000_000, bytes(1_500_000)
-        dataset._db.execute(f"PRAGMA journal_size_limit = {limit}")  # noqa: SLF001  # a smaller one than a scan's
+        connections[-1].execute(f"PRAGMA journal_size_limit = {limit}")  # smaller than the limit of a scan
         u = np.random.default_rng(1).random((10, len(dataset.columns.variables)))
         with closing(sqlite3.connect(tmp_path / "dataset.sqlite", isolation_level=None)) as reader:
             reader.execute("BEGIN")
-            reader.execute("SELECT count(*) FROM meta").fetchone()  # keeps the WAL from beginning anew
+            reader.execute("SELECT count(*) FROM meta").fetchone()  # keeps the WAL from starting again
             for row in u[:5]:
                 dataset.add_batch(Batch(row[None], ["start"], 1), row[None], checkpoint)
             assert (tmp_path / "dataset.sqlite-wal").stat().st_size > 2 * limit

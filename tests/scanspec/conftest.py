@@ -1,4 +1,4 @@
-"""Scan files in a folder of the test: read, and refused."""
+"""Fixtures that read a scan file in the folder of a test, or give the message with which it is refused."""
 
 import pytest
 

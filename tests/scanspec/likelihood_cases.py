@@ -1,4 +1,4 @@
-"""Likelihoods in 60 decimal digits, and random constants for them: shared by the tests for numpy and torch."""
+"""Likelihoods in 60 decimal digits, and random constants for them. The tests for numpy and for torch share these."""
 
 import math
 import sys
@@ -9,17 +9,17 @@ from hypothesis import strategies as st
 from scanspec import Kind, Likelihood
 
 M = 710.782712893384
-"""The largest loss, as the design gives it (710.7827), in full precision."""
+"""The largest loss (710.7827) in full precision."""
 
 ANY = st.floats(allow_nan=False, allow_infinity=False)
 POSITIVE = st.floats(min_value=1e-307, allow_infinity=False)
-# observables that lie within a few sigma of the mean, and those that lie anywhere
+# observables within a few sigma of the mean, and observables anywhere
 STEPS = st.one_of(st.floats(-50, 50), st.floats(-800, 800), st.floats(-1e-9, 1e-9))
 
 
 @st.composite
 def cases(draw, kind):
-    """A likelihood of this kind, and an observable."""
+    """Hypothesis' strategy for a likelihood of this kind and an observable."""
     if kind is Kind.CFUNCTION:
         return draw(_cfunctions())
     if kind in (Kind.GAUSS, Kind.UPPER, Kind.LOWER, Kind.LOG, Kind.BIAS):
@@ -50,7 +50,7 @@ def _cfunctions(draw):
 
 
 def exact_loss(likelihood, x):
-    """The capped loss by the formulas of the design, worked out independently; a float."""
+    """The capped loss as a float, from an independent implementation of the formulas."""
     with localcontext(Context(prec=60, Emin=-(10**6), Emax=10**6)):
         largest = (1 + Decimal(sys.float_info.max)).ln() + 1
         raw = _raw(likelihood, Decimal(x)) if math.isfinite(x) else None

@@ -1,4 +1,4 @@
-"""Addresses, which both sides read alike; and text that a terminal must not obey."""
+"""Addresses, which both sides read in the same way; and text with control characters, which no terminal may obey."""
 
 import pytest
 
@@ -23,7 +23,7 @@ GOOD = [
 
 
 @pytest.mark.parametrize(("text", "shown", "target", "local"), GOOD, ids=[line[0] for line in GOOD])
-def test_an_address(text, shown, target, local):
+def test_addresses_are_read_in_every_spelling(text, shown, target, local):
     address = read_address(text)
     assert (str(address), address.target, address.is_local) == (shown, target, local)
     assert read_address(str(address)) == address
@@ -48,13 +48,13 @@ BAD = [
     (":50051", "HOST:PORT"),
     ("50051", "HOST:PORT"),
     ("", "HOST:PORT"),
-    ("http://127.0.0.1:50051", "brackets|cannot be a machine's name"),
+    ("http://127.0.0.1:50051", "write it without http://"),
     ("::1:50051", "in brackets"),
     ("[::1:50051", "in brackets|machine's name"),
     ("[nowhere]:50051", "cannot be a machine's name"),
     ("a b:50051", "cannot be a machine's name"),
     ("a/b:50051", "cannot be a machine's name"),
-    ("a..b:50051", "cannot be a machine's name"),  # the system's look-up raises no OSError for these
+    ("a..b:50051", "cannot be a machine's name"),  # for these the system's look-up raises something other than OSError
     ("a" * 64 + ".example:50051", "cannot be a machine's name"),
     ("node-.example:50051", "cannot be a machine's name"),
     ("\x1b[2J:50051", "cannot be a machine's name"),
@@ -67,16 +67,16 @@ BAD = [
 
 
 @pytest.mark.parametrize(("text", "words"), BAD, ids=[case[0][:30] for case in BAD])
-def test_no_address(text, words):
+def test_what_is_not_an_address_is_refused(text, words):
     with pytest.raises(AddressError) as caught:
         read_address(text)
     error = caught.value
     assert any(word in f"{error}; {error.next_step}" for word in words.split("|"))
-    assert error.next_step not in error.message  # what says both says it once
+    assert error.next_step not in error.message  # a caller prints both, so the message must not repeat the next step
     assert str(caught.value).isprintable() and len(str(caught.value)) < 500
 
 
-def test_any_port_is_for_those_who_listen():
+def test_port_0_is_accepted_only_for_listening():
     assert read_address("127.0.0.1:0", any_port=True).port == 0
 
 
@@ -91,5 +91,5 @@ def test_any_port_is_for_those_who_listen():
         ("no\u00a0break", "no break"),
     ],
 )
-def test_nothing_that_a_terminal_would_obey(text, shown):
+def test_control_sequences_are_removed_or_replaced(text, shown):
     assert visible(text) == shown

@@ -55,7 +55,7 @@ class Decorated:
     [
         (lambda m0, m12: (m0, m12), (1.0, 2.0)),
         (lambda m12, m0: (m12, m0), (2.0, 1.0)),
-        (lambda m0: m0, POINT),  # one argument is the point, whatever it is called
+        (lambda m0: m0, POINT),  # a single argument is the point, whatever its name is
         (lambda m0=3.0: m0, POINT),
         (lambda *, m0: m0, 1.0),
         (lambda m0, /: m0, POINT),
@@ -87,11 +87,11 @@ class Decorated:
         (Decorated(), (1.0, 2.0)),
     ],
 )
-def test_what_a_function_gets(function: Callable[..., Any], gets: object) -> None:
+def test_a_function_gets_a_mapping_or_its_variables(function: Callable[..., Any], gets: object) -> None:
     of_it: Callable[[Mapping[str, float]], Any] = of_a_point(function, POINT)
     assert of_it(POINT) == gets
 
 
-def test_a_name_that_is_no_variable_is_left_to_the_point() -> None:
+def test_a_function_with_an_unknown_argument_gets_the_whole_point() -> None:
     function: Callable[..., Any] = lambda m0, mX: m0 * mX  # noqa: E731
     assert of_a_point(function, POINT) is function

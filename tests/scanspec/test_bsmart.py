@@ -1,4 +1,6 @@
-"""BSMArt's words at the door: what becomes of them, with their lines, and how messages name them."""
+"""The translation of BSMArt's spelling into the plain one: line numbers are kept, and messages name the user's own
+words.
+"""
 
 import json
 import re
@@ -27,7 +29,7 @@ def plain(scan):
     return json.loads(json.dumps(scan.document))
 
 
-def test_what_is_behind_the_door_knows_one_spelling(read):
+def test_the_translation_leaves_only_the_plain_spelling(read):
     scan = read(
         Setup={"RunName": "a", "Type": "Random", "Points": "20", "StoreAllPoints": "True", "Cores": 4},
         Variables={"x": {"RANGE": ["0", 1], "PRIOR": "LINEAR"}, "g": "np.linspace(0,1,3)"},
@@ -74,7 +76,7 @@ def lines(folder):
     return (folder / "old.json").read_text().splitlines()
 
 
-def test_an_unknown_key_lists_the_plain_spellings_alone(read):
+def test_the_message_for_an_unknown_key_lists_only_plain_spellings(read):
     with pytest.raises(ScanFileError) as caught:
         read(Setup={"qqq": 1})
     message = str(caught.value)
@@ -121,7 +123,7 @@ def test_names_of_columns_may_be_a_list(read, tmp_path):
 
 
 @pytest.mark.parametrize("word", ["infty", "+infty", "-infty", "inf", "+infinity"])
-def test_infinities_of_bsmart(read, word):
+def test_infinities_are_read_as_bsmart_writes_them(read, word):
     window = read(Codes={"c": CODE | {"Observables": {"y": {"MEAN": 1, "VARIANCE": 2, "VALID": [0, word]}}}})
     assert float("inf") in map(abs, window.all_observables()[0].valid)
 
@@ -136,6 +138,6 @@ def test_infinities_of_bsmart(read, word):
         ({"type": "CMAES", "points": 5}, []),
     ],
 )
-def test_what_bsmarts_words_mean_beyond_what_they_say_is_said(read, setup, said):
+def test_side_effects_of_bsmarts_settings_are_noted(read, setup, said):
     notes = read(Setup=setup).notes
     assert len(notes) == len(said) and all(map(re.search, said, notes))

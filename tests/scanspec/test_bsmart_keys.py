@@ -1,4 +1,4 @@
-"""Keys of BSMArt that mean nothing here, or little: which are only named, which are refused, and what is said."""
+"""Keys of BSMArt that have little or no meaning here: some are only named in a note, others are refused."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from scanspec import ScanFileError
 from tests.scanspec.small_scan import BASE
 
 
-def test_what_has_no_meaning_is_named_once(read):
+def test_keys_without_a_meaning_are_named_once(read):
     scan = read(
         "MPI: {Size: 1}\n"
         "setup: {csv: 'True', Use TQDM: 'False', Cores: 4, Store Inputs: 'True', debug: 'False'}\n"
@@ -47,7 +47,7 @@ def test_two_names_of_bsmart_for_one_key_may_say_the_same(read, fault):
         ("Resume", "Resume is always so: the same command goes on"),
     ],
 )
-def test_what_is_had_in_another_way_is_said_where_it_is_on(read, key, words):
+def test_a_setting_that_is_on_names_the_other_way_to_get_it(read, key, words):
     body = "variables: {a: [0, 1]}\ncodes: {c: {function: 'm:f', observables: {x: {mean: 1, sigma: 2}}}}\n"
     (note,) = read(f"Setup: {{{key}: 'True'}}\n{body}").notes
     assert note.startswith("Setup: ") and words in note
@@ -75,8 +75,8 @@ def test_what_is_had_in_another_way_is_said_where_it_is_on(read, key, words):
         ("read_dir_mpi", "READ_CSV", "folders of spectra"),
     ],
 )
-def test_a_type_of_bsmart_that_is_not_here_names_the_closest(read, name, closest, word):
-    # its variables may hold what only that type understands, so the type comes first
+def test_a_missing_type_of_bsmart_names_the_closest_one(read, name, closest, word):
+    # its variables may have settings that only this type understands, so the type is checked first
     with pytest.raises(ScanFileError, match=r"line 1: type '.*' is a scan of BSMArt") as caught:
         read(f"setup: {{Type: {name}}}\nvariables: {{a: 'np.linspace(0)', b: }}\n")
     assert f"{name!r} is" in str(caught.value)
@@ -85,7 +85,7 @@ def test_a_type_of_bsmart_that_is_not_here_names_the_closest(read, name, closest
 
 
 @pytest.mark.parametrize("key", ["Nonsense: 3", "Nonsense: {a: 1}"])
-def test_a_type_that_is_not_here_is_refused_before_its_keys(read, key):
+def test_a_missing_type_is_refused_before_its_keys(read, key):
     for order in (f"{{{key}, Type: DEAP}}", f"{{type: MCMC, {key}}}"):
         with pytest.raises(ScanFileError, match=r"is a scan of BSMArt that lodescan does not have"):
             read(f"setup: {order}\nvariables: {{a: [0, 1]}}\n")
@@ -98,7 +98,7 @@ OF_OTHER_CLASSIFIERS = (
 
 
 def test_settings_of_trees_and_support_vectors_are_named_once(read):
-    """Who follows the advice to take MLS_DNNC has them in the file still."""
+    """A user who follows the advice to take MLS_DNNC still has these settings in the file."""
     own = {"Bootstrap_Points": 50, "LearningRate": 0.1, **dict.fromkeys(OF_OTHER_CLASSIFIERS, 3)}
     text = "".join(f"  {key}: {value}\n" for key, value in own.items())
     for kind in ("GBR", "RFC", "RFR", "SVR_Poly", "SVR_RBF"):
@@ -148,13 +148,13 @@ def test_keys_of_bsmarts_tools_are_named(read, key):
 
 
 @pytest.mark.parametrize("key", ["LSP", "DD_Limits", "Options", "Neutral Higgs"])
-def test_keys_of_bsmarts_tools_that_selected_points_are_more_than_named(read, key):
+def test_keys_of_tools_that_selected_points_say_how_to_select_them_here(read, key):
     scan = read(BASE.replace("function: toy:f", f"function: toy:f\n    {key}: 1"))
     assert scan.ignored == ()
     assert [note for note in scan.notes if key in note and "conditions" in note]
 
 
-def test_an_unknown_key_of_a_tool_points_to_the_port(read):
+def test_an_unknown_key_of_a_tool_refers_to_the_page_on_bsmart(read):
     tool = "codes:\n  mine: {My Option: 3}"
     with pytest.raises(ScanFileError, match=r"unknown key 'My Option' in codes: mine.*of your own.*docs/bsmart\.md"):
         read(BASE.replace("codes:", tool))
@@ -176,11 +176,11 @@ def test_an_unknown_key_of_a_tool_points_to_the_port(read):
         ("setup: {likelihoods: {a: 1}}", "it is a key of the whole file, beside setup"),
     ],
 )
-def test_a_key_in_the_wrong_section_is_sent_to_its_own(fault, text, words):
+def test_the_message_for_a_key_in_the_wrong_section_names_the_right_one(fault, text, words):
     assert words in fault(f"{BASE}{text}\n")
 
 
-def test_a_key_of_an_entry_in_the_wrong_place_is_sent_to_its_own(fault):
+def test_the_message_for_a_misplaced_key_of_an_entry_names_the_right_place(fault):
     assert "in codes: toy; it is a key of the observable: observables: {NAME:" in fault(
         BASE.replace("function: toy:f", "function: toy:f\n    mean: 3")
     )
@@ -190,7 +190,7 @@ def test_a_key_of_an_entry_in_the_wrong_place_is_sent_to_its_own(fault):
 
 
 @pytest.mark.parametrize("name", ["m0", "x"])
-def test_the_hierarchy_holds_what_has_bounds(fault, name):
-    """On both sides: the evaluator's check must not say that a file works which the proposer refuses."""
+def test_the_hierarchy_may_hold_only_observables_with_bounds(fault, name):
+    """The evaluator's check must not accept a file that the proposer refuses."""
     words = f"CMAESHierarchy: '{name}' is not an observable with the scaling CFUNCTION"
     assert words in fault(f"Setup: {{Type: CMAES_ND, CMAESHierarchy: [{name}]}}\n{BASE}")

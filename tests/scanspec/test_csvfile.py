@@ -1,4 +1,4 @@
-"""Numbers and tables: one reader for all files."""
+"""Numbers and tables, for which all files have one reader."""
 
 import math
 import os
@@ -55,7 +55,7 @@ codes: {c: {function: 'f:f', observables: {y: {mean: 1, sigma: 1}}}}
         ("e5", None),
     ],
 )
-def test_numbers(text, number):
+def test_what_is_read_as_a_number(text, number):
     assert to_number(text) == number
 
 
@@ -72,7 +72,7 @@ def read(tmp_path):
 @pytest.mark.parametrize(
     "rows", ["a,b\n1D+00,2\n3.5d0,4\n", "\ufeff# a , b\r\n1,2\r\n\r\n3.5,4\r\n", 'b,"a",c\n2,1,x\n4,3.5,\n,,\n']
 )
-def test_tables(read, rows):
+def test_tables_may_have_a_byte_order_mark_quotes_and_empty_rows(read, rows):
     assert [(variable.low, variable.high) for variable in read(rows).variables] == [(1.0, 3.5), (2.0, 4.0)]
 
 
@@ -94,20 +94,20 @@ def test_tables(read, rows):
         ("", ["has no column 'a'"]),
     ],
 )
-def test_a_file_that_is_not_a_table(read, rows, words):
+def test_a_file_that_is_not_a_table_is_refused(read, rows, words):
     with pytest.raises(ScanFileError, match=r"scan\.yaml, line 1: ") as error:
         read(rows)
     assert all(word in str(error.value) for word in words)
 
 
-def test_a_table_that_never_ends(read, tmp_path):
+def test_a_table_that_never_ends_is_refused(read, tmp_path):
     os.mkfifo(tmp_path / "rows.csv")
     (tmp_path / "scan.yaml").write_text(BASE)
     with pytest.raises(ScanFileError, match="named pipe, not a file"):
         read_scan_file(tmp_path / "scan.yaml")
 
 
-def test_names_are_plain(tmp_path):
+def test_names_of_columns_are_normalised_and_a_bar_is_refused(tmp_path):
     path = tmp_path / "rows.csv"
     path.write_text("\u00b5,x\n1,2\n")
     with open_csv(path) as (names, rows):
@@ -117,7 +117,7 @@ def test_names_are_plain(tmp_path):
         pass
 
 
-def test_the_encoding_matters_only_where_a_number_belongs(tmp_path):
+def test_text_may_have_any_encoding_where_no_number_belongs(tmp_path):
     path = tmp_path / "points.csv"
     path.write_bytes("x,Größe\n1,µ\n2,é\n".encode("latin-1"))
     with open_csv(path) as (names, rows):
@@ -125,7 +125,7 @@ def test_the_encoding_matters_only_where_a_number_belongs(tmp_path):
 
 
 @pytest.mark.parametrize("content", ["x,y\n1,2\n".encode("utf-16"), b"PK\x03\x04\x14\x00rest\n", b"\x1f\x8b\x08\x00"])
-def test_what_is_no_text_is_said(tmp_path, content):
+def test_a_file_that_is_not_text_is_refused(tmp_path, content):
     path = tmp_path / "points.csv"
     path.write_bytes(content)
     with pytest.raises(NotCsv, match="save the table as CSV in UTF-8"), open_csv(path):

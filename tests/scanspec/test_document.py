@@ -1,4 +1,4 @@
-"""Files as they are: lines, JSON, duplicates, types."""
+"""How scan files in YAML and JSON are read: line numbers, duplicate keys, types of values."""
 
 import math
 
@@ -61,7 +61,7 @@ def replaced(text, old, new):
     return text.replace(old, new)
 
 
-def test_both_languages_say_the_same(read):
+def test_yaml_and_json_are_read_alike(read):
     yaml, json = read(YAML), read(JSON, "scan.json")
     for scan in (yaml, json):
         assert scan.run_name == "tiny"
@@ -82,7 +82,7 @@ def test_json_may_be_indented_by_tabs(read):
         (replaced(YAML, "sigma: 2", "sgima: 2"), "a.yaml", 9, ["'sgima'", "codes: toy: observables: x", "'sigma'"]),
         (replaced(JSON, '"VARIANCE"', '"VARIANZ"'), "a.json", 6, ["'VARIANZ'", "'VARIANCE'"]),
         (replaced(JSON, '"RunName"', '"runName"'), "a.json", 2, ["'runName'", "'RunName'"]),
-        # BSMArt reads the last of two keys, silently
+        # BSMArt silently reads the last of two equal keys
         (YAML + "setup:\n  run_name: again\n", "a.yaml", 10, ["duplicate key"]),
         (replaced(YAML, "  m0: {range: [0, 10]}\n", "  m0: [0, 1]\n  m0: [0, 2]\n"), "a.yaml", 5, ["duplicate key"]),
         (replaced(JSON, '"MEAN": 1,', '"MEAN": 1, "MEAN": 3,'), "a.json", 6, ["duplicate key"]),
@@ -104,7 +104,7 @@ def test_json_may_be_indented_by_tabs(read):
         (replaced(JSON, '"tiny"', '"NaN\\" Infinity"').replace("[0, 10]", "[0, Infinity]"), "a.json", 3, ["Infinity"]),
     ],
 )
-def test_a_fault_has_its_line(fault, text, name, line, words):
+def test_a_fault_is_told_with_its_line(fault, text, name, line, words):
     message = fault(text, name)
     assert message.startswith(f"{name}, line {line}: ")
     for word in words:
@@ -123,12 +123,12 @@ def test_a_fault_has_its_line(fault, text, name, line, words):
         ("codes:", "networks:\n  threshold_value:\ncodes:", 6, "networks: threshold_value"),
     ],
 )
-def test_a_value_that_was_forgotten(fault, old, new, line, key):
+def test_a_forgotten_value_is_refused(fault, old, new, line, key):
     wanted = f"scan.yaml, line {line}: {key} is empty; give it a value, or leave the line out"
     assert fault(replaced(YAML, old, new)) == wanted
 
 
-def test_what_may_be_empty(read):
+def test_sections_that_may_be_empty(read):
     assert read(YAML + "      y:\n      z: {}\nderived_variables:\nnetworks: # none\n").run_name == "tiny"
     assert read(replaced(YAML, "mean: 1", "unit: , label: , mean: 1")).run_name == "tiny"
     assert read(replaced(YAML, "    function", "    conditions:\n    function")).run_name == "tiny"
@@ -137,11 +137,11 @@ def test_what_may_be_empty(read):
 
 
 @pytest.mark.parametrize("text", ["", "[1, 2]", "just words", "# a comment\n"])
-def test_a_file_must_be_a_mapping(fault, text):
+def test_a_file_that_is_not_a_mapping_is_refused(fault, text):
     assert "mapping of sections" in fault(text)
 
 
-def test_a_file_that_cannot_be_read(tmp_path):
+def test_a_file_that_cannot_be_read_is_named(tmp_path):
     with pytest.raises(ScanFileError, match="No such file"):
         read_scan_file(tmp_path / "missing.yaml")
     (tmp_path / "latin.yaml").write_bytes("setup: {run_name: M\xfcnchen}".encode("latin-1"))
@@ -149,17 +149,17 @@ def test_a_file_that_cannot_be_read(tmp_path):
         read_scan_file(tmp_path / "latin.yaml")
 
 
-def test_yaml_makes_no_objects(fault):
+def test_yaml_tags_make_no_python_objects(fault):
     assert fault(replaced(YAML, "run_name: tiny", "run_name: !!python/object/apply:os.system [echo]"))
 
 
 @pytest.mark.parametrize("word", ["True", "true", "TRUE", "1", "yes", '"True"', '"true"', "'1'"])
-def test_true_in_any_spelling(read, word):
+def test_true_is_read_in_any_spelling(read, word):
     assert len(read(replaced(YAML, "function: toy:f", f"function: toy:f\n    run: {word}")).codes) == 1
 
 
 @pytest.mark.parametrize("word", ["False", "false", "FALSE", "0", "no", '"False"', "'0'"])
-def test_false_in_any_spelling(fault, word):
+def test_false_is_read_in_any_spelling(fault, word):
     assert "no code runs" in fault(replaced(YAML, "function: toy:f", f"function: toy:f\n    run: {word}"))
 
 
@@ -175,12 +175,12 @@ def test_false_in_any_spelling(fault, word):
         ("12", 12.0),
     ],
 )
-def test_numbers_and_numeric_strings(read, word, value):
+def test_numbers_may_be_strings(read, word, value):
     assert read(replaced(YAML, "mean: 1", f"mean: {word}")).all_observables()[0].likelihood.mean == value
 
 
 @pytest.mark.parametrize("word", ["inf", '"inf"', "'infinity'", ".inf", "'Inf'"])
-def test_infinities_as_text(read, word):
+def test_infinities_may_be_text(read, word):
     scan = read(replaced(YAML, "{mean: 1,", f"{{valid: [-3, {word}], mean: 1,"))
     assert scan.all_observables()[0].valid == (-3.0, math.inf)
 
@@ -206,6 +206,6 @@ def test_names_and_texts_are_taken_as_written(read):
         (YAML.replace("mean: 1, sigma: 2", "function: max(m0, 2)"), ["line 9", "a text with a comma needs quotes"]),
     ],
 )
-def test_what_yaml_would_read_otherwise_is_refused(fault, text, words):
+def test_values_that_yaml_would_read_as_something_else_are_refused(fault, text, words):
     message = fault(text)
     assert all(word in message for word in words)

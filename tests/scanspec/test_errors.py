@@ -1,4 +1,4 @@
-"""Every error that a user can mend is a LodescanError, and says what to do next."""
+"""Every error that a user can fix is a LodescanError, and its message says what to do next."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def name_of(node: ast.expr) -> str:
 
 
 def errors(trees: Collection[ast.Module]) -> dict[str, bool]:
-    """The errors of all rooms by name, and whether all of a kind have a next step, their own or that of a base."""
+    """All errors by name, and whether each class has a next step, its own or that of a base class."""
     bases, own = {}, {}
     for tree in trees:
         for node in ast.walk(tree):
@@ -62,7 +62,7 @@ def test_every_error_says_what_to_do_next():
         (LodescanError("a", next_step="b"), "a; b"),
     ],
 )
-def test_what_is_told_ends_with_the_next_step(error, told):
+def test_the_text_of_an_error_ends_with_the_next_step(error, told):
     assert error.tell() == told
     assert told.startswith(str(error))
     assert error.next_step and told.endswith(error.next_step)

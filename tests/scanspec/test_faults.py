@@ -1,4 +1,4 @@
-"""Everything that is wrong with a file, at once, with file, line and key; and files that are no scan files."""
+"""All faults of a scan file are told at once, with file, line and key; files that are not scan files are refused."""
 
 import json
 import os
@@ -28,7 +28,7 @@ codes:
 
 @pytest.fixture
 def said(tmp_path):
-    """The lines with which a file is refused, without its folder."""
+    """Gives the lines of the message that refuses a file, without the name of the folder."""
 
     def said(text, name="scan.yaml"):
         path = tmp_path / name
@@ -38,13 +38,13 @@ def said(tmp_path):
             read_scan_file(path)
         assert time.process_time() - start < 5
         message = str(caught.value)
-        message.encode()  # may be printed
+        message.encode()  # the message can be printed
         return [line.removeprefix(f"{tmp_path}/") for line in message.split("\n")]
 
     return said
 
 
-def test_all_faults_of_a_file_are_said_in_its_order(said):
+def test_all_faults_of_a_file_are_told_in_the_order_of_its_lines(said):
     text = """\
 setup: {run_name: a, type: LOAD, points: -5, max_hours: 2h, seed: abc, sede: 1}
 variables:
@@ -92,13 +92,13 @@ plotting: {plots: {a: {values: [x]}}, plts: 1}
     assert numbers == sorted(numbers)
 
 
-def test_a_fault_brings_no_further_ones_along(said):
+def test_a_fault_causes_no_further_messages(said):
     assert len(said(BASE.replace("variables:", "variable:"))) == 1
     assert len(said(BASE.replace("mean: 1", "maen: 1"))) == 1
     assert len(said(BASE.replace("[0, 1]", "{range: }"))) == 1
 
 
-def test_very_many_faults_are_cut(said):
+def test_a_long_list_of_faults_is_cut_short(said):
     text = BASE.replace("  x: [0, 1]\n", "".join(f"  x{n}: [0, one]\n" for n in range(50)))
     lines = said(text)
     assert len(lines) == 21 and lines[-1] == "... and 30 more"
@@ -143,7 +143,7 @@ def test_very_many_faults_are_cut(said):
         ("a.yaml", "a: 1\nb: 2\n", ["unknown key 'a'"]),
     ],
 )
-def test_a_file_of_another_kind_is_named(said, name, text, words):
+def test_the_message_names_the_kind_of_a_file_that_is_not_a_scan_file(said, name, text, words):
     lines = said(text, name)
     assert all(word in lines[0] for word in words), lines
     assert len(lines) == 1 or "unknown key" in lines[1]
@@ -198,7 +198,7 @@ def test_a_file_of_another_kind_is_named(said, name, text, words):
         ("type: RANDOM", "type: zzz", 1, ["type 'zzz' is not a scan that lodescan knows; the types are LODE,"]),
     ],
 )
-def test_hostile_and_hasty_files(said, old, new, line, words):
+def test_hostile_and_careless_files_are_refused(said, old, new, line, words):
     assert BASE.count(old) == 1
     lines = said(BASE.replace(old, new))
     assert len(lines) == 1, lines
@@ -206,12 +206,12 @@ def test_hostile_and_hasty_files(said, old, new, line, words):
     assert all(word in lines[0] for word in words), lines
 
 
-def test_the_word_list_of_types_is_said_once(said):
+def test_the_list_of_types_is_told_once(said):
     (line,) = said(BASE.replace("RANDOM", "zzz"))
     assert line.count("READ_CSV") == 1
 
 
-def test_aliases_that_grow(said):
+def test_yaml_aliases_that_grow_without_bound_are_refused(said):
     laughs = "a: &a [1, 1, 1, 1, 1, 1, 1, 1, 1]\n" + "".join(
         f"{new}: &{new} [{', '.join([f'*{old}'] * 9)}]\n" for old, new in zip("abcdefgh", "bcdefghi", strict=True)
     )
@@ -262,7 +262,7 @@ MUTATIONS = 300
 
 
 def test_mutated_examples_are_read_or_refused_with_a_place(tmp_path):
-    """Mutations of the examples, the same each time: no other error, none without file and line, none slow."""
+    """Mutated examples, the same in each run, give only errors that name file and line, and give them quickly."""
     files = sorted([*(ROOT / "examples").glob("*.yaml"), *(ROOT / "tests" / "data").glob("*.json")])
     texts = [(path.name, path.read_text()) for path in files]
     rng = random.Random(1)
@@ -319,7 +319,7 @@ def _mutated(text, rng):
     return "\n".join(lines)
 
 
-def test_characters_that_json_writes_as_two_halves(tmp_path):
+def test_characters_that_json_writes_as_surrogate_pairs_are_read(tmp_path):
     path = tmp_path / "scan.json"
     label = "\U0001d706, \\, \u00e9"
     content = {
@@ -339,7 +339,7 @@ def test_characters_that_json_writes_as_two_halves(tmp_path):
         "label: '$\\tau$'\n",
     ],
 )
-def test_texts_that_are_fine(tmp_path, text):
+def test_unusual_texts_that_are_allowed_are_read(tmp_path, text):
     path = tmp_path / "scan.yaml"
     path.write_text(BASE.replace("  x: [0, 1]\n", f"  x:\n    range: [0, 1]\n    {text}"))
     variable = read_scan_file(path).variables[0]
@@ -367,11 +367,11 @@ def test_texts_that_are_fine(tmp_path, text):
         ("codes:", "derived_variables: {a: b, b: 2*x}\ncodes:", "'b' is computed only later; move this behind it"),
     ],
 )
-def test_typical_mistakes_are_met_with_what_to_write(said, old, new, words):
+def test_the_message_for_a_typical_mistake_shows_what_to_write(said, old, new, words):
     assert old in BASE and any(words in line for line in said(BASE.replace(old, new)))
 
 
 @pytest.mark.parametrize("entry", ["125 +- 3", "[125, 3]", "125"])
-def test_an_observable_that_is_no_mapping_is_shown_one(said, entry):
+def test_the_message_for_an_observable_that_is_not_a_mapping_shows_one(said, entry):
     text = BASE.replace("{mean: 1, sigma: 2}", entry)
     assert any("must be a mapping (name: value), for example {mean: 125, sigma: 3}" in line for line in said(text))

@@ -1,4 +1,4 @@
-"""Names in a scan file that become folders: none leads out of the place where such folders are."""
+"""Names in a scan file that become folders cannot lead out of the parent folder."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ def test_a_run_name_is_one_folder(tmp_path, name, key):
 
 
 @pytest.mark.parametrize("name", ["my run", "scan-1", "café", ".tried", "2026", "a..b"])
-def test_names_of_runs(tmp_path, name):
+def test_run_names_that_are_allowed(tmp_path, name):
     assert read(tmp_path, f"run_name: {name}").run_name == name
 
 
-def test_a_file_whose_name_is_not_a_folder_name(tmp_path):
+def test_a_scan_file_whose_name_cannot_be_a_folder_needs_a_run_name(tmp_path):
     with pytest.raises(ScanFileError, match="run_name"):
         read(tmp_path, "type: LODE", "...yaml")
 

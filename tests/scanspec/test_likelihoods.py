@@ -18,19 +18,19 @@ def loss(likelihood, x):
     return float(likelihood.loss(np.array([x]))[0])
 
 
-def test_the_largest_loss():
+def test_the_largest_loss_has_its_documented_value():
     assert math.isclose(LARGEST_LOSS, M, rel_tol=1e-14)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_likelihoods_that_say_the_same_are_equal_also_where_a_constant_is_nan(kind):
+def test_equal_likelihoods_compare_equal_even_with_a_constant_that_is_nan(kind):
     same = [Likelihood(kind), Likelihood(kind, mean=float("nan"))]
     assert same[0] == same[1] and len(set(same)) == 1
     assert same[0] != Likelihood(kind, 1.0, 2.0)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_exact(kind):
+def test_losses_are_those_of_the_exact_formula(kind):
     @settings(max_examples=200)
     @given(case=cases(kind))
     def check(case):
@@ -43,7 +43,7 @@ def test_exact(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("x", [math.nan, math.inf, -math.inf])
-def test_what_is_not_finite_has_the_largest_loss(kind, x):
+def test_an_observable_that_is_not_finite_has_the_largest_loss(kind, x):
     likelihood = Likelihood(kind, 1.0, 2.0, 0.5, 3.0)
     assert loss(likelihood, x) == (0.0 if kind is Kind.OFF else LARGEST_LOSS)
 
@@ -74,14 +74,14 @@ def test_what_is_not_finite_has_the_largest_loss(kind, x):
         (Likelihood(Kind.CFUNCTION, lower=1.0), 1e300, 0.0),
         (Likelihood(Kind.CFUNCTION, upper=2.0), -1e300, 0.0),
         (Likelihood(Kind.CFUNCTION, lower=1.0, upper=2.0, log_scaling=True), 2.0 * math.e**9, cap(np.float64(1.0))),
-        # with LOG_SCALING a bound that is not above 0 is open, and a value that is not has the largest loss
+        # with LOG_SCALING, a bound of 0 or less does not limit, and a value of 0 or less has the largest loss
         (Likelihood(Kind.CFUNCTION, lower=-5.0, upper=2.0, log_scaling=True), 1e-300, 0.0),
         (Likelihood(Kind.CFUNCTION, lower=0.0, upper=2.0, log_scaling=True), 0.0, LARGEST_LOSS),
         (Likelihood(Kind.CFUNCTION, lower=1.0, upper=-2.0, log_scaling=True), 1e300, 0.0),
         (Likelihood(Kind.CFUNCTION, lower=1.0, upper=2.0, log_scaling=True), -1.0, LARGEST_LOSS),
     ],
 )
-def test_by_hand(likelihood, x, expected):
+def test_losses_agree_with_values_worked_out_by_hand(likelihood, x, expected):
     assert close(loss(likelihood, x), float(expected))
 
 
@@ -109,7 +109,7 @@ def test_the_nll_is_the_sum_of_the_columns(values):
     assert (losses[:, 1] == 0).all()
 
 
-def test_outside_the_domain_of_a_negative_bias() -> None:
+def test_values_outside_the_domain_of_a_negative_bias_have_the_largest_loss() -> None:
     likelihood = Likelihood(Kind.BIAS, mean=-1.0, sigma=1.0)
     losses = likelihood.loss(np.array([0.0, 1.0, -math.e]))
     assert losses.tolist() == pytest.approx([LARGEST_LOSS, LARGEST_LOSS, -1.0], rel=1e-2)

@@ -1,4 +1,4 @@
-"""What is logged, on a terminal and elsewhere."""
+"""What lodescan logs, on a terminal and elsewhere."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ log = logging.getLogger("rooms.of.a.test")
         ("verbose: 9", "wid"),
     ],
 )
-def test_verbose_is_the_level(tmp_path, capsys, networks, shown):
+def test_verbose_sets_the_level_of_the_log(tmp_path, capsys, networks, shown):
     path = tmp_path / "scan.yaml"
     path.write_text(TEXT.format(networks=networks))
     with logging_to_stderr():
@@ -41,7 +41,7 @@ def test_verbose_is_the_level(tmp_path, capsys, networks, shown):
     assert capsys.readouterr().err == "".join(f"rooms.of.a.test: {line}\n" for line in shown)
 
 
-def test_all_is_as_before_afterwards(capsys):
+def test_the_settings_of_logging_are_restored_afterwards(capsys):
     root, show = logging.getLogger(), warnings.showwarning
     before = root.level, list(root.handlers)
     with logging_to_stderr():
@@ -51,7 +51,7 @@ def test_all_is_as_before_afterwards(capsys):
     assert logging.getLogger(FONTS).level == logging.NOTSET
 
 
-def test_nothing_that_a_terminal_would_obey(capsys):
+def test_control_sequences_in_a_log_line_are_removed(capsys):
     with logging_to_stderr():
         log.warning("of a program: %s", "\x1b[2J\x1b]0;title\x07[bold]x[/bold]")
     said = capsys.readouterr().err
@@ -67,8 +67,8 @@ def test_warnings_of_python_are_logged(capsys):
 
 
 @pytest.mark.parametrize("networks", ["", "verbose: 2"])
-def test_a_font_that_matplotlib_misses_is_no_news(tmp_path, capsys, networks):
-    """It warns once for each font of formulas that nobody asked for, below its logger and whatever the level."""
+def test_warnings_of_matplotlib_about_missing_fonts_are_not_shown(tmp_path, capsys, networks):
+    """Matplotlib warns once for each font of its formulas, in loggers below its own, at any level."""
     path = tmp_path / "scan.yaml"
     path.write_text(TEXT.format(networks=networks))
     with logging_to_stderr():

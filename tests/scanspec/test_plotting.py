@@ -1,4 +1,4 @@
-"""The section `plotting`, in both spellings, and what can be wrong in it."""
+"""The section `plotting` in both spellings, and its faults."""
 
 import pytest
 
@@ -23,7 +23,7 @@ def read(tmp_path, text):
     return scan, read_plotting(scan)
 
 
-def test_in_bsmarts_spelling(tmp_path):
+def test_bsmarts_spelling_is_read(tmp_path):
     scan, plotting = read(tmp_path, BSMART)
     assert plotting.plots == (
         Plot(
@@ -41,12 +41,12 @@ def test_in_bsmarts_spelling(tmp_path):
     ("strategy", "unphysical", "corner"),
     [("", False, False), ("valid", False, False), ("SLHA", False, False), ("All", True, False), ("csv", False, True)],
 )
-def test_strategies(tmp_path, strategy, unphysical, corner):
+def test_every_strategy_of_bsmarts_plots_is_read(tmp_path, strategy, unphysical, corner):
     _, plotting = read(tmp_path, f"plotting: {{strategy: '{strategy}'}}\n" if strategy else BSMART)
     assert (plotting.unphysical, plotting.corner) == (unphysical, corner)
 
 
-def test_none(tmp_path):
+def test_a_file_without_the_section_asks_for_no_picture(tmp_path):
     assert read(tmp_path, "")[1] is None and read(tmp_path, "plotting: \n")[1] is None
 
 
@@ -62,7 +62,7 @@ def test_an_observable_may_have_bsmarts_name_of_the_nll(tmp_path):
     assert read_plotting(read_scan_file(tmp_path / "scan.yaml")).plots[0].values == ("x", "Result")
 
 
-def test_of_a_code_that_does_not_run(tmp_path):
+def test_a_picture_of_a_code_that_does_not_run_is_left_out_with_a_note(tmp_path):
     _, plotting = read(tmp_path, "plotting: {plots: {a: {values: [x, gone]}, b: {values: [x, y]}}}\n")
     assert [plot.name for plot in plotting.plots] == ["b"]
     where = f"{tmp_path}/scan.yaml, line 4"
@@ -103,7 +103,7 @@ def test_a_picture_of_an_unknown_column_does_not_stop_a_scan(tmp_path):
         ("[3, 1]", "100000", 8, "at most 100 lines"),
     ],
 )
-def test_faults(tmp_path, old, new, line, words):
+def test_a_fault_is_told_with_its_line(tmp_path, old, new, line, words):
     assert BSMART.count(old) == 1
     with pytest.raises(ScanFileError) as error:
         read(tmp_path, BSMART.replace(old, new))
@@ -111,7 +111,7 @@ def test_faults(tmp_path, old, new, line, words):
     assert words in str(error.value)
 
 
-def test_its_faults_are_said_with_those_of_the_rest(tmp_path):
+def test_faults_of_this_section_are_told_with_those_of_the_others(tmp_path):
     text = BSMART.replace("SLHA", "best").replace("[3, 1]", "[three]")
     with pytest.raises(ScanFileError) as error:
         read(tmp_path, "networks: {threshold_value: good}\n" + text)

@@ -1,4 +1,4 @@
-"""What a scan file may say, in both spellings, and how it is refused."""
+"""What a scan file may contain, in both spellings, and how faults are refused."""
 
 import math
 
@@ -28,7 +28,7 @@ from tests.scanspec.small_scan import BASE, observable
         ("{SCALING: GAUSS, RANGE: [4, 10], MEAN: 1, VARIANCE: 2}", Likelihood(Kind.GAUSS, 1.0, 2.0)),
         ("{SCALING: CFUNCTION, MEAN: 1, VARIANCE: 2}", Likelihood(Kind.CFUNCTION, 1.0, 2.0, -1.0, 3.0)),
         ("{SCALING: CFUNCTION, RANGE: [4, 10]}", Likelihood(Kind.CFUNCTION, 7.0, 3.0, 4.0, 10.0)),
-        # explicit bounds beat mean +- deviation
+        # explicit bounds have priority over mean +- deviation
         ("{SCALING: CFUNCTION, MEAN: 1, VARIANCE: 2, LOWER_BOUND: 0}", Likelihood(Kind.CFUNCTION, 1.0, 2.0, 0.0, 3.0)),
         ("{SCALING: CFUNCTION, UPPER_BOUND: 0.1, LOWER_BOUND: '-infinity'}", Likelihood(Kind.CFUNCTION, upper=0.1)),
         (
@@ -37,8 +37,10 @@ from tests.scanspec.small_scan import BASE, observable
         ),
     ],
 )
-def test_likelihoods(read, settings, expected):
-    assert repr(read(observable(settings)).all_observables()[0].likelihood) == repr(expected)  # repr: NaN is NaN
+def test_likelihoods_are_read_in_both_spellings(read, settings, expected):
+    assert repr(read(observable(settings)).all_observables()[0].likelihood) == repr(
+        expected
+    )  # repr, because NaN does not equal NaN
 
 
 @pytest.mark.parametrize("settings", ["{SCALING: OFF, MEAN: 1, VARIANCE: 2}", "{}", "", "{unit: GeV}"])
@@ -112,16 +114,16 @@ def test_constants_that_a_scaling_does_not_read_are_noted(read, settings, words)
         ("7", ["mapping"]),
     ],
 )
-def test_likelihoods_refused(fault, settings, words):
+def test_wrong_likelihoods_are_refused(fault, settings, words):
     message = fault(observable(settings))
     assert message.startswith("line 7: ")
     for word in words:
         assert word in message
 
 
-def test_a_scan_without_a_likelihood(read, fault):
+def test_only_types_that_tabulate_may_have_no_likelihood(read, fault):
     assert "no observable enters the likelihood" in fault(observable("{scaling: OFF}"))
-    for kind in ("RANDOM", "Random", "SOBOL"):  # they only tabulate
+    for kind in ("RANDOM", "Random", "SOBOL"):  # these types only tabulate
         assert read(f"setup: {{type: {kind}}}\n" + observable("{scaling: OFF}")).all_observables()
     assert "no observable enters the likelihood" in fault("setup: {type: CMAES}\n" + observable("{scaling: OFF}"))
 
@@ -136,7 +138,7 @@ def test_a_scan_without_a_likelihood(read, fault):
         ("[4]", (4.0, 4.0)),
     ],
 )
-def test_windows(read, valid, window):
+def test_windows_are_read_in_both_spellings(read, valid, window):
     assert read(observable(f"{{mean: 1, sigma: 2, VALID: {valid}}}")).all_observables()[0].valid == window
 
 
@@ -151,12 +153,12 @@ def test_windows(read, valid, window):
         ("slha: [MASS, 25]", None),
     ],
 )
-def test_windows_that_need_no_words(read, address, window):
+def test_addresses_have_default_windows(read, address, window):
     assert read(observable(f"{{mean: 1, sigma: 2, {address}}}")).all_observables()[0].valid == window
 
 
 @pytest.mark.parametrize("under", ["XS 11 -11 500", "[XS, 11, -11, 500]", "[XS, '11', '-11', '500']"])
-def test_a_table_within_a_block(read, under):
+def test_an_address_may_name_a_table_within_a_block(read, under):
     slha = read(observable(f"{{mean: 1, sigma: 2, slha: [XS, 2, 25], under: {under}}}"))
     found = slha.all_observables()[0].slha
     assert (found.under, str(found)) == (("XS", "11", "-11", "500"), "XS 2 25 under XS 11 -11 500")
@@ -176,7 +178,7 @@ def test_a_table_within_a_block(read, under):
         ("[br, 25, 5, -5]", "BR", (25, 5, -5)),
     ],
 )
-def test_slha_addresses(read, address, block, indices):
+def test_slha_addresses_are_read(read, address, block, indices):
     slha = read(observable(f"{{mean: 1, sigma: 2, SLHA: {address}}}")).all_observables()[0].slha
     assert (slha.block, slha.indices) == (block, indices)
 
@@ -195,7 +197,7 @@ def test_slha_addresses(read, address, block, indices):
         "[MASS, true]",
     ],
 )
-def test_slha_addresses_refused(fault, address):
+def test_wrong_slha_addresses_are_refused(fault, address):
     message = fault(observable(f"{{mean: 1, sigma: 2, slha: {address}}}"))
     assert message.startswith("line 7: ") and "[BLOCK, [indices]]" in message
 
@@ -209,7 +211,7 @@ def test_slha_addresses_refused(fault, address):
         ("[EFFICIENCIES, [CMS, SR1, 1]]", "EFFICIENCIES CMS SR1 1", None),
     ],
 )
-def test_addresses_of_cross_sections_and_analyses(read, address, said, scale):
+def test_addresses_of_cross_sections_and_analyses_are_read(read, address, said, scale):
     slha = read(observable(f"{{mean: 1, sigma: 2, SLHA: {address}}}")).all_observables()[0].slha
     assert (str(slha), slha.scale) == (said, scale)
 
@@ -232,7 +234,7 @@ def test_addresses_of_cross_sections_and_analyses(read, address, said, scale):
         ("[XS, [2, 25, 23]], under: []", "must be the first words of the line that heads the table"),
     ],
 )
-def test_addresses_of_cross_sections_and_analyses_refused(fault, address, words):
+def test_wrong_addresses_of_cross_sections_and_analyses_are_refused(fault, address, words):
     message = fault(observable(f"{{mean: 1, sigma: 2, slha: {address}}}"))
     assert message.startswith("line 7: ") and words in message
 
@@ -264,14 +266,14 @@ def test_addresses_of_cross_sections_and_analyses_refused(fault, address, words)
         (BASE.replace("function: toy:f", "conditions: [{a: 1}]\n    function: toy:f"), 5, ["list of texts"]),
     ],
 )
-def test_refused(fault, text, line, words):
+def test_wrong_names_codes_and_blocks_are_refused(fault, text, line, words):
     message = fault(text)
     assert message.startswith(f"line {line}: ")
     for word in words:
         assert word in message
 
 
-def test_order_and_derived_variables(read):
+def test_codes_keep_their_order_and_derived_variables_are_read(read):
     scan = read(
         BASE + "  later:\n    function: toy:g\n    observables: {z: }\n"
         "  off: {Run: 'False', HiggsBounds Dataset: there, Observables: {w: {}}}\n"
@@ -283,7 +285,7 @@ def test_order_and_derived_variables(read):
     assert [code.name for code in scan.codes] == ["toy", "later"]
 
 
-def test_blocks(read):
+def test_blocks_are_read(read):
     scan = read(BASE + "Blocks: {minpar: {1: m0+1, '3': 10, 9: 1e-4}, NMIX: {'1, 2': 0.5}, ALPHA: {'': 0.1}}\n")
     assert scan.blocks == {
         "MINPAR": {(1,): "m0+1", (3,): "10", (9,): "0.0001"},
@@ -292,7 +294,7 @@ def test_blocks(read):
     }
 
 
-def test_no_files_for_a_program_is_said(read):
+def test_a_program_without_files_gives_a_note(read):
     body = "variables: {a: [0, 1]}\ncodes: {c: {CODE, observables: {x: {mean: 1, sigma: 2}}}}\n"
     skip = "Setup: {Skip SLHA Files: 'True'}\n" + body
     assert read(skip.replace("CODE", "command: cp")).notes == (

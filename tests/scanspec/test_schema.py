@@ -1,4 +1,4 @@
-"""The JSON Schema of scan files: fresh, right for every example, and strict about keys."""
+"""The JSON Schema of scan files is up to date, accepts every example, and refuses unknown keys."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def faults(document):
     return [iter_error.message for iter_error in jsonschema.Draft202012Validator(schema()).iter_errors(document)]
 
 
-def test_the_published_schema_is_fresh():
+def test_the_published_schema_is_up_to_date():
     published = (ROOT / "docs/scan.schema.json").read_text()
     assert published == json.dumps(schema(), indent=1) + "\n", "make schema"
     jsonschema.Draft202012Validator.check_schema(json.loads(published))
@@ -55,7 +55,7 @@ networks:
         ("points: 10", "points: {a: 1}"),
     ],
 )
-def test_misspelt_keys_are_faults_as_in_a_scan(tmp_path, old, new):
+def test_misspelt_keys_are_faults_in_the_schema_as_in_a_scan(tmp_path, old, new):
     assert faults(load(TEXT)) == []
     path = tmp_path / "scan.yaml"
     path.write_text(TEXT)

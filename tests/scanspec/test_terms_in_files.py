@@ -1,4 +1,4 @@
-"""The section `likelihoods` of a scan file: what it reads, and what it says of a file that is wrong."""
+"""The section `likelihoods` of a scan file: what is read, and the messages for wrong files."""
 
 import math
 
@@ -47,7 +47,7 @@ def test_a_covariance_inline_and_in_a_file_are_the_same(tmp_path):
     assert term(tmp_path, JOINT + "covariance: c.txt}", c="# of the fit\n4, 1\n\n1; 9\n") == inline
 
 
-def test_sigma_and_correlation_are_that_covariance_and_vectors_may_stand_in_files(tmp_path):
+def test_sigma_and_correlation_give_the_same_covariance_and_may_be_read_from_files(tmp_path):
     text = "  both: {observables: [x, y], mean: m.txt, sigma: s.txt, correlation: [[1, 0.5], [0.5, 1]]}"
     found = term(tmp_path, text, m="1 2\n", s="2\n3\n")
     same = term(tmp_path, JOINT + "covariance: [[4, 3], [3, 9]]}")
@@ -75,7 +75,7 @@ def test_sigma_and_correlation_are_that_covariance_and_vectors_may_stand_in_file
         ("sigma: [1, 1], covariance: [[1, 0], [0, 1]]}", "either covariance, or sigma and correlation", 8),
     ],
 )
-def test_a_wrong_matrix_is_an_error_with_its_line(tmp_path, text, words, line):
+def test_a_wrong_matrix_is_refused_with_its_line(tmp_path, text, words, line):
     message = fault(tmp_path, JOINT + text)
     assert words in message
     assert f"scan.yaml, line {line}:" in message
@@ -91,21 +91,21 @@ def test_a_wrong_matrix_is_an_error_with_its_line(tmp_path, text, words, line):
         ("4 one\n1 9\n", "'one' is not a finite number", 1),
     ],
 )
-def test_a_wrong_file_is_an_error_with_its_own_line(tmp_path, content, words, line):
+def test_a_fault_in_a_table_is_told_with_the_line_of_the_table(tmp_path, content, words, line):
     message = fault(tmp_path, JOINT + "covariance: c.txt}", c=content)
     assert words in message
     assert f"c.txt, line {line}:" in message
     assert "scan.yaml, line 8, names the file" in message
 
 
-def test_files_that_are_not_there_or_not_beside_the_scan_file(tmp_path):
+def test_missing_tables_and_tables_outside_the_folder_are_refused(tmp_path):
     assert "cannot be read (No such file" in fault(tmp_path, JOINT + "covariance: none.txt}")
     assert "there are no numbers in it" in fault(tmp_path, JOINT + "covariance: c.txt}", c="# nothing\n")
     for path in ("/etc/hosts", "../c.txt"):
         assert "beside the scan file" in fault(tmp_path, JOINT + f"covariance: {path}}}")
 
 
-def test_errors_of_two_sizes_and_one_sided_limits(tmp_path):
+def test_errors_of_two_sizes_and_one_sided_limits_are_read(tmp_path):
     half = term(tmp_path, "  a: {observables: x, mean: 3, sigma: {plus: 0.2, minus: 0.1}}")
     assert (half.kind, half.mean, half.plus, half.minus) == (TermKind.HALF_GAUSS, (3.0,), 0.2, 0.1)
     barlow = term(tmp_path, "  a: {observables: x, mean: 3, sigma: {plus: 0.2, minus: 0.1}, scaling: BARLOW}")
@@ -118,7 +118,7 @@ def test_errors_of_two_sizes_and_one_sided_limits(tmp_path):
     assert "GAUSS_UPPER, GAUSS_LOWER" in fault(tmp_path, "  a: {observables: x, mean: 3, sigma: 1, scaling: UPPER}")
 
 
-def test_a_limit_is_one_line(tmp_path):
+def test_a_limit_may_be_written_in_one_line(tmp_path):
     found = term(tmp_path, "  lz: {observables: [x, y], limit: lz.txt}", lz="mass [GeV], limit\n100,1e-46\n10,1e-44\n")
     assert (found.kind, found.knots, found.values) == (TermKind.LIMIT, ((10.0, 100.0),), (1e-44, 1e-46))
     assert found.plus == pytest.approx(1 / 1.6448536)
@@ -138,11 +138,11 @@ def test_a_limit_is_one_line(tmp_path):
         ('10,1\n20,""\n', "lz.txt, line 2: '' is not a finite number"),
     ],
 )
-def test_a_wrong_curve(tmp_path, content, words):
+def test_a_wrong_curve_is_refused(tmp_path, content, words):
     assert words in fault(tmp_path, "  lz: {observables: [x, y], limit: lz.txt}", lz=content)
 
 
-def test_a_table_of_two_observables_is_a_full_grid_in_any_order(tmp_path):
+def test_a_table_of_two_observables_may_list_its_grid_in_any_order(tmp_path):
     text = "  t: {observables: [x, y], table: t.txt}"
     found = term(tmp_path, text, t="x y nll\n0 0 1\n1 0 2\n0 5 3\n1 5 4\n")
     assert (found.knots, found.values) == (((0.0, 1.0), (0.0, 5.0)), (1.0, 3.0, 2.0, 4.0))
@@ -167,21 +167,21 @@ def test_a_table_of_two_observables_is_a_full_grid_in_any_order(tmp_path):
         ("  a: {observables: x, table: t.txt, mean: 1}", "mean has no meaning for a table"),
     ],
 )
-def test_wrong_terms_say_what_to_write(tmp_path, text, words):
+def test_the_message_for_a_wrong_term_shows_what_to_write(tmp_path, text, words):
     (tmp_path / "t.txt").write_text("1 1\n2 2\n")
     message = fault(tmp_path, text)
     assert words in message
     assert "scan.yaml, line 8" in message
 
 
-def test_an_observable_that_asks_for_such_a_likelihood_is_sent_there(tmp_path):
+def test_the_message_for_such_a_likelihood_in_an_observable_names_the_section(tmp_path):
     for own in ("{mean: 1, sigma: {plus: 1, minus: 2}}", "{mean: 1, sigma: 1, scaling: GAUSS_UPPER}"):
         (tmp_path / "scan.yaml").write_text(HEAD.replace("x: ,", f"x: {own},").replace("likelihoods:\n", ""))
         with pytest.raises(ScanFileError, match="section likelihoods"):
             read_scan_file(tmp_path / "scan.yaml")
 
 
-def test_a_term_may_use_what_is_derived_and_the_file_s_own_observables_and_json(tmp_path):
+def test_a_term_may_use_derived_variables_and_observables_of_the_file_also_in_json(tmp_path):
     text = "  t: {observables: [w, d], limit: t.txt}\nobservables: {w: {function: x + y}}\nderived_variables: {d: 2*m0}"
     assert term(tmp_path, text, t="1 1\n2 2\n").observables == ("w", "d")
     (tmp_path / "scan.json").write_text(
@@ -199,8 +199,8 @@ def test_a_term_may_use_what_is_derived_and_the_file_s_own_observables_and_json(
         ("observables: {x: , y: , z: }\n", "observables: {x: , y: , z: }\nobservables: {e: {function: both + x}}\n"),
     ],
 )
-def test_an_expression_that_names_a_likelihood_is_told_so(tmp_path, old, new):
-    """Likelihoods come last, so nothing can be moved behind them."""
+def test_an_expression_that_uses_a_likelihood_is_refused(tmp_path, old, new):
+    """Likelihoods are computed last, so no code can be moved behind them."""
     text = HEAD + JOINT + "covariance: [[4, 1], [1, 9]]}\n"
     assert old in text
     (tmp_path / "scan.yaml").write_text(text.replace(old, new, 1))
@@ -225,12 +225,12 @@ def test_an_expression_that_names_a_likelihood_is_told_so(tmp_path, old, new):
         ("1\0 2\0\n3 4\n", "t.txt has zero bytes, as files in UTF-16 have"),
     ],
 )
-def test_no_number_of_a_table_gets_lost(tmp_path, content, words):
-    """Each of these rows was read as other numbers, or left out as a first line of words."""
+def test_no_number_of_a_table_is_lost(tmp_path, content, words):
+    """Each of these rows was once read as other numbers, or left out as a line of names."""
     assert words in fault(tmp_path, "  t: {observables: [x], table: t.txt}", t=content)
 
 
-def test_words_of_a_table_may_have_any_encoding(tmp_path):
+def test_the_text_of_a_table_may_have_any_encoding(tmp_path):
     text = "Grenzwert für µ\n1,2,\n3,4,  # é\n"
     (tmp_path / "t.txt").write_bytes(text.encode("latin-1"))
     assert term(tmp_path, "  t: {observables: [x], table: t.txt}").values == (2.0, 4.0)

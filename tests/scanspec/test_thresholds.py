@@ -1,4 +1,4 @@
-"""What the section `networks` says of good points, and what is wrong with it, by line."""
+"""What the section `networks` says of good points, and its faults with their lines."""
 
 import math
 from pathlib import Path
@@ -21,7 +21,7 @@ def read(folder: Path, *lines: str) -> Threshold:
     return read_threshold(read_scan_file(path).networks, 100.0)
 
 
-def test_what_is_good(tmp_path: Path) -> None:
+def test_the_target_is_read(tmp_path: Path) -> None:
     assert read(tmp_path, "verbose: 0") == Threshold(100.0)
     assert read(tmp_path, "threshold_value: 2e0") == Threshold(2.0)
     assert read(tmp_path, "threshold_value: [1, 2]") == Threshold(2.0, 1.0)
@@ -42,7 +42,7 @@ def test_what_is_good(tmp_path: Path) -> None:
         (["threshold_value: {above_best: -3}"], 4, "must be a finite number above 0"),
         (["verbose: 0", "threshold_value:", "    above_best: .inf"], 6, "must be a finite number"),
         (["threshold_value: {above_best: .nan}"], 4, "above_best is nan, but must be a number"),
-        (["threshold_value: {above_best: [1, 3]}"], 4, "must be a number"),  # a band has no best point
+        (["threshold_value: {above_best: [1, 3]}"], 4, "must be a number"),  # a band does not follow the best point
         (["threshold_value: {above_best: three}"], 4, "must be a number"),
         (["threshold_value: {above_best: }"], 4, "above_best is empty"),
         (["threshold_value: {above_bset: 3}"], 4, "did you mean 'above_best'?"),
@@ -60,7 +60,7 @@ def test_what_is_good(tmp_path: Path) -> None:
         (["threshold_value: {above_best: 3}", "confidence: 0.9"], 5, "threshold_value and confidence both say"),
     ],
 )
-def test_what_is_wrong_is_said_with_file_and_line(tmp_path: Path, lines: list[str], line: int, words: str) -> None:
+def test_a_fault_is_told_with_file_and_line(tmp_path: Path, lines: list[str], line: int, words: str) -> None:
     with pytest.raises(ScanFileError) as raised:
         read(tmp_path, *lines)
     assert f"{tmp_path / 'scan.yaml'}, line {line}: " in str(raised.value) and words in str(raised.value)

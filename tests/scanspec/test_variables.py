@@ -36,7 +36,7 @@ codes:
         ("{range: [1, 8], prior: {type: log-uniform, high: 4}}", (1, 4, PriorKind.LOG_UNIFORM)),
     ],
 )
-def test_variables(read, settings, expected):
+def test_variables_are_read_in_both_spellings(read, settings, expected):
     (found,) = read(variable(settings)).variables
     assert (found.low, found.high, found.prior) == expected
     if found.prior is PriorKind.NORMAL:
@@ -56,7 +56,7 @@ def test_variables(read, settings, expected):
         ("{range: [1, 2], prior: sine}", 1, 2, PriorKind.SINE, 0),
     ],
 )
-def test_symmetric_and_isotropic_variables(read, settings, low, high, prior, inner):
+def test_symmetric_and_isotropic_variables_are_read(read, settings, low, high, prior, inner):
     (found,) = read(variable(settings)).variables
     assert (found.low, found.high) == pytest.approx((low, high), rel=1e-15)
     assert (found.prior, found.inner) == (prior, inner)
@@ -139,7 +139,7 @@ def test_symmetric_and_isotropic_variables(read, settings, low, high, prior, inn
         ("list(5)", ["np.array([a, b, c])"]),
     ],
 )
-def test_variables_refused(fault, settings, words):
+def test_wrong_variables_are_refused(fault, settings, words):
     message = fault(variable(settings))
     assert message.startswith(("line 2: ", "line 1: ") if "nothing" in words[0] else "line 2: ")
     for word in words:
@@ -178,7 +178,7 @@ def test_variables_refused(fault, settings, words):
         ("range(3, 4)", Variable("m0", 3, 3), 0, 1),
     ],
 )
-def test_kinds_of_variables(read, settings, expected, shares, steps):
+def test_integers_choices_and_phases_are_read(read, settings, expected, shares, steps):
     text = variable(settings).replace("variables:\n", "variables:\n  other: [0, 1]\n")
     _, found = read(text).variables
     assert found == expected
@@ -186,11 +186,11 @@ def test_kinds_of_variables(read, settings, expected, shares, steps):
 
 
 @pytest.mark.parametrize("prior", ["{type: uniform, mean: 2, sigma: 1}", "{TYPE: LOG, SIGMA: 1}"])
-def test_constants_of_a_normal_prior_belong_to_no_other(fault, prior):
+def test_only_a_normal_prior_may_have_its_constants(fault, prior):
     assert "belongs to the type normal" in fault(variable(f"{{range: [1, 3], prior: {prior}}}"))
 
 
-def test_a_range_in_quotes_is_a_choice_and_said(read):
+def test_a_range_in_quotes_is_read_as_a_choice_with_a_note(read):
     scan = read(variable("(1, 3)"))
     assert scan.variables[0].values == (1.0, 3.0)
     assert scan.notes == ("variables: m0: '(1, 3)' is a choice between two values; a range has no quotes",)

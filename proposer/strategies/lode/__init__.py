@@ -1,1 +1,1 @@
-"""LODE, lodescan's own search; `strategy` is where it begins."""
+"""LODE, lodescan's own search. It starts in the module `strategy`."""

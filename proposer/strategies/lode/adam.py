@@ -1,6 +1,6 @@
-"""Adam with decoupled decay of the weights (arXiv:1412.6980, arXiv:1711.05101), as torch's functional `adamw` has it.
+"""Adam with decoupled weight decay (arXiv:1412.6980, arXiv:1711.05101), by torch's functional `adamw`.
 
-`torch.optim.AdamW` would be the same steps, but takes 2 seconds of CPU to make the first time.
+`torch.optim.AdamW` would take the same steps, but its first construction takes 2 seconds of CPU.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ AVERAGE, SQUARE, LEAST = 0.9, 0.999, 1e-8
 
 
 class Adam:
-    """Changes `parameters` in place, a step a call."""
+    """Changes `parameters` in place, one step per call."""
 
     def __init__(self, parameters: Sequence[Tensor], decay: float = 0.0) -> None:
         self._parameters, self._decay = list(parameters), decay
@@ -31,7 +31,7 @@ class Adam:
 
     @torch.no_grad()
     def step(self, gradient: Sequence[Tensor], rate: float) -> None:
-        """One step against the gradient, of the shapes of the parameters; raises OutOfTime when the time is over."""
+        """One step for a gradient with the shapes of the parameters. Raises OutOfTime if the time is over."""
         check_time()
         adamw(
             self._parameters,

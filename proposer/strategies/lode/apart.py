@@ -2,7 +2,13 @@
 
 -999 where there is no spectrum must not set the scale on which masses are learned, and between -999 and 126 no model
 may find 125. So a point that such a value alone makes bad is one without a value, as if the code had given NaN. A value
-that need not make a point bad stays: 0 of a closed channel is as good as physics for a limit from above.
+that need not make a point bad stays: 0 of a closed channel is as good as physics for a limit from abovFinds values that
+do not come from physics: constants, or a far cluster, that a code writes for values it did not compute.
+
+For example, -999 for a missing mass must not set the scale on which masses are learned, and no model may interpolate
+125 between -999 and 126. So if such a value alone makes a point bad, the point counts as one without a value, as if the
+code had given NaN. A value that does not make a point bad by itself stays: for an upper limit, the 0 of a closed
+channel is physics.
 """
 
 from __future__ import annotations
@@ -15,20 +21,21 @@ from proposer.types import Floats
 Mask = NDArray[np.bool_]
 
 LEAST = 5
-"""So many points must have a constant."""
+"""The smallest number of points with the same value for a constant."""
 STANDS_OUT = 5.0
-"""And so many times as many as have each of the values next to it: numbers that are printed with few digits, and whole
-numbers, repeat too."""
+"""A constant has at least this many times more points than its neighbouring values have, because numbers with few
+digits, and whole numbers, also repeat.
+"""
 BESIDE = 6
-"""Values on either side that are looked at for that."""
+"""The number of neighbouring values on each side for this comparison."""
 OTHERS = 4
-"""Points that must be left beside them."""
+"""The smallest number of points with other values."""
 FAR = 3.0
-"""A cluster is far where the gap is so many times what the values reach over without it."""
+"""A cluster is far if its gap is this many times the span of the values without the gap."""
 
 
 def repeated(values: Floats) -> Mask:
-    """Which of the values, shape (n,), are constants among others that hardly repeat."""
+    """Whether a value is a constant among values that hardly repeat, shape (n,)."""
     distinct, of, counts = np.unique(values, return_inverse=True, return_counts=True)
     if not (counts >= LEAST).any():
         return np.zeros(len(values), dtype=np.bool_)
@@ -46,8 +53,9 @@ def repeated(values: Floats) -> Mask:
 
 
 def far_away(values: Floats, loss: Floats) -> Mask:
-    """Which of the values, shape (n,), are beyond a gap that is much wider than what they reach over on either side;
-    the side with the least loss, shape (n,), is not."""
+    """Whether a value is in a far cluster, shape (n,): beyond a gap that is much wider than the span of the values on
+    both sides. The side with the lowest `loss`, shape (n,), is never far.
+    """
     none = np.zeros(len(values), dtype=np.bool_)
     if len(values) <= 2 * LEAST:
         return none
@@ -64,8 +72,9 @@ def far_away(values: Floats, loss: Floats) -> Mask:
 
 
 def no_physics(values: Floats, losses: Floats, rising: NDArray[np.bool_]) -> Mask:
-    """Which values, shape (n, k), all finite, are constants or far away; `losses`: of each, shape (n, k). `rising`:
-    columns, shape (k,), whose loss rises or falls everywhere, so that it does not say which side is physics."""
+    """Whether a value is a constant or in a far cluster, shape (n, k), for finite values with their `losses`, shape (n,
+    k) each. `rising` are the columns, shape (k,), with a monotonic loss, which does not tell the side of the physics.
+    """
     found = np.zeros(values.shape, dtype=np.bool_)
     for column, rises in enumerate(rising.tolist()):
         constant = repeated(values[:, column])
@@ -76,8 +85,9 @@ def no_physics(values: Floats, losses: Floats, rising: NDArray[np.bool_]) -> Mas
 
 
 def made_bad(found: Mask, losses: Floats, outside: Mask, threshold: float) -> Mask:
-    """Which points, shape (n,), are bad by those values alone: outside a window (n, k), or by their losses (n, k),
-    however good the others may become."""
+    """Whether a point is bad by the values `found` alone, shape (n,): they are outside their windows, or their losses
+    exceed the threshold, however good the other values may become. `found`, `losses`, and `outside`: shape (n, k).
+    """
     best_others = np.minimum(losses.min(axis=0, initial=0.0), 0.0)
     loss = np.where(found, losses, best_others).sum(axis=1)
     bad: Mask = found.any(axis=1) & ((found & outside).any(axis=1) | (loss > threshold))
@@ -85,7 +95,9 @@ def made_bad(found: Mask, losses: Floats, outside: Mask, threshold: float) -> Ma
 
 
 def alone(found: Mask, values: Floats) -> Mask:
-    """Those of the values, shape (n, k), that also lie far from all others: they say nothing about the scale."""
+    """Those of the values `found`, shape (n, k), that also lie far from all other values, so that they must not set the
+    scale.
+    """
     kept = found.copy()
     for column in np.flatnonzero(found.any(axis=0)).tolist():
         others = values[~found[:, column], column]

@@ -1,4 +1,4 @@
-"""Observables on a scale that a regression can learn: of about unit variance, without far outliers."""
+"""Transforms observables to a scale for a regression: with about unit variance, and without far outliers."""
 
 from __future__ import annotations
 
@@ -13,27 +13,32 @@ from torch import Tensor
 from proposer.types import Floats
 
 DECADES = 2.0
-"""An observable that is positive everywhere, and whose middle 90 % spans so many decades, is learned as its logarithm:
-beside its largest values a target of 0.12 is the same as nothing."""
+"""A positive observable whose central 90 % span this many decades is learned as its logarithm. On the scale of its
+largest values, a target of 0.12 could not be resolved.
+"""
 FINE, RESOLVED = 300.0, 10.0
-"""A scale is too wide from so many sigmas on, and then it is so many sigmas: at 30 sigmas already this did harm."""
+"""A scale of more than FINE sigmas is too wide, and becomes RESOLVED sigmas. With FINE = 30 this did harm."""
 EITHER_DECADES = 3.0
-"""The middle 90 % of the distances from the mean spans so many decades; those of a uniform value span 1.3."""
+"""The central 90 % of the distances from the mean must span this many decades; those of a uniform value span 1.3."""
 FARTHER = 20.0
-"""Data have left the scale where they are so many times as far out as all that it was made of."""
+"""Values have left the scale if they are this many times farther out than all values that defined the scale."""
 MOSTLY = 0.8
-"""Or is positive in so many of the first points: a relic density that a code gives as 0 or -1 where it has none."""
+"""The fraction of points that suffices to call an observable positive, for example a relic density that a code sets to
+0 or -1 if there is none.
+"""
 _UNIT_SPREAD = 1e-12
-_LEAST_OF_SOME = 0.1  # also if some values are not positive, which then lie just below the others
-_LEAST = 1e-6  # of the least value seen: where a logarithm ends, if something smaller or negative comes later
+_LEAST_OF_SOME = 0.1  # of the smallest positive value, if some values are not positive
+_LEAST = 1e-6  # of the smallest value so far: the lower end of the logarithm for later values
 
 
 @dataclass
 class Coding:
-    """Observables y to targets t = (asinh((s - middle) / width) - mean) / deviation, where s is ln y or y.
+    """The transformation of observables y to targets t = (asinh((s - middle) / width) - mean) / deviation, where s is
+    ln y or y.
 
-    Each of shape (k,). `floor`: the least value of those that are learned as a logarithm, 0 for the others. `spread`:
-    three times the distance of the quartiles, in the unit of y. `reach`: the largest |s - middle| / width, at least 1.
+    All arrays have shape (k,). `floor` is the smallest value of an observable that is learned as a logarithm, 0 for
+    other observables. `spread` is three times the distance of the quartiles, in the unit of y. `reach` is the largest
+    |s - middle| / width, at least 1.
     """
 
     floor: Floats
@@ -46,12 +51,12 @@ class Coding:
 
     @classmethod
     def of(cls, y: Floats, alone: NDArray[np.bool_] | None = None, aims: Floats | None = None) -> Coding:
-        """By median and quartiles of y, shape (n, k), so that outliers stay on scale; without the values `alone`
-        (n, k), which do not come from physics.
+        """The transformation from median and quartiles of y, shape (n, k), so that outliers do not set the scale. The
+        values `alone`, shape (n, k), which do not come from physics, are ignored.
 
-        `aims`: shape (2, k), the mean and the sigma of a Gaussian likelihood, NaN where there is none. Where sigma is a
-        small part of the quartiles' distance, and signs differ, the scale is that of the target: a logarithm of either
-        sign around it.
+        `aims`, shape (2, k), are mean and sigma of Gaussian likelihoods, else NaN. If sigma is much smaller than the
+        distance of the quartiles, and the values spread over many decades on both sides of the mean, the scale is a
+        logarithm of both signs around the mean.
         """
         if alone is not None and alone.any():
             aim = aims if aims is not None else np.full((2, y.shape[1]), np.nan)
@@ -76,22 +81,23 @@ class Coding:
         )
 
     def encode(self, y: Floats) -> Floats:
-        """Targets, shape (n, k), of y, shape (n, k)."""
+        """The targets t, shape (n, k), of observables y, shape (n, k)."""
         t = np.arcsinh((_scaled(y, self.floor) - self.middle) / self.width)
         return np.asarray((t - self.mean) / self.deviation)
 
     def left_by(self, y: Floats) -> bool:
-        """Whether values, shape (n, k), lie so far outside of what the scale was made of that they are not resolved: a
-        channel that was closed in all of the first points, say."""
+        """Whether any of the values, shape (n, k), lies so far outside the scale that it is not resolved, for example
+        if a channel was closed at all earlier points.
+        """
         s = (_scaled(y, self.floor) - self.middle) / self.width
         return bool((np.abs(s) > FARTHER * self.reach).any())
 
     def scaled(self, y: Floats) -> Floats:
-        """ln y of those that are learned as a logarithm, y of the others; shape (n, k)."""
+        """The values s, shape (n, k): ln y for observables that are learned as a logarithm, else y."""
         return _scaled(y, self.floor)
 
     def decode(self, t: Tensor) -> Tensor:
-        """Double precision, because likelihoods may be narrow."""
+        """The observables y of targets t, shape (n, k), in double precision because likelihoods may be narrow."""
         floor, middle, width, mean, deviation = (
             torch.from_numpy(array) for array in (self.floor, self.middle, self.width, self.mean, self.deviation)
         )
@@ -101,8 +107,9 @@ class Coding:
 
 
 def _fine(y: Floats, width: Floats, aims: Floats) -> NDArray[np.bool_]:
-    """Which columns, shape (k,), have a target that is tiny beside the width, and values at distances of many decades
-    on both sides of it: a narrow target alone, of a mass that is smooth, needs no logarithm."""
+    """Whether a column, shape (k,), has a sigma that is tiny compared to the width, and values at distances of many
+    decades on both sides of the mean. A narrow target alone, for example of a smooth mass, needs no logarithm.
+    """
     with np.errstate(invalid="ignore"):
         low, high = np.quantile(np.abs(y - aims[0]), [0.05, 0.95], axis=0)
         tiny = (width > FINE * aims[1]) & (high > 10.0**EITHER_DECADES * np.maximum(low, aims[1] / RESOLVED))
@@ -117,5 +124,5 @@ def _scaled(y: Floats, floor: Floats) -> Floats:
 def _width(y: Floats) -> Floats:
     low, high = np.quantile(y, [0.25, 0.75], axis=0)
     top = np.abs(y).max(axis=0) + _UNIT_SPREAD
-    rare = top * (y / top).std(axis=0)  # for example of a channel that is closed nearly everywhere
+    rare = top * (y / top).std(axis=0)  # for example a channel that is closed nearly everywhere
     return np.asarray(3.0 * np.maximum(np.where(high > low, high - low, rare), 1e-6 * top))

@@ -1,7 +1,7 @@
-"""`goal: collect`: as many good points as possible, soon, rather than an even map.
+"""`goal: collect`: finds many good points soon, instead of an even map.
 
-What is good is found most surely beside what is known to be good: between good points (SMOTE), and around each as far
-as the nearest point that is not good. That needs no model, and goes on where the regression sees nothing.
+New points are most probably good near known good points: between them (SMOTE), and around each of them up to the
+nearest point that is not good. This needs no model, and so works also where the regression fails.
 """
 
 from __future__ import annotations
@@ -21,34 +21,37 @@ if TYPE_CHECKING:
     from proposer.strategies.lode.points import Known
 
 BEGIN = 10
-"""Good points from which on they are collected; until then the map looks for them."""
+"""The number of good points at which collecting starts; before that, the map searches."""
 UNIFORM = 0.01
-"""Share of a batch that is drawn from the prior."""
+"""The fraction of a batch that is drawn from the prior."""
 EACH = 2000
-"""Candidates between good points, and as many around them."""
+"""The number of candidates between good points, and also around them."""
 NEIGHBOURS = 5
-"""Of a good point, for SMOTE."""
+"""The number of neighbours of a good point for SMOTE."""
 NEWEST = 10_000
-"""Points that candidates come from, and that judge them."""
+"""The number of newest points that give and judge candidates."""
 CERTAINTY, DARING = 6.0, 1.0
-"""A candidate twice as far from others may have 2^(-1/6) of the probability. With a daring of 3, as a map has, most
-steps on thin curved regions went outside."""
+"""A candidate that is twice as far from other points may have 2^(-1/6) of the probability. With DARING = 3, as in a
+map, most steps on thin curved regions went outside.
+"""
 
 
 def gather(context: Context, n: int) -> Floats:
-    """A part: the surest candidates, hardly spread."""
+    """A part: the candidates with the highest probability, hardly spread."""
     weight = certain(context.known, context.candidates, context.probability)
     best = Candidates(context.positions(context.candidates), weight)
     return context.candidates[even(best, context.taken(), n, DARING)]
 
 
 def beside_good_points(context: Context) -> Floats:
-    """A source of candidates: those of `candidates`."""
+    """A source of candidates, by `candidates`."""
     return np.clip(candidates(context.known, context.generator("collect")), 0.0, 1.0)
 
 
 def candidates(known: Known, rng: np.random.Generator) -> Floats:
-    """Points, shape (n, d), between good ones and around them; of the newest, so that the cost does not grow."""
+    """Points, shape (n, d), between and around the newest good points. Only the newest are used, so that the cost does
+    not grow.
+    """
     u, good = known.u[-NEWEST:], known.good[-NEWEST:]
     return np.concatenate(
         [
@@ -59,7 +62,9 @@ def candidates(known: Known, rng: np.random.Generator) -> Floats:
 
 
 def around_good_points(known: Known, n: int, rng: np.random.Generator) -> Floats:
-    """n points, shape (n, d), uniform in balls around good points that reach to the nearest one that is not good."""
+    """n points, shape (n, d), uniform in balls around good points. A ball reaches to the nearest point that is not
+    good.
+    """
     good, other = _apart(known)
     if not len(good) or not len(other):
         return np.empty((0, known.u.shape[1]))
@@ -71,13 +76,16 @@ def around_good_points(known: Known, n: int, rng: np.random.Generator) -> Floats
 
 
 def certain(known: Known, u: Floats, probability: Floats) -> Floats:
-    """Weights, shape (n,), of points u (n, d): a high power of the probability, of the model or the neighbours."""
+    """Weights, shape (n,), of points u (n, d): a high power of the larger probability, of the model or of the
+    neighbours.
+    """
     return np.asarray(np.maximum(probability, probability_by_neighbours(known, u)) ** CERTAINTY)
 
 
 def probability_by_neighbours(known: Known, u: Floats) -> Floats:
-    """A rough probability, shape (n,): the distance to the nearest point that is not good, over its sum with that to
-    the nearest good one; 0 where the good one is not the nearer."""
+    """A rough probability, shape (n,), of points u (n, d) to be good: b / (a + b) with the distances a to the nearest
+    good point and b to the nearest other point; 0 if a >= b.
+    """
     good, other = _apart(known)
     if not len(good) or not len(other):
         return np.zeros(len(u))
@@ -86,7 +94,7 @@ def probability_by_neighbours(known: Known, u: Floats) -> Floats:
 
 
 def _apart(known: Known) -> tuple[Floats, Floats]:
-    """Good points and others, of the newest."""
+    """The good points and the other points among the newest."""
     u, good = known.u[-NEWEST:], known.good[-NEWEST:]
     return u[good], u[~good]
 

@@ -1,9 +1,9 @@
-"""Observables, or the NLL alone: the map is drawn by the model that predicted the newest points better.
+"""Chooses between a model of the observables and a model of the NLL: the one that predicted the newest points better.
 
-Processes of observables fail at some resonances, jumps and differences of large terms where networks of the NLL do
-not. So where much of what was taken for good is not, both learn, and both give each point that is asked for a
-probability of being good. When the points have come back, the better model is the one whose probabilities have the
-lower mean square error (G. Brier, Mon. Weather Rev. 78, 1 (1950)).
+Gaussian processes of observables fail at some resonances, jumps, and differences of large terms where networks of the
+NLL do not. So if many points turn out not to be good although the model predicted it, both models learn, and both give
+a probability of being good for each requested point. When the results have come, the better model is the one whose
+probabilities have the lower mean square error (G. Brier, Mon. Weather Rev. 78, 1 (1950)).
 """
 
 from __future__ import annotations
@@ -26,26 +26,32 @@ if TYPE_CHECKING:
 
 BY_MODEL = ("exploit", "solve")
 POOR, LAST, LEAST = 0.7, 100, 30
-"""Much is not good where less than this share of the LAST points that a model took for good are, of at least LEAST."""
+"""Predictions are poor if less than the fraction POOR of the LAST points that a model took for good (at least LEAST)
+are good.
+"""
 
 
 def poor(known: Known) -> bool:
-    """Whether much of what the model took for good is not."""
+    """Whether many points that the model took for good are not good."""
     good = known.good[np.isin(known.origins, BY_MODEL)][-LAST:]
     return len(good) >= LEAST and bool(good.mean() < POOR)
 
 
 class Contest:
-    """Between a model of the observables and one of the NLL, which `make` makes when it is first needed."""
+    """The contest between a model of the observables and a model of the NLL. `make` makes the latter at its
+    first use.
+    """
 
     def __init__(self, make: Callable[[], Surrogate]) -> None:
         self._make = make
         self._by_nll: Surrogate | None = None
         self._record: Record | None = None
-        self._on = self._won = False  # whether both learn, and whether the NLL is ahead
+        self._on = self._won = False  # whether both learn, and whether the model of the NLL is better
 
     def winner(self, known: Known, by_observables: Surrogate, rng: np.random.Generator) -> Surrogate:
-        """The better model. Fits that of the NLL while it is needed; `by_observables` is fitted."""
+        """The better model. Fits the model of the NLL as long as the contest runs; `by_observables` is
+        already fitted.
+        """
         if self._record is not None:
             good = np.where(known.answered, known.good, np.nan)[:, None]
             self._record.compare(known.u, good, lambda predicted, came: predicted - came)
@@ -61,16 +67,16 @@ class Contest:
         return self.ahead(by_observables)
 
     def end(self) -> None:
-        """There is nothing to decide: one of the two is out of the question."""
+        """Ends the contest, because one of the two models cannot be used."""
         self._by_nll, self._record = None, None
         self._on = self._won = False
 
     def ahead(self, by_observables: Surrogate) -> Surrogate:
-        """The model that won last."""
+        """The model that won the last comparison."""
         return self._by_nll if self._won and self._by_nll is not None else by_observables
 
     def expect(self, u: Floats, by_observables: Surrogate, generator: Callable[[], np.random.Generator]) -> None:
-        """Keeps the probabilities of points u, shape (n, d), that are now asked for."""
+        """Stores the predicted probabilities of points u, shape (n, d), that are now requested."""
         if not self._on or self._by_nll is None or not len(u):
             return
         both = [model.probability(u, generator()) for model in (by_observables, self._by_nll)]
@@ -78,7 +84,7 @@ class Contest:
         self._record.expect(u, np.stack(both, axis=1)[:, :, None])
 
     def to_arrays(self) -> dict[str, NDArray[np.float64]]:
-        """What `load` needs; nothing while there was no contest."""
+        """The arrays for `load`; empty if there was no contest."""
         if self._by_nll is None:
             return {}
         arrays = {"contest/state": np.array([float(self._on), float(self._won)])}
@@ -88,7 +94,7 @@ class Contest:
         return arrays
 
     def load(self, arrays: Mapping[str, NDArray[np.float64]] | None) -> None:
-        """The opposite of `to_arrays`, without the prefix; raises KeyError and ValueError."""
+        """Restores the state from the arrays of `to_arrays`, without their prefix. Raises KeyError and ValueError."""
         if not arrays:
             return
         parts = grouped(arrays)

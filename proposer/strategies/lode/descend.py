@@ -1,6 +1,7 @@
-"""Steps downhill from the lowest points, until something good is known: `goal: collect` by an NLL alone.
+"""Steps downhill from the lowest points until there are good points, for `goal: collect` with an NLL alone.
 
-Networks know too little then to find a small region in many dimensions; beside the lowest points they learn quickly.
+Before that, networks know too little to find a small region in many dimensions, but they learn quickly near the lowest
+points.
 """
 
 from __future__ import annotations
@@ -21,12 +22,17 @@ if TYPE_CHECKING:
     from proposer.strategies.lode.points import Known
 
 SHARE = 0.8
-"""Of a batch. With 0.4 the hundredth good point of multi10d came after about 880 evaluations instead of 700."""
+"""The fraction of a batch. With 0.4, the hundredth good point of multi10d came after about 880 evaluations instead of
+700.
+"""
 CENTRES, APART = 3, 0.12
-"""Points that are stepped from, and how far apart they are, in diagonals of the cube. With six a thousand good points
-of multi10d came 17 to 21 % later; without any steps 63 %, on one seed."""
+"""The number of points at which steps start, and their smallest distance, in diagonals of the cube. With six, a
+thousand good points of multi10d came 17 to 21 % later; without any steps 63 % later, with one seed.
+"""
 TRIES, SPACING = 200, 0.1
-"""Steps that are tried from each, and how far those that are taken are apart, in distances to its neighbours."""
+"""The number of steps that are tried from each point, and the smallest distance between chosen steps, in distances to
+its neighbours.
+"""
 
 
 def downhill(context: Context, n: int) -> Floats:
@@ -36,15 +42,17 @@ def downhill(context: Context, n: int) -> Floats:
 
 
 def descend(predict: Callable[[Floats], Floats], known: Known, n: int, rng: np.random.Generator) -> Floats:
-    """At most n points, shape (n, d), beside the lowest ones."""
+    """At most n points, shape (n, d), near the lowest points."""
     return beside(predict, known, centres(known, min(CENTRES, n)), n, rng)
 
 
 def beside(
     predict: Callable[[Floats], Floats], known: Known, of: NDArray[np.int64], n: int, rng: np.random.Generator
 ) -> Floats:
-    """At most n points, shape (n, d), beside those at the positions `of`, within the distance of their neighbours:
-    those that each model in turn takes for the lowest. `predict`: from (k, d) to energies, shape (models, k)."""
+    """At most n points, shape (n, d), near the points at the positions `of`, within the distance of their neighbours.
+    The models in turn choose the point with their lowest prediction. `predict` maps (k, d) to energies, shape (models,
+    k).
+    """
     dim = known.u.shape[1]
     if not len(of):
         return np.empty((0, dim))
@@ -54,7 +62,7 @@ def beside(
     for number, (row, width) in enumerate(zip(of.tolist(), widths.tolist(), strict=True)):
         size = 1.5 * width / np.sqrt(dim) * rng.choice([0.25, 0.5, 1.0], (TRIES, 1))
         step = size * rng.standard_normal((TRIES, dim))
-        step[: TRIES // 2] *= rng.random((TRIES // 2, dim)) < 0.4  # half of the steps in some variables only
+        step[: TRIES // 2] *= rng.random((TRIES // 2, dim)) < 0.4  # half of the steps change only some variables
         tried = np.abs(known.u[row] + step)
         tried = np.where(tried > 1.0, 2.0 - tried, tried).clip(0.0, 1.0)
         energy = predict(tried)
@@ -70,14 +78,16 @@ def beside(
 
 
 def centres(known: Known, most: int) -> NDArray[np.int64]:
-    """Positions of at most `most` points of the lowest energies, some way apart."""
+    """The positions of at most `most` points with the lowest energies, at some distance from each other."""
     rows = np.flatnonzero(np.isfinite(known.energy))
     rows = rows[np.argsort(known.energy[rows], kind="stable")]
     return apart(known.u, rows[: max(20, len(rows) // 4)], most)
 
 
 def apart(u: Floats, rows: NDArray[np.int64], most: int) -> NDArray[np.int64]:
-    """At most `most` of the rows of u, shape (n, d), the first of them, and each that is some way from those before."""
+    """At most `most` of the `rows` of u, shape (n, d): the first row, and each next row at some distance from all
+    chosen rows.
+    """
     distance = APART * np.sqrt(u.shape[1])
     chosen: list[int] = []
     for row in rows.tolist():

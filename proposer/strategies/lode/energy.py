@@ -1,8 +1,9 @@
-"""From observables to an energy: below 1 is good.
+"""Computes an energy from observables. A point with an energy below 1 is good.
 
-The plain energy is 1 + (NLL - threshold) / unit with the unit max(threshold, 1 if that is not
-positive): NLL / threshold for an NLL that starts at 0. Below a band it goes up again. Where the target follows the best
-NLL, that has the plain energy 1 / 2, and nothing below it is 0: a lower one is to be found.
+The plain energy is 1 + (NLL - threshold) / unit. The unit is the threshold if that is positive, so that the plain
+energy of an NLL that starts at 0 is NLL / threshold; else the unit is 1. Below a band, the energy rises again. If the
+target follows the best NLL, the best point has the plain energy 1 / 2, and lower NLLs have positive energies, so that
+the search looks for them.
 """
 
 from __future__ import annotations
@@ -27,21 +28,22 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 AGREEMENT = 1e-9
-"""Largest relative difference between the NLL that came back and that of the observables."""
+"""The largest relative difference between the returned NLL and the NLL of the returned observables."""
 SLOPE_FROM, SLOPE = 30.0, 50.0
-"""From so many sigmas on (a Gaussian loses 334 there, of at most 711) the logarithm of their number counts too."""
+"""Beyond SLOPE_FROM sigmas, the energy also rises with the logarithm of their number, times SLOPE."""
 _RISING = (Kind.GAUSS, Kind.UPPER, Kind.LOWER)
 _ONE_SIDED = tuple(kind for kind in Kind if kind not in (Kind.OFF, Kind.GAUSS, Kind.LOG, Kind.CFUNCTION))
 _LIKELIHOODS = (Kind.USER, Kind.EXPUSER, Kind.MINUSEXPUSER)
-"""Of observables that are a likelihood themselves."""
+"""The kinds of observables that are a likelihood themselves."""
 FAR = 1e9
-"""The largest energy: that of a prediction without a value."""
+"""The largest energy, and the energy of a prediction without a value."""
 
 
 @dataclass(frozen=True)
 class ScoredObservable:
-    """What LODE knows of an observable. `window`: outside it, ends included, a point is INVALID; None without one.
-    `mapped`: the map shall be even in it. `term`: what it is a function of, where it is -ln L of others.
+    """LODE's description of an observable. A point with a value outside the closed interval `window` is INVALID (None:
+    no window). `mapped` says whether the map shall be even in the observable. `term` is the joint term, if the
+    observable is -ln L of others.
     """
 
     name: str
@@ -52,29 +54,32 @@ class ScoredObservable:
 
     @property
     def is_nll(self) -> bool:
-        """Whether it is a likelihood itself: with a narrow valley, which no regression likes."""
+        """Whether the observable is a likelihood itself. Its narrow valleys make it unfit for a regression."""
         return self.likelihood.kind in _LIKELIHOODS
 
     @property
     def is_known_term(self) -> bool:
-        """Whether it follows from other observables."""
+        """Whether the observable can be computed from other observables."""
         return self.term is not None and self.term.kind is not TermKind.UNKNOWN
 
     @property
     def decides(self) -> bool:
-        """Whether a point's fate depends on a regression of it. Windows of what is a likelihood itself are left to the
-        model of what is INVALID."""
+        """Whether the status or NLL of a point depends on a regression of this observable. The windows of observables
+        that are a likelihood themselves are left to the model of INVALID points.
+        """
         return not self.is_nll and (self.likelihood.kind is not Kind.OFF or self.window is not None)
 
 
 class EnergyOfNll:
-    """The plain energy of an NLL, shape unchanged, and that of a band; `least`: the plain energy at its lower end."""
+    """The energy of an NLL, for a threshold or a band. `least` is the plain energy at the lower end of the band."""
 
     def __init__(self, target: Target) -> None:
         self.aim(target)
 
     def aim(self, target: Target) -> None:
-        """Takes another target, after a better point was found; before the first one the best NLL is taken for 0."""
+        """Sets another target after a better point was found. Before the first point, the best NLL is
+        assumed to be 0.
+        """
         self.soft = target.follows
         if target.above_best is not None and target.follows:
             self.threshold = target.threshold if target.threshold > NONE else target.above_best
@@ -97,24 +102,26 @@ class EnergyOfNll:
         return energy.clamp(min=0.0, max=FAR)
 
     def since(self, energy: Floats, threshold: float) -> Floats:
-        """Plain energies, shape unchanged, that were predicted when the threshold was another one, as they are now."""
+        """Converts plain energies, shape unchanged, that were predicted with another threshold to the present
+        threshold.
+        """
         if not self.soft or threshold == self.threshold:
             return energy
         low = np.maximum(np.minimum(energy, 0.5), 0.25 / FAR)
         return self(threshold + self.unit * (np.where(energy < 0.5, 1.0 - 0.25 / low, energy) - 1.0))
 
     def within(self, energy: Tensor) -> Tensor:
-        """The energy, shape unchanged, of plain energies: below 1 in the target alone."""
+        """The energy, shape unchanged, of plain energies. It is below 1 only in the target."""
         if self.least == NONE:
             return energy
         return torch.maximum(energy, 1.0 + (self.least - energy) / (1.0 - self.least))
 
 
 class EnergyOfObservables:
-    """The energy of those observables that matter.
+    """The energy as a function of the relevant observables.
 
-    `columns`: positions of these among all that the evaluator gives, k of them. `as_nll`: positions of the others that
-    are in the likelihood, whose losses together, `rest`, are learned as an NLL is.
+    `columns` are the positions of these k observables among all observables of the evaluator. `as_nll` are the
+    positions of the other observables in the likelihood. The sum of their losses, `rest`, is learned like an NLL.
     """
 
     def __init__(self, observables: Sequence[ScoredObservable], target: Target) -> None:
@@ -137,10 +144,10 @@ class EnergyOfObservables:
         column_of = {observable.name: position for position, observable in enumerate(used)}
         self._terms = [(term, [column_of[name] for name in term.observables]) for term in known]
         self.one_sided = np.array([likelihood.kind in _ONE_SIDED for likelihood in self._likelihoods], dtype=np.bool_)
-        """Which losses rise or fall everywhere."""
+        """Whether a loss is monotonic, shape (k,)."""
         gauss = [(one.mean, one.sigma) if one.kind is Kind.GAUSS else (math.nan, math.nan) for one in self._likelihoods]
         self.aims = np.array(gauss, dtype=float).reshape(-1, 2).T
-        """Mean and sigma of the Gaussian likelihoods, shape (2, k); NaN for the others."""
+        """Mean and sigma of the Gaussian likelihoods, shape (2, k); NaN for other observables."""
         for term, positions in self._terms:
             for number, position in enumerate(positions):
                 if self._likelihoods[position].kind is Kind.OFF:
@@ -149,14 +156,14 @@ class EnergyOfObservables:
                         self.aims[:, position] = term.aim(number)
 
     def nll(self, values: Tensor, rest: Tensor | None = None) -> Tensor:
-        """The NLL, shape (n,), of values of shape (n, k), the columns that matter, in double precision, and `rest`,
-        shape (n,), the losses of those that are likelihoods themselves.
+        """The NLL, shape (n,), of values, shape (n, k), of the relevant observables, in double precision, and `rest`,
+        shape (n,), the sum of the losses of observables that are likelihoods themselves.
 
-        A loss ends at 711, and what is flat leads nowhere: above the threshold the NLL here goes on rising with the
-        distance of an observable from its mean, in sigmas.
+        A loss is capped at 711, and a flat energy does not guide the search. So above the threshold, this NLL continues
+        to rise with the distance of an observable from its mean in sigmas.
         """
         nll, of_terms = self._nll(values, rest)
-        bad = nll > self.of_nll.threshold  # good energies stay as they are
+        bad = nll > self.of_nll.threshold  # energies of good points do not change
         for j, likelihood in enumerate(self._likelihoods):
             m, s = likelihood.mean, likelihood.sigma
             if likelihood.kind in _RISING:
@@ -173,7 +180,7 @@ class EnergyOfObservables:
         return nll
 
     def _nll(self, values: Tensor, rest: Tensor | None) -> tuple[Tensor, list[Tensor]]:
-        """The NLL as the likelihood has it, shape (n,), and what each term adds before it is capped."""
+        """The NLL of the likelihood, shape (n,), and the losses of the joint terms without a cap."""
         nll: Tensor = losses_and_nll(self._likelihoods, values)[1]
         of_terms = [term.nll(values[:, positions]) for term, positions in self._terms]
         for raw in of_terms:
@@ -181,13 +188,14 @@ class EnergyOfObservables:
         return nll if rest is None else nll + rest, of_terms
 
     def good(self, values: Tensor, rest: Tensor | None = None) -> Tensor:
-        """Whether the energy is below 1, shape (n,), of values of shape (n, k); `rest`: as in `nll`."""
+        """Whether the energy of values, shape (n, k), is below 1, shape (n,); `rest` as in `nll`."""
         inside: Tensor = ~self.outside(values).any(dim=1)
         return inside & (self.of_nll.within(self.of_nll.plain(self._nll(values, rest)[0])) < 1.0)
 
     def losses(self, values: Tensor) -> Tensor:
-        """The loss that each value, shape (n, k), has in any case, whatever the others are: as the likelihood has it,
-        and the least that the terms add."""
+        """The smallest loss, shape (n, k), that a value can cause, whatever the other values are: its own loss, and the
+        smallest contribution of joint terms.
+        """
         losses: Tensor = losses_and_nll(self._likelihoods, values)[0]
         if not self._terms:
             return losses
@@ -198,13 +206,16 @@ class EnergyOfObservables:
         return torch.stack(columns, dim=1)
 
     def rest(self, observables: Floats) -> Floats:
-        """The sum of the losses, shape (n,), of those that are likelihoods themselves, of all observables (n, m)."""
+        """The sum, shape (n,), of the losses of observables that are likelihoods themselves, from all observables (n,
+        m).
+        """
         likelihoods = [self.all[j].likelihood for j in self.as_nll]
         return np.asarray(losses_and_nll(likelihoods, observables[:, self.as_nll])[1])
 
     def resolution(self, spread: Floats) -> tuple[Floats, Floats]:
-        """What counts as a unit of each value, and from where, shape (k,) each: the likelihood's sigma, from its mean;
-        without a likelihood `spread`, shape (k,)."""
+        """The unit and the origin of each value, shape (k,) each: sigma and mean of the likelihood, or `spread`, shape
+        (k,), without a likelihood.
+        """
         middle, sigma = np.zeros(len(spread)), np.array(spread, dtype=float)
         for term, positions in self._terms:
             for number, position in enumerate(positions):
@@ -229,8 +240,9 @@ class EnergyOfObservables:
         )
 
     def __call__(self, values: Tensor, spread: Tensor, rest: Tensor | None = None) -> Tensor:
-        """The energy, shape (n,); a value outside its window adds 1 and its distance in units of `spread` (k,).
-        `rest`: as in `nll`."""
+        """The energy, shape (n,). A value outside its window adds 1, and its distance from the window in units of
+        `spread` (k,). `rest` as in `nll`.
+        """
         nll = self.nll(values, rest)
         energy = self.of_nll.within(self.of_nll.plain(nll))
         for j, window in enumerate(self._windows):
@@ -241,8 +253,9 @@ class EnergyOfObservables:
         return torch.nan_to_num(energy, nan=FAR, posinf=FAR, neginf=FAR).clamp(max=FAR)
 
     def agrees(self, observables: Floats, nll: Floats) -> NDArray[np.bool_]:
-        """Which returned NLLs, shape (n,), are those of the observables, shape (n, m), all of them, also where -ln L of
-        a term is worked out anew."""
+        """Whether a returned NLL, shape (n,), is that of all the returned observables, shape (n, m), also if the joint
+        terms are computed again.
+        """
         names, terms = [observable.name for observable in self.all], [observable.term for observable in self.all]
         table = work_out(names, terms, torch.from_numpy(observables))
         computed = losses_and_nll([observable.likelihood for observable in self.all], table)[1].numpy()

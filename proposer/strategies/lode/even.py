@@ -1,7 +1,7 @@
-"""Where a map shall be even: in the variables, or in what the user has chosen of variables and observables.
+"""The coordinates in which a map shall be even: all variables, or variables and observables chosen by the user.
 
-The points of a region that is evenly filled in its variables may lie close together in a mass. Distances between
-chosen coordinates spread them there: candidates compete by the observables that are predicted for them.
+Points that fill a region evenly in its variables may lie close together in a mass. Distances in the chosen coordinates
+spread the points in the mass: candidates compete by their predicted observables.
 """
 
 from __future__ import annotations
@@ -25,19 +25,23 @@ if TYPE_CHECKING:
     from proposer.strategies.lode.energy import EnergyOfObservables
 
 SIDE = 0.02
-"""Weight of the variables beside chosen coordinates: of points that agree in these the farther one counts."""
+"""The weight of the variables relative to chosen coordinates. Of points that agree in the latter, the one that is
+farther in the variables is preferred.
+"""
 
 
 LEAST_PROBABILITY = 0.5
-"""In one or two coordinates the points that are good lie close: what is far from them is mostly outside the region."""
+"""The smallest probability of candidates. In one or two coordinates, good points lie close together, so points far from
+them are mostly outside the region.
+"""
 EDGES, STEPS = 200, 5
-"""Particles where the region is thin, and how many steps are tried from each."""
+"""The number of particles in thin parts of the region, and of steps from each of them."""
 
 
 @dataclass(frozen=True)
 class EvenIn:
-    """Chosen coordinates: for each variable its columns of the inputs, shape (n, dim), of a periodic one two; and
-    columns of the observables, shape (n, k).
+    """Chosen coordinates: the columns of the inputs, shape (n, dim), for each variable (two for a periodic variable),
+    and columns of the observables, shape (n, k).
     """
 
     inputs: Sequence[tuple[int, ...]]
@@ -45,7 +49,7 @@ class EvenIn:
 
     @classmethod
     def of(cls, space: Space, names: Sequence[str], scored: EnergyOfObservables) -> EvenIn:
-        """Those of the free variables `names` and of the observables that are mapped."""
+        """The coordinates of the free variables `names` and of the mapped observables."""
         free, periodic = np.flatnonzero(~space.fixed).tolist(), np.flatnonzero(space.periodic).tolist()
         inputs = [
             (position, len(free) + periodic.index(column)) if column in periodic else (position,)
@@ -56,11 +60,11 @@ class EvenIn:
 
     @property
     def dim(self) -> int:
-        """How many; 0 for all variables."""
+        """The number of chosen coordinates; 0 if the map is even in all variables."""
         return len(self.inputs) + len(self.outputs)
 
     def source(self, context: Context) -> Floats:
-        """More candidates where the region is thin in these coordinates."""
+        """A source of more candidates in parts of the region that are thin in these coordinates."""
         inside, surrogate = context.inside, context.surrogate
         if len(inside) < 2:
             return inside[:0]
@@ -69,8 +73,9 @@ class EvenIn:
         return beside(surrogate, inside, thin, context.generator("beside"))
 
     def exploit(self, context: Context, n: int) -> Floats:
-        """A part: candidates that are more likely good than not, spread evenly in these coordinates; in all variables
-        where these are observables, and only an NLL is known."""
+        """A part: candidates that are probably good, spread evenly in these coordinates. If these are observables, but
+        only an NLL is known, they are spread evenly in all variables.
+        """
         known, surrogate = context.known, context.surrogate
         predicted, expected = surrogate.observables(context.candidates), surrogate.observables(context.pending)
         if not self.inputs and predicted is None:
@@ -79,19 +84,19 @@ class EvenIn:
         taken = context.inputs(np.concatenate([known.u[known.good], context.pending]))
         candidates = context.inputs(context.candidates)
         positions, there = self.positions(len(context.inside), [(candidates, predicted), (taken, of_taken)])
-        there = there[np.isfinite(there).all(axis=1)]  # an observable that is only mapped may be missing
+        there = there[np.isfinite(there).all(axis=1)]  # a mapped observable without a likelihood may be missing
         sure = np.where(context.probability >= LEAST_PROBABILITY, context.probability, 0.0)
         return context.candidates[even(Candidates(positions, sure), there, n, daring(self.dim))]
 
     def positions(self, inside: int, parts: Sequence[tuple[Floats, Floats | None]]) -> list[Floats]:
-        """Where points lie, to measure distances between them: of each pair of inputs and observables an array of shape
-        (n, dim + all inputs). The first `inside` rows of the first part say how far a coordinate reaches.
+        """Positions of points for distances between them: an array of shape (n, dim + all inputs) for each pair of
+        inputs and observables. The first `inside` rows of the first pair give the span of each coordinate.
         """
         columns = [column for group in self.inputs for column in group]
         chosen = [np.hstack([x[:, columns], *([] if t is None else [t[:, list(self.outputs)]])]) for x, t in parts]
         low, high = np.quantile(chosen[0][:inside], [0.01, 0.99], axis=0)
         reach = np.where(high > low, high - low, 1.0)
-        for group in self.inputs:  # the same factor for cosine and sine, so that a circle stays a circle
+        for group in self.inputs:  # the same factor for cosine and sine, so that a circle remains a circle
             of = np.isin(columns, group).nonzero()[0]
             reach[of] = reach[of].max()
         return [np.hstack([(unit - low) / reach, 0.5 * SIDE * x]) for unit, (x, _) in zip(chosen, parts, strict=True)]
@@ -100,8 +105,9 @@ class EvenIn:
 def beside(
     energy: Callable[[Tensor], Tensor], inside: Floats, thin: NDArray[np.int64], rng: np.random.Generator
 ) -> Floats:
-    """Points with an energy below 1 beside the particles at the positions `thin` of `inside` (n, d): what is rare among
-    uniform particles would else give a few candidates only."""
+    """Points with an energy below 1 near the particles at the positions `thin` of `inside` (n, d). Otherwise parts that
+    are rare among uniform particles would give only a few candidates.
+    """
     near = np.asarray(cKDTree(inside).query(inside[thin], k=min(2 * inside.shape[1] + 1, len(inside)))[1])
     width = np.ptp(inside[near.reshape(len(thin), -1)], axis=1)
     steps = width[:, None, :] * rng.standard_normal((len(thin), STEPS, inside.shape[1])) / np.sqrt(inside.shape[1])

@@ -1,7 +1,7 @@
-"""Beside good points where the model does not see them: a map fills a region from its neighbours.
+"""Fills regions that the model does not see, by candidates near good points.
 
-A resonance is thinner than any length scale that a process has over the whole cube, so most of what a model takes for
-good there is not. What is beside a good point, nearer than what is bad, is good more often.
+A resonance is thinner than any length scale of a Gaussian process for the whole cube, so most predictions of good
+points are wrong there. A point that is closer to a good point than to bad points is good more often.
 """
 
 from __future__ import annotations
@@ -21,22 +21,24 @@ if TYPE_CHECKING:
 
 BY_MODEL = ("exploit", "solve")
 POOR, LAST, LEAST = 0.25, 100, 20
-"""The model does not see a region where less than this share of the LAST points that it took for good were, of at least
-LEAST."""
+"""The model does not see a region if less than the fraction POOR of the LAST points that it took for good (at least
+LEAST) were good.
+"""
 MOST = 0.5
-"""Share of a batch: the model goes on being asked, and other regions are looked for."""
+"""The largest fraction of a batch, so that the model is still used, and other regions are still searched."""
 CERTAINTY, DARING = 6.0, 2.0
-"""As of `collect`, but a map is more daring."""
+"""As in `collect`, but more daring for a map."""
 
 
 def fill(context: Context, n: int) -> Floats:
-    """A part: candidates between and around good points, spread evenly; as many as their hits are worth beside those of
-    the model, and none where it predicts well."""
+    """A part: candidates between and around good points, spread evenly. Their number depends on their hit rate relative
+    to that of the model; it is 0 if the model predicts well.
+    """
     known = context.known
     of_model = hits(known, BY_MODEL, LAST)
     if np.isin(known.origins, BY_MODEL).sum() < LEAST or of_model > POOR or not known.good.any():
         return np.empty((0, context.dim))
-    of_neighbours = hits(known, "fill", LAST, of_model)  # untried, they are as good as the model
+    of_neighbours = hits(known, "fill", LAST, of_model)  # before the first try, they count as good as the model
     n = min(n, round(MOST * context.n * of_neighbours / (of_neighbours + of_model)))
     axes = shape(known.u[known.good])
     stretched = replace(known, u=known.u @ np.linalg.inv(axes))
@@ -47,9 +49,11 @@ def fill(context: Context, n: int) -> Floats:
 
 
 def shape(good: Floats) -> Floats:
-    """Axes, shape (d, d), in which points of a thin region, shape (n, d), reach as far along it as across: rows of unit
-    length or less, the principal axes. Few points do not show how thin it is: none is shorter than 1 / n of another."""
-    triangle = np.linalg.qr(good - good.mean(axis=0), mode="r")  # has the same axes, and d rows at most
+    """The principal axes of the points `good`, shape (n, d), of a thin region, as rows of an array of shape (d, d).
+    Their lengths are proportional to the widths of the region along them; the longest has unit length. Because few
+    points do not show how thin a region is, no axis is shorter than 1 / n of the longest.
+    """
+    triangle = np.linalg.qr(good - good.mean(axis=0), mode="r")  # has the same axes, and at most d rows
     deviation, axes = np.linalg.svd(triangle)[1:]
     length = np.zeros(good.shape[1])
     length[: len(deviation)] = deviation / max(float(deviation.max()), 1e-300)

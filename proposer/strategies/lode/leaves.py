@@ -1,4 +1,4 @@
-"""Leaves of a k-d tree: boxes that hold equal shares of some points, or of the space that these take."""
+"""The leaves of a k-d tree: boxes with equal numbers of points, or with equal parts of the points' space."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from proposer.types import Floats
 
 @dataclass(frozen=True)
 class Leaves:
-    """`axis`, `cut`: of the inner nodes, in heap order; 2^depth leaves."""
+    """A k-d tree with 2^depth leaves. `axis` and `cut` belong to its inner nodes, in heap order."""
 
     depth: int
     axis: NDArray[np.int64]
@@ -23,12 +23,12 @@ class Leaves:
 
     @classmethod
     def equal(cls, u: Floats, size: int) -> Leaves:
-        """Leaves with about `size` of the points u (n, d) each: cuts at the median of the widest axis."""
+        """Leaves with about `size` of the points u (n, d) each, by cuts at the median of the widest axis."""
         return cls._grow(u, max(0, int(np.log2(max(1.0, len(u) / size)))), middle=False)
 
     @classmethod
     def halving(cls, u: Floats, count: int) -> Leaves:
-        """About `count` leaves, cut in the middle of the widest axis of the points u (n, d) of each."""
+        """About `count` leaves, by cuts in the middle of the widest axis of each node's points u (n, d)."""
         return cls._grow(u, max(0, int(np.log2(max(1, count)))), middle=True)
 
     @classmethod
@@ -53,7 +53,7 @@ class Leaves:
         return cls(depth, np.array(axes, dtype=np.int64), np.array(cuts))
 
     def of(self, u: Floats) -> NDArray[np.int64]:
-        """The number of the leaf, shape (n,), of each of the points u (n, d)."""
+        """The number of the leaf of each point, shape (n,), for points u (n, d)."""
         node = np.zeros(len(u), dtype=np.int64)
         rows = np.arange(len(u))
         for _ in range(self.depth):

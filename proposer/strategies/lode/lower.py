@@ -1,8 +1,8 @@
-"""Where the target follows the best NLL found: a part of each batch looks for a lower one.
+"""Searches for a lower NLL with a part of each batch, if the target follows the best NLL.
 
-The region moves with the best point, so everything depends on finding that, and a local minimum must not be taken for
-it. Half of the part's points are the lowest minima that the model predicts below the best point, wherever they are; the
-others step downhill in the basins that are not known to their bottom.
+The region moves with the best point, so the search must find the global minimum, and not stop at a local one. Half of
+these points are the lowest minima that the model predicts below the best point, anywhere. The others are steps downhill
+in basins whose bottom is not known.
 """
 
 from __future__ import annotations
@@ -23,23 +23,24 @@ if TYPE_CHECKING:
     from proposer.types import Floats
 
 FALLING, RESTING = 0.5, 0.06
-"""Share of a batch: while the lowest NLL falls, and when it has stopped."""
+"""The fractions of a batch while the lowest NLL falls, and after it has stopped."""
 PATIENCE, FALL = 60, 0.05
-"""It has stopped when the last so many answers, or the last quarter of them if these are more, lowered the energy by
-less than this; the energy falls by 1 / 2 over the height of the region."""
+"""The lowest NLL has stopped if the last PATIENCE answers, or the last quarter of all answers if these are more,
+lowered the energy by less than FALL. The energy falls by 1 / 2 over the height of the region.
+"""
 AT_BEST = 0.5
 """The energy of the best point."""
 
 
 def falling(known: Known) -> bool:
-    """Whether the lowest NLL still falls."""
+    """Whether the lowest NLL is still falling."""
     energy = known.plain[np.isfinite(known.plain)]
     last = max(PATIENCE, len(energy) // 4)
     return len(energy) <= last or bool(energy[:-last].min() - energy.min() > FALL)
 
 
 def lower(context: Context, n: int) -> Floats:
-    """A part: points that may have a lower NLL than all that are known."""
+    """A part: points that may have a lower NLL than all known points."""
     share = FALLING if falling(context.known) else RESTING
     n = min(n, max(1, round(share * context.n)))
     found = _predicted(context, (n + 1) // 2)
@@ -49,7 +50,7 @@ def lower(context: Context, n: int) -> Floats:
 
 
 def _predicted(context: Context, most: int) -> Floats:
-    """At most `most` minima of the model that are lower than the best point, the lowest first, some way apart."""
+    """At most `most` minima of the model below the best point, the lowest first, at some distance from each other."""
     rng, known = context.generator("lower"), context.known
     low = np.argsort(np.where(np.isfinite(known.plain), known.plain, np.inf), kind="stable")[:RANDOM]
     starts = np.concatenate([rng.random((RANDOM, context.dim)), context.outside, context.inside, known.u[low]])
@@ -64,5 +65,5 @@ LOWER = Part("lower", lower)
 
 
 def with_lower(acquisition: Acquisition) -> Acquisition:
-    """The same with this part first."""
+    """The acquisition with this part first."""
     return replace(acquisition, parts=(LOWER, *acquisition.parts))

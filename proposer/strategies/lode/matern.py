@@ -1,7 +1,7 @@
 """The Matern 5/2 kernel, k(r) = (1 + r + r^2 / 3) exp(-r) with r^2 = 5 times the squared distance in length scales.
 
-Predictions and fits spend their time here. So a block of a kernel is made and used while it is in the cache, and its
-functions are those that cost least: rsqrt and exp2 take half as long as sqrt and exp.
+Predictions and fits spend their time here. So a block of a kernel is computed and used while it is in the cache, with
+the cheapest functions: rsqrt and exp2 take half as long as sqrt and exp.
 """
 
 from __future__ import annotations
@@ -12,37 +12,39 @@ import torch
 from torch import Tensor
 
 BLOCK = 40_000
-"""Numbers of a kernel that are worked out at once: with two helpers of that size they stay in a cache."""
-_LEAST = 1e-12  # of r^2, which may be rounded to below 0
+"""The number of kernel elements that are computed at once. With two helper arrays of this size, they stay
+in a cache.
+"""
+_LEAST = 1e-12  # lower bound of r^2, because rounding may make it negative
 _LOG2_E = math.log2(math.e)
 
 
 def left(a: Tensor, log_scales: Tensor) -> Tensor:
-    """Shape (m, n, d + 2), of a (n, d) and log_scales (m, d); its product with `right` is r^2."""
+    """A factor of r^2, shape (m, n, d + 2), of a (n, d) and log_scales (m, d). Its product with `right` is r^2."""
     a = a * (torch.exp(-log_scales)[:, None, :] * math.sqrt(5.0))
     return torch.cat([-2.0 * a, a.square().sum(-1, keepdim=True), torch.ones_like(a[..., :1])], dim=-1)
 
 
 def right(b: Tensor, log_scales: Tensor) -> Tensor:
-    """Shape (m, d + 2, n), of b (n, d)."""
+    """The other factor of r^2, shape (m, d + 2, n), of b (n, d)."""
     b = b * (torch.exp(-log_scales)[:, None, :] * math.sqrt(5.0))
     return torch.cat([b, torch.ones_like(b[..., :1]), b.square().sum(-1, keepdim=True)], dim=-1).transpose(1, 2)
 
 
 def fall(square: Tensor) -> Tensor:
-    """k of r^2, in its memory."""
+    """The kernel k of r^2, computed in place."""
     return _parts(square)[0]
 
 
 def rows_of(points: int) -> int:
-    """Rows of a kernel beside so many points that are worked out at once."""
+    """The number of rows of a kernel with this many columns that are computed at once."""
     return max(8, BLOCK // max(1, points))
 
 
 def likelihood(x: Tensor, t: Tensor, log_scales: Tensor, amplitude: Tensor, noise: Tensor) -> tuple[Tensor, ...] | None:
-    """-ln of the marginal likelihood of one output, without its constant, and its gradients by the logarithms of the
-    length scales (d,) and of the amplitude, and by the noise; last, how far the prediction of each point from the
-    others is off, shape (n,). None where the covariance is not positive definite.
+    """-ln of the marginal likelihood of one output, without its constant; its gradients with respect to the logarithms
+    of the length scales (d,) and of the amplitude, and to the noise; and the errors of the leave-one-out predictions,
+    shape (n,). None if the covariance is not positive definite.
 
     `x`: shape (n, d). `t`: shape (n, 1). Rasmussen and Williams, Gaussian Processes for Machine Learning, 2006,
     equations 5.8, 5.9 and 5.12. The sum over pairs W_ij (x_i - x_j)^2 is 2 (sum_i w_i x_i^2 - x^T W x) with the row
@@ -68,7 +70,7 @@ def likelihood(x: Tensor, t: Tensor, log_scales: Tensor, amplitude: Tensor, nois
 
 
 def _parts(square: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """k in the memory of r^2, r and exp(-r)."""
+    """The kernel k, computed in the memory of r^2, r, and exp(-r)."""
     square = square.clamp_(min=_LEAST)
     r = square.rsqrt().mul_(square)
     exponential = (r * -_LOG2_E).exp2_()

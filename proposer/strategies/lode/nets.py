@@ -1,11 +1,11 @@
-"""What LODE learns with where only an NLL comes back: networks of hidden residuals.
+"""Networks of hidden residuals, with which LODE learns an NLL if there are no observables.
 
-An NLL is mostly a sum of squares: a valley with a steep floor, which no regression likes, of residuals that are
-smooth. So each network has several outputs, the energy that it predicts is the sum of their squares, and it is free
-to find residuals of which that is true. A few networks that start from different weights say how sure they are.
+An NLL is mostly a sum of squares of smooth residuals, with a narrow steep valley that a regression can hardly learn. So
+each network has several outputs, and its predicted energy is the sum of their squares; the training finds such
+residuals. A few networks with different initial weights give the uncertainty.
 
-A network that goes on from what it learned of few points never gets over it (J. Ash and R. Adams, arXiv:1910.08475), so
-each of them begins again in turn, as the points become many more.
+A network that continues from weights learned with few points remains worse (J. Ash and R. Adams, arXiv:1910.08475). So
+the networks start again in turn when there are many more points.
 """
 
 from __future__ import annotations
@@ -27,39 +27,46 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MEMBERS, WIDTH, DEPTH, RESIDUALS = 4, 64, 3, 12
-"""Three networks left a third more of multi8d out; of the same points six residuals learn 0.25 of it, twelve 0.30."""
+"""The numbers of networks and of residuals. Three networks left a third more of multi8d out; from the same points, six
+residuals learn 0.25 of it, twelve 0.30.
+"""
 FIRST_STEPS, STEPS, ROWS, RATE = 1000, 800, 256, 1e-2
-"""With a rate of 4e-3 it takes twice the steps."""
+"""The learning rate. A rate of 4e-3 needs twice the steps."""
 GROWN, AGAIN_STEPS, OTHER_STEPS = 2.5, 1800, 250
-"""The oldest network begins again with GROWN times its first points, while the others take fewer steps. Without,
-toy3d and multi8d took a seventh more evaluations to 95 % of the parts, multi10d, where a third of the steps was taken
-too, nearly twice; with 1.4 multi8d a fifth more."""
+"""The oldest network starts again when there are GROWN times its first points, while the others take fewer steps.
+Without this, toy3d and multi8d took a seventh more evaluations to 95 % of the parts, and multi10d, with a third of the
+steps, nearly twice as many. With 1.4, multi8d took a fifth more.
+"""
 GAMMA = -0.25
-"""Points are drawn in proportion to (1 + energy)^GAMMA: with -0.5 what is far, and regions that nobody has seen in it,
-hardly counted."""
+"""Points are drawn in proportion to (1 + energy)^GAMMA. With -0.5, high energies, and undiscovered regions among them,
+hardly counted.
+"""
 DECAY, REACH = 0.0016, 10.0
-"""The weights decay by DECAY d^2, and inputs reach from -REACH / d to REACH / d: in few dimensions there are points
-enough to tell what is not smooth (a decay of 0.1 in 2 took twice the evaluations), in 8 and more there are not (one of
-0.02 left two thirds of multi8d out)."""
+"""The weight decay is DECAY d^2, and inputs reach from -REACH / d to REACH / d. In few dimensions there are enough
+points to learn rough functions (a decay of 0.1 in 2 dimensions took twice the evaluations); in 8 and more there are not
+(a decay of 0.02 left two thirds of multi8d out).
+"""
 
 MOST_DIM = 10
-"""Both are as in ten dimensions in more: in 30 nothing was learned else. Products of inputs are
-inputs too up to here."""
+"""In more dimensions, decay and reach are those of ten dimensions; otherwise nothing was learned in 30. Up to this
+dimension, products of inputs are also inputs.
+"""
 PRODUCTS = 3.0
-"""In d dimensions products count PRODUCTS / d times: without, toy3d_thin took a fifth more evaluations to 95 % of the
-parts; where they counted fully the first good points of multi8d came late."""
+"""In d dimensions, products are scaled by PRODUCTS / d. Without products, toy3d_thin took a fifth more evaluations to
+95 % of the parts; with unscaled products, the first good points of multi8d came late.
+"""
 
 
 class Nets:
-    """Energies over [-1, 1]^d, from points and energies."""
+    """A regression of energies over [-1, 1]^d."""
 
     def __init__(self, dim: int) -> None:
         self.dim = dim
         self._pairs = torch.triu_indices(dim, dim) if dim <= MOST_DIM else torch.empty(2, 0, dtype=torch.int64)
         sizes = [dim + self._pairs.shape[1]] + [WIDTH] * DEPTH + [RESIDUALS]
-        self._shapes = [(a + 1, b) for a, b in itertools.pairwise(sizes)]  # the last row: biases
+        self._shapes = [(a + 1, b) for a, b in itertools.pairwise(sizes)]  # the last row has the biases
         self._weights = torch.zeros(MEMBERS, sum(a * b for a, b in self._shapes))
-        self._born = [0] * MEMBERS  # how many points there were when each network began
+        self._born = [0] * MEMBERS  # the number of points at the start of each network
 
     @property
     def learned(self) -> bool:
@@ -68,9 +75,10 @@ class Nets:
     def learn(
         self, x: Floats, energy: Floats, random: torch.Generator, share: float = 1.0, *, few: bool = False
     ) -> None:
-        """Goes on from the last weights, but for one network that may begin again, unless by `few` steps.
+        """Continues the training from the last weights. One network may start again, except with `few` steps.
 
-        `x`: shape (n, d) in [-1, 1]; `energy`: shape (n,), finite. `share`: of the steps, where an ask has more to do.
+        `x` has shape (n, d) in [-1, 1]; `energy` has shape (n,), and is finite. `share` is the fraction of the usual
+        steps.
         """
         every = list(range(MEMBERS))
         oldest = min(every, key=lambda member: self._born[member])
@@ -130,7 +138,7 @@ class Nets:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[np.float64]]) -> Nets:
-        """The opposite of `to_arrays`; raises KeyError and ValueError."""
+        """Restores the state from the arrays of `to_arrays`. Raises KeyError and ValueError."""
         made = cls(int(arrays["dim"]))
         if arrays["weights"].shape != made._weights.shape or arrays["born"].shape != (MEMBERS,):
             raise ValueError("the weights do not fit")

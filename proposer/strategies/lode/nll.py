@@ -1,7 +1,7 @@
-"""What LODE learns with where only an NLL comes back.
+"""The model with which LODE learns an NLL if there are no observables.
 
-A few networks of hidden residuals (`residuals.py`) learn any NLL roughly, sums of squared polynomials (`squares.py`)
-learn few NLLs exactly.
+A few networks of hidden residuals (`residuals.py`) learn any NLL roughly. Sums of squared polynomials (`squares.py`)
+learn a few kinds of NLL exactly.
 """
 
 from __future__ import annotations
@@ -31,25 +31,27 @@ if TYPE_CHECKING:
     from proposer.strategies.lode.points import Known
 
 MOST_BY_SQUARES, MOST_JUDGED = 700, 600
-"""Most points that the polynomials and the process of the validity learn from."""
+"""The largest numbers of points from which the polynomials, and the Gaussian process of the validity, learn."""
 PATIENCE, PATIENCE_BY_DIMENSION = 0.3, 0.04
-"""Exploring goes on although its points are seldom good: for each dimension PATIENCE_BY_DIMENSION, up to PATIENCE. With
-PATIENCE in three dimensions a thin toy3d took a quarter more evaluations to 95 % of the parts and missed one to three
-of the 13 regions; with 0.12 in eight multi8d took an eighth more to a thousand good points."""
+"""The power with which misses lower the fraction of exploring points is PATIENCE_BY_DIMENSION per dimension, up to
+PATIENCE. With PATIENCE in three dimensions, a thin toy3d took a quarter more evaluations to 95 % of the parts, and
+missed one to three of the 13 regions. With 0.12 in eight dimensions, multi8d took an eighth more to a thousand good
+points.
+"""
 
 
 class OfNll:
     """Predicts the energy of an NLL; implements `Surrogate`.
 
-    `energy`: says which NLL is good. `inputs`: from u, shape (n, d), to what the networks see, shape (n, dim), about
+    `energy` defines the good NLLs. `inputs` maps u, shape (n, d), to the inputs of the networks, shape (n, dim), about
     [-1, 1].
     """
 
     by_observables: ClassVar[bool] = False
     wider: ClassVar[float] = 2.5
-    """1.5 left two of the 13 regions of a thin toy3d undiscovered."""
+    """With 1.5, two of the 13 regions of a thin toy3d remained undiscovered."""
     uniform: ClassVar[float] = 0.03
-    """0.01 left three of the 13 undiscovered."""
+    """With 0.01, three of the 13 regions remained undiscovered."""
 
     def __init__(self, dim: int, energy: EnergyOfObservables, inputs: Callable[[Floats], Floats]) -> None:
         self.dim, self.inputs = dim, inputs
@@ -57,7 +59,7 @@ class OfNll:
         self.residuals = Residuals(dim)
         self._squares = Squares(dim)
         self._validity = Validity(dim, inputs)
-        self._threshold = self._of_nll.threshold  # when the networks last learned
+        self._threshold = self._of_nll.threshold  # at the last training of the networks
         self._learned_from = 0
 
     @property
@@ -94,13 +96,13 @@ class OfNll:
         return self(u)
 
     def expect(self, u: Floats) -> None:
-        """Networks compare their predictions when they are fitted."""
+        """Does nothing, because the networks compare their predictions when they are fitted."""
 
     def members(self, u: Floats) -> Floats:
         return np.asarray(self._of_nll.within(self.residuals.members(torch.from_numpy(self.inputs(u)))).numpy())
 
     def others(self) -> list[Callable[[Tensor], Tensor]]:
-        """Those of the polynomials, while they say more than nothing."""
+        """The energies of the polynomials, if these predict better than a constant."""
 
         def energy(member: int, u: Tensor) -> Tensor:
             z = torch.from_numpy(self.inputs(u.numpy()))
@@ -111,7 +113,7 @@ class OfNll:
 
     @torch.no_grad()
     def probability(self, u: Floats, rng: np.random.Generator, wider: float = 1.0) -> Floats:
-        """Normal in log(1 + energy)."""
+        """The probability for a normal distribution of log(1 + energy)."""
         if not len(u):
             return np.empty(0)
         z = torch.from_numpy(self.inputs(u))

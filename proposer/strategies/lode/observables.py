@@ -1,8 +1,9 @@
-"""What LODE learns with where observables come back: Gaussian processes of them (`process.py`).
+"""The model with which LODE learns observables: Gaussian processes (`process.py`).
 
-Observables are smooth where the NLL has narrow valleys, and the true likelihood turns predictions into energies. An
-output that the process predicted badly, at a resonance or a step, is predicted by networks (`regress.py`) where these
-did better on the newest points before they were told. What is a likelihood itself is learned as the NLL is (`rest.py`).
+Observables are smooth even if the NLL has narrow valleys, and the exact likelihood turns predictions into energies. An
+output that the process predicts badly, for example at a resonance or a step, is predicted by networks (`regress.py`) if
+their predictions of the newest points were better. Observables that are a likelihood themselves are learned like an NLL
+(`rest.py`).
 """
 
 from __future__ import annotations
@@ -33,38 +34,45 @@ if TYPE_CHECKING:
     from proposer.strategies.lode.points import Known
 
 MOST_POINTS, MOST_NUMBERS, LEAST_POINTS = 1200, 1600, 300
-"""Most points that the regression is conditioned on, and most points times outputs: these bound what an iteration
-costs; 2,400 numbers cost a fifth more CPU for the same map. No fewer than 300 points for any number of outputs."""
+"""The largest number of points for the regression, and of points times outputs, but at least LEAST_POINTS points for
+any number of outputs. They bound the cost of an iteration; 2,400 numbers cost a fifth more CPU for the same map.
+"""
 MOST_BY_NETS = 4000
-"""Most points that networks learn from."""
+"""The largest number of points from which networks learn."""
 ENOUGH, BAD, BETTER, GROWN = 150, 0.3, 0.6, 1.5
-"""From ENOUGH points on networks are tried where the error of a process is above BAD, in sigmas near the target and
-as a relative error far from it. They predict where their mean square error is below BETTER times that of the process.
-Where it is nowhere below, they rest until there are GROWN times as many points."""
+"""With at least ENOUGH points, networks are tried for outputs whose process has an error above BAD, in sigmas near the
+target and as a relative error far from it. They predict an output if their mean square error is below BETTER times that
+of the process. If this is so for no output, they rest until there are GROWN times as many points.
+"""
 EXACT, NEAR, LEAST_NEAR = 0.03, 2.0, 10
-"""While the error of what a third of the points predicts for the others with an energy below NEAR is below, an output
-is predicted from them alone, and its length scales rest. Before LEAST_NEAR of these are known none is: 20 variables and
-25 outputs had 18 good points of the first hundred by what a third predicted well elsewhere, and 86 by all."""
+"""An output is predicted from a third of the points, and its length scales rest, as long as this third predicts the
+other points with an energy below NEAR with an error below EXACT. At least LEAST_NEAR such points must be known: without
+this condition, a problem with 20 variables and 25 outputs had only 18 good points among the first hundred, instead of
+86.
+"""
 LEARNED = 0.01
-"""Length scales are learned no further where each point is predicted from the others with a smaller error, in sigmas:
-what is below the resolution of a likelihood decides nothing."""
+"""The length scales of an output are learned no further if each point is predicted from the others with a smaller
+error, in sigmas, because errors below the resolution of a likelihood do not matter.
+"""
 DRAWS = 32
-"""Of what the regression leaves open, for the probability of a point."""
+"""The number of draws from the uncertainty of the regression, for the probability of a point."""
 PATIENCE = 0.3
-"""Exploring goes on although its points are seldom good: 1 left regions undiscovered, 0 cost a fifth more points."""
+"""The power with which misses lower the fraction of exploring points. With 1, regions remained undiscovered; 0 cost a
+fifth more points.
+"""
 
 
 class OfObservables:
     """Predicts observables, and their energy; implements `Surrogate`.
 
-    `inputs`: from u, shape (n, d), to what the regression sees, shape (n, dim), about [-1, 1].
+    `inputs` maps u, shape (n, d), to the inputs of the regression, shape (n, dim), about [-1, 1].
     """
 
     by_observables: ClassVar[bool] = True
     wider: ClassVar[float] = 1.5
-    """1 left one or two of the 13 regions of a thin toy3d undiscovered."""
+    """With 1, one or two of the 13 regions of a thin toy3d remained undiscovered."""
     uniform: ClassVar[float] = 0.01
-    """0.03 found nothing more and took 3 % more evaluations."""
+    """With 0.03, no more was found, and the scan took 3 % more evaluations."""
 
     def __init__(self, dim: int, energy: EnergyOfObservables, inputs: Callable[[Floats], Floats]) -> None:
         self.dim, self.energy, self.inputs = dim, energy, inputs
@@ -77,8 +85,9 @@ class OfObservables:
         self._rest = Rest(dim, energy.of_nll, inputs) if energy.as_nll else None
         self._validity = Validity(dim, inputs)
         self._learned_from = 0
-        self._exact: NDArray[np.bool_] = np.zeros(len(energy.columns), dtype=np.bool_)  # by few points
-        self._coded_apart = False  # whether points were set apart when the scale was found
+        # whether an output is predicted well from few points
+        self._exact: NDArray[np.bool_] = np.zeros(len(energy.columns), dtype=np.bool_)
+        self._coded_apart = False  # whether points without physics were left out of the scale
 
     @property
     def fitted(self) -> bool:
@@ -137,14 +146,15 @@ class OfObservables:
         self._validity.fit(known, valid, invalid, rng, most=most // 2, again=again)
 
     def _error_of(self, predicted: Floats, t: Floats) -> Floats:
-        """The root mean square error, shape (k,), at the resolution of the likelihoods, of predicted targets, shape
-        (n, k), where t is right."""
+        """The root mean square error, shape (k,), at the resolution of the likelihoods, of predicted targets compared
+        with t, shape (n, k) each.
+        """
         assert self._coding is not None
         values = [self._coding.decode(torch.from_numpy(part)).numpy() for part in (predicted, t)]
         return np.asarray(np.sqrt((self._mistake(*values) ** 2).mean(axis=0)))
 
     def _fit_nets(self, known: Known, usable: NDArray[np.int64], rng: np.random.Generator) -> None:
-        """Compares predictions with what came of them; networks learn where a process was bad."""
+        """Compares predictions with the results. Networks learn the outputs that a process predicts badly."""
         if self._record is None:
             return
         assert self._coding is not None
@@ -169,7 +179,7 @@ class OfObservables:
 
     @property
     def by_nets(self) -> NDArray[np.bool_]:
-        """Which outputs, shape (k,), networks predict."""
+        """Whether networks predict an output, shape (k,)."""
         assert self._values is not None
         if self._nets is None or self._record is None:
             return np.zeros(self._values.outputs, dtype=np.bool_)
@@ -178,15 +188,16 @@ class OfObservables:
             return np.asarray((process > BAD**2) & (nets < BETTER * process))
 
     def _mean(self, values: Processes, z: Tensor) -> Tensor:
-        """Targets that are predicted, shape (n, k)."""
+        """Predicted targets, shape (n, k)."""
         mean = values.mean(z)
         if self._nets is not None and (by_nets := self.by_nets).any():
             mean = torch.where(torch.from_numpy(by_nets), self._nets.predict(z)[0], mean)
         return mean
 
     def _mean_and_deviation(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """The same, and how unsure these are, shape (n, k) each. What a process calls noise is, without any, its own
-        error."""
+        """Predicted targets and their standard deviations, shape (n, k) each. These include the fitted noise of a
+        process: a code has none, so that noise is an error of the process.
+        """
         assert self._values is not None
         mean, deviation = self._values.predict(z)
         variance = deviation.square() + self._values.noise
@@ -210,8 +221,9 @@ class OfObservables:
         self._record.expect(u, np.stack(models, axis=1))
 
     def _decode(self, t: Tensor, rest: Tensor | None) -> Tensor:
-        """Energies, shape (n,), of targets, shape (n, k), and the losses `rest`, shape (n,), that are learned as an NLL
-        is."""
+        """Energies, shape (n,), of targets, shape (n, k), and of the losses `rest`, shape (n,), which are learned like
+        an NLL.
+        """
         assert self._coding is not None
         return self.energy(self._coding.decode(t), torch.from_numpy(self._coding.spread), rest)
 
@@ -221,7 +233,7 @@ class OfObservables:
 
     @torch.no_grad()
     def rough(self, u: Tensor) -> Tensor:
-        """From a third of the points, at a third of the cost."""
+        """Energies from a third of the points, at a third of the cost."""
         return self._predict(self._rough, u)
 
     def _predict(self, values: Processes | None, u: Tensor) -> Tensor:
@@ -238,7 +250,7 @@ class OfObservables:
 
     @torch.no_grad()
     def probability(self, u: Floats, rng: np.random.Generator, wider: float = 1.0) -> Floats:
-        """The share of good ones among 32 draws of what the regression leaves open."""
+        """The fraction of good draws among 32 draws from the uncertainty of the regression."""
         assert self._values is not None
         assert self._coding is not None
         if not len(u):
@@ -261,7 +273,7 @@ class OfObservables:
         return self.scaled(self._coding.decode(self._mean(self._values, torch.from_numpy(self.inputs(u)))).numpy())
 
     def scaled(self, values: Floats) -> Floats:
-        """Logarithms of those that are learned as such."""
+        """Observables, or their logarithms if these are learned."""
         return values if self._coding is None else self._coding.scaled(values)
 
     def to_arrays(self) -> dict[str, NDArray[np.float64]]:
@@ -286,7 +298,7 @@ class OfObservables:
         self._next_try = float(arrays.get("next_try", ENOUGH))
         self._exact = arrays.get("exact", np.zeros(len(self.energy.columns))) > 0
         coding = parts.get("coding")
-        if coding is not None and "reach" not in coding:  # of an older lodescan: the scale is made anew
+        if coding is not None and "reach" not in coding:  # from an older lodescan: the scale is computed again
             coding = None
         self._coding = Coding(**coding) if coding is not None else None
         self._values = Processes.from_arrays(parts["values"]) if "values" in parts else None

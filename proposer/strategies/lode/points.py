@@ -1,4 +1,4 @@
-"""The points that LODE was told, as it needs them."""
+"""The evaluated points in the form that LODE needs."""
 
 from __future__ import annotations
 
@@ -43,20 +43,20 @@ class Known:
 
     @property
     def evaluated(self) -> int:
-        """How many an evaluator has answered: rows of an InitCSV came with their NLL."""
+        """The number of points from an evaluator, without rows of an InitCSV that came with their NLL."""
         return int(np.count_nonzero(self.origins != "init"))
 
 
 class Points:
-    """Points in the order of their tells; columns of variables that are fixed are left out.
+    """Points in the order of their results, without the columns of fixed variables.
 
-    Where the target follows the best NLL, a better point moves the threshold of `scored`, and changes energies and
-    labels of all.
+    If the target follows the best NLL, a better point moves the threshold of `scored`, and so changes the energies and
+    labels of all points.
     """
 
     def __init__(self, free: NDArray[np.int64], scored: EnergyOfObservables, target: Target) -> None:
         self.with_observables: int = 0
-        """OK points that came with observables: those of an InitCSV do not."""
+        """OK points with observables, unlike those of an InitCSV."""
         self._free, self._scored = free, scored
         self._found = Found(target)
         k = len(scored.columns)
@@ -79,18 +79,20 @@ class Points:
 
     @property
     def good_so_far(self) -> int:
-        """How many are good by what is known now."""
+        """The number of good points, by the present target."""
         return self._found.good
 
     @property
     def disagreeing(self) -> int:
-        """OK points whose NLL is not that of their observables, and good points that lack one that decides."""
+        """OK points whose NLL is not that of their observables, and good points without one of the relevant
+        observables.
+        """
         self._join()
         differs, good, lacking = (self._parts[name][0] for name in ("differs", "good", "lacking"))
         return int((differs | (good & lacking)).sum())
 
     def add(self, told: Told) -> None:
-        """Takes answered points."""
+        """Adds answered points."""
         if not len(told):
             return
         ok = told.status == Status.OK
@@ -106,7 +108,7 @@ class Points:
             self.with_observables += int(came.sum())
             rest[came] = self._scored.rest(told.observables[came])
         explained = np.zeros(len(told), dtype=np.bool_)
-        if values.shape[1]:  # if a code did not run, the point has no row, and the regression cannot learn from it
+        if values.shape[1]:  # a point of which a code did not run has no row, and cannot be learned
             outside = self._scored.outside(torch.from_numpy(values)).any(dim=1).numpy()
             explained = outside & np.isfinite(values).all(axis=1)
         nll = judged(told)
@@ -133,8 +135,9 @@ class Points:
             self._parts |= {name: [part] for name, part in labels.items()}
 
     def _labels(self, nll: Floats, values: Floats, rest: Floats) -> dict[str, NDArray[Any]]:
-        """Energies and what is good, of NLLs, shape (n,), observables (n, k) and what is learned as an NLL, shape (n,),
-        by the target as it is now."""
+        """Energies and labels (good or not) by the present target, from NLLs, shape (n,), observables (n, k), and
+        losses that are learned like an NLL, shape (n,).
+        """
         plain = self._scored.of_nll(nll)
         energy = self._scored.of_nll.within(torch.from_numpy(plain)).numpy()
         slope = energy.copy()
@@ -151,6 +154,6 @@ class Points:
                 parts[:] = [np.concatenate(parts)]
 
     def known(self) -> Known:
-        """All of them."""
+        """All points."""
         self._join()
         return Known(**{name: parts[0] for name, parts in self._parts.items() if name not in ("nll", "differs")})

@@ -1,7 +1,7 @@
-"""Probes: minima of the surrogate that nobody has looked at, because a good region may begin there.
+"""Probes: unvisited minima of the surrogate, where a good region may begin.
 
-Sampling follows the deepest basins of the surrogate; one that it takes for just not good
-would never be visited, though a single evaluation at its bottom may say otherwise.
+Sampling follows the deepest basins of the surrogate. It would never visit a basin whose predicted energy is just not
+good, although a single evaluation at its bottom may be good.
 """
 
 from __future__ import annotations
@@ -24,20 +24,23 @@ if TYPE_CHECKING:
     from proposer.strategies.lode.acquire import Context
 
 STARTS, ROUNDS, TRIES = 48, 8, 12
-"""Descents, steps of each, and points tried in a step: random ones, in a box that shrinks by 0.6 a step."""
+"""The numbers of descents, of steps per descent, and of random points per step. They are in a box that shrinks by a
+factor 0.6 per step.
+"""
 NEIGHBOURS = 8
 MOST = 0.15
-"""Share of a batch for minima that are not good yet."""
+"""The fraction of a batch for minima that are not predicted to be good."""
 RANDOM = 800
-"""Uniform points among which descents start, beside the candidates outside."""
+"""The number of uniform points for starts of descents, besides the candidates outside."""
 WORTH = 0.7
-"""A minimum is worth a probe where it is predicted lower than so much of the energies that are known around it."""
+"""A minimum gets a probe if its predicted energy is below this fraction of the known energies around it."""
 
 
 @torch.no_grad()
 def minima(energy: Callable[[Tensor], Tensor], starts: Floats, rng: np.random.Generator) -> tuple[Floats, Floats]:
-    """Minima, shape (n, d), and their energies (n,), lowest first: one descent from each of the lowest places among
-    `starts`, shape (k, d), that are lower than their 8 neighbours."""
+    """Minima, shape (n, d), and their energies (n,), lowest first, by descents from the lowest of the `starts`, shape
+    (k, d), that are lower than their 8 neighbours.
+    """
     e = energy(torch.from_numpy(starts)).numpy()
     near = cKDTree(starts).query(starts, k=min(NEIGHBOURS + 1, len(starts)))
     spacing = np.asarray(near[0]).reshape(len(starts), -1)[:, -1]
@@ -49,7 +52,7 @@ def minima(energy: Callable[[Tensor], Tensor], starts: Floats, rng: np.random.Ge
     for _ in range(ROUNDS):
         step = rng.uniform(-1.0, 1.0, (len(u), TRIES, dim))
         few = rng.random(step.shape) < 2.0 / dim
-        few[:, : TRIES // 2] = True  # half of the steps in all variables, half in about two
+        few[:, : TRIES // 2] = True  # half of the steps change all variables, half about two
         tried = np.clip(u[:, None, :] + width[:, None, None] * step * few, 0.0, 1.0)
         e_tried = energy(torch.from_numpy(tried.reshape(-1, dim))).numpy().reshape(len(u), TRIES)
         best = e_tried.argmin(axis=1)
@@ -71,8 +74,9 @@ def probes(
     most: int,
     rng: np.random.Generator,
 ) -> Floats:
-    """At most `most` minima that are not good, shape (n, d), each well below the energies e_known (k,) at u_known
-    (k, d) around it."""
+    """At most `most` minima that are not good, shape (n, d), and well below the energies e_known (k,) of the points
+    u_known (k, d) around them.
+    """
     if most < 1 or not len(u_known):
         return np.empty((0, starts.shape[1]))
     found, e = minima(energy, starts, rng)
@@ -90,7 +94,7 @@ def probes(
 
 
 def probe(context: Context, n: int) -> Floats:
-    """A part: minima that may be good; what is out counts with the energy that is predicted there."""
+    """A part: minima that may be good. Points without a result count with their predicted energy."""
     rng, known = context.generator("probe"), context.known
     energy = np.concatenate([known.energy, context.surrogate(torch.from_numpy(context.pending)).numpy()])
     energy[~np.isfinite(energy)] = FAR

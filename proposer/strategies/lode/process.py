@@ -1,8 +1,8 @@
-"""Gaussian-process regression of several outputs at once: what LODE learns with.
+"""Gaussian-process regression of several outputs at once, with which LODE learns.
 
-Exact regression with a Matern 5/2 kernel (Rasmussen and Williams, Gaussian Processes for
-Machine Learning, 2006, equations 2.23 to 2.26, 4.17 and 5.8). Each output has a length
-scale of its own in each variable: an observable that does not depend on a variable says so.
+The regression is exact, with a Matern 5/2 kernel (Rasmussen and Williams, Gaussian Processes for Machine Learning,
+2006, equations 2.23 to 2.26, 4.17 and 5.8). Each output has its own length scale in each variable, which shows whether
+the output depends on the variable.
 """
 
 from __future__ import annotations
@@ -25,20 +25,25 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LEARN_FROM = 250
-"""Points that the length scales are learned from: the cost grows with the cube of it."""
+"""The largest number of points from which the length scales are learned. The cost grows with its cube."""
 FIRST_STEPS, LATER_STEPS, STEP = 60, 12, 0.1
 CHECKED = 4
-"""Steps after which outputs are looked at that are predicted well enough."""
+"""The number of steps between two checks for outputs that are predicted well enough."""
 MUCH_NOISE, NOISY_STEPS, SURELY = 0.3, 16, 25.0
-"""Noise is taken for structure of a short range. So a descent from this variance is tried once, and taken where its log
-likelihood is so much better."""
+"""A fit may mistake noise for short-range structure. So a descent from the noise variance MUCH_NOISE is tried once, and
+used if its log likelihood is better by at least SURELY.
+"""
 LEAST_NOISE = 1e-6
-"""Variance, in units of an output's own, which keeps the covariance of points that nearly agree regular."""
+"""The smallest noise variance, relative to the variance of an output, which keeps the covariance of close points
+regular.
+"""
 _LEAST_LOG_NOISE = math.log(1e-5)
 
 
 class Processes:
-    """m outputs over [-1, 1]^d. `learn` finds the length scales, `condition` takes the data, `mean` predicts."""
+    """A regression of m outputs over [-1, 1]^d. `learn` fits the length scales, `condition` sets the data, and `mean`
+    predicts.
+    """
 
     def __init__(self, dim: int, outputs: int) -> None:
         self.dim, self.outputs = dim, outputs
@@ -65,7 +70,7 @@ class Processes:
         length scales keeps those that the data say nothing about where they are.
         """
         rows = rng.choice(len(x), size=min(len(x), LEARN_FROM), replace=False)
-        # half of them lie next to the other half, because short distances show how rough the function is
+        # half of the points are neighbours of the others, because short distances show the roughness of the function
         if len(x) > LEARN_FROM:
             near = np.asarray(cKDTree(x).query(x[rows[: LEARN_FROM // 2]], k=2)[1])[:, 1]
             rows = np.unique(np.concatenate([rows[: LEARN_FROM // 2], near]))
@@ -84,7 +89,7 @@ class Processes:
 
         start = (self._scales[of], self._amplitude[of], self._noise[of])
         found, loss = _descend(xs, ts, start, LATER_STEPS if self.learned else FIRST_STEPS, rest)
-        if len(x) >= LEARN_FROM and not self._asked_for_noise:  # a few points with much structure look like noise
+        if len(x) >= LEARN_FROM and not self._asked_for_noise:  # few points with much structure look like noise
             self._asked_for_noise = True
             first = Processes(self.dim, len(of))
             noisy = (first._scales, first._amplitude, torch.full_like(first._noise, math.log(MUCH_NOISE)))
@@ -96,7 +101,7 @@ class Processes:
             self.learned = True
 
     def condition(self, x: Floats, t: Floats) -> None:
-        """Takes the data to predict from."""
+        """Sets the data for predictions."""
         points, self._middle = torch.from_numpy(np.ascontiguousarray(x)), torch.from_numpy(t).mean(dim=0)
         targets = (torch.from_numpy(t) - self._middle).T[..., None]
         self._data = list(right(points, self._scales))
@@ -108,7 +113,7 @@ class Processes:
             diagonal += self.noise[j]
             root, failed = torch.linalg.cholesky_ex(covariance)
             added = 1e-3
-            while bool(failed):  # ends: a matrix with a large diagonal is positive definite
+            while bool(failed):  # this ends, because a matrix with a large diagonal is positive definite
                 diagonal += added * amplitude[j]
                 added *= 10.0
                 root, failed = torch.linalg.cholesky_ex(covariance)
@@ -116,7 +121,7 @@ class Processes:
             self._weights.append(torch.cholesky_solve(targets[j], root) * amplitude[j])
 
     def replace(self, which: NDArray[np.bool_], other: Processes) -> None:
-        """Predicts the outputs `which`, shape (m,), from the data of another one, whose length scales are the same."""
+        """Takes over the data of another process with the same length scales, for the outputs `which`, shape (m,)."""
         for j in np.flatnonzero(which).tolist():
             for mine, its in ((self._data, other._data), (self._root, other._root), (self._weights, other._weights)):
                 mine[j] = its[j]
@@ -125,12 +130,14 @@ class Processes:
     def mean(self, z: Tensor) -> Tensor:
         """Predictions, shape (n, m), at z of shape (n, d) in [-1, 1].
 
-        In double precision: of a smooth observable the weights are large and cancel.
+        It uses double precision, because the weights of a smooth observable are large and cancel.
         """
         return self._predict(z, deviations=False)[0]
 
     def predict(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """The same, and their standard deviations, shape (n, m) each; without the noise. Costs n_data^2 a point."""
+        """Predictions and their standard deviations without the noise, shape (n, m) each. The cost per point is
+        n_data^2.
+        """
         mean, variance = self._predict(z, deviations=True)
         return mean, variance.clamp(min=1e-12).sqrt()
 
@@ -150,17 +157,17 @@ class Processes:
 
     @property
     def noise(self) -> Tensor:
-        """Variances, shape (m,), of what the regression does not explain."""
+        """The variances, shape (m,), of the part that the regression does not explain."""
         return self._noise.clamp(min=_LEAST_LOG_NOISE).exp() + LEAST_NOISE
 
     def thinned(self, x: Floats, t: Floats) -> Processes:
-        """The same length scales with fewer data: rougher, and cheaper to predict from."""
+        """A copy with the same length scales and fewer data, for cheaper and less exact predictions."""
         made = Processes.from_arrays(self.to_arrays())
         made.condition(x, t)
         return made
 
     def to_arrays(self) -> dict[str, NDArray[np.float64]]:
-        """What was learned; the data are not part of it."""
+        """The fitted length scales, amplitudes, and noises as arrays, without the data."""
         return {
             "scales": self._scales.numpy(),
             "amplitude": self._amplitude.numpy(),
@@ -171,7 +178,7 @@ class Processes:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[np.float64]]) -> Processes:
-        """The opposite of `to_arrays`; raises KeyError and ValueError."""
+        """Restores the state from the arrays of `to_arrays`. Raises KeyError and ValueError."""
         outputs, dim = arrays["scales"].shape
         made = cls(dim, outputs)
         made._scales = torch.from_numpy(arrays["scales"].copy())

@@ -1,4 +1,4 @@
-"""How well models predicted points before these were told: what decides which of them predicts an output."""
+"""Compares the predictions of models with the results, to choose the model for each output."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ from proposer.types import Floats
 Mistake = Callable[[Floats, Floats], Floats]
 
 MODELS = 2
-"""Of each output: the process and the networks."""
+"""The models of each output: the process and the networks."""
 FORGET = 0.5
-"""Weight of earlier batches beside the newest."""
+"""The weight of earlier batches relative to the newest."""
 MOST = 2000
-"""Points that are kept: some never come back."""
+"""The largest number of stored predictions, because some points never get a result."""
 LEAST = 5
-"""Points that a batch must have to count."""
+"""The smallest number of points in a batch that counts."""
 
 
 class Record:
-    """Predictions of points that are out, and the mean square errors of each model and output, shape (2, k), of the
-    newest of them that came back; NaN before."""
+    """Predictions for points without a result, and the mean square errors of each model and output, shape (2, k), for
+    the newest points with a result (NaN before the first).
+    """
 
     def __init__(self, dim: int, outputs: int) -> None:
         self._u: Floats = np.empty((0, dim))
@@ -31,13 +32,14 @@ class Record:
         self.errors: Floats = np.full((MODELS, outputs), np.nan)
 
     def expect(self, u: Floats, predicted: Floats) -> None:
-        """Keeps predictions, shape (n, 2, k), NaN for a model that makes none, of points u, shape (n, d)."""
+        """Stores predictions, shape (n, 2, k), for points u, shape (n, d); NaN for a model without a prediction."""
         self._u = np.concatenate([self._u, u])[-MOST:]
         self._predicted = np.concatenate([self._predicted, predicted])[-MOST:]
 
     def compare(self, u: Floats, values: Floats, error: Mistake) -> None:
-        """Takes what came of points u, shape (n, d): `values`, shape (n, k). `error`: of predictions and values, shape
-        (n, k) each, the errors."""
+        """Compares the results `values`, shape (n, k), at points u, shape (n, d), with their predictions. `error` maps
+        predictions and values, shape (n, k) each, to errors.
+        """
         position = {row.tobytes(): number for number, row in enumerate(u)}
         found = np.array([position.get(row.tobytes(), -1) for row in self._u], dtype=np.int64)
         came = found >= 0
@@ -52,12 +54,12 @@ class Record:
             self._u, self._predicted = self._u[~came], self._predicted[~came]
 
     def to_arrays(self) -> dict[str, NDArray[np.float64]]:
-        """What `from_arrays` needs."""
+        """The arrays for `from_arrays`."""
         return {"u": self._u, "predicted": self._predicted, "errors": self.errors}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[np.float64]]) -> Record:
-        """The opposite of `to_arrays`; raises KeyError and ValueError."""
+        """Restores the state from the arrays of `to_arrays`. Raises KeyError and ValueError."""
         made = cls(arrays["u"].shape[1], arrays["errors"].shape[1])
         made._u, made._predicted, made.errors = arrays["u"], arrays["predicted"], arrays["errors"].copy()
         return made

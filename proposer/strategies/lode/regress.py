@@ -1,7 +1,7 @@
-"""Four small networks that regress observables: where a process fails, at steps and resonances, they may not.
+"""Four small networks that regress observables. They may work where a Gaussian process fails, at steps and resonances.
 
-A process has one length scale a variable over the whole cube; networks have none. How far they differ, and how wrong
-they were, is how unsure they are.
+A process has one length scale per variable for the whole cube; networks have none. Their differences and their past
+errors give their uncertainty.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ FIRST_STEPS, LATER_STEPS, ROWS, RATE, DECAY = 1000, 250, 256, 5e-3, 1e-3
 
 
 class Regression:
-    """k outputs over [-1, 1]^d, of about unit variance."""
+    """A regression of k outputs with about unit variance over [-1, 1]^d."""
 
     def __init__(self, dim: int, outputs: int) -> None:
         self.dim, self.outputs = dim, outputs
         self.learned = False
         self.error = torch.full((outputs,), 0.1, dtype=torch.float64)
-        """Mean square errors of the points that were learned from, shape (k,)."""
+        """Mean square errors at the training points, shape (k,)."""
         sizes = [dim, *[WIDTH] * DEPTH, outputs]
-        self._shapes = [(a + 1, b) for a, b in itertools.pairwise(sizes)]  # the last row: biases
+        self._shapes = [(a + 1, b) for a, b in itertools.pairwise(sizes)]  # the last row has the biases
         self._weights = torch.zeros(MEMBERS, sum(a * b for a, b in self._shapes))
 
     def learn(self, x: Floats, t: Floats, random: torch.Generator) -> None:
-        """Goes on from the last weights. `x`: shape (n, d); `t`: shape (n, k)."""
+        """Continues the training from the last weights. `x` has shape (n, d), `t` shape (n, k)."""
         steps = LATER_STEPS if self.learned else FIRST_STEPS
         weights = (self._weights.clone() if self.learned else self._begin(random)).requires_grad_(True)
         inputs, targets = torch.from_numpy(x).float(), torch.from_numpy(t).float()
@@ -61,7 +61,7 @@ class Regression:
         return torch.cat(parts, dim=1)
 
     def _outputs(self, weights: Tensor, x: Tensor) -> Tensor:
-        """Shape (members, n, k), of x, shape (members, n, d)."""
+        """The outputs, shape (members, n, k), of x, shape (members, n, d)."""
         parts = torch.split(weights, [a * b for a, b in self._shapes], dim=1)
         for number, (part, (a, b)) in enumerate(zip(parts, self._shapes, strict=True)):
             layer = part.view(-1, a, b)
@@ -71,18 +71,18 @@ class Regression:
 
     @torch.no_grad()
     def predict(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and variance of the members, shape (n, k) each, at z of shape (n, d)."""
+        """Mean and variance over the networks, shape (n, k) each, at z of shape (n, d)."""
         found = self._outputs(self._weights, z.float().expand(MEMBERS, -1, -1)).double()
         return found.mean(dim=0), found.var(dim=0, correction=0)
 
     def to_arrays(self) -> dict[str, NDArray[np.float64]]:
-        """What `from_arrays` needs."""
+        """The arrays for `from_arrays`."""
         sizes = np.array([float(self.dim), float(self.outputs), float(self.learned)])
         return {"weights": self._weights.double().numpy(), "sizes": sizes, "error": self.error.numpy()}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[np.float64]]) -> Regression:
-        """The opposite of `to_arrays`; raises KeyError and ValueError."""
+        """Restores the state from the arrays of `to_arrays`. Raises KeyError and ValueError."""
         dim, outputs, learned = (int(size) for size in arrays["sizes"])
         made = cls(dim, outputs)
         if arrays["weights"].shape != made._weights.shape:

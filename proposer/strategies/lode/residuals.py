@@ -1,5 +1,6 @@
-"""What learns an NLL, or the part of one that no observable explains: networks of hidden residuals (`nets.py`), and how
-far off they were on the newest points before these were told."""
+"""Networks of hidden residuals (`nets.py`) for an NLL, or the part of an NLL without a model of observables, with the
+error of their predictions for the newest points.
+"""
 
 from __future__ import annotations
 
@@ -20,25 +21,26 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MOST_POINTS = 4000
-"""Most points that the networks learn from."""
+"""The largest number of points from which the networks learn."""
 FARTHEST = 1e6
-"""Energies above are learned as this."""
+"""Higher energies are learned as this energy."""
 ERROR, LEAST_ERROR, MOST_ERROR = 0.5, 0.05, 1.0
-"""Of log(1 + energy): what is taken before there was a prediction, and the bounds of what new points show."""
+"""The error of log(1 + energy) before the first prediction, and the bounds for the error of predictions."""
 JUDGED_BELOW, LEAST_JUDGED = 2.0, 10
-"""The error is that of predictions below this energy, where there are so many."""
+"""The error is that of predictions below this energy, if there are at least this many."""
 
 
 class Residuals:
-    """Networks that predict log(1 + energy), with a `share` of the usual steps; `error`: how wrong the last predictions
-    were, in that."""
+    """Networks that predict log(1 + energy), trained with the fraction `share` of the usual steps. `error` is the error
+    of the last predictions of log(1 + energy).
+    """
 
     def __init__(self, dim: int, share: float = 1.0) -> None:
         self.dim, self._share = dim, share
         self.nets: Nets | None = None
         self.error = ERROR
         self._seen = 0
-        # the network that predicts; sampling from one at a time also reaches regions that only one predicts
+        # the present network; sampling with one at a time also reaches regions that only one network predicts
         self._turn = 0
 
     def fit(
@@ -52,10 +54,10 @@ class Residuals:
         now: Callable[[Floats], Floats] | None = None,
         few: bool = False,
     ) -> None:
-        """Learns from the points at the positions `usable` of all n that are known.
+        """Learns from the points at the positions `usable` among the n known points.
 
-        `u`, `z`: shape (n, d) each, in the unit cube and as inputs; `energy`: shape (n,). `now`: from energies as they
-        were when these networks last learned to what they are now. `few`: by fewer steps.
+        `u` and `z`, shape (n, d) each, are the points in the unit cube and as inputs; `energy` has shape (n,). `now`
+        converts energies from the last training to present energies. `few`: with fewer steps.
         """
         random = torch.Generator().manual_seed(int(rng.integers(2**63)))
         if self.nets is None:
@@ -74,33 +76,34 @@ class Residuals:
 
     @torch.no_grad()
     def __call__(self, z: Tensor) -> Tensor:
-        """Energies, shape (n,), at z of shape (n, d), of one network."""
+        """The energies of one network, shape (n,), at z of shape (n, d)."""
         assert self.nets is not None
         return torch.expm1(self.nets.log_energy(z, self._turn)[0])
 
     @torch.no_grad()
     def members(self, z: Tensor) -> Tensor:
-        """The same of each network, shape (members, n)."""
+        """The energies of each network, shape (members, n), at z of shape (n, d)."""
         assert self.nets is not None
         return torch.expm1(self.nets.log_energy(z))
 
     @torch.no_grad()
     def spread(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """Middle and width of log(1 + energy), shape (n,) each: as wide as the networks differ and the last predictions
-        were wrong."""
+        """Mean and width of log(1 + energy), shape (n,) each. The width combines the differences of the networks and
+        the error of the last predictions.
+        """
         assert self.nets is not None
         predicted = self.nets.log_energy(z)
         return predicted.mean(dim=0), (predicted.var(dim=0) + self.error**2).sqrt()
 
     def to_arrays(self) -> dict[str, NDArray[np.float64]]:
-        """What `load` needs."""
+        """The arrays for `load`."""
         arrays = {"error": np.array(self.error), "seen": np.array(float(self._seen))}
         if self.nets is not None:
             arrays |= {f"nets/{key}": value for key, value in self.nets.to_arrays().items()}
         return arrays
 
     def load(self, arrays: Mapping[str, NDArray[np.float64]]) -> None:
-        """The opposite of `to_arrays`; raises KeyError and ValueError."""
+        """Restores the state from the arrays of `to_arrays`. Raises KeyError and ValueError."""
         parts = grouped(arrays)
         self.error, self._seen = float(arrays["error"]), int(arrays["seen"])
         self.nets = Nets.from_arrays(parts["nets"]) if "nets" in parts else None

@@ -1,7 +1,7 @@
-"""The losses of observables that are a likelihood themselves, such as a χ² of HiggsTools: beside others that are
-regressed, their sum is learned as an NLL is.
+"""The losses of observables that are a likelihood themselves, such as a χ² of HiggsTools. Their sum is learned like an
+NLL, while other observables are regressed.
 
-Such a loss has the narrow valley of an NLL, which no Gaussian process likes.
+Such a loss has the narrow valley of an NLL, which a Gaussian process can hardly learn.
 """
 
 from __future__ import annotations
@@ -24,16 +24,18 @@ if TYPE_CHECKING:
     from proposer.strategies.lode.points import Known
 
 SHARE = 0.6
-"""Of the steps of networks that learn a whole NLL: an ask has the observables to learn too, and took 14 % more CPU."""
+"""The fraction of the training steps for a whole NLL, because the observables are also learned. Even so, an ask took 14
+% more CPU.
+"""
 ENOUGH = 10
-"""Points to learn from."""
+"""The smallest number of points for a training."""
 
 
 class Rest:
-    """Predicts the sum of those losses, which are learned from 0 on, or from the least one where that is negative.
+    """Predicts the sum of these losses, relative to 0, or to the smallest loss if that is negative.
 
-    Where the target follows the best NLL, they are learned from half a unit below the least one. `of_nll`: has the unit
-    of energy. `inputs`: from u, shape (n, d), to what the networks see.
+    If the target follows the best NLL, they are learned relative to half a unit below the smallest loss. `of_nll` has
+    the unit of energy. `inputs` maps u, shape (n, d), to the inputs of the networks.
     """
 
     def __init__(self, dim: int, of_nll: EnergyOfNll, inputs: Callable[[Floats], Floats]) -> None:
@@ -42,7 +44,9 @@ class Rest:
         self._least = 0.0
 
     def fit(self, known: Known, rng: np.random.Generator) -> None:
-        """Learns from all points that have an NLL, where these are ENOUGH; before, the losses are taken for 0."""
+        """Learns from all points with an NLL if these are at least ENOUGH. Before that, the losses are
+        assumed to be 0.
+        """
         usable = np.flatnonzero(known.ok & np.isfinite(known.rest))
         if len(usable) < ENOUGH:
             return
@@ -52,24 +56,25 @@ class Rest:
         self._residuals.fit(known.u, self._inputs(known.u), energy, usable, rng)
 
     def __call__(self, z: Tensor) -> Tensor:
-        """Losses, shape (n,), at inputs z, shape (n, d)."""
+        """The predicted losses, shape (n,), at inputs z, shape (n, d)."""
         if self._residuals.nets is None:
             return torch.zeros(len(z), dtype=torch.float64)
         return self._least + self._of_nll.unit * self._residuals(z)
 
     def draws(self, z: Tensor, normal: Tensor, wider: float) -> Tensor:
-        """Losses, shape (draws, n), of what the networks leave open. `normal`: standard normal numbers of that shape;
-        `wider`: a factor of how unsure they are."""
+        """Draws of the losses, shape (draws, n), from the uncertainty of the networks. `normal` are standard normal
+        numbers of this shape; `wider` multiplies the uncertainty.
+        """
         if self._residuals.nets is None:
             return torch.zeros_like(normal)
         middle, width = self._residuals.spread(z)
         return self._least + self._of_nll.unit * torch.expm1((middle + wider * width * normal).clamp(0.0, 100.0))
 
     def to_arrays(self) -> dict[str, NDArray[np.float64]]:
-        """What `load` needs."""
+        """The arrays for `load`."""
         return self._residuals.to_arrays() | {"least": np.array(self._least)}
 
     def load(self, arrays: Mapping[str, NDArray[np.float64]]) -> None:
-        """The opposite of `to_arrays`; raises KeyError and ValueError."""
+        """Restores the state from the arrays of `to_arrays`. Raises KeyError and ValueError."""
         self._residuals.load(arrays)
         self._least = float(arrays["least"])

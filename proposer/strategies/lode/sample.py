@@ -1,9 +1,9 @@
 """Subset simulation: points drawn uniformly from the region where an energy is below 1.
 
-The region may be a millionth of the cube and in many pieces: levels of falling energy lead
-there, each holding a fixed share of the one before (Au and Beck, Probabilistic Engineering
-Mechanics 16, 263 (2001)). In a level, points move by differences of others (differential
-evolution, ter Braak, Statistics and Computing 16, 239 (2006)), which fits steps to its shape.
+The region may be a millionth of the cube, in many pieces. Levels of falling energy lead to it, and each level contains
+a fixed fraction of the previous one (Au and Beck, Probabilistic Engineering Mechanics 16, 263 (2001)). In a level,
+points move by differences of other points (differential evolution, ter Braak, Statistics and Computing 16, 239 (2006)),
+so that the steps fit the shape of the level.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Energy = Callable[[Tensor], Tensor]
 
 KEEP = 0.35
-"""Share of the particles below the next level."""
+"""The fraction of the particles below the next level."""
 MOVES, LAST_MOVES = 5, 12
 MOST_LEVELS = 40
 ROUGH_ABOVE = 4.0
@@ -29,9 +29,10 @@ ROUGH_ABOVE = 4.0
 
 @dataclass(frozen=True)
 class Particles:
-    """`inside`: shape (n, d), uniform in {energy < `level`}, the level being 1, or the lowest one reached.
-    `volume`: share of the cube that is below it. `levels`: the whole cube first, points that are uniform between one
-    level and the next, and the volume there."""
+    """The result of a subset simulation. `inside`, shape (n, d), are points uniform in {energy < `level`}; the level is
+    1, or the lowest level reached. `volume` is the fraction of the cube below the level. `levels` are points that are
+    uniform between two levels, and the volume between these, from the whole cube down.
+    """
 
     inside: Tensor
     level: float
@@ -49,11 +50,11 @@ def subset_simulation(
     rough: Energy | None = None,
     before: Tensor | None = None,
 ) -> Particles:
-    """Draws n particles; an energy maps (k, d) in [0, 1] to (k,), finite. Some particles may be copies.
+    """Draws n particles. An energy maps (k, d) in [0, 1] to finite values (k,). Some particles may be copies.
 
-    `rough`: a cheaper energy for the levels above 4. `before`: particles of an earlier
-    call, shape (k, d), for an energy much like this one: those that are still inside go
-    on moving with the new ones, so that chains grow long where the region stays.
+    `rough` is a cheaper energy for the levels above 4. `before` are particles of an earlier call, shape (k, d), with a
+    similar energy. Those that are still inside continue to move with the new particles, so that chains become long if
+    the region does not change.
     """
     p = torch.rand(n, dim, generator=random, dtype=torch.float64)
     now = rough or energy
@@ -69,7 +70,7 @@ def subset_simulation(
         level = max(1.0, level)
         done = level == 1.0 or level >= 0.999 * last or number == MOST_LEVELS - 1
         inside = e < level if level == 1.0 else e <= level
-        if not bool(inside.any()):  # all at the energy that the last level had
+        if not bool(inside.any()):  # all have the energy of the last level
             break
         last = level
         share = float(inside.double().mean())
@@ -95,9 +96,10 @@ def subset_simulation(
 
 
 def move(energy: Energy, p: Tensor, e: Tensor, level: float, random: torch.Generator) -> tuple[Tensor, Tensor]:
-    """One step of every particle by the difference of two others; kept if below the level and inside the walls.
+    """One step of every particle by the difference of two others. It is accepted if it ends below the level and inside
+    the walls.
 
-    Reflected steps would not be symmetric where variables are correlated: the particles would leave the walls.
+    Reflected steps would not be symmetric if variables are correlated, and the particles would leave the walls.
     """
     n, dim = p.shape
     a, b = torch.randint(n, (2, n), generator=random)

@@ -1,7 +1,7 @@
-"""Which points to evaluate next.
+"""Functions that choose the next points.
 
-A batch is mostly the points that the surrogate takes for good, spread evenly (exploit);
-some that may be good (explore); and a few uniform ones, in case it is wrong everywhere.
+Most points of a batch are predicted to be good, and spread evenly (exploit). Some may be good (explore), and a few are
+uniform, in case the surrogate is wrong everywhere.
 """
 
 from __future__ import annotations
@@ -21,18 +21,20 @@ if TYPE_CHECKING:
     from proposer.strategies.lode.points import Known
 
 DARING, DARING_BY_DIMENSION = 3.0, 0.4
-"""Points twice as far from others may have 2^-DARING of the probability, in more than seven dimensions d 2^(-0.4 d):
-with 3 in ten, 2 % more of the parts were left out. In one and two dimensions 2^-d, as the gap is larger: with 3 in two,
-a tenth more evaluations were bad, and of the fifth thousand every second one."""
+"""A point that is twice as far from other points may have 2^-DARING of their probability; in more than seven dimensions
+d, 2^(-0.4 d) (with 3 in ten dimensions, 2 % more of the parts were left out); in one and two dimensions, 2^-d, because
+gaps are larger there (with 3 in two dimensions, a tenth more evaluations were bad, and half of the fifth thousand).
+"""
 LEAST_PROBABILITY, FALLS = 1e-3, 1000.0
-"""Where nothing looks good, points are spread all the same; in one and two dimensions less so with FALLS points in
-place, as gaps inside the good region become small beside those outside."""
-_NEIGHBOURS = 8  # of a point, for the probability that a code fails there
+"""The smallest probability that counts, so that points are also spread if none seems good. In one and two dimensions it
+falls with every FALLS points, because gaps in the good region become smaller than those outside.
+"""
+_NEIGHBOURS = 8  # number of neighbours of a point, for the probability that a code fails
 
 
 @dataclass(frozen=True)
 class Candidates:
-    """Points u, shape (n, d), with the probability of being good, shape (n,)."""
+    """Points u, shape (n, d), with their probabilities of being good, shape (n,)."""
 
     u: Floats
     probability: Floats
@@ -44,12 +46,11 @@ def daring(dim: int) -> float:
 
 
 def even(candidates: Candidates, occupied: Floats, n: int, power: float = DARING) -> NDArray[np.int64]:
-    """Positions of n candidates that even out what is `occupied`, shape (k, d).
+    """The positions of n candidates that fill the gaps between the `occupied` points, shape (k, d).
 
-    Each next one is the farthest from all that are occupied or chosen (maximin), its
-    distance to the power `power` weighed with its probability of being good. So thin places fill up first, wherever
-    the candidates themselves are denser than they should be. Fewer than n where no other
-    candidate is at a place of its own.
+    Each next candidate has the largest product of its probability of being good and the distance to the nearest
+    occupied or chosen point (maximin) to the power `power`. So thin parts are filled first, whatever the density of the
+    candidates. The result has fewer than n positions if all other candidates coincide with chosen points.
     """
     u = candidates.u
     distance = np.full(len(u), np.sqrt(u.shape[1]))
@@ -69,7 +70,7 @@ def even(candidates: Candidates, occupied: Floats, n: int, power: float = DARING
 
 
 def undiscovered(levels: list[tuple[Floats, float]], most: int) -> tuple[Floats, Floats]:
-    """At most `most` points between the levels of a subset simulation, and the volume that a point stands for."""
+    """At most `most` points between the levels of a subset simulation, and the volumes that they represent."""
     of_one = max(1, most // max(1, len(levels)))
     kept = [(u[:of_one], volume / max(1, len(u[:of_one]))) for u, volume in levels]
     return np.concatenate([u for u, _ in kept]), np.concatenate([np.full(len(u), volume) for u, volume in kept])
@@ -78,8 +79,9 @@ def undiscovered(levels: list[tuple[Floats, float]], most: int) -> tuple[Floats,
 def uncertain(
     candidates: Candidates, volume: Floats, busy: Floats, n: int, rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    """Positions of n candidates, drawn by the good volume that is expected there, times the cube of the distance from
-    busy points: a region that nobody has seen is far from all of them."""
+    """The positions of n candidates, drawn in proportion to their expected good volume times the cube of the distance
+    to busy points, because an undiscovered region is far from all of these.
+    """
     weight = volume * candidates.probability
     n = min(n, int((weight > 0).sum()))
     if n <= 0:
@@ -90,20 +92,23 @@ def uncertain(
 
 
 def not_yet(u: Floats, busy: Floats) -> NDArray[np.int64]:
-    """Positions of the rows of u (n, d) that equal no row of `busy` (k, d) and no earlier row of u, in order."""
+    """The positions of the rows of u (n, d) that differ from all rows of `busy` (k, d) and from earlier rows of u, in
+    order.
+    """
     first = np.unique(np.concatenate([busy, u]), axis=0, return_index=True)[1]
     return np.sort(first[first >= len(busy)]) - len(busy)
 
 
 def hits(known: Known, origins: str | Sequence[str], last: int = 300, untried: float = 0.5) -> float:
-    """The share of good ones among the last points of an origin, or of several; `untried` while there are none."""
+    """The fraction of good points among the last points of one or several origins; `untried` if there are none."""
     of = np.flatnonzero(np.isin(known.origins, origins))[-last:]
     return (float(known.good[of].sum()) + 2.0 * untried) / (len(of) + 2.0)
 
 
 def probability_of_an_answer(known: Known, u: Floats) -> Floats:
-    """The share, shape (n,), of points near u (n, d) that got an answer, a little pulled to one: FAILED and TIMED_OUT
-    cost an evaluation and say nothing more."""
+    """The probability, shape (n,), of an answer at u (n, d): the fraction of points nearby with an answer, slightly
+    pulled towards one. FAILED and TIMED_OUT points cost an evaluation without any information.
+    """
     if known.answered.all():
         return np.ones(len(u))
     near = cKDTree(known.u).query(u, k=min(_NEIGHBOURS, len(known.u)))[1].reshape(len(u), -1)

@@ -1,4 +1,4 @@
-"""What a scan file may say about LODE; without torch, so that reading a file waits for no library of networks."""
+"""The settings of LODE in a scan file. This module does not import torch, so that reading a file is quick."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ if TYPE_CHECKING:
 
 
 BATCH, LEAST_BATCH, BATCHES, SECONDS = 200, 8, 30, 2000.0
-"""The largest batch; of few evaluations one of BATCHES parts of them, and where points take long so many as one worker
-has done after SECONDS (with 50 workers that is still 20 times what a choice takes), but at least LEAST_BATCH."""
+"""The largest batch is BATCH points. With few evaluations, it is 1 / BATCHES of them, and with slow points the number
+that one worker evaluates in SECONDS (with 50 workers, this is still 20 times the duration of a choice), but at least
+LEAST_BATCH.
+"""
 
 
 @dataclass(frozen=True)
@@ -23,22 +25,25 @@ class LodeSettings:
     """The section `networks` of a scan file."""
 
     target: Target = DEFAULT_TARGET
-    """Which points are good."""
+    """The condition for good points."""
     points_per_iteration: int = BATCH
-    """The largest batch; of few evaluations see `batch`."""
+    """The largest batch; smaller for few evaluations (see `batch`)."""
     collect: bool = False
-    """As many good points as possible, soon, rather than an even map."""
+    """Whether to find many good points soon, instead of an even map."""
     even_in: tuple[str, ...] = ()
-    """Variables and observables in which the map shall be even; none: all variables."""
+    """Variables and observables in which the map shall be even; empty for all variables."""
     evaluations: float = math.inf
-    """The most that there will be; infinite where the scan file says how large a batch is. A run goes on as it began,
-    also with more of them."""
+    """The largest number of evaluations; infinite if the scan file sets the size of a batch. A continued run keeps its
+    first value.
+    """
     seconds: float = 0.0
-    """What a point takes, by the scan file; 0 where it says nothing, or how large a batch is."""
+    """The time for a point, in seconds, from the scan file; 0 if it is not given, or if the file sets the size of a
+    batch.
+    """
 
     @classmethod
     def read(cls, scan: ScanFile) -> Self:
-        """Reads and checks the settings of a scan file; raises ScanFileError, which names file, line and key."""
+        """Reads and checks the settings of a scan file. Raises ScanFileError with file, line, and key."""
         section, none = scan.networks, cls()
         if (goal := scan.setup.text("goal", "map")) not in ("map", "collect"):
             raise scan.setup.wrong("goal", "map (all of the good region, evenly) or collect (many good points, soon)")
@@ -71,6 +76,8 @@ class LodeSettings:
 
     @property
     def batch(self) -> int:
-        """The largest batch: where evaluations are few or dear, each should use what the others showed."""
+        """The largest batch. If evaluations are few or slow, batches are small, so that each point uses the results of
+        the others.
+        """
         of_cost = SECONDS / self.seconds if self.seconds else math.inf
         return int(min(self.points_per_iteration, max(LEAST_BATCH, min(self.evaluations / BATCHES, of_cost))))

@@ -1,4 +1,4 @@
-"""What other models of the energy take for good, beside the one that the map is drawn by."""
+"""Points that other models of the energy than the main model take for good."""
 
 from __future__ import annotations
 
@@ -18,15 +18,17 @@ if TYPE_CHECKING:
 
 OTHERS = ("exploit", "explore", "probe")
 MOST, LAST = 0.9, 200
-"""Share of a batch, and points by which this part is compared with the OTHERS."""
+"""The largest fraction of a batch, and the number of last points that compare this part with the OTHERS."""
 NEWEST, SHARP = 100, 2.0
-"""Points by which it is compared with *exploit* alone, and the power of the hits there: what hits half as often gets a
-fifth at most. On the NLL of a coannihilation, where *exploit* hit 95 %, it had a fifth of the points for 20 %."""
+"""The number of last points that compare this part with *exploit* alone, and the power of the hit rates in this
+comparison: a part with half the hit rate gets at most a fifth. For the NLL of a coannihilation, where 95 % of *exploit*
+were good, this part had a fifth of the points, of which 20 % were good.
+"""
 PARTICLES = 400
 
 
 def share(known: Known) -> float:
-    """The share of a batch that the other models deserve; untried, they are taken to be as good as the rest."""
+    """The fraction of a batch for the other models. Before their first points, they count as equally good."""
     every = hits(known, (*OTHERS, "solve"), LAST)
     of_rest, of_these = (hits(known, origin, LAST, every) for origin in (OTHERS, "solve"))
     of_map, newest = (hits(known, origin, NEWEST, every) ** SHARP for origin in ("exploit", "solve"))
@@ -34,8 +36,9 @@ def share(known: Known) -> float:
 
 
 def solve(context: Context, n: int) -> Floats:
-    """A part: points of the region of each model, spread evenly; as many as their hits are worth beside those of the
-    other parts."""
+    """A part: points in the region of each model, spread evenly. Their number depends on their hit rate relative to the
+    other parts.
+    """
     models = context.surrogate.others()
     n = min(n, round(share(context.known) * context.n))
     random = torch.Generator().manual_seed(int(context.generator("solve").integers(2**63)))

@@ -1,7 +1,7 @@
-"""A local minimum need not be a region: points at every level of the energy, far from all that is known.
+"""Points at every level of the energy, far from all known points, if the search is stuck in a local minimum.
 
-A thin resonance shows in its wings first. So where the lowest energy has stopped falling and nothing new is good, other
-basins are followed down, and the whole cube and each level of the sampler are filled evenly.
+The wings of a thin resonance are found first. So if the lowest energy has stopped falling and no new point is good, the
+search also goes down in other basins, and fills the whole cube and each level of the sampler evenly.
 """
 
 from __future__ import annotations
@@ -22,17 +22,19 @@ if TYPE_CHECKING:
     from proposer.strategies.lode.points import Known
 
 SHARE, BASINS_SHARE = 0.4, 0.4
-"""Of a batch, while the search is stuck: for the levels, and for other basins."""
+"""The fractions of a batch for the levels and for other basins, while the search is stuck."""
 BASINS, TINY, AROUND = 8, 0.004, 2
-"""Basins at a time; a basin is known where the neighbours of its lowest point are so near, in diagonals of the cube;
-neighbours, in dimensions, that a lowest point is the lowest of."""
+"""The number of basins at a time. The bottom of a basin is known if the neighbours of its lowest point are closer than
+TINY diagonals of the cube. A lowest point is lower than its AROUND d neighbours in d dimensions.
+"""
 PATIENCE, PATIENCE_BY_DIMENSION, FALL = 60, 15, 0.9
-"""It is stuck when the last so many answers, so many for each dimension, or the last quarter of them, whichever are the
-most, did not lower the energy to this share of what it was before."""
+"""The search is stuck if the last answers did not lower the energy to the fraction FALL of its value before them. Their
+number is the largest of PATIENCE, PATIENCE_BY_DIMENSION per dimension, and a quarter of all answers.
+"""
 
 
 def stuck(known: Known) -> bool:
-    """Whether nothing new is good and the lowest energy has stopped falling."""
+    """Whether no new point is good and the lowest energy has stopped falling."""
     has_energy = np.isfinite(known.energy)
     energy, good = known.energy[has_energy], known.good[has_energy]
     last = max(PATIENCE, PATIENCE_BY_DIMENSION * known.u.shape[1], len(energy) // 4)
@@ -42,8 +44,9 @@ def stuck(known: Known) -> bool:
 
 
 def spread(context: Context, n: int) -> Floats:
-    """A part: half of its points from the whole cube, and of the others as many from every level; always the farthest
-    from all that is known, is out or was chosen."""
+    """A part: half of its points come from the whole cube, the others in equal numbers from every level. Each is the
+    farthest from all points that are known, requested, or chosen.
+    """
     n = min(n, round(SHARE * context.n))
     levels = [*(u for u in context.levels if len(u)), context.inside]
     busy, found = context.positions(context.busy), list[Floats]()
@@ -57,8 +60,9 @@ def spread(context: Context, n: int) -> Floats:
 
 
 def lowest(known: Known) -> tuple[NDArray[np.int64], Floats]:
-    """Positions, shape (n,), of points that are lower than all their neighbours, which are not very near yet, the
-    lowest first; and the mean distances, shape (n,), to these."""
+    """Positions, shape (n,), of points that are lower than all their neighbours, if these are not yet very near, the
+    lowest first; and the mean distances, shape (n,), to the neighbours.
+    """
     rows = np.flatnonzero(np.isfinite(known.slope))
     u, energy = known.u[rows], known.slope[rows]
     count = min(AROUND * u.shape[1] + 1, len(rows))
@@ -73,12 +77,12 @@ def lowest(known: Known) -> tuple[NDArray[np.int64], Floats]:
 
 
 def basins(known: Known, most: int) -> NDArray[np.int64]:
-    """Positions of at most `most` of these, some way apart."""
+    """The positions of at most `most` of these points, at some distance from each other."""
     return apart(known.u, lowest(known)[0], most)
 
 
 def other_basins(context: Context, n: int) -> Floats:
-    """A part: steps downhill in basins that are not known to their bottom."""
+    """A part: steps downhill in basins whose bottom is not known."""
     n = min(n, round(BASINS_SHARE * context.n))
     of = basins(context.known, min(BASINS, n))
     if not len(of):

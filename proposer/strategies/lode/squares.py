@@ -1,8 +1,9 @@
-"""An NLL as a sum of squared polynomials: what thin curved regions in many dimensions are found with.
+"""Models an NLL as a sum of squared polynomials, to find thin curved regions in many dimensions.
 
-Few residuals that are smooth make most NLLs, and near their zeros nothing else counts. Networks find them roughly;
-a Gauss-Newton descent (K. Levenberg 1944, D. Marquardt 1963) finds polynomials to many digits, from hundreds of points.
-It ends in local minima, so it starts many times, and what generalises best is kept.
+Most NLLs come from few smooth residuals, and depend only on these near their zeros. Networks find the residuals
+roughly. A damped Gauss-Newton descent (K. Levenberg 1944, D. Marquardt 1963) finds polynomials to many digits, from
+hundreds of points. It can end in local minima, so it is started many times, and the descents that generalise best are
+kept.
 """
 
 from __future__ import annotations
@@ -22,31 +23,40 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 RESIDUALS, MOST_COEFFICIENTS = 6, 600
-"""Most residuals, and coefficients of all of them. A descent begins with any number of residuals; with more than an NLL
-has it ends in a local minimum less often."""
+"""The largest number of residuals, and of all their coefficients. A descent may start with any number of residuals;
+with more residuals than the NLL has, it ends in a local minimum less often.
+"""
 KEPT, WORSE = 3, 4.0
-"""Best descents that are kept, of those that are not WORSE times as bad as the best; the next ones go on from them."""
+"""The largest number of descents that are kept, among those that are less than WORSE times as bad as the best. The next
+descents continue from them.
+"""
 STEPS, LEAST_STEPS, SLOWER = 80, 8, 1e-4
-"""Most steps of a descent; after LEAST_STEPS it ends where a step gains less than SLOWER of the loss."""
+"""The largest number of steps of a descent. After LEAST_STEPS, it ends if a step gains less than the fraction SLOWER of
+the loss.
+"""
 STARTS, WORK = 9, 5e9
-"""New descents at a time, and multiplications after which all end, half of them for new descents: these bound what an
-iteration costs."""
+"""The number of new descents at a time, and the largest number of multiplications for all descents, half of them for
+new ones. Both bound the cost of an iteration.
+"""
 PRIOR = 1e-6
-"""Of a coefficient, in units of the median energy: a prior for coefficients that the points say nothing about."""
+"""The width of the prior of a coefficient, in units of the median energy, for coefficients that the points do not
+determine.
+"""
 GAMMA = -0.5
-"""A point counts in proportion to (1 + energy)^GAMMA."""
+"""The weight of a point is proportional to (1 + energy)^GAMMA."""
 
 
 def polynomials(x: Floats) -> Floats:
-    """Features, shape (n, p), of x, shape (n, d), in [-1, 1]: all products of two, and each variable's Legendre
-    polynomials of degree 3 and 4."""
+    """Features, shape (n, p), of x, shape (n, d), in [-1, 1]: all polynomials up to degree 2, and the Legendre
+    polynomials of degree 3 and 4 of each variable.
+    """
     i, j = np.triu_indices(x.shape[1])
     cubes, fourth = x * (2.5 * x**2 - 1.5), (35.0 * x**4 - 30.0 * x**2 + 3.0) / 8.0
     return np.hstack([np.ones((len(x), 1)), x, x[:, i] * x[:, j], cubes, fourth])
 
 
 class Squares:
-    """Energies over [-1, 1]^d, from points and energies."""
+    """A regression of energies over [-1, 1]^d."""
 
     def __init__(self, dim: int) -> None:
         self.dim = dim
@@ -56,11 +66,11 @@ class Squares:
 
     @property
     def members(self) -> int:
-        """How many there are; 0 while they predict no better than a constant."""
+        """The number of kept descents; 0 if they predict no better than a constant."""
         return len(self._kept) if self._fits else 0
 
     def learn(self, x: Floats, energy: Floats, rng: np.random.Generator) -> None:
-        """Goes on from the descents that were kept, and begins new ones. `x`: shape (n, d); `energy`: shape (n,)."""
+        """Continues the kept descents, and starts new ones. `x` has shape (n, d), `energy` shape (n,)."""
         if not self._residuals:  # too many variables
             return
         fit = _Fit(polynomials(x), energy)
@@ -77,17 +87,17 @@ class Squares:
         self._fits = bool(scores[order[0]] < fit.variance)
 
     def energy(self, z: Tensor, member: int) -> Tensor:
-        """The energy, shape (n,), of one of those that were kept, at z (n, d)."""
+        """The energy of one of the kept descents, shape (n,), at z (n, d)."""
         return torch.from_numpy(((polynomials(z.double().numpy()) @ self._kept[member].T) ** 2).sum(axis=1))
 
     def to_arrays(self) -> dict[str, NDArray[np.float64]]:
-        """What `from_arrays` needs."""
+        """The arrays for `from_arrays`."""
         sizes = np.array([float(self.dim), float(self._fits)])
         return {"sizes": sizes} | {f"kept{n}": one for n, one in enumerate(self._kept)}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[np.float64]]) -> Squares:
-        """The opposite of `to_arrays`; raises KeyError and ValueError."""
+        """Restores the state from the arrays of `to_arrays`. Raises KeyError and ValueError."""
         made = cls(int(arrays["sizes"][0]))
         made._fits = bool(arrays["sizes"][1])
         made._kept = [arrays[f"kept{number}"] for number in range(len(arrays) - 1)]
@@ -97,7 +107,9 @@ class Squares:
 
 
 class _Fit:
-    """Descents of sum over points of weight (log(1 + sum of squared residuals) - log(1 + energy))^2, and the prior."""
+    """Descents of the loss: the sum over points of weight (log(1 + sum of squared residuals) - log(1 + energy))^2, plus
+    the prior.
+    """
 
     def __init__(self, features: Floats, energy: Floats) -> None:
         self._features, self._log = features, np.log1p(energy)
@@ -130,7 +142,7 @@ class _Fit:
         return jacobian, jacobian.T @ jacobian
 
     def descend(self, coefficients: Floats) -> Floats:
-        """A minimum beside the coefficients, shape (r, p)."""
+        """The coefficients of a minimum near the given coefficients, shape (r, p)."""
         damping, prior = 1.0, np.tile(self._prior, len(coefficients))
         residuals, errors = self._errors(coefficients)
         loss = self._loss(coefficients, errors)

@@ -1,4 +1,4 @@
-"""LODE: lodescan's own search. It learns the observables and fills the good region evenly.
+"""LODE, lodescan's own search. It learns the observables, and fills the good region evenly.
 
 `docs/search.md` explains the method; the numbers in the comments are its steps.
 """
@@ -50,11 +50,15 @@ Inputs = Callable[[Floats], Floats]
 
 PARTICLES = 800
 FEW, SLOWLY = 5, 12
-"""While fewer are good a batch is a smaller part of what is known: more of them find good points sooner."""
+"""With fewer good points, a batch is a smaller fraction of the known points, because small batches find good points
+sooner.
+"""
 COLLECTED = 30
-"""While fewer are collected, a batch is small: each step downhill then uses what the one before it found."""
+"""Before this number of collected points, batches are small, so that each step downhill uses the result of the previous
+step.
+"""
 START = 4
-"""Of few evaluations the start is one of so many parts at most."""
+"""With few evaluations, the start is at most this part of them (1 / START)."""
 
 
 def _sample(surrogate: Surrogate, dim: int, random: torch.Generator, before: Tensor | None) -> Particles:
@@ -69,13 +73,13 @@ COLLECT = Acquisition((GATHER,), (beside_good_points,), UNIFORM)
 
 @dataclass(frozen=True)
 class Method:
-    """The steps of LODE, each of which may be replaced.
+    """The replaceable steps of LODE.
 
-    `by_observables`, `by_nll`: make a model of the width of its inputs, the energy and the inputs of u. `contest`:
-    where observables are predicted badly, the NLL alone is tried too. `sample`: draws particles from the region that
-    the model takes for good. The others say how a batch is chosen: `map` for a map, `stuck` while nothing new is good
-    and the lowest energy has stopped falling, and with `goal: collect` `descend` by an NLL alone before the tenth good
-    point, and `collect` from it on.
+    `by_observables` and `by_nll` make a model from the number of its inputs, the energy, and the map from u to the
+    inputs. `contest`: if observables are predicted badly, a model of the NLL is tried, too. `sample` draws particles
+    from the region that the model takes for good. The other fields choose a batch: `map` for a map; `stuck` while no
+    new point is good and the lowest energy has stopped falling; and with `goal: collect`, `descend` before the tenth
+    good point if only an NLL is known, and `collect` afterwards.
     """
 
     by_observables: Callable[[int, EnergyOfObservables, Inputs], Surrogate] = OfObservables
@@ -88,12 +92,12 @@ class Method:
     collect: Acquisition = COLLECT
 
     def even_in(self, even_in: EvenIn) -> Method:
-        """The same with a map that is even in chosen coordinates."""
+        """The method with a map that is even in chosen coordinates."""
         parts = tuple(part._replace(choose=even_in.exploit) if part is EXPLOIT else part for part in self.map.parts)
         return replace(self, map=replace(self.map, parts=parts, sources=(*self.map.sources, even_in.source)))
 
     def following(self) -> Method:
-        """The same for a target that follows the best NLL."""
+        """The method for a target that follows the best NLL."""
         return replace(
             self,
             map=with_lower(self.map),
@@ -107,7 +111,7 @@ METHOD = Method()
 
 
 class Lode:
-    """The strategy `Type: LODE`. `observables`: in the evaluator's order."""
+    """The strategy `Type: LODE`. `observables` are in the evaluator's order."""
 
     lag = 1
     eager = True
@@ -138,20 +142,20 @@ class Lode:
         self._batch_size = settings.batch
         self._asks = 0
         self._started = 0
-        self._out: Floats = np.empty((0, len(self._free)))  # asked, and not told at the last ask
+        self._out: Floats = np.empty((0, len(self._free)))  # points without a result at the last ask
         self._surrogate: Surrogate | None = None
         self._contest = Contest(lambda: self._new_surrogate(by_observables=False))
-        self._model: Surrogate | None = None  # that the last ask was made by
+        self._model: Surrogate | None = None  # the model of the last ask
         self._particles: Floats = np.empty((0, len(self._free)))
 
     @property
     def good(self) -> int:
-        """Good points told so far: status OK and an NLL below the threshold."""
+        """The number of good points so far: status OK, and an NLL that meets the target."""
         return self._points.good_so_far
 
     @property
     def start_points(self) -> int:
-        """How many points the start has."""
+        """The number of points in the start."""
         return int(min(self._first + self._first // 2, self.space.size))
 
     @property
@@ -159,7 +163,9 @@ class Lode:
         return len(self._free)
 
     def _full(self, u: Floats) -> Floats:
-        """Points of the space, shape (n, all variables), as the space has them (whole numbers, phases), of u (n, d)."""
+        """Points in all variables, shape (n, all variables), from u (n, d), rounded to allowed values (whole numbers,
+        phases).
+        """
         full = np.full((len(u), self.space.dim), 0.5)
         full[:, self._free] = u
         return self.space.snap(full)
@@ -175,9 +181,9 @@ class Lode:
         return make(len(self._seen), self._scored, self._inputs)
 
     def ask(self, least: int = 1) -> Batch | None:
-        """The next batch, of at least `least` points; trains from the second or third on."""
+        """The next batch, with at least `least` points. The second or third batch is the first that trains a model."""
         threads = torch.get_num_threads()
-        # the matrices are small: more threads gain little, and on a busy machine they cost ten times as much
+        # the matrices are small, so more threads gain little, and on a busy machine they cost ten times as much
         torch.set_num_threads(1)
         try:
             return self._ask(least)
@@ -215,7 +221,7 @@ class Lode:
         return self._choose(known, surrogate, particles, n)  # 4
 
     def _grown(self, known: Known) -> int:
-        """How many points a batch may have, by what is known."""
+        """The number of points in the next batch, which depends on the known points."""
         answered, good = int(known.answered.sum()), int(known.good.sum())
         if self.settings.collect and good < COLLECTED:
             return max(LEAST_BATCH, self._dim, answered // SLOWLY)
@@ -236,7 +242,7 @@ class Lode:
         by_observables = bool(self._scored.deciding) and self._points.disagreeing == 0
         by_observables = by_observables and self._points.with_observables > 0
         if self._surrogate is None or self._surrogate.by_observables != by_observables:
-            if self._scored.all and not by_observables:  # else nobody expects more than an NLL
+            if self._scored.all and not by_observables:  # otherwise there is only an NLL
                 log.warning("LODE works on the NLL alone: %s", self._why_by_nll())
             self._surrogate = self._new_surrogate(by_observables=by_observables)
         self._surrogate.fit(known, self._generator("fit"))
@@ -285,16 +291,16 @@ class Lode:
         return self._method.map if surrogate.by_observables else self._method.descend
 
     def _uniform(self, context: Context, n: int, others: Floats) -> Floats:
-        """n points from the prior, shape (n, d), beside those of the batch so far."""
+        """n points from the prior, shape (n, d), that differ from the batch so far."""
         drawn = context.random.random((n, self._dim))
         busy = context.busy
-        if self.space.size < np.inf and len(busy) > self.space.size / 2:  # most random points would be known already
+        if self.space.size < np.inf and len(busy) > self.space.size / 2:  # most random points would already be known
             left = self.space.not_among(self._full(np.concatenate([busy, others])), n, context.random)[:, self._free]
             drawn[: len(left)] = left
         return drawn
 
     def _pending(self, known: Known) -> Floats:
-        """Points that are still out."""
+        """Points without a result."""
         told = {row.tobytes() for row in known.u}
         self._out = self._out[np.array([row.tobytes() not in told for row in self._out], dtype=np.bool_)]
         return self._out
@@ -305,11 +311,13 @@ class Lode:
         return Batch(full, origins, self._asks, probability)
 
     def tell(self, told: Told) -> None:
-        """Takes the answers of one batch."""
+        """Adds the results of a batch."""
         self._points.add(told)
 
     def probability(self, u: Floats) -> Floats:
-        """The probability, shape (n,), that points u (n, d) are good, by the model of the last ask; NaN before it."""
+        """The probability, shape (n,), that points u (n, d) are good, from the model of the last ask; NaN without a
+        model.
+        """
         model = self._model or self._surrogate
         if model is None or not model.fitted:
             return np.full(len(u), np.nan)
@@ -318,7 +326,7 @@ class Lode:
         return model.probability(inner, self._generator("probability")) * answered
 
     def checkpoint(self) -> bytes:
-        """Where the loop is, what is out, and what was learned beside the points."""
+        """The state of the search, the points without a result, and the learned models."""
         loop = {"asks": self._asks, "started": self._started, "stop_reason": self.stop_reason}
         loop |= {"first": self._first, "batch_size": self._batch_size}
         arrays: dict[str, NDArray[np.generic]] = {"particles": self._particles, "out": self._out}
@@ -329,7 +337,7 @@ class Lode:
         return pack(loop, arrays)
 
     def restore(self, data: bytes) -> None:
-        """Goes back to a checkpoint; raises CheckpointError."""
+        """Restores the state of a checkpoint. Raises CheckpointError."""
         loop, arrays = unpack(data, "one of LODE")
         try:
             particles, out = arrays["particles"], arrays["out"]
@@ -340,7 +348,7 @@ class Lode:
             self._contest.load(grouped(arrays).get("contest"))
             self._asks, self._started = int(loop["asks"]), int(loop["started"])
             self.stop_reason = str(loop["stop_reason"])
-            self._first = int(loop.get("first", _first_points(self._dim, np.inf)))  # older ones say neither
+            self._first = int(loop.get("first", _first_points(self._dim, np.inf)))  # older checkpoints have neither
             self._batch_size = int(loop.get("batch_size", self.settings.points_per_iteration))
         except (ValueError, TypeError, KeyError) as error:
             raise CheckpointError(f"the checkpoint is not one of LODE ({error})") from error
@@ -349,13 +357,13 @@ class Lode:
 
 
 def _first_points(dim: int, evaluations: float) -> int:
-    """How many points are asked for before any answer; half as many follow before the first fit."""
+    """The number of points that are requested before any result. Half as many follow before the first fit."""
     few = max(10, int(min(evaluations / START, 1e9) / 1.5))
     return min(max(min(20 * dim, 60), 10 * dim), few)
 
 
 def _random(sobol: qmc.Sobol, n: int) -> Floats:
-    """n points; scipy warns when n is not a power of two, which matters for integrals only."""
+    """n points, without scipy's warning for an n that is no power of two, which matters only for integrals."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         return np.asarray(sobol.random(n))

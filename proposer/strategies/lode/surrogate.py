@@ -1,6 +1,6 @@
-"""What LODE asks of a model: from points in the cube to energies, and how sure that is.
+"""The interface of LODE's models, which map points in the cube to energies with an uncertainty.
 
-There are two: `OfObservables` regresses what a code returns, `OfNll` learns from the NLL alone. `contest.py` chooses.
+There are two models: `OfObservables` regresses the observables, `OfNll` learns the NLL alone. `contest.py` chooses.
 """
 
 from __future__ import annotations
@@ -20,76 +20,78 @@ if TYPE_CHECKING:
     from proposer.strategies.lode.points import Known
 
 LEARN_AGAIN = 1.2
-"""Length scales are learned again when there are so many times more points."""
+"""Length scales are learned again when there are this many times more points."""
 
 
 class Surrogate(Protocol):
     """A model of the energy over the free variables u, shape (n, d), in the unit cube."""
 
     by_observables: ClassVar[bool]
-    """Whether it learns from observables."""
+    """Whether the model learns from observables."""
     wider: ClassVar[float]
-    """Far from what it knows the model is so many times less sure than it says."""
+    """The uncertainty far from known points is larger by this factor than the model says."""
     uniform: ClassVar[float]
-    """Share of a batch that is drawn from the prior, in case the model is wrong everywhere."""
+    """The fraction of a batch that is drawn from the prior, in case the model is wrong everywhere."""
 
     @property
     def fitted(self) -> bool:
-        """Whether it has seen enough to predict."""
+        """Whether the model has learned enough to predict."""
         ...
 
     @property
     def patience(self) -> float:
-        """The power with which misses lower the share of exploring points: with 0 they never do."""
+        """The power with which misses lower the fraction of exploring points; with 0 they do not."""
         ...
 
     def fit(self, known: Known, rng: np.random.Generator) -> None:
-        """Learns from all that is known; does nothing while that is too little."""
+        """Learns from all known points. Does nothing if these are too few."""
         ...
 
     def __call__(self, u: Tensor) -> Tensor:
-        """Energies, shape (n,): below 1 is good. They go up where a point is predicted to be INVALID."""
+        """Energies, shape (n,). Energies below 1 are good. Points that are predicted to be INVALID have higher
+        energies.
+        """
         ...
 
     def rough(self, u: Tensor) -> Tensor:
-        """The same, cheaper and less exact."""
+        """Energies, shape (n,), computed cheaper and less exactly."""
         ...
 
     def expect(self, u: Floats) -> None:
-        """Keeps what it predicts of points that are now asked for, to compare with what comes of them."""
+        """Stores its predictions for points that are now requested, to compare them with the results."""
         ...
 
     def members(self, u: Floats) -> Floats:
-        """Energies of each model that has a say, shape (members, n)."""
+        """The energies of each member of the model, shape (members, n)."""
         ...
 
     def others(self) -> list[Callable[[Tensor], Tensor]]:
-        """Other models of the energy, from (n, d) to (n,) each: what they take for good is tried too."""
+        """Other models of the energy, which map (n, d) to (n,). Points that they take for good are also tried."""
         ...
 
     def probability(self, u: Floats, rng: np.random.Generator, wider: float = 1.0) -> Floats:
-        """The probability of being good, shape (n,); `wider`: a factor of how unsure the model is."""
+        """The probability of being good, shape (n,). `wider` multiplies the uncertainty of the model."""
         ...
 
     def observables(self, u: Floats) -> Floats | None:
-        """Predicted observables, shape (n, k), on the scale of `scaled`; None where only an NLL is known."""
+        """Predicted observables, shape (n, k), on the scale of `scaled`; None if only an NLL is known."""
         ...
 
     def scaled(self, values: Floats) -> Floats:
-        """Observables, shape (n, k), on the scale on which they are learned: perhaps their logarithms."""
+        """Observables, shape (n, k), on the scale on which they are learned, which may be logarithmic."""
         ...
 
     def to_arrays(self) -> dict[str, NDArray[np.float64]]:
-        """What `load` needs; the points are not part of it."""
+        """The arrays for `load`, without the points."""
         ...
 
     def load(self, arrays: Mapping[str, NDArray[np.float64]]) -> None:
-        """The opposite of `to_arrays`; raises KeyError, TypeError and ValueError."""
+        """Restores the state from the arrays of `to_arrays`. Raises KeyError, TypeError, and ValueError."""
         ...
 
 
 def grouped(arrays: Mapping[str, NDArray[np.float64]]) -> dict[str, dict[str, NDArray[np.float64]]]:
-    """Arrays named GROUP/KEY, by group and key."""
+    """Groups arrays with the names GROUP/KEY by group and key."""
     groups: dict[str, dict[str, NDArray[np.float64]]] = {}
     for name, value in arrays.items():
         group, _, key = name.partition("/")

@@ -1,4 +1,4 @@
-"""Which points to learn from when there are more than the regression can take."""
+"""Chooses points for a regression if there are too many."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from proposer.types import Floats
 
 
 def training_rows(u: Floats, energy: Floats, most: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Positions of at most `most` of n points, in order; all of them while there are no more.
+    """The positions of at most `most` of n points, in order.
 
-    Half of them are points with an energy below 4, spread evenly over where they
-    lie; the rest by weight (1 + energy)^(-1/2), which still reaches everywhere. Points
-    without an energy (NaN or infinite) have the weight of a typical one.
+    Half of them have an energy below 4, and are spread evenly. The others are drawn with the weight (1 +
+    energy)^(-1/2), so that they lie everywhere. Points without an energy (NaN or infinite) have the weight of a typical
+    point.
     """
     n = len(u)
     if n <= most:
@@ -32,8 +32,9 @@ def training_rows(u: Floats, energy: Floats, most: int, rng: np.random.Generator
 
 
 def even_rows(u: Floats, most: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Positions of `most` points of u, shape (n, d), that are as evenly spread as leaves of equal size in the box
-    can make them: a crowded part counts no more than a thin one of its size."""
+    """The positions of `most` points of u, shape (n, d), spread evenly by leaves of equal size in the box, so that a
+    crowded part counts no more than a thin part of the same size.
+    """
     leaves = Leaves.halving(u, most)
     of = leaves.of(u)
     order = rng.permutation(len(u))

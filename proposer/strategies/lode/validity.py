@@ -1,4 +1,4 @@
-"""Where points are INVALID without a reason among their observables: learned by a process of its own."""
+"""A Gaussian process that learns which points are INVALID for a reason other than their observables."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from proposer.strategies.lode.points import Known
 
 COST = 4.0
-"""Added to the energy for each unit by which the prediction is below 0."""
+"""The energy increases by this for each unit by which the prediction is below 0."""
 SOFTEST = 0.05
-"""Added to the deviation of the prediction, which is 0 beside what is known."""
+"""This is added to the standard deviation of the prediction, which is 0 at known points."""
 
 
 class Validity:
-    """A Gaussian process of +1 for valid and -1 for invalid points; says nothing while all are valid.
+    """A Gaussian process of +1 for valid and -1 for invalid points. It has no effect while all points are valid.
 
-    `inputs`: from u, shape (n, d), to what the process sees, shape (n, dim), about [-1, 1].
+    `inputs` maps u, shape (n, d), to the inputs of the process, shape (n, dim), about [-1, 1].
     """
 
     def __init__(self, dim: int, inputs: Callable[[Floats], Floats]) -> None:
@@ -46,8 +46,9 @@ class Validity:
         most: int,
         again: bool,
     ) -> None:
-        """Learns from at most `most` of the points that are `valid` or `invalid`, shape (n,) each; the length scales
-        are learned again if `again`."""
+        """Learns from at most `most` of the points that are `valid` or `invalid`, shape (n,) each. The length scales
+        are learned again if `again` is true.
+        """
         self._judges = bool(invalid.any())
         if not self._judges:
             return
@@ -61,7 +62,7 @@ class Validity:
         self._process.condition(x, t)
 
     def raise_energy(self, energy: Tensor, z: Tensor) -> Tensor:
-        """The energy, shape (n,), raised where the inputs z, shape (n, dim), are predicted to be invalid."""
+        """The energy, shape (n,), increased at inputs z, shape (n, dim), that are predicted to be invalid."""
         if self._judges and self._process is not None:
             energy = energy + COST * (-self._process.mean(z)[:, 0]).clamp(min=0.0)
         return energy
@@ -75,11 +76,11 @@ class Validity:
         return probability
 
     def to_arrays(self) -> dict[str, NDArray[np.float64]]:
-        """What `load` needs, named validity/KEY."""
+        """The arrays for `load`, with the names validity/KEY."""
         if self._process is None:
             return {}
         return {f"validity/{key}": value for key, value in self._process.to_arrays().items()}
 
     def load(self, arrays: Mapping[str, NDArray[np.float64]] | None) -> None:
-        """The opposite of `to_arrays`, without the prefix; raises KeyError and ValueError."""
+        """Restores the state from the arrays of `to_arrays`, without their prefix. Raises KeyError and ValueError."""
         self._process = Processes.from_arrays(arrays) if arrays else None

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Imitates a micrOMEGAs program of SARAH or BSMArt: reads a spectrum, writes omg.out, whose first lines belong to no
-# block; the first point compiles, longer than a point may take.
+# Imitates a micrOMEGAs program of SARAH or BSMArt: reads a spectrum and writes omg.out, whose first lines belong to no
+# block. At the first point it compiles, which takes longer than a point may.
 here=$(dirname "$0")
 [ -e "$here/compiled" ] || { sleep 0.9; touch "$here/compiled"; }
 for word in "$@"; do

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Imitates HiggsBounds and HiggsSignals. Given an SLHA file (HiggsBounds LandH SLHA 3 1 FILE) it writes its block into
-# that; with no Higgs boson there it leaves it as it is. Given the beginning of file names (HiggsBounds LandH effC 3 1
-# FOLDER/) it reads them and writes a table.
+# the file, unless there is no Higgs boson in it. Given the beginning of file names (HiggsBounds LandH effC 3 1 FOLDER/)
+# it reads these files and writes a table.
 for last in "$@"; do :; done
 name=HiggsBounds
 case $* in *latestresults*) name=HiggsSignals ;; esac

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Imitates a driver of HiggsTools: reads a spectrum, writes a file of its own with BSMArt's block.
+# Imitates a driver of HiggsTools: reads a spectrum and writes its own file with BSMArt's block.
 grep -q '^ *25 ' "$1" || exit 1
 cat > "$2" <<'END'
 BLOCK HIGGSTOOLS

@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""Imitates simsusy: a tachyon is exit code 1, no output and a traceback; so are other faults, in other words."""
+"""Imitates simsusy, which answers a tachyon with exit code 1, no output and a traceback; other faults give other
+messages.
+"""
 
 import math
 import sys

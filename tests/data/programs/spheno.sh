@@ -1,5 +1,5 @@
 #!/bin/sh
-# Imitates SPheno: input and output as arguments, exit code 0 whatever happens, Messages.out left behind.
+# Imitates SPheno: input and output are arguments, the exit code is always 0, and Messages.out is left behind.
 mode=$(sed -n 's/^ *1  *\([0-9]\).*/\1/p' "$1")
 echo "Warning from a subroutine" >> Messages.out
 case $mode in
