@@ -232,12 +232,6 @@ def clear_point(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def clear_folders(root: Path, names: str) -> None:
-    """Removes the folders in the scratch root whose names match a pattern."""
-    for folder in root.glob(names):
-        shutil.rmtree(folder, ignore_errors=True)
-
-
 def clear_root(root: Path) -> None:
     """Kills all processes of an evaluator that has ended, and removes its scratch root.
 

@@ -20,7 +20,7 @@ from evaluator.executors.groups import Groups
 from evaluator.executors.job import Job
 from evaluator.executors.shared import Shared
 from evaluator.executors.worker_process import IN_COMPANY, work
-from evaluator.leftovers import clear_folders, clear_point, kill_worker
+from evaluator.leftovers import clear_point, kill_worker
 from scanspec.raised import printable, what_was_raised
 
 log = logging.getLogger(__name__)
@@ -374,7 +374,6 @@ class Worker:
                 with contextlib.suppress(OSError):  # too many open files: later ends find what is left
                     kill_worker(shared.root, self._mark, process.pid, shared.fork_server, shared.not_orphans)
             process.join(JOIN_LIMIT)
-            clear_folders(shared.root, f"point-{self._number}-*")  # it removes a folder after its answer
             shutil.rmtree(self._mark, ignore_errors=True)
         if pipe is not None:
             pipe.close()

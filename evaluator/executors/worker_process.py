@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import mmap
 import os
@@ -138,11 +137,7 @@ def work(pipe: Connection, scan: ScanFile, root: str, *, log: str, state: str, m
         outcomes, worn = answers.begin(request, len(points)), ""
         on_step = answers.say if len(points) == 1 else None
         now = _threads() - answers.threads
-        used = ""  # the last folder: emptied before the answer, removed after it, which may take milliseconds
         for point_id, variables, folder, spectra_below in points:
-            if used:
-                shutil.rmtree(used, ignore_errors=True)
-                used = ""
             if surroundings is not None:
                 surroundings.seed(point_id, variables)
             beside, company = now, ALONE if now <= threads else IN_COMPANY
@@ -156,8 +151,7 @@ def work(pipe: Connection, scan: ScanFile, root: str, *, log: str, state: str, m
                 if outcomes[-1].status in (Status.OK, Status.INVALID):  # threads that outlive it beside it harm nobody
                     threads = min(beside, now)
                 if children.end_strays() or chain.used_scratch:
-                    used = folder
-                    _empty(folder)
+                    shutil.rmtree(folder, ignore_errors=True)
                 temporary.clear()
                 if os.lseek(descriptor, 0, os.SEEK_END):
                     os.ftruncate(descriptor, 0)  # what one point printed must not fill the disk over a long scan
@@ -167,21 +161,8 @@ def work(pipe: Connection, scan: ScanFile, root: str, *, log: str, state: str, m
         if worn:
             answers.say(f"a function {worn}, so its worker process is replaced now and then")
         answers.end()
-        if used:
-            shutil.rmtree(used, ignore_errors=True)
         if worn:
             os._exit(0)  # threads may be left, for which an orderly end would wait
-
-
-def _empty(folder: str) -> None:
-    """Removes what is in a folder; what cannot be removed stays."""
-    with contextlib.suppress(OSError), os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                shutil.rmtree(entry.path, ignore_errors=True)
-            else:
-                with contextlib.suppress(OSError):
-                    os.unlink(entry.path)
 
 
 def _shared_with_the_evaluator(path: str, size: int) -> mmap.mmap:

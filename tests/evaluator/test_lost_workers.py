@@ -132,26 +132,3 @@ def test_the_path_for_temporary_files_may_be_long(scan, evaluator, tmp_path):
     assert list(folder.glob("lodescan-*"))
     assert server.terminate() == 0
     assert wait_until(lambda: not alive(server.tag)) and not list(folder.iterdir())
-
-
-KEEPS = (
-    "import os, shutil\n\n"
-    "def f(point):\n    (point.folder / 'file').write_text('x')\n"
-    "    if point['pause']:\n        os.rmdir = shutil.rmtree = lambda *_, **__: None\n"
-    "    return {'y': point['x']}\n"
-)
-
-
-def test_a_folder_that_a_killed_worker_has_not_removed_goes_with_it(scan_file, evaluator):
-    """A worker removes the empty folder of a point when it has answered; a kill may come first."""
-    server = evaluator(scan_file(SCAN.replace("TIMEOUT", "20"), toy__py=KEEPS), workers=1)
-    (root,) = server.scratch()
-    assert server.statuses([[1, 0]]) == ["OK"]
-    assert wait_until(lambda: not list(root.glob("point-*")))
-    assert server.statuses([[2, 1]]) == ["OK"]
-    (folder,) = root.glob("point-*")
-    assert list(folder.iterdir()) == []  # emptied before the answer
-    (worker,) = server.workers()
-    os.kill(worker, signal.SIGKILL)
-    assert server.statuses([[3, 0]]) == ["OK"]
-    assert wait_until(lambda: not list(root.glob("point-*")))
