@@ -71,8 +71,8 @@ def parse(text: str, known: Collection[str], variables: int, others: Mapping[str
         raise ExpressionError(f"{text!r:.200} is not an expression that can be read{why}") from None
     fault = _fault(tree, known, variables, others)
     if fault:
-        what = fault.removeprefix(f"uses {text.strip()!r}, which ")  # 'A0' is not a variable
-        raise ExpressionError(f"{text!r:.200} {what}{_odd_names(text, known)}")
+        fault_text = fault.removeprefix(f"uses {text.strip()!r}, which ")  # 'A0' is not a variable
+        raise ExpressionError(f"{text!r:.200} {fault_text}{_unusable_names(text, known)}")
     return tree
 
 
@@ -110,23 +110,25 @@ def _fault(tree: ast.AST, known: Collection[str], variables: int, others: Mappin
             case ast.Name(id=name) if id(node) not in handled and name not in known and name not in CONSTANTS:
                 if name in others:
                     return f"uses {name!r}, which {others[name]}"
-                what = "is not a variable, derived variable or earlier observable"
-                return f"uses {name!r}, which {what}{closest(name, known)}"
+                reason = "is not a variable, derived variable or earlier observable"
+                return f"uses {name!r}, which {reason}{closest(name, known)}"
             case _ if not isinstance(node, _SYNTAX):
                 return "holds more than numbers, names, operators and calls of functions"
     return ""
 
 
-def _odd_names(text: str, known: Collection[str]) -> str:
+def _unusable_names(text: str, known: Collection[str]) -> str:
     """A hint about a name in the text that no expression can contain, such as x^2; empty if there is none."""
-    odd = [name for name in known if not name.isidentifier() and to_number(name) is None and name in text]
-    return f"; the name {odd[0]!r} cannot stand in an expression: rename it, or use VARIABLE[i]" if odd else ""
+    unusable = [name for name in known if not name.isidentifier() and to_number(name) is None and name in text]
+    return (
+        f"; the name {unusable[0]!r} cannot stand in an expression: rename it, or use VARIABLE[i]" if unusable else ""
+    )
 
 
 def _why_not(text: str, known: Collection[str]) -> str:
     """Why a text cannot be parsed and what to write instead; empty if no reason is known."""
-    if odd := _odd_names(text, known):
-        return odd
+    if unusable := _unusable_names(text, known):
+        return unusable
     if not text.strip():
         return ": it is empty"
     if fortran := re.search(r"(?<![\w.])(\d+\.?\d*|\.\d+)[dD]([+-]?\d+)(?!\w)", text):
