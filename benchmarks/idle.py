@@ -106,7 +106,7 @@ def measure(problem: Problem, seconds: float, mode: str, good: int, seed: int) -
         times = np.fromfile(folder / "log").reshape(-1, 2)
     u, nll = np.concatenate([part.u for part in parts]), np.concatenate([part.nll for part in parts])
     if len(times) != len(u) or not np.allclose(nll, problem.evaluate(u)[1]):
-        raise RuntimeError("the code that sleeps is not the problem, or a point was evaluated twice")
+        raise RuntimeError("the code gave other values than the problem, or a point was evaluated twice")
     found = np.flatnonzero(nll < problem.threshold)[:good]
     idle, wall = idle_share(times, WORKERS)
     return Run(idle, wall, int(found[-1]) + 1, len(u), Cells.of_problem(problem).occupied(u[found]))
@@ -121,8 +121,8 @@ def idle_share(times: Floats, workers: int) -> tuple[float, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", default="1 0.05 0.005", help="of a point, separated by spaces")
-    parser.add_argument("--modes", default=" ".join(LAGS), help="separated by spaces")
+    parser.add_argument("--seconds", default="1 0.05 0.005", help="seconds of a point; several separated by spaces")
+    parser.add_argument("--modes", default=" ".join(LAGS), help="several separated by spaces")
     parser.add_argument("--good", type=int, default=1000, help="good points after which a scan ends")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()

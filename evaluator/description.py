@@ -13,6 +13,7 @@ from evaluator.codes.registry import sources_of
 from evaluator.codes.sources import written_hash
 from lodescan.v1 import evaluation_pb2 as pb
 from scanspec import VERSION, CodeSpec, Likelihood, ObservableSpec
+from scanspec.origins import origins_of
 from scanspec.reading_terms import named_files
 from scanspec.tools import call_of
 
@@ -68,7 +69,8 @@ def describe(chain: Chain, concurrency: int) -> pb.DescribeResponse:
         max_batch=MAX_BATCH,
         codes=[step.name for step in chain.steps],
         calls=[_call(code) for code in scan.codes],
-        sources={f"{code}: {key}": value for code, found in sources.items() for key, value in found.items()},
+        sources=origins_of(scan)
+        | {f"{code}: {key}": value for code, found in sources.items() for key, value in found.items()},
     )
 
 

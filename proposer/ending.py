@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
+
+import numpy as np
 
 from proposer.formats import show_time
 from proposer.loop import Limits
@@ -18,6 +21,7 @@ from proposer.show.failures import failure_kinds, scan_file, show_reasons
 from proposer.show.tally import Tally, read_tally
 from proposer.show.voice import busy, say, tell
 from proposer.strategies.base import Settings
+from proposer.types import Status
 from scanspec import ScanFile, ScanFileError
 from scanspec.plotting import read_plotting
 from scanspec.spectrum import FILES_NOT_KEPT
@@ -63,20 +67,44 @@ def conclude(dataset: Dataset, reason: str, tally: Tally, seconds: float) -> int
 def _advice(dataset: Dataset, tally: Tally) -> list[str]:
     """Advice for a scan in which no point or every point was good."""
     if tally.all_failed and not tally.good:
-        variables = RunRecord.read(dataset.meta()).variables
-        reasons = show_reasons(failure_kinds(dataset), scan_file(dataset.path.parent), variables)
-        return ["every point failed, so nothing is known about the physics; mend the code, then scan anew", *reasons]
+        what_to_do = "mend the code, then scan anew"
+        return [f"every point failed, so nothing is known about the physics; {what_to_do}", *_reasons(dataset)]
     if tally.good:
         if tally.evaluated >= MANY and tally.good - tally.given >= tally.evaluated:
             return ["every point is good, so nothing was searched for; is threshold_value as low as it should be?"]
         return []
     if not math.isfinite(tally.best):
-        return ["no point has an NLL: look at the `valid` windows and conditions, or widen the ranges"]
+        what_to_do = "look at the `valid` windows and conditions, or widen the ranges"
+        return [f"no point has an NLL: {what_to_do}", *_reasons(dataset, invalid=True), *_reasons(dataset)]
     what_to_do = "raise threshold_value, widen a range, check each mean and sigma, or give more evaluations"
     lines = [f"{tally.lowest()}; finding no good point does not prove that there is none: {what_to_do}"]
-    if capped := tally.at_cap():
+    capped = tally.at_cap()
+    if no_numbers := _never_numbers(dataset, tally, capped):
+        what = "is not a number (NaN)" if len(no_numbers) == 1 else "are not numbers (NaN)"
+        lines.append(f"{', '.join(no_numbers)} {what} at any point: correct the code or the expression")
+    if capped := [name for name in capped if name not in no_numbers]:
         lines.append(f"the loss of {', '.join(capped)} is at its cap (710.78) even there: has the mean other units?")
+    if 2 * tally.failed_points >= tally.evaluated:
+        lines += _reasons(dataset)
     return lines
+
+
+def _reasons(dataset: Dataset, *, invalid: bool = False) -> list[str]:
+    """Why points failed, or were invalid."""
+    kinds, word = (
+        (failure_kinds(dataset, [Status.INVALID]), "invalid") if invalid else (failure_kinds(dataset), "failed")
+    )
+    return show_reasons(kinds, scan_file(dataset.path.parent), RunRecord.read(dataset.meta()).variables, word)
+
+
+def _never_numbers(dataset: Dataset, tally: Tally, names: Sequence[str]) -> list[str]:
+    """Those of these observables that are NaN at every point that has an NLL."""
+    left = list(names)
+    for part in dataset.results() if left else ():
+        has_nll = part.status == Status.OK
+        values = {name: part.observables[has_nll, list(tally.names).index(name)] for name in left}
+        left = [name for name in left if np.isnan(values[name]).all()]
+    return left
 
 
 def conclude_again(dataset: Dataset, limits: Limits, settings: Settings, stored: RunRecord) -> int:

@@ -147,6 +147,7 @@ class Scan:
     def _run(self) -> str:
         # 1. Tell the strategy all known results: those of an interrupted run, and of `init_csv`.
         self._telling.resume()
+        self._tally.start = int(getattr(self._strategy, "start_points", 0))  # as the first command had it
         for ids in () if self._follows else self._dataset.good_ids(self._tally.target):
             self._first_good.add(ids)
         self._last_wanted = self._first_good.last

@@ -230,7 +230,6 @@ def _search(
     most = min(limits.evaluations, limits.points) if reads_rows(spec.setup) else limits.evaluations
     names = [observable.name for observable in description.observables]
     tally = read_tally(dataset, limits.points, settings.target, most, names)
-    tally.start = int(getattr(run.strategy, "start_points", 0))
 
     def explain(failed: Outcome) -> list[str]:
         found = dataset.point(failed.id)

@@ -60,6 +60,8 @@ def read_address(text: str, *, any_port: bool = False) -> Address:
     host, colon, port = text.rpartition(":")
     if not colon or not host or not port:
         raise AddressError(f"{text!r} is not an address")
+    if "://" in text:
+        raise AddressError(f"{text!r} is not an address; write it without {text.partition('://')[0]}://")
     if ":" in host.strip("[]") and not (host.startswith("[") and host.endswith("]")):
         raise AddressError(f"{text!r} is not an address; an IPv6 address stands in brackets, as in [::1]:50051")
     if not _is_host(host):

@@ -35,6 +35,23 @@ def of_a_point(function: Callable[..., Any], names: Collection[str]) -> Callable
     return of_values
 
 
+def what_it_gets(function: Callable[..., Any], names: Collection[str]) -> str:
+    """What a function gets, where its arguments are named like values, so that somebody may expect the other thing;
+    empty where none is.
+    """
+    try:
+        arguments = [name for name in signature_of(function).parameters if name in names]
+    except (TypeError, ValueError):
+        return ""
+    if not arguments:
+        return ""
+    first = arguments[0]
+    if of_a_point(function, names) is function:
+        value = f"write {first}[{first!r}], or `def {function.__name__}(*, {first})` to get the value itself"
+        return f"{first} is the point with all values here: {value}"
+    return f"{', '.join(arguments)} {'is a number' if len(arguments) == 1 else 'are numbers'} here, and not the point"
+
+
 def signature_of(function: Callable[..., Any]) -> inspect.Signature:
     """The signature with which a function is called.
 

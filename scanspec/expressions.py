@@ -71,8 +71,10 @@ def parse(text: str, known: Collection[str], variables: int, others: Mapping[str
         raise ExpressionError(f"{text!r:.200} is not an expression that can be read{why}") from None
     fault = _fault(tree, known, variables, others)
     if fault:
-        fault_text = fault.removeprefix(f"uses {text.strip()!r}, which ")  # 'A0' is not a variable
-        raise ExpressionError(f"{text!r:.200} {fault_text}{_unusable_names(text, known)}")
+        what = fault.removeprefix(f"uses {text.strip()!r}, which ")  # 'A0' is not a variable
+        raise ExpressionError(f"{text!r:.200} {what}{_unusable_names(text, known)}")
+    if unusable := _unusable_names(text, known):  # x-y where x, y and x-y are names
+        raise ExpressionError(f"{text!r:.200} can be read in two ways{unusable}")
     return tree
 
 
@@ -110,8 +112,8 @@ def _fault(tree: ast.AST, known: Collection[str], variables: int, others: Mappin
             case ast.Name(id=name) if id(node) not in handled and name not in known and name not in CONSTANTS:
                 if name in others:
                     return f"uses {name!r}, which {others[name]}"
-                reason = "is not a variable, derived variable or earlier observable"
-                return f"uses {name!r}, which {reason}{closest(name, known)}"
+                what = "is not a variable, derived variable or earlier observable"
+                return f"uses {name!r}, which {what}{closest(name, known)}"
             case _ if not isinstance(node, _SYNTAX):
                 return "holds more than numbers, names, operators and calls of functions"
     return ""
@@ -119,24 +121,32 @@ def _fault(tree: ast.AST, known: Collection[str], variables: int, others: Mappin
 
 def _unusable_names(text: str, known: Collection[str]) -> str:
     """A hint about a name in the text that no expression can contain, such as x^2; empty if there is none."""
-    unusable = [name for name in known if not name.isidentifier() and to_number(name) is None and name in text]
+    unusable = [
+        name
+        for name in known
+        if name in text and _is_unusable(name) and re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text)
+    ]
     return (
         f"; the name {unusable[0]!r} cannot stand in an expression: rename it, or use VARIABLE[i]" if unusable else ""
     )
 
 
+def _is_unusable(name: str) -> bool:
+    return keyword.iskeyword(name) or (not name.isidentifier() and to_number(name) is None)
+
+
 def _why_not(text: str, known: Collection[str]) -> str:
     """Why a text cannot be parsed and what to write instead; empty if no reason is known."""
-    if unusable := _unusable_names(text, known):
-        return unusable
     if not text.strip():
         return ": it is empty"
-    if fortran := re.search(r"(?<![\w.])(\d+\.?\d*|\.\d+)[dD]([+-]?\d+)(?!\w)", text):
-        return f": write {fortran[1]}e{fortran[2]} for {fortran[0]}"
     words = re.findall(r"[^\W\d]\w*", text)
     reserved = [word for word in words if keyword.iskeyword(word) and word not in _WORDS_OF_EXPRESSIONS]
     if reserved:
         return f": {reserved[0]} is a word of Python, and no name in an expression; rename it, or use VARIABLE[i]"
+    if unusable := _unusable_names(text, known):
+        return unusable
+    if fortran := re.search(r"(?<![\w.])(\d+\.?\d*|\.\d+)[dD]([+-]?\d+)(?!\w)", text):
+        return f": write {fortran[1]}e{fortran[2]} for {fortran[0]}"
     if re.search(r"\d\s*[^\W\d]|\)\s*\(|\)\s*\w", text) and not re.search(r"\d[eE]\d", text):
         return ": is a * missing between two factors?"
     return ""

@@ -288,7 +288,7 @@ def _explain(error: MarkedYAMLError, source: str) -> str:
     if "could not find expected ':'" in problem:
         return "a line without a colon: a key needs one (name: value)"
     if "expected <block end>" in problem or "did not find expected" in problem:
-        return "the line does not go on with what stands before it: check indentation, quotes and brackets"
+        return "the line does not go on with what stands before it: check colons, indentation, quotes and brackets"
     if "<document start>" in problem:
         return "the text goes on behind the end of the sections; every line is `name: value`, indented in its section"
     if "found unexpected end of stream" in problem:

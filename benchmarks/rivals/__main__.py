@@ -55,7 +55,12 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seeds", default="", help="default: 0 1 2")
     parser.add_argument("--most", type=int, default=15_000, help="evaluations of a run")
     parser.add_argument("--cpu", type=int, default=120, help="CPU seconds of a run")
-    parser.add_argument("--until", choices=["map", "good"], default="map", help="good: no wait for 95 %% of the cells")
+    parser.add_argument(
+        "--until",
+        choices=["map", "good"],
+        default="map",
+        help="good: do not wait for good points in 95 %% of the cells",
+    )
     return results.choose(parser, {"rivals": methods, "problems": list(PROBLEMS)}, [0, 1, 2])
 
 

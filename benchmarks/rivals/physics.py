@@ -109,7 +109,7 @@ def _options() -> argparse.Namespace:
     methods = [*TYPES, *BY_NLL]
     parser.add_argument("--scans", default="", help=f"of {', '.join(SCANS)}; all of them where empty")
     parser.add_argument("--methods", default="", help=f"of {', '.join(methods)}; all of them where empty")
-    parser.add_argument("--seeds", default="", help="default: 1 2; the first alone for rivals and RANDOM")
+    parser.add_argument("--seeds", default="", help="default: 1 2; only the first for other scanners and RANDOM")
     return results.choose(parser, {"scans": list(SCANS), "methods": methods}, [1, 2])
 
 

@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from evaluator.codes.sources import FileHash, written_hash
+from evaluator.codes.sources import FileHash, file_hash, files_below, written_hash
 from evaluator.errors import ConfigurationError
 from scanspec import Section
 
@@ -42,7 +42,7 @@ def named_data(section: Section, folder: Path) -> dict[str, FileHash]:
     found: dict[str, FileHash] = {}
     for name in section.texts("data"):
         path = folder / name
-        for file in _files_below(path) if path.is_dir() else [path]:
+        for file in _data_below(path) if path.is_dir() else [path]:
             if len(found) == MOST_FILES:
                 message = f"{section.path}: data: {name!r} and what stands before it are more than {MOST_FILES:,} files"
                 raise section.error(f"{message}; name those that the code reads", "data")
@@ -53,13 +53,13 @@ def named_data(section: Section, folder: Path) -> dict[str, FileHash]:
     return found
 
 
-def _files_below(folder: Path) -> list[Path]:
-    below = (Path(top, name) for top, _, names in os.walk(folder) for name in names)
-    return sorted(file for file in below if file.is_file() and "__pycache__" not in file.parts)
+def _data_below(folder: Path) -> list[Path]:
+    return [file for file in files_below(folder) if "__pycache__" not in file.parts]
 
 
 def opened_by(module: str, files: Collection[Path], scan: Path) -> dict[str, FileHash]:
-    """The files in the scan file's folder, or in the module's folder, that the module reads during its import.
+    """The files in the scan file's folder, or in the module's folder, that the module reads during its import, and the
+    modules that it imports in another way than by an `import` with their names.
 
     `files` are the source files of the module and of its imports. If none of them has a call that may open a file, the
     result is empty. Otherwise another process imports the module once more and reports the opened files. Files that are
@@ -72,19 +72,29 @@ def opened_by(module: str, files: Collection[Path], scan: Path) -> dict[str, Fil
     paths = _ask_another_process(module, folder, folders)
     own = {scan.resolve(), *(path.resolve() for path in files)}
     found = [path for path in map(Path, paths) if path not in own and path.is_file()]
-    return {f"data {os.path.relpath(path, folder)}": written_hash(path) for path in found}
+    code = {f"file {os.path.relpath(path, folder)}": file_hash(path) for path in found if path.suffix == ".py"}
+    data = {f"data {os.path.relpath(path, folder)}": written_hash(path) for path in found if path.suffix != ".py"}
+    return code | data
 
 
 def _ask_another_process(module: str, beside: Path, folders: Sequence[str]) -> list[str]:
     """The answer of evaluator.codes.opened; empty if there is none. Then the first worker reports the reason."""
-    with tempfile.NamedTemporaryFile() as answer:  # no pipe, because a daemon of the module would keep it open
-        words = [sys.executable, "-m", "evaluator.codes.opened", answer.name, module, str(beside), *folders]
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        answer = Path(folder, "answer")  # no pipe, because a daemon of the module would keep it open
+        words = [sys.executable, "-m", "evaluator.codes.opened", str(answer), module, str(beside), *folders]
         quiet = subprocess.DEVNULL
-        process = subprocess.Popen(words, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True)
+        process = subprocess.Popen(
+            words,
+            stdin=quiet,
+            stdout=quiet,
+            stderr=quiet,
+            start_new_session=True,
+            env=os.environ | {"TMPDIR": folder},
+        )
         try:
             process.wait(IMPORT_LIMIT)
-            found: list[str] = json.loads(answer.read() or b"[]")
-        except (subprocess.TimeoutExpired, ValueError):
+            found: list[str] = json.loads(answer.read_bytes() or b"[]")
+        except (subprocess.TimeoutExpired, ValueError, FileNotFoundError):
             return []
         finally:
             with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -93,16 +103,28 @@ def _ask_another_process(module: str, beside: Path, folders: Sequence[str]) -> l
     return found
 
 
-_OPENERS = ("open", "load", "read", "parse", "fromfile", "genfromtxt", "glob", "iterdir", "listdir", "walk", "file")
+_OPENERS = (
+    *("open", "load", "read", "parse", "fromfile", "genfromtxt", "glob", "iterdir", "listdir", "walk", "file"),
+    *("import", "exec", "run_", "dll", "get_data", "connect"),
+)
 
 
 def _may_open(path: Path) -> bool:
-    """Whether a Python file has a call whose name sounds like opening a file, other than for writing only."""
+    """Whether a Python file uses `sys.path`, or has a call whose name sounds like opening a file, and not for writing
+    only.
+    """
     try:
         tree = ast.parse(path.read_bytes())
     except (OSError, SyntaxError, ValueError):
         return False
-    return any(isinstance(node, ast.Call) and _is_opener(node) for node in ast.walk(tree))
+    return any(
+        _is_opener(node) if isinstance(node, ast.Call) else isinstance(node, ast.Attribute) and _is_search_path(node)
+        for node in ast.walk(tree)
+    )
+
+
+def _is_search_path(node: ast.Attribute) -> bool:
+    return node.attr == "path" and isinstance(node.value, ast.Name) and node.value.id == "sys"
 
 
 def _is_opener(call: ast.Call) -> bool:

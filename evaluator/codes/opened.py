@@ -1,50 +1,82 @@
-"""`python -m evaluator.codes.opened ANSWER MODULE FOLDER FOLDERS...`: finds the files that a module reads during its
-import.
+"""`python -m evaluator.codes.opened ANSWER MODULE FOLDER FOLDERS...`: finds the files that an import needs.
 
-FOLDER is the folder of the module. The program writes a list of absolute paths to the file ANSWER: the files in the
-FOLDERS that the module opened for reading, and not for writing. It is a separate process, because an audit hook cannot
-be removed.
+FOLDER is the folder of the module. The program writes a list of absolute paths to the file ANSWER: the imported modules
+that are not installed packages, and the files in the FOLDERS, or beside those modules, that were opened for reading,
+and not for writing. It is a separate process, because an audit hook cannot be removed.
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import importlib.util
 import json
 import os
 import sys
+import sysconfig
+from collections.abc import Collection
+from pathlib import Path
 from typing import Any
 
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_TRUNC
-_PYTHONS = (".py", ".pyc", ".so", ".pth")
+_LIBRARIES = ("ctypes.dlopen", "sqlite3.connect")
+"""Events of files that are opened, but not by Python itself."""
+_PACKAGES = ("site-packages", "dist-packages")
 
 
 def main() -> None:
     """Imports the module, and writes the list."""
     answer, module, beside, *folders = sys.argv[1:]
-    below = tuple(folder.rstrip(os.sep) + os.sep for folder in folders)
     read: dict[str, None] = {}
     written: set[str] = set()
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
-        if event != "open" or not isinstance(arguments[0], (str, bytes, os.PathLike)):
+        if event not in ("open", *_LIBRARIES) or not isinstance(arguments[0], (str, bytes, os.PathLike)):
             return
-        path = os.path.realpath(os.fsdecode(arguments[0]))
-        if not path.startswith(below) or path.endswith(_PYTHONS) or _is_anothers(path, below):
+        name = os.fsdecode(arguments[0])
+        if event == "ctypes.dlopen" and os.sep not in name:  # the system looks for it in its own folders
             return
-        if arguments[2] & _WRITES:
-            written.add(path)
+        if event == "open" and arguments[2] & _WRITES:
+            written.add(os.path.realpath(name))
         else:
-            read[path] = None
+            read[os.path.realpath(name)] = None
 
     sys.path.insert(0, beside)
     sys.dont_write_bytecode = True
+    before = set(sys.modules)
     sys.addaudithook(hook)
     try:
         importlib.import_module(module)
     finally:
-        found = [name for name in read if name not in written]
+        imported = [getattr(sys.modules[name], "__file__", None) for name in set(sys.modules) - before]
+        found = _of_the_user(dict.fromkeys(_source(path) for path in read if path not in written), imported, folders)
         with open(answer, "w", encoding="utf-8") as file:
             json.dump(found, file)
+
+
+def _of_the_user(read: Collection[str], imported: Collection[str | None], folders: Collection[str]) -> list[str]:
+    """Which of the files that were read, and of the modules, are neither Python's nor of an installed package."""
+    own = Path(__file__).parents[2]
+    paths = sysconfig.get_paths()
+    ours = (str(own / name) for name in ("evaluator", "scanspec", "lodescan"))
+    others = tuple(os.path.realpath(folder) + os.sep for folder in (paths["stdlib"], paths["platstdlib"], *ours))
+    code = {os.path.realpath(path) for path in imported if path} | {path for path in read if path.endswith(".py")}
+    code = {path for path in code if not path.startswith(others) and not set(_PACKAGES) & set(path.split(os.sep))}
+    below = tuple({folder.rstrip(os.sep) + os.sep for folder in (*folders, *map(os.path.dirname, code))})
+    data = [
+        path
+        for path in read
+        if path.startswith(below) and not path.endswith((".py", ".pth")) and not _is_anothers(path, below)
+    ]
+    return [*sorted(code), *data]
+
+
+def _source(path: str) -> str:
+    """The file from which Python has made a file of its cache; any other file itself."""
+    with contextlib.suppress(ValueError):
+        if path.endswith(".pyc"):
+            return importlib.util.source_from_cache(path)
+    return path
 
 
 def _is_anothers(path: str, below: tuple[str, ...]) -> bool:
@@ -53,7 +85,7 @@ def _is_anothers(path: str, below: tuple[str, ...]) -> bool:
     """
     inside = path[max(len(folder) for folder in below if path.startswith(folder)) :]
     folders = inside.split(os.sep)[:-1]
-    return any(folder.startswith(".") or folder in ("site-packages", "dist-packages") for folder in folders)
+    return any(folder.startswith(".") or folder in _PACKAGES for folder in folders)
 
 
 if __name__ == "__main__":

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import hashlib
 import importlib.metadata
 import importlib.util
+import json
 import os
 import re
 import sys
@@ -102,9 +104,16 @@ def script_sources(path: Path) -> dict[str, str]:
     Python script.
     """
     found: dict[str, str] = {f"program {path.name}": file_hash(path)}
+    found.update(imported_sources(path))
+    return found
+
+
+def imported_sources(path: Path) -> dict[str, str]:
+    """What a script in Python imports; nothing for another file."""
     with path.open("rb") as file:
-        head = file.readline(200)
-    if head.startswith(b"#!") and b"python" in head:
+        head = file.readline(200) + file.readline(1000)  # pip writes a long interpreter into the second line
+    found: dict[str, str] = {}
+    if path.suffix == ".py" or (head.startswith(b"#!") and b"python" in head):
         for name in _imports(path):
             _visit(name, path.parent, found)
     return found
@@ -118,6 +127,9 @@ def _visit(module: str, folder: Path, found: dict[str, str]) -> None:
         files = _files(top, folder)
     elif not files:
         found.update(versions)
+        if _is_worked_on(top):
+            folder = _elsewhere(top) or folder
+            files = _files(top, folder)
     for path in files:
         key = f"file {path.relative_to(folder)}"
         if key not in found:
@@ -130,8 +142,22 @@ def _files(top: str, folder: Path) -> list[Path]:
     """The files of a module in a folder: all files of a package, also compiled ones."""
     if (folder / f"{top}.py").is_file():
         return [folder / f"{top}.py"]
-    files = [*(folder / top).rglob("*.py"), *(folder / top).rglob("*.so"), *folder.glob(f"{top}.*so")]
-    return sorted(path for path in files if path.is_file())
+    inside = [path for path in files_below(folder / top) if path.suffix in (".py", ".so")]
+    return sorted([*inside, *(path for path in folder.glob(f"{top}.*so") if path.is_file())])
+
+
+def files_below(folder: Path) -> list[Path]:
+    """All files below a folder, also behind links to folders; each folder once."""
+    found: list[Path] = []
+    seen = set[str]()
+    for top, folders, names in os.walk(folder, followlinks=True):
+        if (real := os.path.realpath(top)) in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders.sort()
+        found += [path for name in names if (path := Path(top, name)).is_file()]
+    return sorted(found)
 
 
 def _elsewhere(top: str) -> Path | None:
@@ -159,7 +185,25 @@ def _imports(path: Path) -> list[str]:
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names.append(node.module)
+        elif isinstance(node, ast.Call) and node.args and _called(node) in ("import_module", "__import__"):
+            name = getattr(node.args[0], "value", None)
+            if isinstance(name, str) and name and not name.startswith("."):
+                names.append(name)
     return [name for name in names if name.partition(".")[0] not in _NOT_PHYSICS]
+
+
+def _called(call: ast.Call) -> str:
+    return str(getattr(call.func, "attr", getattr(call.func, "id", "")))
+
+
+def _is_worked_on(top: str) -> bool:
+    """Whether a module's package is installed as a checkout that may be edited (`pip install -e`)."""
+    for name in _distributions().get(top, []):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError, ValueError):
+            origin = importlib.metadata.distribution(name).read_text("direct_url.json")
+            if origin and json.loads(origin).get("dir_info", {}).get("editable"):
+                return True
+    return False
 
 
 def _package_versions(top: str) -> dict[str, str]:

@@ -39,8 +39,11 @@ def check(scan: ScanFile) -> int:
 
     If this point is unphysical, random points are tried, and then unphysical points without their windows, until each
     code has given its observables. If a code that can end a point comes after another code, other orders of the codes
-    are tried.
+    are tried. Raises ScanFileError if the proposer would refuse the file.
     """
+    table = scan.setup.text("init_csv", "")
+    if table and not (scan.folder / table).is_file():
+        raise scan.setup.error(f"init_csv: there is no file {scan.folder / table}", "init_csv")
     console = _console()
     chain = Chain(scan)
     by_hand = ByHand(chain)

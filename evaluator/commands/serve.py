@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import contextlib
 import gc
+import resource
 import signal
 import socket
 import sys
@@ -107,10 +108,18 @@ def serve(scan: ScanFile, options: argparse.Namespace) -> int:
                 where = Where(address, security, watched)
                 why = asyncio.run(_serve(chain, executor, where, lifetime, options))
         finally:
+            _open_any_number_of_files()
             executor.close()
     if why is Ending.FINISHED or (why is Ending.SIGNAL and not options.until_finished):
         return 0
     return UNFINISHED
+
+
+def _open_any_number_of_files() -> None:
+    """As many as the system lets this process have: whoever ends because there were too many must still clear up."""
+    with contextlib.suppress(OSError, ValueError):
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _executor(chain: Chain, options: argparse.Namespace) -> Executor:

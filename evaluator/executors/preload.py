@@ -12,9 +12,10 @@ import sys
 import warnings
 
 from evaluator.codes.forks import in_this_process
+from evaluator.executors import temporary
 from evaluator.executors.children import end_children, own_children
 from evaluator.executors.worker_process import PRELOAD
-from evaluator.leftovers import adopt_orphans, has_children, outlast_endings, running_name
+from evaluator.leftovers import ROOT_MARK, adopt_orphans, has_children, outlast_endings, running_name
 
 
 def _begin_again() -> None:
@@ -39,6 +40,8 @@ adopt_orphans()  # orphans of a killed worker must be found again
 warnings.filterwarnings("ignore", message="forkserver: waitpid returned unexpected pid")  # these are orphans
 outlast_endings()
 
+if ROOT_MARK in os.environ:
+    temporary.use(os.path.join(os.environ[ROOT_MARK], "import"))
 _folder, *_modules = os.environ.get(PRELOAD, "").split(os.pathsep)
 if _folder:
     sys.path.insert(0, _folder)

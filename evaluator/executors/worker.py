@@ -7,6 +7,7 @@ import logging
 import math
 import multiprocessing
 import queue
+import shutil
 import signal
 import threading
 from multiprocessing.connection import Connection, wait
@@ -264,7 +265,7 @@ class Worker:
         while (left := limit.left()) > 0:
             ready = wait([self._pipe, self._process.sentinel], min(left, LOOK))
             if not ready:
-                self._overran = shared.scratch.passed_by(self._folders, worker, free_before)
+                self._overran = shared.scratch.passed_by([*self._folders, self._mark], worker, free_before)
                 if self._overran:
                     return None
                 continue
@@ -393,6 +394,7 @@ class Worker:
                 with contextlib.suppress(OSError):  # too many open files: later ends find what is left
                     kill_worker(shared.root, self._mark, process.pid, shared.fork_server, shared.not_orphans)
             process.join(JOIN_LIMIT)
+            shutil.rmtree(self._mark, ignore_errors=True)
         if pipe is not None:
             pipe.close()
 

@@ -20,6 +20,7 @@ from evaluator.codes.resources import memory_of_process
 from evaluator.errors import ConfigurationError
 from evaluator.executors.children import Children
 from evaluator.executors.surroundings import Surroundings, runs_functions
+from evaluator.executors.temporary import TemporaryFiles
 from evaluator.leftovers import CLOCK, WORKER_MARK, adopt_orphans, outlast_endings
 from scanspec import ScanFile, ScanFileError
 from scanspec.raised import printable, what_was_raised
@@ -97,11 +98,12 @@ def work(pipe: Connection, scan: ScanFile, root: str, *, log: str, state: str, m
     First it loads the codes and says None, or what is wrong. While it works on a point that came
     alone it sends the number of each code, but the first, that it comes to. What the user should hear it sends as
     a line of text. `state` is a file that names the point it has come to, and says ALONE or IN_COMPANY; `root` is the
-    folder in which the evaluator keeps its time; `workers` is the number of such processes. It ends by itself when its
-    points have used up what a process has.
+    folder in which the evaluator keeps its time; `mark` is the folder of its temporary files; `workers` is the number
+    of such processes. It ends by itself when its points have used up what a process has.
     """
     os.setsid()
     os.environ[WORKER_MARK] = mark
+    temporary = TemporaryFiles(mark)
     outlast_endings()
     adopt_orphans()
     limit_resources()
@@ -122,6 +124,7 @@ def work(pipe: Connection, scan: ScanFile, root: str, *, log: str, state: str, m
     answers = _Answers(pipe)
     children = Children(answers.say)
     surroundings = Surroundings(scan.folder, workers) if runs_functions(chain) else None
+    temporary.loaded(functions=surroundings is not None)
     gc.collect()
     gc.freeze()  # what is loaded stays, and is not looked through again
     pipe.send(None)
@@ -149,6 +152,7 @@ def work(pipe: Connection, scan: ScanFile, root: str, *, log: str, state: str, m
                     threads = min(beside, now)
                 if children.end_strays() or chain.used_scratch:
                     shutil.rmtree(folder, ignore_errors=True)
+                temporary.clear(ok=outcomes[-1].status is Status.OK)
                 if os.lseek(descriptor, 0, os.SEEK_END):
                     os.ftruncate(descriptor, 0)  # what one point printed must not fill the disk over a long scan
             except BaseException as error:  # noqa: BLE001  # whatever the point has done to what this needs

@@ -144,6 +144,11 @@ class Dataset(Stored):
                 if lazy:
                     self._db.execute("PRAGMA synchronous = FULL")
 
+    @property
+    def is_in_place(self) -> bool:
+        """Whether the path of the folder still leads to the folder that this process holds."""
+        return self._lock is None or self._lock.is_in_place
+
     def _check_place(self) -> None:
         """Raises DatasetError if the file was removed or replaced, so that new data would be lost."""
         if self._lock is not None and self._written is not None:

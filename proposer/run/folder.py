@@ -113,6 +113,15 @@ class FolderLock:
                 next_step="make sure that none does, then start again: what was committed is kept",
             )
 
+    @property
+    def is_in_place(self) -> bool:
+        """Whether the folder is still where it was: somebody may have moved it away, and put another one there."""
+        try:
+            there, ours = os.stat(self._path.parent), os.fstat(self._folder)
+        except FileNotFoundError:
+            return False
+        return os.path.samestat(there, ours)
+
     def release(self) -> None:
         """Releases the folder and empties the lock file."""
         with suppress(OSError):  # perhaps the disk is full; the text is only for people, the kernel has the lock

@@ -20,6 +20,7 @@ from scanspec.document import to_number
 from scanspec.parquet import is_parquet, open_parquet
 from scanspec.settings import reads_rows
 from scanspec.terms import Term, work_out
+from scanspec.tools import call_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -102,6 +103,12 @@ def read_init_csv(scan: ScanFile, space: Space) -> InitPoints | None:
         raise scan.setup.error(f"init_csv: {path} cannot be read as CSV ({reason})", "init_csv") from None
     names = [variable.name for variable in scan.variables]
     missing = [name for name in names if name not in table.columns]
+    if missing and all(to_number(name) is not None for name in header):
+        raise scan.setup.error(
+            f"init_csv: {path} begins with a line of numbers; put a line with the names of the columns above it, such "
+            f"as {','.join(names)}",
+            "init_csv",
+        )
     if missing:
         raise scan.setup.error(
             f"init_csv: {path} has no column {', '.join(map(repr, missing))}; it has {', '.join(map(repr, header))}",
@@ -139,7 +146,10 @@ def read_init_csv(scan: ScanFile, space: Space) -> InitPoints | None:
     believed = np.isfinite(nll) & ~rescored
     fault = "" if reads_rows(scan.setup) else _fault_of(scan, path, table, np.where(believed, nll, np.inf))
     if rescored.any():
-        notes.append(f"init_csv: the NLLs of {rescored.sum():,} points are computed anew from the table's observables")
+        notes.append(
+            f"init_csv: the NLLs of {rescored.sum():,} points are computed anew from the table's observables"
+            f"{_other_codes(scan, path)}"
+        )
     if believed.any() and not reads_rows(scan.setup):
         notes.append(
             f"init_csv: the NLLs of {believed.sum():,} points are believed as they stand in {path}; without the column "
@@ -178,6 +188,7 @@ def _rescore(scan: ScanFile, table: pd.DataFrame, nll: Floats) -> tuple[NDArray[
     observables.
 
     Returns a mask of these points, and the observables. A point outside a window gets no NLL, so that it is evaluated.
+    So does a point whose observables are not all finite, because its old NLL was made without them.
     """
     specs = scan.all_observables()
     behind = {name for term in scan.terms if term.term is not None for name in term.term.observables}
@@ -198,7 +209,8 @@ def _rescore(scan: ScanFile, table: pd.DataFrame, nll: Floats) -> tuple[NDArray[
     values = np.column_stack([observables.get(observable.name, absent) for observable in scored])
     values = work_out([observable.name for observable in scored], [observable.term for observable in scored], values)
     observables |= {observable.name: values[:, j] for j, observable in enumerate(scored) if observable.term is not None}
-    rescored = np.isfinite(nll) & np.isfinite(values).all(axis=1)
+    nll[~np.isfinite(values).all(axis=1)] = np.nan
+    rescored = np.isfinite(nll)
     nll[rescored] = losses_and_nll([observable.likelihood for observable in scored], values[rescored])[1]
     for observable in scored:
         if observable.valid is not None:
@@ -222,17 +234,42 @@ def _repeated(path: Path, table: pd.DataFrame, x: Floats, nll: Floats) -> list[s
 
 def _other_likelihood(scan: ScanFile, path: Path) -> str:
     """A note if the run that wrote the table had another likelihood, as far as its folder still shows it."""
-    files = [file for file in sorted(path.parent.glob("scan.*")) if file.suffix in (".yaml", ".yml", ".json")]
-    try:
-        before = _likelihoods(read_scan_file(files[0])) if files else {}
-    except ScanFileError:
+    if (made_by := _scan_beside(path)) is None:
         return ""
-    now = _likelihoods(scan)
+    before, now = _likelihoods(made_by), _likelihoods(scan)
     changed = [name for name in before if name in now and before[name] != now[name]]
     if before and (changed or set(before) != set(now)):
         changed_columns = f" of {', '.join(changed)}" if changed else ""
-        return f". They were made with another likelihood{changed_columns}: see {files[0]}"
+        return f". They were made with another likelihood{changed_columns}: see {made_by.path}"
     return ""
+
+
+def _other_codes(scan: ScanFile, path: Path) -> str:
+    """The same for the codes that have given the observables."""
+    if (made_by := _scan_beside(path)) is None:
+        return ""
+    (calls, before), (our_calls, now) = _codes(made_by), _codes(scan)
+    if calls == our_calls and all(now[name] == before[name] for name in set(now) & set(before)):
+        return ""
+    return (
+        f", which were made by other codes: see {made_by.path}. If they give other numbers, remove the column NLL, and "
+        "the points are evaluated"
+    )
+
+
+def _scan_beside(table: Path) -> ScanFile | None:
+    """The scan file of the run that wrote a table; None if its folder is not there."""
+    files = [file for file in sorted(table.parent.glob("scan.*")) if file.suffix in (".yaml", ".yml", ".json")]
+    try:
+        return read_scan_file(files[0]) if files else None
+    except ScanFileError:
+        return None
+
+
+def _codes(scan: ScanFile) -> tuple[list[tuple[str, str]], dict[str, tuple[str, str | None]]]:
+    """What runs, and where each observable comes from."""
+    observables = {spec.name: (str(spec.slha), spec.function) for spec in scan.all_observables() if spec.term is None}
+    return [call_of(code.section, code.name) for code in scan.codes], observables
 
 
 def _likelihoods(scan: ScanFile) -> dict[str, tuple[Likelihood, Term | None]]:

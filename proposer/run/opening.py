@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 CONVERSIONS = {room.FORMAT: room.convert for room in (format2, format3)}
 """The functions that copy a dataset of an older format into a new file, by format."""
 
+_ALONE = "ro&immutable=1"
+"""Reads a database without files beside it, which somebody who may not write there, or has no room, cannot make."""
+
 BROKEN = "take it from a copy, or start anew in another folder (init_csv in setup takes points over)"
 
 
@@ -98,12 +101,15 @@ def open_readable(path: Path) -> sqlite3.Connection:
         try:
             try:
                 found = _format(path, db)
-            except sqlite3.OperationalError:
-                if not _journal(path).exists():
-                    raise
+            except sqlite3.OperationalError as error:
                 db.close()
-                _roll_back(path)
-                db = _read_only(path)
+                if _journal(path).exists():
+                    _roll_back(path)
+                    db = _read_only(path)
+                elif _has_no_room(error) and not _wal_has_pages(path):
+                    db = _connect(path, _ALONE)
+                else:
+                    raise
                 found = _format(path, db)
             if found in CONVERSIONS:
                 with closing(db):
@@ -122,10 +128,21 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
 
 
 def _read_only(path: Path) -> sqlite3.Connection:
-    beside = (path.with_name(f"{path.name}-wal"), _journal(path))
+    beside = (_wal(path), _journal(path))
     if not os.access(path.parent, os.W_OK) and not any(file.exists() for file in beside):
-        return _connect(path, "ro&immutable=1")  # otherwise SQLite tries to make files beside it
+        return _connect(path, _ALONE)
     return _connect(path, "ro")
+
+
+def _has_no_room(error: sqlite3.OperationalError) -> bool:
+    """Whether SQLite could not make its files beside the database: it needs them even to read."""
+    kind = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return kind in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
+
+
+def _wal_has_pages(path: Path) -> bool:
+    """Whether something was committed that only the WAL holds."""
+    return _wal(path).exists() and _wal(path).stat().st_size > 0
 
 
 def _check_kind(path: Path) -> None:
@@ -166,6 +183,10 @@ def _convert(path: Path, number: int, old: sqlite3.Connection, new: sqlite3.Conn
         raise DatasetError(f"{path}: {error}", next_step="go on with the lodescan that started the run") from None
     new.execute("COMMIT")
     old.execute("COMMIT")
+
+
+def _wal(path: Path) -> Path:
+    return path.with_name(f"{path.name}-wal")
 
 
 def _journal(path: Path) -> Path:

@@ -63,7 +63,12 @@ class GoodPoints:
         self._is_whole = True
 
     def rewrite(self, dataset: Dataset, last_batch: int | None = None) -> None:
-        """Rewrites the table with all good points, up to batch `last_batch` if that is given."""
+        """Rewrites the table with all good points, up to batch `last_batch` if that is given.
+
+        Writes nothing into another folder in the place of the run's.
+        """
+        if not dataset.is_in_place:
+            return
         header = ["id", "iteration", "origin", *self._variables, *self._observables, "NLL"]
         self._written = dataset.now(self._target)
         with writing(self.path.parent, self.path.name) as file:
@@ -84,6 +89,8 @@ class GoodPoints:
         self._add(dataset, None)
 
     def _add(self, dataset: Dataset, last: int | None) -> None:
+        if not dataset.is_in_place:
+            return
         is_whole, self._is_whole = self._is_whole, False  # an interrupt may leave a part of what is added
         if is_whole and self.path.exists() and dataset.now(self._target) == self._written:
             with writing(self.path.parent, self.path.name, append=True) as file:

@@ -5,6 +5,7 @@ removes one.
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,14 @@ _INDEX_HEADER = 136
 """The size in bytes of the header of the file `-shm`: two copies of the index's header, and the state of the checkpoint
 (SQLite's walformat.html, section 2.1).
 """
+
+_INDEX_COPY = 48
+"""Bytes of one of these copies. At byte 12, whether it is in use; at 16, how many pages are in the WAL; at 32, its
+salt."""
+
+_MOST_STEPS = 1000
+"""SQLite adds 1 to the salt of a WAL whenever it is emptied, which other programs may do several times between two
+commits."""
 
 _HEADER, _FRAME_HEADER = 32, 24
 """The sizes in bytes of the header of a WAL, and of the header of each page in it (fileformat2.html, section 4.1)."""
@@ -52,11 +61,13 @@ class Written:
         if change := _change(self._file, file):
             self._end(self._path, change)
         before, now = self._wal_file, _status(self._wal_path) if self.wal else None
+        if before is not None and now is not None and now.st_ino == before.st_ino and now.st_size == 0:
+            self._wal_file = before = None if self._was_emptied() else before
         # a kill, or SQLite's limit on its size, may leave a part of a page after the last complete one
         pages = 1 if before is None else max((before.st_size - _HEADER) // self._frame, 1)
         header, last_page = self._read_wal(_HEADER + (pages - 1) * self._frame) if self.wal else (b"", b"")
         if before is not None:
-            begun_anew = committed and _salt(header) == (_salt(self._header) + 1) % 2**32
+            begun_anew = committed and 0 < (_salt(header) - _salt(self._header)) % 2**32 < _MOST_STEPS
             change = _change(before, now) if not begun_anew or now is None or now.st_ino != before.st_ino else ""
             if not change and not begun_anew and (not any(header[:4]) or not any(last_page)):
                 change = _CUT_OFF
@@ -74,6 +85,17 @@ class Written:
             f"{file}: was {change} while the scan worked on it, so nothing more can be stored",
             next_step="put the folder back, or give the same command again: it goes on with what is left there",
         )
+
+    def _was_emptied(self) -> bool:
+        """Whether SQLite has emptied the WAL, for another program that asked for a checkpoint (TRUNCATE). Its index
+        says so, and what it held is in the file.
+        """
+        with suppress(OSError), open(f"{self._path}-shm", "rb") as file:
+            index = file.read(2 * _INDEX_COPY)
+            first, second = index[:_INDEX_COPY], index[_INDEX_COPY:]
+            frames = int.from_bytes(first[16:20], sys.byteorder)
+            return first == second and any(first[12:13]) and frames == 0 and first[32:36] != self._header[16:20]
+        return False
 
     def _forget_index(self) -> None:
         """Makes SQLite read the truncated WAL anew when it closes the file; its index still has the lost pages."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,11 +82,14 @@ class Kind:
     values: Floats
 
 
-def failure_kinds(dataset: Dataset) -> list[Kind]:
-    """The kinds of failures, the most frequent first; empty if no point failed."""
+FAILED = (Status.FAILED, Status.TIMED_OUT)
+
+
+def failure_kinds(dataset: Dataset, statuses: Collection[Status] = FAILED) -> list[Kind]:
+    """The reasons why points ended with these statuses, the most frequent first; empty if no point did."""
     found: dict[tuple[str, str], Kind] = {}
     for part in dataset.results():
-        for row in np.flatnonzero(np.isin(part.status, [Status.FAILED, Status.TIMED_OUT])).tolist():
+        for row in np.flatnonzero(np.isin(part.status, list(statuses))).tolist():
             code, message = part.failed_code[row], part.message[row]
             kind = kind_of(code, message)
             points = found[kind].points if kind in found else 0
@@ -94,12 +97,17 @@ def failure_kinds(dataset: Dataset) -> list[Kind]:
     return sorted(found.values(), key=lambda failures: -failures.points)
 
 
-def show_reasons(kinds: Sequence[Kind], file: Path, names: Sequence[str]) -> list[str]:
-    """The most frequent kinds in words, each with the command that runs the last such point of the scan file."""
+def show_reasons(kinds: Sequence[Kind], file: Path, names: Sequence[str], word: str = "failed") -> list[str]:
+    """The most frequent kinds in words, each with the command that runs the last such point of the scan file. `word`:
+    for their status.
+    """
     lines: list[str] = []
     for kind in kinds[:MOST_REASONS]:
         shown = show_failed(file, names, kind.values, kind.code, kind.message)
-        lines += [f"failed, {kind.points:,} points: {shown[0]}", *(f"  {line}" for line in shown[1:])]
+        lines += [
+            f"{word}, {kind.points:,} point{'s' if kind.points > 1 else ''}: {shown[0]}",
+            *(f"  {line}" for line in shown[1:]),
+        ]
     if len(kinds) > MOST_REASONS:
         lines.append(f"and {len(kinds) - MOST_REASONS:,} other reasons: the column message of an export has all")
     return lines

@@ -96,7 +96,12 @@ class Tally:
     @property
     def all_failed(self) -> bool:
         """Whether points were evaluated and all of them failed."""
-        return 0 < self.evaluated == self.by_status[Status.FAILED] + self.by_status[Status.TIMED_OUT]
+        return 0 < self.evaluated == self.failed_points
+
+    @property
+    def failed_points(self) -> int:
+        """How many points failed or timed out."""
+        return self.by_status[Status.FAILED] + self.by_status[Status.TIMED_OUT]
 
     @property
     def hit_rate(self) -> float | None:

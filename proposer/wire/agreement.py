@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from pathlib import PurePath
 
 from proposer.evaluation.backend import Description
 from proposer.types import Observable
 from proposer.wire.messages import clean
 from scanspec import Kind, Likelihood, ObservableSpec, ScanFile, keys
+from scanspec.origins import origins_of
 from scanspec.terms import Term, TermKind
 from scanspec.tools import call_of
 
@@ -31,6 +33,7 @@ def disagreements(scan: ScanFile, description: Description) -> list[str]:
     if description.calls:
         calls = [(code.name, *call_of(code.section, code.name)) for code in scan.codes]
         found += _other_calls(calls, description.calls)
+    found += _other_origins(scan, description)
     theirs = {observable.name: observable for observable in description.observables}
     found += _clashes(description)
     for spec in scan.all_observables():
@@ -95,6 +98,19 @@ def _other_calls(ours: Sequence[Call], theirs: Sequence[Call]) -> Iterator[str]:
     for (name, *mine), (_, *other) in zip(ours, theirs, strict=True):
         if [clean(own_name) for own_name in mine] != other:
             yield f"the code {name!r} is `{': '.join(mine)}` in the scan file, `{': '.join(other)}` at the evaluator"
+
+
+def _other_origins(scan: ScanFile, description: Description) -> Iterator[str]:
+    """Observables, conditions, blocks and templates that differ, as far as the evaluator tells them."""
+    for what, mine in origins_of(scan).items():
+        if (other := description.sources.get(clean(what), clean(mine))) != clean(mine):
+            yield f"the {what} is `{mine}` in the scan file, `{other}` at the evaluator"
+    for code in scan.codes:
+        prefix = f"{code.name}: template "
+        templates = [name.removeprefix(prefix) for name in description.sources if name.startswith(prefix)]
+        named = PurePath(code.section.text("input_file", "")).name
+        if named and templates and named not in templates:
+            yield f"the template of {code.name!r} is {named} in the scan file, {templates[0]} at the evaluator"
 
 
 def show(likelihood: Likelihood, term: Term | None = None) -> str:

@@ -143,6 +143,36 @@ def test_a_fault_of_a_kind_of_code_ends_only_its_point(scan_file, chain, monkeyp
     assert (outcome.status, outcome.message) == (Status.FAILED, "KeyError: 'forgotten'")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "line", "hint"),
+    [
+        ("a", "a + 1", "; a is the point with all values here: write a['a'], or `def f(*, a)` to get the value itself"),
+        ("a", "a['a'].real()", "; a is the point with all values here"),
+        ("a, k=2.0", "a['a']", "; a is a number here, and not the point"),
+        ("a, ms", "a['a'] + ms", "; a, ms are numbers here, and not the point"),
+        ("point", "point + 1", ""),
+        ("a", "{}['b']", ""),  # the arguments are not to blame
+    ],
+)
+def test_the_point_and_a_value_that_are_taken_for_each_other(scan_file, chain, monkeypatch, arguments, line, hint):
+    monkeypatch.delitem(sys.modules, "mine", raising=False)
+    monkeypatch.setattr("sys.path", list(sys.path))
+    outcome = chain(scan_file(SCAN, mine__py=f"def f({arguments}):\n    {line}\n")).evaluate([1.5, 1.5])
+    assert outcome.status is Status.FAILED
+    assert outcome.message.partition("mine.py, line 2)")[2].startswith(hint)
+    assert hint or outcome.message.endswith("mine.py, line 2)")
+
+
+def test_a_module_that_is_not_there_is_told_apart_from_one_that_cannot_be_imported(scan_file, chain, monkeypatch):
+    monkeypatch.setattr("sys.path", list(sys.path))
+    scan = scan_file(SCAN.replace("mine:f", "minee:f"), mine__py="")
+    with pytest.raises(ConfigurationError, match=r"there is no minee\.py in .*; did you mean 'mine'\?"):
+        chain(scan).load()
+    scan = scan_file(SCAN.replace("mine:f", "needs:f"), needs__py="import nowhere_at_all\n")
+    with pytest.raises(ConfigurationError, match=r"No module named 'nowhere_at_all'; .*needs\.py, line 1"):
+        chain(scan).load()
+
+
 def test_the_message_names_a_file_that_hides_another_module(scan_file, chain, tmp_path):
     scan = scan_file(SCAN.replace("mine:f", "signal:signal"), signal__py="def signal(point):\n    return {}\n")
     with pytest.raises(

@@ -1,6 +1,7 @@
 """Expressions of scan files: what they can contain, and what is refused."""
 
 import math
+import re
 import time
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from evaluator.errors import ConfigurationError
 from evaluator.expressions import Expression
+from scanspec.expressions import ExpressionError, parse
 
 NAMES = {"m0": 3.0, "tanb": 10.0, "gamma": 2.0, "zero": 0.0, "big": 1e200, "minus": -8.0}
 VARIABLES = [3.0, 10.0]
@@ -188,3 +190,25 @@ def test_it_computes_what_python_does(a, b):
     for text in ("a + b*2 - a/3", "(a - b)**2", "abs(a)**1.5", "a < b", "min(a, b) if a > 0 else max(a, b)"):
         expected = eval(text, {"abs": abs, "min": min, "max": max}, names)
         assert Expression(text, names, "here", 0)(names, []) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "known", "name"),
+    [
+        ("x-y", ("x", "y", "x-y"), "x-y"),
+        ("2*(mu/T)", ("mu", "T", "mu/T"), "mu/T"),
+        ("e+ + 1", ("e+",), "e+"),
+        ("True + 1", ("True",), "True"),
+        ("x - y", ("x", "y", "x-y"), None),
+        ("xx-y", ("xx", "y", "x-y"), None),
+        ("x + 10", ("x", "1"), None),
+        ("True*x", ("x",), None),
+    ],
+)
+def test_a_name_that_could_be_an_expression_is_refused_where_it_stands_in_one(text, known, name):
+    """Else x-y would be a difference, and a variable `True` would be 1."""
+    if name is None:
+        parse(text, known, 2)
+    else:
+        with pytest.raises(ExpressionError, match=f"two ways; the name '{re.escape(name)}' cannot stand in an expr"):
+            parse(text, known, 2)

@@ -63,6 +63,21 @@ def test_too_many_open_files_end_the_evaluator_in_order(scan, evaluator):
     assert server.nothing_left()
 
 
+def test_an_evaluator_that_may_open_no_file_ends_in_order(scan, evaluator):
+    """It says why, and clears up."""
+    server = evaluator(scan(), workers=2)
+    assert server.statuses([[1, 0]]) == ["OK"]
+    _, hard = resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (3, hard))
+    for pid in server.workers():
+        os.kill(pid, signal.SIGKILL)
+    assert server.statuses([[1, 0]]) == ["CANCELLED"]
+    assert server.process.wait(60) == 5
+    assert "cannot be started: OSError: [Errno 24] Too many open files" in server.log.read_text()
+    assert "Traceback" not in server.log.read_text().partition("evaluator: stopping")[2]
+    assert server.nothing_left()
+
+
 def test_a_worker_that_answers_about_another_point_is_ended(scan_file, evaluator):
     forged = (
         "import sys\n"

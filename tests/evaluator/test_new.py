@@ -48,3 +48,13 @@ def test_names_that_cannot_be_used_are_refused(tmp_path, name, words):
     with pytest.raises(UsageError, match=words):
         new(name, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["there"] and not list((tmp_path / "there").iterdir())
+
+
+def test_where_it_cannot_be_written_nothing_is_left(tmp_path):
+    command = [sys.executable, "-B", "-m", "evaluator", "new", "backend"]
+    limited = ["bash", "-c", 'ulimit -f 0; exec "$@"', "bash", *command]  # the system answers as on a full disk
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'proto'}"}
+    said = subprocess.run(limited, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert said.returncode == 2
+    assert "backend: cannot be written (File too large)" in said.stderr and "Traceback" not in said.stderr
+    assert not list(tmp_path.iterdir())

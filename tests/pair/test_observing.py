@@ -46,6 +46,10 @@ def scrape(port: int) -> dict[Sample, float]:
     }
 
 
+def total(**labels: str) -> Sample:
+    return "lodescan_points_total", frozenset(labels.items())
+
+
 def of(samples: dict[Sample, float], name: str, **labels: str) -> float:
     return samples[name, frozenset(labels.items())]
 
@@ -120,14 +124,19 @@ def test_a_scan_is_followed_from_outside_on_both_sides(
     scan = ProposerProcess(tmp_path / "scan.log", *words, "--metrics", metrics_of_proposer)
     try:
         assert scan.wait_for('"event": "point"')
-        invalid = "lodescan_points_total", frozenset({("status", "INVALID"), ("evaluator", evaluator.address)})
+        seen: list[dict[Sample, float]] = []
 
-        def counted() -> bool:
-            samples = scrape(metrics_of_proposer)
-            return of(samples, "lodescan_good_points") > 0 and samples.get(invalid, 0) > 0
+        def counted() -> bool:  # a scrape may come while the results of one message are counted
+            seen[:] = scrape(metrics_of_proposer), scrape(metrics_of_evaluator)
+            here = {"evaluator": evaluator.address}
+            ok, invalid = (seen[0].get(total(status=status, **here), 0) for status in ("OK", "INVALID"))
+            ran = seen[0].get(("lodescan_code_seconds_count", frozenset({("code", "ball")})), 0)
+            busy = of(seen[0], "lodescan_workers_busy"), of(seen[1], "lodescan_evaluator_workers_busy")
+            good = of(seen[0], "lodescan_good_points")
+            return min(good, ok, invalid) > 0 and ran == ok + invalid and busy == (2, 2)
 
         scan.runs_until(counted)
-        proposer, theirs = scrape(metrics_of_proposer), scrape(metrics_of_evaluator)
+        proposer, theirs = seen
         go.touch()
         assert scan.wait() == 0
     finally:

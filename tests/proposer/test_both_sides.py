@@ -1,5 +1,7 @@
 """Both sides refuse the same faults of a scan file; names of an evaluator that clash are refused."""
 
+from dataclasses import replace
+
 import pytest
 
 from proposer.asked import read_asked
@@ -9,6 +11,7 @@ from proposer.types import Observable
 from proposer.wire.agreement import disagreements, show
 from scanspec import Kind, Likelihood, ScanFileError, keys, read_scan_file
 from scanspec import settings as shared
+from scanspec.origins import origins_of
 
 VALUES = [
     *("-5", "0", "1", "3.5", "abc", "2h", ".inf", "-.inf", ".nan", "[1, 2]", "[2, 1]", "true", "1e300", "''", "{a: 1}"),
@@ -97,6 +100,42 @@ def test_an_evaluator_whose_names_clash_is_refused(tmp_path, observables, words)
     path.write_text(scan_text("RANDOM", "setup", "points", 5))
     found = disagreements(read_scan_file(path), description(observables=observables))
     assert (not found) if words is None else any(words in message for message in found)
+
+
+PROGRAM = """variables: {x: [0, 1]}
+derived_variables: {m: x + 1}
+blocks: {MINPAR: {1: x}}
+codes:
+  c:
+    command: ./prog {input} {output}
+    input_file: old/in.slha
+    conditions: [y > 0]
+    observables: {y: {slha: [MASS, 25], mean: 1, sigma: 1}, z: {function: y + 1}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("old/in", "other/in", None),
+        ("in.slha", "out.slha", "the template of 'c' is in.slha in the scan file, out.slha at the evaluator"),
+        ("[MASS, 25]", "[MASS, 35]", "the observable y is `slha: MASS 25` in the scan file, `slha: MASS 35` at"),
+        ("slha: [MASS, 25]", "function: x", "the observable y is `slha: MASS 25` in the scan file, `function: x` at"),
+        ("y + 1", "y + 2", "the observable z is `function: y + 1` in the scan file"),
+        ("x + 1", "x + 2", "the observable m is `function: x + 1` in the scan file"),
+        ("y > 0", "y > 1", "the set of conditions of c is `y > 0` in the scan file"),
+        ("{1: x}", "{1: 2*x}", "the block MINPAR is `1: x` in the scan file, `1: 2*x` at the evaluator"),
+    ],
+)
+def test_an_evaluator_that_finds_something_in_another_way_is_refused(tmp_path, old, new, words):
+    for name, text in (("mine", PROGRAM), ("theirs", PROGRAM.replace(old, new))):
+        (tmp_path / name).write_text(text)
+    mine, theirs = (read_scan_file(tmp_path / name) for name in ("mine", "theirs"))
+    template = theirs.codes[0].section.text("input_file").rpartition("/")[2]
+    sources = origins_of(theirs) | {f"c: template {template}": "hash"}
+    names = [spec.name for spec in mine.all_observables()]
+    found = disagreements(mine, replace(description(observables=names), sources=sources))
+    assert (not found) if words is None else len(found) == 1 and words in found[0], found
 
 
 @pytest.mark.parametrize("name", ["id", "ID", "NLL", "nll", "Status", "seconds", "Failed_Code", "x"])

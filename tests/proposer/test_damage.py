@@ -13,6 +13,7 @@ import sys
 import textwrap
 from contextlib import closing, contextmanager, suppress
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -34,6 +35,7 @@ from scanspec import LodescanError, Variable, read_scan_file
 from tests.proposer.datasets import open_dataset
 from tests.proposer.stored_runs import SCAN, everything, filled
 
+ROOT = Path(__file__).parents[2]
 CUBE = Space([Variable("v0", 0.0, 1.0), Variable("v1", 0.0, 1.0)])
 
 
@@ -259,3 +261,18 @@ def test_links_are_not_followed_when_files_are_written(tmp_path, what):
         plot(run, ["v0", "v1"], None)
         assert precious.read_text() == "precious"
         assert not (run / what).is_symlink()
+
+
+def test_a_run_can_be_read_where_there_is_no_room_for_a_file_beside_it(tmp_path):
+    """SQLite wants to make files beside a database even to read it."""
+    filled(tmp_path)
+    words = [sys.executable, "-B", "-m", "proposer", "status", str(tmp_path)]
+    limited = ["bash", "-c", 'ulimit -f 0; exec "$@"', "bash", *words]  # the system answers as on a full disk
+    for _ in range(2):  # also with what the first one has left there
+        said = subprocess.run(limited, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert said.returncode == 0, said.stderr
+        assert "evaluated: " in said.stdout
+    with Dataset(tmp_path) as dataset:  # once there is room again, the scan goes on
+        dataset.set_meta({"a": 1})
+    with Dataset(tmp_path, read_only=True) as dataset:
+        assert dataset.meta()["a"] == 1

@@ -38,7 +38,9 @@ def test_the_list_shows_each_run_with_its_state(tmp_path: Path) -> None:
         state = State(at=0.0, good=7, wanted=50, target="NLL below 2", evaluated=10, hit_rate=0.7, doing="iteration 4")
         scan.set_meta({"live": state.to_json()})
         found = rows(get(server, "/")[1])
-        assert set(found) == {"ended", "broken", "killed", "running"}, "each run once, and nothing inside of one"
+        assert set(found) == {"ended", "broken", "killed", "running"}, (
+            "each run is listed once, without the folders inside of it"
+        )
         assert "|ended|" in found["ended"] and "|30|" in found["ended"] and "|30 evaluations|" in found["ended"]
         assert "|unreadable|" in found["broken"] and "dataset.sqlite" in found["broken"]
         assert "|not finished|" in found["killed"] and "|3 of 50|" in found["killed"]
@@ -73,14 +75,14 @@ def test_a_report_is_drawn_again_some_time_after_its_data_changed(
         monkeypatch.setattr(pages, "SHARE", 1e9)
         drawn = reports.page(folders)
         assert b"2 good of 2 points" in drawn and b"data:image/png" not in drawn
-        assert b"cannot be shown" not in drawn, "its second code never ran"
+        assert b"cannot be shown" not in drawn, "a code that never ran must not break the report"
         grow(scan, 3)
-        assert reports.page(folders) is drawn, "a scan needs the processor more"
+        assert reports.page(folders) is drawn, "the report is drawn again only after some time"
         monkeypatch.setattr(pages, "SHARE", 0.0)
         assert reports.page(folders) is drawn, "the pause is that of the last drawing"
         other = pages.Reports()
         assert b"5 good of 5 points" in (fresh := other.page(folders))
-        assert other.page(folders) is fresh, "nothing has changed"
+        assert other.page(folders) is fresh, "without new data the report is not drawn again"
 
 
 @pytest.mark.slow

@@ -92,7 +92,7 @@ def test_a_page_follows_a_scan_that_writes(
         subtitle, stamp = page.locator(".sub").inner_text(), page.evaluate("document.body.dataset.stamp")
         before, said = good(page), "document.getElementById('now').innerText"
         page.wait_for_function(f"(n) => {said}.match(/running . (\\d+) of/)[1] > n", arg=before)
-        assert page.locator(".sub").inner_text() == subtitle, "touched pictures stand still"
+        assert page.locator(".sub").inner_text() == subtitle, "pictures that a reader has used do not change"
         page.locator("#follow").click()
         page.wait_for_function("(before) => document.body.dataset.stamp != before", arg=stamp)
         assert errors == []

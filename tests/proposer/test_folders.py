@@ -19,8 +19,10 @@ from proposer.commands import status
 from proposer.run import tables
 from proposer.run.dataset import Dataset, DatasetError
 from proposer.run.folder import FolderInUse
+from proposer.run.tables import GoodPoints
+from proposer.target import Target
 from proposer.types import Batch
-from tests.proposer.datasets import columns, open_dataset
+from tests.proposer.datasets import columns, open_dataset, with_nll
 from tests.proposer.stored_runs import everything, filled
 
 # Folders of an interrupted start
@@ -135,6 +137,28 @@ def test_a_scan_ends_if_its_dataset_is_removed(tmp_path, how):
                 (run / "dataset.sqlite").write_bytes(b"")
         with pytest.raises(DatasetError, match=r"dataset\.sqlite: was removed or replaced while the scan worked on it"):
             dataset.set_meta({"a": 1})
+
+
+def test_a_folder_in_the_place_of_one_that_was_moved_away_stays_empty(tmp_path):
+    """Also where the run's folder is a link to one on another disk."""
+    (tmp_path / "disk").mkdir()
+    run = tmp_path / "run"
+    run.symlink_to(tmp_path / "disk")
+    with open_dataset(run) as dataset:
+        table = GoodPoints(run / "good_points.csv", ["v0", "v1"], ["o0", "o1", "o2"], Target(5.0))
+        u = np.random.default_rng(1).random((4, 2))
+        for batch, write in ((u[:2], table.rewrite), (u[2:], table.add)):
+            dataset.add_batch(Batch(batch, ["init"] * 2, 0), batch, b"", with_nll([1.0, 2.0]))
+            (run / "good_points.csv").unlink(missing_ok=True)
+            write(dataset)
+            assert (run / "good_points.csv").exists()
+            (tmp_path / "disk").rename(tmp_path / "away")
+            (tmp_path / "disk").mkdir()
+            for again in (table.rewrite, table.add):
+                again(dataset)
+            assert not list((tmp_path / "disk").iterdir())
+            (tmp_path / "disk").rmdir()
+            (tmp_path / "away").rename(tmp_path / "disk")
 
 
 @pytest.mark.parametrize("name", ["lock", "dataset.sqlite"])

@@ -43,10 +43,24 @@ def test_rows_in_the_gap_of_a_symmetric_prior_are_refused(read, value):
         read(f"mu\n500\n{value}\n")
 
 
+def test_a_table_of_other_codes_is_told_of(tmp_path, read):
+    """Its observables are scored anew, but they are what the other code has made of them."""
+    table = "id,iteration,origin,mu,y,NLL\n2,0,start,600,2,9\n"
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "points.csv").write_text(table)
+    for before, words in ((SCAN, []), (SCAN.replace("m:f", "m:g"), ["made by other codes", "scan.yaml"])):
+        (tmp_path / "run" / "scan.yaml").write_text(before)
+        (tmp_path / "scan.yaml").write_text(SCAN.replace("points.csv", "run/points.csv"))
+        scan = read_scan_file(tmp_path / "scan.yaml")
+        (note,) = read_init_csv(scan, Space(scan.variables)).notes
+        assert ("other codes" in note) is bool(words) and all(word in note for word in words)
+
+
 @pytest.mark.parametrize(
     ("rows", "words"),
     [
         ("x;y\n1,5;2\n", ["separated by semicolons", "commas"]),
+        ("1.5,2\n3,4\n", ["begins with a line of numbers", "names of the columns above it, such as mu"]),
         ("x" * 200_000 + ",y\n1,2\n", ["cannot be read as CSV"]),
         (None, ["named pipe, not a file"]),
     ],
@@ -64,10 +78,12 @@ def test_a_file_that_is_not_a_table_is_refused(tmp_path, rows, words):
     assert all(word in str(error.value) for word in words)
 
 
-def test_observables_that_are_not_finite_are_accepted(read):
+def test_points_whose_observables_are_not_finite_are_evaluated(read):
+    """Their old NLLs were made without these observables, which count now."""
     init = read("id,iteration,origin,mu,y,NLL\n1,0,start,500,inf,3\n2,0,start,600,2,9\n3,0,start,700,nothing,4\n")
     assert init.rescored.tolist() == [False, True, False]
-    assert init.nll == pytest.approx([3, 0.5, 4], rel=1e-3)  # the second from the likelihood with its smooth cap
+    assert init.nll == pytest.approx([np.nan, 0.5, np.nan], rel=1e-3, nan_ok=True)  # by the likelihood, capped smoothly
+    assert not any("believed" in note for note in init.notes)
     assert init.observables["y"][0] == np.inf
 
 

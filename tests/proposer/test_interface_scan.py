@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,6 +21,7 @@ import proposer
 from proposer.evaluation.processes import LocalProcesses
 from proposer.run.dataset import Dataset
 from proposer.run.manifest import AnotherRun
+from proposer.show.tally import Tally, read_tally
 from scanspec import Kind, Likelihood, PriorKind, ScanFileError, UsageError, Variable
 from tests.evaluator.serving import wait_until
 from tests.proposer.datasets import count
@@ -50,6 +52,21 @@ def test_a_scan_is_marked_as_finished_before_its_evaluators_end(
         scan(problem(lambda point: {"radius": point["x"]}, points=5), tmp_path)
     with Dataset(tmp_path, read_only=True) as dataset:
         assert dataset.meta()["stopped"] == "5 good points found (points: 5)"
+
+
+def test_the_start_that_is_shown_is_that_of_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """LODE's is as long as the first command's max_evaluations allow; a later command may have more."""
+    tallies = []
+
+    def read(*arguments: Any) -> Tally:
+        tallies.append(read_tally(*arguments))
+        return tallies[-1]
+
+    monkeypatch.setattr("proposer.scanning.read_tally", read)
+    for evaluations in (30, 300):
+        setup = {"max_evaluations": evaluations}
+        scan(problem(lambda point: {"radius": point["x"]}, points=31, setup=setup), tmp_path)
+    assert tallies[1].start == tallies[0].start < 30
 
 
 def test_a_scan_has_points_of_each_status_and_survives_a_process_that_dies(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def test_contours_of_a_gaussian_are_ellipses(scale: str) -> None:
     assert inside.mean() == pytest.approx(np.pi * (0.1**2 * 2 * height(0.95, 2)), rel=0.12)
     rows, columns = np.nonzero(inside)
     distance = np.hypot(rows - 29.5, columns - 29.5) / 60
-    assert distance.max() < 0.1 * np.sqrt(2 * height(0.95, 2)) * 1.1, "a spike"
+    assert distance.max() < 0.1 * np.sqrt(2 * height(0.95, 2)) * 1.1, "the contour has a spike"
 
 
 def test_nothing_is_drawn_across_a_gap() -> None:

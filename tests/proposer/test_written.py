@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -67,6 +69,47 @@ def test_a_wal_that_starts_again_does_no_harm(tmp_path: Path) -> None:
             if number % 7 == 0:
                 other.execute("PRAGMA wal_checkpoint(FULL)")
         assert dataset.meta()["a"][0] == 59
+
+
+READ = "SELECT count(*) FROM points"
+CHECKPOINTS = [f"PRAGMA wal_checkpoint({mode})" for mode in ("PASSIVE", "FULL", "RESTART", "TRUNCATE")]
+
+
+@pytest.mark.parametrize(
+    "statements", [[READ], *([READ, one] for one in CHECKPOINTS), [CHECKPOINTS[3]] * 3, CHECKPOINTS]
+)
+@pytest.mark.parametrize("within", [False, True])
+def test_another_program_may_read_and_checkpoint_while_a_scan_writes(
+    tmp_path: Path, statements: list[str], *, within: bool
+) -> None:
+    """As sqlite3's shell, datasette and DuckDB do; also between the scan's look at its files and its commit."""
+    program = (
+        "import sqlite3, sys\ndb = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
+        "for statement in sys.argv[2:]:\n    db.execute(statement).fetchall()\ndb.close()\n"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path / "dataset.sqlite"), *statements]
+
+    def other(statement: str) -> None:
+        if statement.startswith("BEGIN"):
+            subprocess.run(command, check=True)
+
+    with open_dataset(tmp_path) as dataset:
+        for number in range(3):
+            dataset.set_meta({f"a{number}": [number] * 3000})
+        if within:
+            dataset._db.set_trace_callback(other)  # noqa: SLF001
+        else:
+            subprocess.run(command, check=True)
+        dataset.set_meta({"b": 1})
+        dataset._db.set_trace_callback(None)  # noqa: SLF001
+        for number in range(3):
+            dataset.set_meta({"b": number})
+        copy = tmp_path / "killed"
+        shutil.copytree(tmp_path, copy)
+    for folder in (tmp_path, copy):
+        with Dataset(folder) as dataset:
+            meta = dataset.meta()
+            assert (meta["b"], [meta[f"a{number}"][0] for number in range(3)]) == (2, [0, 1, 2])
 
 
 def test_a_commit_that_changes_nothing_does_no_harm(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ BAD = [
     (":50051", "HOST:PORT"),
     ("50051", "HOST:PORT"),
     ("", "HOST:PORT"),
-    ("http://127.0.0.1:50051", "brackets|cannot be a machine's name"),
+    ("http://127.0.0.1:50051", "write it without http://"),
     ("::1:50051", "in brackets"),
     ("[::1:50051", "in brackets|machine's name"),
     ("[nowhere]:50051", "cannot be a machine's name"),

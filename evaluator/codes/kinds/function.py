@@ -26,8 +26,9 @@ from evaluator.codes.sources import FileHash, module_sources
 from evaluator.errors import CodeFailed, CodeKilled, CodeTimedOut, ConfigurationError, UnknownName
 from evaluator.files import FULL
 from scanspec import CodeSpec, ScanFile, visible
-from scanspec.arguments import of_a_point, signature_of
+from scanspec.arguments import of_a_point, signature_of, what_it_gets
 from scanspec.codes import read_function
+from scanspec.document import closest
 from scanspec.raised import shown, what_was_raised, words_of
 from scanspec.spectrum import EntryMissing
 
@@ -65,6 +66,7 @@ class PythonFunction(Code):
         self._called = f"{self.module}:{self._name}"
         self._known = tuple(known)  # a copy, because `known` grows by the observables of this and later codes
         self._opened: Mapping[str, str] | None = None
+        self._gets = ""
         self._function: Callable[[Any], Mapping[str, float]] | None = None
 
     def load(self) -> None:
@@ -73,6 +75,13 @@ class PythonFunction(Code):
         try:
             module = in_this_process(importlib.import_module, self.module)
         except (Exception, SystemExit) as error:
+            if isinstance(error, ModuleNotFoundError) and error.name == self.module.partition(".")[0]:
+                beside = [path.stem for path in self.folder.glob("*.py")]
+                raise ConfigurationError(
+                    f"{self._where}: the module {self.module!r} cannot be imported (ModuleNotFoundError): there is no "
+                    f"{error.name}.py in {self.folder}, and no such package in the evaluator's environment"
+                    f"{closest(error.name, beside)}"
+                ) from error
             raise ConfigurationError(
                 f"{self._where}: the module {self.module!r} cannot be imported ({_what(error)}; {self._line_of(error)})"
             ) from error
@@ -80,6 +89,7 @@ class PythonFunction(Code):
         function = getattr(module, self._name, None)
         if not callable(function):
             raise ConfigurationError(f"{self._where}: {_file_of(module)} has no function {self._name!r}")
+        self._gets = what_it_gets(function, self._known)
         function = of_a_point(function, self._known)
         try:
             signature_of(function).bind(None)
@@ -123,7 +133,8 @@ class PythonFunction(Code):
                 print(visible(traceback.format_exc()), end="", file=sys.stderr)
             if isinstance(error, OSError) and error.errno in FULL:
                 raise CodeKilled(f"the disk is full: {words_of(error)} ({self._line_of(error)})") from error
-            raise CodeFailed(f"{_what(error)} ({self._line_of(error)})") from error
+            hint = f"; {self._gets}" if self._gets and isinstance(error, (TypeError, AttributeError)) else ""
+            raise CodeFailed(f"{_what(error)} ({self._line_of(error)}){hint}") from error
         if not isinstance(found, Mapping):
             raise CodeFailed(f"{self._called} must return a mapping of observables, but returned {shown(found)}")
         return found

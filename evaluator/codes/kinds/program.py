@@ -15,7 +15,7 @@ from evaluator.codes.outputs import has_entries, rewrite, split_headless
 from evaluator.codes.profiles import PROFILES, Profile, profile_of
 from evaluator.codes.programs import Command, run_program
 from evaluator.codes.protocol import Code
-from evaluator.codes.sources import file_hash, script_sources, written_hash
+from evaluator.codes.sources import file_hash, imported_sources, module_sources, script_sources, written_hash
 from evaluator.codes.template import Template
 from evaluator.codes.verdict import Verdict, read_output
 from evaluator.errors import CodeFailed
@@ -54,9 +54,10 @@ class SlhaProgram(Code):
         self._name = re.sub(r"\W", "_", spec.name)
         self._command = _complete(Command.read(section.text("command"), where), self._profile)
         self._program = self._command.executable(scan.folder, where)
+        set_by_option = {word.partition("=")[2] for word in self._command.words if "=/" in word}
         self._files = {
             word: scan.folder / word
-            for word in (*self._command.words[1:], self._command.stdin or "")
+            for word in (*self._command.words[1:], self._command.stdin or "", *set_by_option)
             if ("." in word or "/" in word) and (scan.folder / word).is_file()
         }
         self._variables = tuple(scan.setup.section("environment_variables"))
@@ -68,6 +69,9 @@ class SlhaProgram(Code):
             for word, path in self._files.items()
             if path.suffix != ".log"  # logs do not change results
         }
+        for path in self._files.values():
+            self._sources |= imported_sources(path)  # of a script that the program runs: python3 model.py
+        self._sources |= self._module_sources(scan.folder)
         self._sources |= {f"file {path.name}": file_hash(path) for path in self._companions}
         self.fills_a_template = next(code.name for code in scan.codes if _writes_spectrum(code)) == spec.name
         named = section.path_text("input_file")
@@ -78,6 +82,13 @@ class SlhaProgram(Code):
         self._output = self._output_name(spec, scan)
         self.deadline = self._profile.deadline.read(section)
         self._verdict = Verdict.read(spec, self._profile, scan.observables)
+
+    def _module_sources(self, folder: Path) -> Mapping[str, str]:
+        """Those of the module in `python3 -m model`."""
+        words = self._command.words
+        at = words.index("-m") if "-m" in words[:-1] else 0
+        is_python = any(Path(word).name.startswith("python") for word in words[:at])
+        return module_sources(words[at + 1], folder) if is_python else {}
 
     def _read_template(self, scan: ScanFile, named: str, known: Collection[str]) -> Template | None:
         """The template; None for a later program that works on the present spectrum."""
