@@ -112,8 +112,8 @@ def notes_on(spec: ScanFile, threshold: float) -> list[str]:
     if others := [key for key in (*OF_CMAES, *OF_CMAES_ND) if key in spec.setup and key not in own_settings]:
         notes.append(f"without meaning for {name}: {', '.join(spec.setup.spelling(key) for key in others)}")
     honoured = [variable.name for variable in spec.variables if variable.prior is not PriorKind.UNIFORM]
-    if honoured:
-        notes.append(f"priors are honoured{_in_bsmart(spec, 'classifier draws uniformly')}: {', '.join(honoured)}")
+    if honoured and spec.in_bsmarts_words:
+        notes.append(f"priors are honoured (BSMArt's classifier draws uniformly): {', '.join(honoured)}")
     if name == "MLS_DNNC" and spec.in_bsmarts_words and "iterations" in spec.networks:
         notes.append("Iterations ends the scan here, as BSMArt's documents say; its code does not read it")
     if name != "LODE" and (own := [key for key in ("goal", "even_in") if key in spec.setup]):

@@ -21,8 +21,8 @@ def use(folder: str) -> None:
 class TemporaryFiles:
     """The temporary files of a process.
 
-    What is there before the first point stays. So does what the first point leaves, where a function runs in this
-    process: it may make things once, when it is called for the first time.
+    Files that are there before the first point stay. If a function runs in this process, files of the points up to the
+    first OK one stay too: a library may make them once, when it is used for the first time.
     """
 
     def __init__(self, folder: str) -> None:
@@ -34,8 +34,10 @@ class TemporaryFiles:
         """Called before the first point; `functions`: whether one runs in this process."""
         self._kept, self._complete = set(os.listdir(self._folder)), not functions
 
-    def clear(self) -> None:
-        """Removes what a point has left. Takes a microsecond if nothing has changed."""
+    def clear(self, *, ok: bool) -> None:
+        """Removes the files that a point has left; `ok`: whether the point was OK. Takes a microsecond if nothing has
+        changed.
+        """
         try:
             changed = os.stat(self._folder).st_mtime_ns
         except FileNotFoundError:  # the point has removed the folder itself
@@ -45,7 +47,7 @@ class TemporaryFiles:
             return
         left = set(os.listdir(self._folder))
         if not self._complete:
-            self._kept, self._complete = left, True
+            self._kept, self._complete = left, ok
         for name in left - self._kept:
             path = os.path.join(self._folder, name)
             shutil.rmtree(path, ignore_errors=True)

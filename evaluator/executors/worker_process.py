@@ -152,7 +152,7 @@ def work(pipe: Connection, scan: ScanFile, root: str, *, log: str, state: str, m
                     threads = min(beside, now)
                 if children.end_strays() or chain.used_scratch:
                     shutil.rmtree(folder, ignore_errors=True)
-                temporary.clear()
+                temporary.clear(ok=outcomes[-1].status is Status.OK)
                 if os.lseek(descriptor, 0, os.SEEK_END):
                     os.ftruncate(descriptor, 0)  # what one point printed must not fill the disk over a long scan
             except BaseException as error:  # noqa: BLE001  # whatever the point has done to what this needs

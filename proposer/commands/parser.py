@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 from proposer.commands.arguments import Once, count, levels, seconds
@@ -25,6 +26,10 @@ def make_parser() -> argparse.ArgumentParser:
         description="Finds the good regions of a parameter space with few evaluations of a physics code.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="chosen", parser_class=IntermixedParser)
+
+    def add(name: str, does: str, parents: Sequence[IntermixedParser] = ()) -> IntermixedParser:
+        return commands.add_parser(name, parents=parents, help=does, description=f"{does[0].upper()}{does[1:]}.")
+
     json = IntermixedParser(add_help=False)
     json.add_argument("--json", action="store_true", help="write JSON to standard output, one object per line")
     evaluator = IntermixedParser(add_help=False)
@@ -59,7 +64,7 @@ def make_parser() -> argparse.ArgumentParser:
         "--no-report", action="store_true", help="write no report.html at the end; `lodescan report` writes it later"
     )
     add_watching_options(run)
-    scan = commands.add_parser("scan", parents=[run, evaluator, json], help="run or continue a scan")
+    scan = add("scan", "run or continue a scan", [run, evaluator, json])
     scan.add_argument(
         "--evaluator",
         action="extend",
@@ -74,32 +79,24 @@ def make_parser() -> argparse.ArgumentParser:
         help="never send a slow point to a second evaluator whose workers are idle",
     )
 
-    both = commands.add_parser(
-        "run", parents=[run, json], help="run or continue a scan with its own evaluator on this machine"
-    )
+    both = add("run", "run or continue a scan with its own evaluator on this machine", [run, json])
     both.add_argument("--workers", type=count, metavar="N", help="number of points at once (default: one per core)")
 
-    check = commands.add_parser(
-        "check", parents=[evaluator, json], help="read a scan file, and compare it with an evaluator"
-    )
+    check = add("check", "read a scan file, and compare it with an evaluator", [evaluator, json])
     check.add_argument("file", type=Path, help="the scan file")
     check.add_argument("--evaluator", action="extend", nargs="+", metavar="PLACE", help="where evaluators listen")
 
-    watch = commands.add_parser("watch", parents=[json], help="show the display of a scan that runs elsewhere")
+    watch = add("watch", "show the display of a scan that runs elsewhere", [json])
     watch.add_argument("folder", type=Path, metavar="DIR", help="the run's folder")
 
-    status = commands.add_parser(
-        "status", parents=[json], help="show the results of a run so far, also during the scan"
-    )
+    status = add("status", "show the results of a run so far, also during the scan", [json])
     status.add_argument("folder", type=Path, metavar="DIR", help="the run's folder")
 
-    point = commands.add_parser(
-        "point", parents=[json], help="show a stored point in full, and the command that runs it again"
-    )
+    point = add("point", "show a stored point in full, and the command that runs it again", [json])
     point.add_argument("folder", type=Path, metavar="RUN", help="the run's folder")
     point.add_argument("number", type=count, metavar="ID", help="the point's id, as in good_points.csv")
 
-    retry = commands.add_parser("retry", parents=[evaluator, json], help="evaluate stored points again")
+    retry = add("retry", "evaluate stored points again", [evaluator, json])
     retry.add_argument("folder", type=Path, metavar="DIR", help="the run's folder")
     retry.add_argument(
         "--status",
@@ -109,28 +106,28 @@ def make_parser() -> argparse.ArgumentParser:
         help="evaluate points with this status; may be given several times (default: FAILED and TIMED_OUT)",
     )
     retry.add_argument("--evaluator", action="extend", nargs="+", metavar="PLACE", help=_WHERE)
-    retry.add_argument("--wait", type=seconds, default=60.0, metavar="SECONDS", help="for an evaluator, default: 60")
+    retry.add_argument(
+        "--wait", type=seconds, default=60.0, metavar="SECONDS", help="time to wait for an evaluator (default: 60)"
+    )
     retry.add_argument(
         "--same-physics",
         action="store_true",
         help="continue although files of the codes have changed, for example to correct an error",
     )
 
-    rescore = commands.add_parser(
-        "rescore", parents=[json], help="compute the NLL of stored points with the constants of another scan file"
-    )
+    rescore = add("rescore", "compute the NLL of stored points with the constants of another scan file", [json])
     rescore.add_argument("folder", type=Path, metavar="DIR", help="the folder of the run with the points")
     rescore.add_argument("--scan", type=Path, required=True, dest="file", metavar="NEW", help="the new scan file")
     rescore.add_argument("--run", type=Path, dest="into", metavar="DIR", help="the new folder (default: runs/RUN_NAME)")
 
-    compare = commands.add_parser("compare", parents=[json], help="compare two runs")
+    compare = add("compare", "compare two runs", [json])
     compare.add_argument("folders", nargs=2, type=Path, metavar="DIR", help="the runs' folders")
 
-    merge = commands.add_parser("merge", parents=[json], help="put the points of several runs into one folder")
+    merge = add("merge", "put the points of several runs into one folder", [json])
     merge.add_argument("folders", nargs="+", type=Path, metavar="DIR", help="folders of runs of one scan file")
     merge.add_argument("--run", type=Path, required=True, dest="into", metavar="NEW", help="the new folder")
 
-    export = commands.add_parser("export", parents=[evaluator], help="write the points of a run for other programs")
+    export = add("export", "write the points of a run for other programs", [evaluator])
     export.add_argument("folder", type=Path, metavar="DIR", help="the run's folder")
     export.add_argument(
         "--format",
@@ -147,16 +144,16 @@ def make_parser() -> argparse.ArgumentParser:
         metavar="PLACE",
         help="slha: run good points without files again",
     )
-    export.add_argument("--wait", type=seconds, default=60.0, metavar="SECONDS", help="for an evaluator, default: 60")
-
-    plot = commands.add_parser(
-        "plot", help="draw two columns of a run, the pictures of its scan file, or all variables"
+    export.add_argument(
+        "--wait", type=seconds, default=60.0, metavar="SECONDS", help="time to wait for an evaluator (default: 60)"
     )
+
+    plot = add("plot", "draw two columns of a run, the pictures of its scan file, or all variables")
     plot.add_argument("folder", type=Path, metavar="DIR", help="the run's folder")
     plot.add_argument("x", nargs="?", help="a variable, an observable, or NLL")
     plot.add_argument("y", nargs="?", help="another variable or observable, or NLL")
     plot.add_argument(
-        "--file", type=Path, help="the picture, as .pdf, .png, or .svg (default: plots/ in the run's folder)"
+        "--file", type=Path, help="the picture, as .pdf, .png, .svg, or .jpg (default: plots/ in the run's folder)"
     )
     plot.add_argument("--zoom", choices=["good"], help="show only the region of the good points")
     plot.add_argument("--xlog", action="store_true", help="a logarithmic x axis")
@@ -173,7 +170,7 @@ def make_parser() -> argparse.ArgumentParser:
         help="levels of the regions in %% (default: 68,95)",
     )
 
-    init = commands.add_parser("init", help="write a commented scan file, and ask for everything without a flag")
+    init = add("init", "write a commented scan file, and ask for everything without a flag")
     init.add_argument("file", type=Path, help="the scan file to write")
     init.add_argument("--name", default="", help="name of the run (default: the name of the file)")
     source = init.add_mutually_exclusive_group()
@@ -193,23 +190,19 @@ def make_parser() -> argparse.ArgumentParser:
         "--threshold", type=float, default=math.nan, metavar="NLL", help="a point is good below this NLL (default: 3)"
     )
 
-    completion = commands.add_parser(
-        "completion", help="print a script for the completion of these commands in a shell"
-    )
+    completion = add("completion", "print a script for the completion of these commands in a shell")
     completion.add_argument("shell", choices=["bash", "zsh", "tcsh"])
 
-    doctor = commands.add_parser("doctor", parents=[evaluator], help="check versions, disk, locks, and an evaluator")
+    doctor = add("doctor", "check versions, disk, locks, and an evaluator", [evaluator])
     doctor.add_argument("--evaluator", action=Once, metavar="HOST:PORT", help="the address of an evaluator")
 
-    report = commands.add_parser(
-        "report", help="write report.html with the settings and results of runs, also during the scan"
-    )
+    report = add("report", "write report.html with the settings and results of runs, also during the scan")
     report.add_argument(
         "folders", type=Path, nargs="+", metavar="DIR", help="the run's folder; several runs are shown side by side"
     )
     report.add_argument("--file", type=Path, help="the report (default: report.html in the first run's folder)")
 
-    serve = commands.add_parser("serve", help="show a list of runs in a browser, with reports that follow the scans")
+    serve = add("serve", "show a list of runs in a browser, with reports that follow the scans")
     serve.add_argument("folders", type=Path, nargs="+", metavar="DIR", help="a folder with runs at any depth")
     serve.add_argument(
         "--listen",
@@ -221,9 +214,7 @@ def make_parser() -> argparse.ArgumentParser:
         "--insecure", action="store_true", help="serve other machines, too, in plain text: only on a private network"
     )
 
-    certificates = commands.add_parser(
-        "certificates", help="make a private authority, and a certificate and a token for each side"
-    )
+    certificates = add("certificates", "make a private authority, and a certificate and a token for each side")
     certificates.add_argument(
         "folder", type=Path, metavar="DIR", help="the folder; an authority and a token in it are kept"
     )
@@ -234,6 +225,6 @@ def make_parser() -> argparse.ArgumentParser:
         "--days", type=count, default=365, help="how long the certificates are valid (default: %(default)s)"
     )
 
-    convert = commands.add_parser("convert", help="print a scan file of BSMArt in the plain spelling, as YAML")
+    convert = add("convert", "print a scan file of BSMArt in the plain spelling, as YAML")
     convert.add_argument("file", type=Path, help="the scan file")
     return parser

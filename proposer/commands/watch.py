@@ -39,7 +39,7 @@ def watch(folder: Path) -> int:
         while True:
             state, stopped = _look(folder)
             if live is not None:
-                live.update(_display(folder, state), refresh=True)
+                live.update(_display(folder, state, stopped), refresh=True)
             elif state is not None and state != shown and not stopped:
                 shown = state
                 _print(state)
@@ -73,11 +73,11 @@ def _look(folder: Path) -> tuple[State | None, str]:
     return state, str(meta.get("stopped") or "")
 
 
-def _display(folder: Path, state: State | None) -> Table | Text:
+def _display(folder: Path, state: State | None, stopped: str) -> Table | Text:
     if state is None:
         return Text(f"{visible(str(folder))}: nothing to show yet")
     silent = time.time() - state.at
     table = panel(state)
-    if silent > SILENT:
+    if silent > SILENT and not stopped:
         table.add_row("silent", f"no news for {show_time(silent)}; was it killed? the same scan command continues it")
     return table

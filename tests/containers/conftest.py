@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+# The proposer waits for the first probe of the evaluator, which compose.yaml makes after 5 s.
+SOONER = "services: {evaluator: {healthcheck: {interval: 1s, retries: 60}}}\n"
 PARTS = ["compose.yaml", ".dockerignore", "Dockerfile.proposer", "Dockerfile.evaluator", "Makefile", "tools"]
 PARTS += ["locks", "proto", "scanspec", "proposer", "evaluator", "examples"]
 UID, GID = 12345, 23456  # no user of any image has these ids
@@ -82,6 +84,7 @@ def project(engine: None, tmp_path: Path) -> Iterator[Project]:
             shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(source, folder / part)
+    (folder / "compose.override.yaml").write_text(SOONER)
     (folder / "runs").mkdir()
     os.chown(folder / "runs", UID, GID)
     for parent in (folder, *folder.parents):  # only their owner may read pytest's folders

@@ -137,10 +137,14 @@ def test_after_a_plain_up_the_last_line_says_how_to_stop(project: Project, tmp_p
         assert not any(evaluator["NetworkSettings"]["Ports"].values())
         [network] = evaluator["NetworkSettings"]["Networks"]
         assert docker("network", "inspect", "--format", "{{.Internal}}", network).stdout.strip() == "true"
-        time.sleep(2)
-        text = re.sub(r"\x1b\[\d*[A-Za-z]", "", log.read_text())
-        lines = [line for line in text.splitlines() if re.match(r"(proposer|evaluator)-\d+ +\| ", line)]
-        assert lines[-1].endswith("| the scan is done; stop the evaluator with: docker compose down"), lines[-5:]
+
+        def said() -> list[str]:
+            text = re.sub(r"\x1b\[\d*[A-Za-z]", "", log.read_text())
+            return [line for line in text.splitlines() if re.match(r"(proposer|evaluator)-\d+ +\| ", line)]
+
+        done = "| the scan is done; stop the evaluator with: docker compose down"
+        wait_until(lambda: any(line.endswith(done) for line in said()), "the hint was not shown")
+        assert said()[-1].endswith(done), said()[-5:]
     finally:
         project.compose("down", "--timeout", "5", check=False)
         up.wait(60)

@@ -7,7 +7,6 @@ import functools
 import math
 import os
 import sys
-import time
 
 import umbridge
 from aiohttp import web
@@ -50,7 +49,6 @@ MODELS = {
     "text": lambda parameters, config: [["one"], [1.0, 2.0]],
     "short": lambda parameters, config: [[1.0], [2.0]],
     "flat": lambda parameters, config: [1.0, 2.0, 3.0],
-    "slow": lambda parameters, config: time.sleep(3) or right(parameters, config),
     "dies": lambda parameters, config: os._exit(1),
     "useless": right,
 }

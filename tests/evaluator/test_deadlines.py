@@ -17,11 +17,11 @@ def f(point):
         raise InvalidPoint("too high")
     if point["x"] > 2:
         raise ValueError("much")
-    time.sleep(5 if point["x"] > 1 else 0)
+    time.sleep(1000 if point["x"] > 1 else 0)
     return {"mh": 1.0}
 """
 PROGRAM = """#!/bin/sh
-case $(tail -1 "$1") in *4*) exit 3;; *3*) exit 1;; *2*) sleep 5;; esac
+case $(tail -1 "$1") in *4*) exit 3;; *3*) exit 1;; *2*) sleep 1000;; esac
 printf 'Block MASS\\n 25 1.0\\n' > "$2"
 """
 SCANS = {
@@ -32,7 +32,7 @@ SCANS = {
 
 @pytest.fixture
 def code_of(scan_file, chain, monkeypatch, tmp_path):
-    """Makes the chain of one code of a kind. The code takes 5 s at x = 2, fails at x = 3, and is INVALID at x = 4."""
+    """Makes the chain of one code of a kind. It does not end at x = 2, fails at x = 3, and is INVALID at x = 4."""
     monkeypatch.setattr("sys.path", list(sys.path))
     monkeypatch.delitem(sys.modules, "mine", raising=False)
 
@@ -62,11 +62,11 @@ def test_the_later_deadline_holds_after_a_run_that_ended_by_itself(code_of, tmp_
 @pytest.mark.parametrize("kind", SCANS)
 def test_the_first_deadline_still_holds_after_a_run_that_was_killed(code_of, tmp_path, kind):
     """What a code does at its first point, such as compiling, is not finished."""
-    made = code_of(kind, "timeout: 2\n    first_timeout: 1")
+    made = code_of(kind, "timeout: 4\n    first_timeout: 3")
     assert made.evaluate([2.0], tmp_path / "1").status is Status.TIMED_OUT
-    assert made.steps[0].code.next_timeout() == 1.0
+    assert made.steps[0].code.next_timeout() == 3.0
     assert made.evaluate([1.0], tmp_path / "2").status is Status.OK
-    assert made.steps[0].code.next_timeout() == 2.0
+    assert made.steps[0].code.next_timeout() == 4.0
 
 
 @pytest.mark.parametrize(

@@ -75,9 +75,8 @@ def test_a_process_that_cannot_be_killed_is_named_and_does_not_block_the_janitor
     kill = os.kill
     monkeypatch.setattr(os, "kill", lambda pid, number: None if pid == process.pid else kill(pid, number))
     try:
-        start = time.monotonic()
         leftovers.clear_root(tmp_path / "root")
-        assert time.monotonic() - start < 5
+        assert process.poll() is None  # it did not wait for its end
         assert f"cannot be ended because they wait in the kernel: {process.pid} (sleep)" in capfd.readouterr().err
         assert not (tmp_path / "root").exists()
     finally:

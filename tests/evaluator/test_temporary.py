@@ -11,6 +11,7 @@ SCAN = (
 LEAVES = """
 import functools, os, subprocess, tempfile
 from pathlib import Path
+from evaluator import InvalidPoint
 
 def make(text):
     folder = tempfile.mkdtemp()
@@ -24,6 +25,8 @@ def lazily():
     return make("2")
 
 def f(point):
+    if point["x"] > 50:
+        raise InvalidPoint("before anything is made")
     tables = [Path(folder, "file").read_text() for folder in (ONCE, lazily())]
     make("3")
     subprocess.run(["/bin/sh", "-c", 'mkdir "$TMPDIR/folder"; mkdir "$TMP/$$"; touch "$TEMP/file$$"'])
@@ -39,6 +42,7 @@ COMMAND = (
 
 def test_what_a_function_leaves_is_removed_but_for_what_is_made_once(scan_file, evaluator):
     server = evaluator(scan_file(SCAN, toy__py=LEAVES))
+    assert server.statuses([[60]]) == ["INVALID"]
     results = [list(server.evaluate([[x]])[0].observables) for x in range(4)]
     assert [y for y, _ in results] == [3.0] * 4
     first, *later = [z for _, z in results]

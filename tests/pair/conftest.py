@@ -240,12 +240,22 @@ def start_proposer(tmp_path: Path) -> Iterator[Callable[..., ProposerProcess]]:
             process.kill()
 
 
-@pytest.fixture
-def lodescan(capfd: pytest.CaptureFixture[str]) -> Iterator[Callable[..., Said]]:
-    """Runs a command in this process, which saves the import of torch."""
+@contextlib.contextmanager
+def torch_as_before() -> Iterator[None]:
+    """For commands in this process, which has imported torch already."""
     import torch
 
     threads = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        torch.use_deterministic_algorithms(False)
+
+
+@pytest.fixture
+def lodescan(capfd: pytest.CaptureFixture[str]) -> Iterator[Callable[..., Said]]:
+    """Runs a command in this process."""
 
     def run(*arguments: object) -> Said:
         capfd.readouterr()
@@ -256,9 +266,8 @@ def lodescan(capfd: pytest.CaptureFixture[str]) -> Iterator[Callable[..., Said]]
         out, err = capfd.readouterr()
         return Said(code, out, err)
 
-    yield run
-    torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(False)
+    with torch_as_before():
+        yield run
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,7 @@ def check(scan: ScanFolder, run: Path, kills: int) -> None:
     assert max(times.values()) <= 1 + kills
 
 
+@pytest.mark.slow
 def test_make_scan_runs_to_the_end(make_scan: MakeScan, start_make_scan: StartMakeScan, tmp_path: Path) -> None:
     scan, run = make_scan(setup="  seed: 1\n  max_evaluations: 90"), tmp_path / "run"
     done = start_make_scan(scan.file, run)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import io
 import json
 import math
 import os
@@ -16,10 +18,11 @@ import numpy as np
 import pytest
 import torch
 
+from proposer.__main__ import main
 from scanspec import losses_and_nll, read_scan_file
 from scanspec.keys import RESERVED_COLUMNS
-from tests.pair.conftest import EvaluatorProcess, Said, ScanFolder, read_run
-from tests.pair.processes import ROOT, ProposerProcess
+from tests.pair.conftest import EvaluatorProcess, Said, ScanFolder, read_run, torch_as_before
+from tests.pair.processes import ROOT, ProposerProcess, quickly
 
 Lodescan = Callable[..., Said]
 MakeScan = Callable[..., ScanFolder]
@@ -48,11 +51,13 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     scan = ScanFolder(folder / "scan", {"timeout": 0.3, "iterations": 2}, MIXED)
     evaluator = EvaluatorProcess(scan.file, folder / "evaluator")
     run = folder / "run"
-    proposer = ProposerProcess(folder / "log", "scan", scan.file, "--evaluator", evaluator.address, "--run", run)
-    code = proposer.wait()
+    command = ("scan", scan.file, "--evaluator", evaluator.address, "--run", run)
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said), torch_as_before():
+        code = main(quickly(*command))
     evaluator.stop()
-    assert code == 0, proposer.said
-    return run, proposer.said
+    assert code == 0, said.getvalue()
+    return run, said.getvalue()
 
 
 def test_the_table_of_good_points_is_exact(mixed: tuple[Path, str]) -> None:

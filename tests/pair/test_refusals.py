@@ -10,8 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.pair.conftest import EvaluatorProcess, Said, ScanFolder, contents, environment, meta, read_run
-from tests.pair.processes import ProposerProcess
+from proposer.__main__ import main
+from tests.pair.conftest import (
+    EvaluatorProcess,
+    Said,
+    ScanFolder,
+    contents,
+    environment,
+    meta,
+    read_run,
+    torch_as_before,
+)
+from tests.pair.processes import ProposerProcess, quickly
 
 Lodescan = Callable[..., Said]
 MakeScan = Callable[..., ScanFolder]
@@ -136,7 +146,8 @@ def finished(shared: Shared, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run of the shared scan. No test may change it."""
     run = tmp_path_factory.mktemp("finished") / "run"
     command = ("scan", shared[0].file, "--evaluator", shared[1].address, "--run", run)
-    assert ProposerProcess(run.with_name("log"), *command).wait() == 0
+    with torch_as_before():
+        assert main(quickly(*command)) == 0
     return run
 
 

@@ -6,6 +6,8 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.evaluator.serving import wait_until
 from tests.pair.conftest import EvaluatorProcess, ScanFolder, meta
 from tests.proposer.terminal import Terminal
@@ -13,6 +15,7 @@ from tests.proposer.terminal import Terminal
 Shared = tuple[ScanFolder, EvaluatorProcess]
 
 
+@pytest.mark.slow
 def test_an_interrupt_while_the_report_is_drawn_loses_nothing(
     make_scan: Callable[..., ScanFolder], shared: Shared, tmp_path: Path
 ) -> None:

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from tests.pair.conftest import EvaluatorProcess, Said, ScanFolder, json_lines, 
 from tests.pair.processes import ROOT, ProposerProcess
 from tests.proposer.datasets import open_dataset
 from tests.proposer.terminal import Terminal
+from tests.proposer.test_live import full
 
 MakeScan = Callable[..., ScanFolder]
 Lodescan = Callable[..., Said]
@@ -101,6 +103,18 @@ def test_watch_shows_a_scan_that_runs_elsewhere_until_it_ends(
     found = json_lines(piped.communicate(timeout=30)[0])
     assert piped.returncode == 0
     assert found[-1]["event"] == "end" and found[-1]["evaluated"] == 50
+
+
+@pytest.mark.parametrize("stopped", ["", "it was enough"])
+def test_watch_asks_what_became_of_a_silent_scan_only_if_it_has_not_ended(tmp_path: Path, stopped: str) -> None:
+    with open_dataset(tmp_path) as dataset:
+        dataset.set_meta({"live": replace(full(), at=0.0).to_json(), "stopped": stopped})
+    with Terminal("-m", "proposer", "watch", str(tmp_path)) as terminal:
+        if stopped:
+            assert terminal.wait() == 0
+            assert f"stopped: {stopped}" in terminal.shown and not any("killed" in line for line in terminal.shown)
+        else:
+            terminal.wait_for(lambda shown: any("was it killed?" in line for line in shown))
 
 
 @pytest.mark.parametrize("live", [{"good": 1}, ["nothing"], None])

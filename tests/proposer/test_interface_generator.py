@@ -106,6 +106,7 @@ def test_the_last_points_of_a_space_are_suggested() -> None:
     assert search.ask().shape == (1, 1) and search.ask().shape == (0, 1)
 
 
+@pytest.mark.usefixtures("quick")
 def test_xopt_copies_it_and_both_go_on(caplog: pytest.LogCaptureFixture) -> None:
     generator = LodeGenerator(vocs(), threshold=1.0, seed=2)
     generator.ingest([{**point, "f": point["x"]} for point in generator.suggest(60)])
