@@ -48,16 +48,16 @@ class Reading(NamedTuple):
         try:
             return to_float(found) if isinstance(found, str) else float(_real(found))
         except Exception as error:  # a user's own type may raise anything
-            what = f"the observable {spec.name} is {shown(found)}, not a number"
-            raise ObservableFailed(what, self.position) from error
+            message = f"the observable {spec.name} is {shown(found)}, not a number"
+            raise ObservableFailed(message, self.position) from error
 
     def _by_plain_name(self, given: Mapping[str, float]) -> float:
         plain = {plain_name(str(key)): key for key in given}
         if self.spec.name in plain:
             return given[plain[self.spec.name]]
         hint = closest(self.spec.name, map(str, given))
-        what = f"the observable {self.spec.name} is declared, but the code did not give it{hint}"
-        raise ObservableFailed(what, self.position)
+        message = f"the observable {self.spec.name} is declared, but the code did not give it{hint}"
+        raise ObservableFailed(message, self.position)
 
 
 def _real(value: Any) -> Any:

@@ -110,11 +110,11 @@ class Block:
         """The entries, and the number of lines."""
         found: Entries = {}
         lines = 0
-        odd = "_" in self.text or _TOUCHING.search(self.text) is not None
+        unusual = "_" in self.text or _TOUCHING.search(self.text) is not None
         for words in self.rows():
             lines += 1
             try:
-                if odd:
+                if unusual:
                     raise ValueError
                 # nearly all lines are indices and one value
                 found[tuple(map(int, words[:-1]))] = words[-1]
@@ -180,10 +180,10 @@ class Decay:
 
     def _read_rows(self, table: Block, heads: Collection[str], *, prose: bool) -> None:
         ratios = self.branching_ratios
-        odd = "_" in table.text
+        unusual = "_" in table.text
         for words in table.rows():
             try:
-                if odd:
+                if unusual:
                     raise ValueError
                 daughters = tuple(sorted(map(int, words[2:])))
                 # nearly all lines are a ratio, a count and as many PDG numbers
@@ -195,10 +195,10 @@ class Decay:
                 pass
             if not _LIKE_A_NUMBER.match(words[0]):
                 prose = prose or bool(ratios or self.unread) or words[0].upper() in heads
-            elif not self._read_odd(words, prose=prose) and not prose:
+            elif not self._read_unusual(words, prose=prose) and not prose:
                 self.unread.append(" ".join(words))
 
-    def _read_odd(self, words: list[str], *, prose: bool) -> bool:
+    def _read_unusual(self, words: list[str], *, prose: bool) -> bool:
         """Reads an unusual line: its columns touch, it has further words, it follows prose, or it repeats a channel.
         Returns whether it is a channel.
         """

@@ -62,10 +62,10 @@ def _checked(rows: Iterator[tuple[int, list[str]]], width: int) -> Iterator[tupl
 def _check_delimiter(names: Sequence[str]) -> None:
     if len(names) != 1:
         return
-    for delimiter, what in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars"), (" ", "blanks")):
+    for delimiter, separators in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars"), (" ", "blanks")):
         parts = [name.strip() for name in names[0].split(delimiter)]
         if len(parts) > 1 and all(parts):
             raise NotCsv(
-                f"its columns are separated by {what}, but a CSV file here has commas between them and points in its "
-                f"numbers; its first line should be {','.join(part for part in parts)[:200]}"
+                f"its columns are separated by {separators}, but a CSV file here has commas between them and points in "
+                f"its numbers; its first line should be {','.join(part for part in parts)[:200]}"
             )

@@ -72,9 +72,9 @@ def parse(text: str, known: Collection[str], variables: int, others: Mapping[str
     fault = _fault(tree, known, variables, others)
     if fault:
         what = fault.removeprefix(f"uses {text.strip()!r}, which ")  # 'A0' is not a variable
-        raise ExpressionError(f"{text!r:.200} {what}{_odd_names(text, known)}")
-    if odd := _odd_names(text, known):  # x-y where x, y and x-y are names
-        raise ExpressionError(f"{text!r:.200} can be read in two ways{odd}")
+        raise ExpressionError(f"{text!r:.200} {what}{_unusable_names(text, known)}")
+    if unusable := _unusable_names(text, known):  # x-y where x, y and x-y are names
+        raise ExpressionError(f"{text!r:.200} can be read in two ways{unusable}")
     return tree
 
 
@@ -119,15 +119,19 @@ def _fault(tree: ast.AST, known: Collection[str], variables: int, others: Mappin
     return ""
 
 
-def _odd_names(text: str, known: Collection[str]) -> str:
+def _unusable_names(text: str, known: Collection[str]) -> str:
     """A hint about a name in the text that no expression can contain, such as x^2; empty if there is none."""
-    odd = [
-        name for name in known if name in text and _is_odd(name) and re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text)
+    unusable = [
+        name
+        for name in known
+        if name in text and _is_unusable(name) and re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text)
     ]
-    return f"; the name {odd[0]!r} cannot stand in an expression: rename it, or use VARIABLE[i]" if odd else ""
+    return (
+        f"; the name {unusable[0]!r} cannot stand in an expression: rename it, or use VARIABLE[i]" if unusable else ""
+    )
 
 
-def _is_odd(name: str) -> bool:
+def _is_unusable(name: str) -> bool:
     return keyword.iskeyword(name) or (not name.isidentifier() and to_number(name) is None)
 
 
@@ -139,8 +143,8 @@ def _why_not(text: str, known: Collection[str]) -> str:
     reserved = [word for word in words if keyword.iskeyword(word) and word not in _WORDS_OF_EXPRESSIONS]
     if reserved:
         return f": {reserved[0]} is a word of Python, and no name in an expression; rename it, or use VARIABLE[i]"
-    if odd := _odd_names(text, known):
-        return odd
+    if unusable := _unusable_names(text, known):
+        return unusable
     if fortran := re.search(r"(?<![\w.])(\d+\.?\d*|\.\d+)[dD]([+-]?\d+)(?!\w)", text):
         return f": write {fortran[1]}e{fortran[2]} for {fortran[0]}"
     if re.search(r"\d\s*[^\W\d]|\)\s*\(|\)\s*\w", text) and not re.search(r"\d[eE]\d", text):

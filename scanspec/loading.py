@@ -80,7 +80,7 @@ def parse_document(path: Path, text: str) -> CommentedMap:
     return content
 
 
-_ODD = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]")
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]")
 
 
 _PAIR = re.compile(r"\\\\|\\u(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2})", re.IGNORECASE)
@@ -93,9 +93,9 @@ def _join(pair: re.Match[str]) -> str:
 
 
 def _load(path: Path, text: str) -> Any:
-    if odd := _ODD.search(text):
-        line = text.count("\n", 0, odd.start()) + 1
-        raise ScanFileError(f"{path}, line {line}: the control character {odd[0]!r} stands here; remove it", line)
+    if found := _CONTROL.search(text):
+        line = text.count("\n", 0, found.start()) + 1
+        raise ScanFileError(f"{path}, line {line}: the control character {found[0]!r} stands here; remove it", line)
     source = text
     if path.suffix.lower() == ".json":
         _check_json(path, text)
@@ -243,12 +243,12 @@ def _check_text(event: ScalarEvent, refuse: Any) -> None:
         raise refuse("a text holds half of a character (\\ud800 to \\udfff alone); write the character itself")
     if event.style != '"':
         return
-    odd = next((char for char in text if unicodedata.category(char) == "Cc" and char != "\n"), "")
-    if not odd and "$" in text and re.search(r"\n(?=[a-z]{1,20}\b)", text):
-        odd = "\n"
-    if odd:
+    found = next((char for char in text if unicodedata.category(char) == "Cc" and char != "\n"), "")
+    if not found and "$" in text and re.search(r"\n(?=[a-z]{1,20}\b)", text):
+        found = "\n"
+    if found:
         raise refuse(
-            f"{odd!r:.12} in double quotes is one control character, not a backslash and a letter; write the text in "
+            f"{found!r:.12} in double quotes is one control character, not a backslash and a letter; write the text in "
             "single quotes (in JSON: two backslashes)"
         )
 

@@ -166,8 +166,8 @@ def _check_grid(setup: Section, variables: Sequence[Variable]) -> None:
             "type",
         )
     if fine := [variable for variable in variables if variable.grid_steps > MOST_GRID_STEPS]:
-        what = f"{fine[0].name} has {fine[0].grid_steps:,} steps, at most {MOST_GRID_STEPS:,}"
-        raise setup.error(f"type GRID: {what}; give fewer", "type")
+        detail = f"{fine[0].name} has {fine[0].grid_steps:,} steps, at most {MOST_GRID_STEPS:,}"
+        raise setup.error(f"type GRID: {detail}; give fewer", "type")
     total = math.prod(variable.grid_steps for variable in variables)
     if total > MOST_GRID_POINTS:
         raise setup.error(f"the grid has {total:,} points, at most {MOST_GRID_POINTS:,}; give fewer steps", "type")

@@ -75,7 +75,10 @@ class Term:
         from lodescan.v1 import evaluation_pb2 as pb  # imported here, because reading a scan file does not need it
 
         observables, count = tuple(names[position] for position in said.arguments), len(said.arguments)
-        known = {pb.JointKind.Value(f"JOINT_KIND_{each.value}"): each for each in set(TermKind) - {TermKind.UNKNOWN}}
+        known = {
+            pb.JointKind.Value(f"JOINT_KIND_{term_kind.value}"): term_kind
+            for term_kind in set(TermKind) - {TermKind.UNKNOWN}
+        }
         kind = known.get(said.kind, TermKind.UNKNOWN)
         if kind is TermKind.UNKNOWN:
             return cls(kind, observables)
@@ -102,8 +105,8 @@ class Term:
         if not all(map(math.isfinite, every)):
             return "a number that is not finite"
         if self.kind is TermKind.JOINT_GAUSS:
-            whole = size == count * count and len(self.mean) == count
-            lower = whole and all(row[k] > 0 and not any(row[k + 1 :]) for k, row in enumerate(self.root))
+            complete = size == count * count and len(self.mean) == count
+            lower = complete and all(row[k] > 0 and not any(row[k + 1 :]) for k, row in enumerate(self.root))
             return "" if lower else "no means and Cholesky factor"
         if not tables:
             errors = [self.plus, self.minus] if self.kind in ASYMMETRIC else [self.plus]

@@ -44,8 +44,8 @@ def named_data(section: Section, folder: Path) -> dict[str, FileHash]:
         path = folder / name
         for file in _data_below(path) if path.is_dir() else [path]:
             if len(found) == MOST_FILES:
-                what = f"{section.path}: data: {name!r} and what stands before it are more than {MOST_FILES:,} files"
-                raise section.error(f"{what}; name those that the code reads", "data")
+                message = f"{section.path}: data: {name!r} and what stands before it are more than {MOST_FILES:,} files"
+                raise section.error(f"{message}; name those that the code reads", "data")
             try:
                 found[f"data {os.path.relpath(file, folder)}"] = written_hash(file)
             except (OSError, ConfigurationError) as error:

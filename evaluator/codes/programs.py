@@ -163,8 +163,8 @@ def _refuse_expansions(text: str, where: str) -> None:
     outside = re.sub(r'"[^"]*"', "", bare)
     found = re.search(r"[$`]", bare) or re.search(r"[*?]|(?:^|\s)(?:2>|&>)", outside)
     if found:
-        what = f"{found[0].strip()!r} in {text!r} needs a shell"
-        raise ConfigurationError(f"{where}: {what}; put the command into a script")
+        message = f"{found[0].strip()!r} in {text!r} needs a shell"
+        raise ConfigurationError(f"{where}: {message}; put the command into a script")
     if re.match(r"\s*\w+=", outside):
         raise ConfigurationError(
             f"{where}: {text!r} sets a variable of the environment; do that by environment_variables in setup"

@@ -77,15 +77,15 @@ def _of_a_package(key: str, spec: CodeSpec) -> type[Code]:
 
 
 def _load(entry: EntryPoint) -> type[Code]:
-    what = f"the package {_package(entry)}, which provides the kind {entry.name!r} of code ({entry.value})"
+    subject = f"the package {_package(entry)}, which provides the kind {entry.name!r} of code ({entry.value})"
     try:
         kind = entry.load()
     except Exception as error:
-        raise ConfigurationError(f"{what}, cannot be used here: {type(error).__name__}: {error}") from error
+        raise ConfigurationError(f"{subject}, cannot be used here: {type(error).__name__}: {error}") from error
     if not (isinstance(kind, type) and issubclass(kind, Code)):
-        raise ConfigurationError(f"{what}, must name a subclass of evaluator.codes.protocol.Code there")
+        raise ConfigurationError(f"{subject}, must name a subclass of evaluator.codes.protocol.Code there")
     if kind.key != entry.name:
-        raise ConfigurationError(f"{what}, must give this class the key {entry.name!r}, not {kind.key!r}")
+        raise ConfigurationError(f"{subject}, must give this class the key {entry.name!r}, not {kind.key!r}")
     return kind
 
 

@@ -39,5 +39,5 @@ def _count(cores: float) -> str:
 
 
 def _does_not_fit(code: Code, key: str, limit: str) -> ScanFileError:
-    what = f"{code.section.path}: one point wants more {key} than {limit}"
-    return code.section.error(f"{what}; correct it, or say how many points shall run at once: --workers N", key)
+    message = f"{code.section.path}: one point wants more {key} than {limit}"
+    return code.section.error(f"{message}; correct it, or say how many points shall run at once: --workers N", key)

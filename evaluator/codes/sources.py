@@ -198,7 +198,7 @@ def _called(call: ast.Call) -> str:
 
 def _is_worked_on(top: str) -> bool:
     """Whether a module's package is installed as a checkout that may be edited (`pip install -e`)."""
-    for name in _distributions().get(top, []):
+    for name in distributions().get(top, []):
         with contextlib.suppress(importlib.metadata.PackageNotFoundError, ValueError):
             origin = importlib.metadata.distribution(name).read_text("direct_url.json")
             if origin and json.loads(origin).get("dir_info", {}).get("editable"):
@@ -208,7 +208,7 @@ def _is_worked_on(top: str) -> bool:
 
 def _package_versions(top: str) -> dict[str, str]:
     found: dict[str, str] = {}
-    _add_versions(_distributions().get(top, []), found)
+    _add_versions(distributions().get(top, []), found)
     return found
 
 
@@ -227,5 +227,6 @@ def _add_versions(names: Iterable[str], found: dict[str, str]) -> None:
 
 
 @cache
-def _distributions() -> dict[str, list[str]]:
+def distributions() -> dict[str, list[str]]:
+    """The installed distributions that provide each top-level package."""
     return {top: sorted(set(names)) for top, names in importlib.metadata.packages_distributions().items()}

@@ -102,8 +102,8 @@ class Template:
         Raises InvalidPoint if a value is not finite, because some programs accept "nan".
         """
         if self._integers:
-            whole = {name: int(names[name]) for name in self._integers if float(names[name]).is_integer()}
-            names = {**names, **whole}
+            integers = {name: int(names[name]) for name in self._integers if float(names[name]).is_integer()}
+            names = {**names, **integers}
         return "".join(
             piece if isinstance(piece, str) else _format(piece(names, variables), piece.text) for piece in self._pieces
         )
@@ -223,8 +223,8 @@ def _read(path: Path, where: str) -> str:
         raise ConfigurationError(f"{where}: the template {path} cannot be read: {error.strerror or error}") from error
     if "\0" in text:
         line = text[: text.index("\0")].count("\n") + 1
-        what = f"line {line} has a zero byte, as files in UTF-16 have; save it as plain text (ASCII or UTF-8)"
-        raise ConfigurationError(f"{where}: the template {path} cannot be read: {what}")
+        message = f"line {line} has a zero byte, as files in UTF-16 have; save it as plain text (ASCII or UTF-8)"
+        raise ConfigurationError(f"{where}: the template {path} cannot be read: {message}")
     return text
 
 

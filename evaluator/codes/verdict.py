@@ -116,8 +116,8 @@ class Verdict:
             raise InvalidPoint(_said(finished))
         if self.exit_codes is not None and finished.exit_code not in self.exit_codes:
             code = finished.exit_code
-            how = f"exit code {code}" if code >= 0 else f"ended by signal {-code}"
-            raise CodeFailed(f"{how}{_words(finished)}")
+            ending = f"exit code {code}" if code >= 0 else f"ended by signal {-code}"
+            raise CodeFailed(f"{ending}{_words(finished)}")
 
     def _judge_spectrum(self, finished: Finished, output: Path, spectrum: Spectrum, warnings: list[str]) -> None:
         """Judges the output: its required blocks, and flags that are 0."""
@@ -152,8 +152,8 @@ class Verdict:
                 if _is_off(spectrum, address) and _is_meant(spectrum, address, problem)
             ]
             if zeros:
-                what = ", ".join(map(str, zeros))
-                raise CodeFailed(f"{what} was not computed: it is 0, and the output reports {problem}")
+                missing_entries = ", ".join(map(str, zeros))
+                raise CodeFailed(f"{missing_entries} was not computed: it is 0, and the output reports {problem}")
 
 
 OBSERVABLES_OF_FLEXIBLESUSY = frozenset({"FLEXIBLESUSYLOWENERGY", "EFFHIGGSCOUPLINGS", "FWCOEF", "IMFWCOEF"})

@@ -57,9 +57,9 @@ def alone(run: Callable[[], int], file: Path) -> int:
         has_returned = False
     if has_returned or -code in _ENDING:
         return code if code >= 0 else 128 - code
-    how = f"exit code {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
+    ending = f"exit code {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
     print(
-        f"lodescan-evaluator: {visible(str(file))}: a code ended its own process ({how})\n"
+        f"lodescan-evaluator: {visible(str(file))}: a code ended its own process ({ending})\n"
         "next: see its output above; a function may raise an exception or InvalidPoint, but not end its process",
         file=sys.stderr,
     )

@@ -286,8 +286,8 @@ def _batch(peer: Peer) -> pb.EvaluateRequest:
     return peer.request(rows, range(len(rows)))
 
 
-def _refused(code: grpc.StatusCode, what: str) -> None:
-    promise(code is grpc.StatusCode.INVALID_ARGUMENT, f"{what} ends with {code.name}, not with INVALID_ARGUMENT")
+def _refused(code: grpc.StatusCode, case: str) -> None:
+    promise(code is grpc.StatusCode.INVALID_ARGUMENT, f"{case} ends with {code.name}, not with INVALID_ARGUMENT")
 
 
 def _by_id(peer: Peer, request: pb.EvaluateRequest) -> list[pb.Result]:

@@ -38,9 +38,9 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # lodescan has its own messages for what gRPC would log
     options = make_parser().parse_args(arguments)
-    how = Voice.JSON if getattr(options, "json", False) else Voice.QUIET if getattr(options, "quiet", False) else None
+    voice = Voice.JSON if getattr(options, "json", False) else Voice.QUIET if getattr(options, "quiet", False) else None
     log = logging_to_stderr(getattr(options, "log_format", TEXT))
-    with interruptible(), log, speaking(how or Voice.PEOPLE):
+    with interruptible(), log, speaking(voice or Voice.PEOPLE):
         try:
             return _run(options)
         except Interrupted as interrupted:
@@ -149,14 +149,14 @@ def _retry(options: argparse.Namespace) -> int:
     from proposer.types import Status
 
     statuses = [Status[name] for name in options.statuses or ("FAILED", "TIMED_OUT")]
-    how = Retry(
+    options_of_retry = Retry(
         statuses=statuses,
         places=options.evaluator or [DEFAULT_ADDRESS],
         security=read_security(options),
         wait=options.wait,
         same_physics=options.same_physics,
     )
-    return retry(options.folder, how)
+    return retry(options.folder, options_of_retry)
 
 
 def _rescore(options: argparse.Namespace) -> int:

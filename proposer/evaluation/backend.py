@@ -59,7 +59,10 @@ class Description:
     def least_losses(self) -> list[tuple[float, float]]:
         """For each observable, the lowest loss of a finite value, and the lowest loss of any other value."""
         likelihoods = [observable.likelihood for observable in self.observables]
-        return [(each.least, each.least if each.kind is Kind.OFF else LARGEST_LOSS) for each in likelihoods]
+        return [
+            (likelihood.least, likelihood.least if likelihood.kind is Kind.OFF else LARGEST_LOSS)
+            for likelihood in likelihoods
+        ]
 
     @property
     def digests(self) -> tuple[str, str]:

@@ -89,10 +89,10 @@ def calibration(seen: Seen) -> Part:
         )
         + f". Brier score {brier:.3f}."
     )
-    whole = (-0.02, 1.02)
+    unit_range = (-0.02, 1.02)
     against = Panel(
-        Side("predicted probability", "predicted probability", limits=whole),
-        Side("share that is good", "share that is good", limits=whole),
+        Side("predicted probability", "predicted probability", limits=unit_range),
+        Side("share that is good", "share that is good", limits=unit_range),
         [
             Curve(np.array([0.0, 1.0]), np.array([0.0, 1.0]), "as predicted", number=5),
             _with_errors(mean, low, share, high),

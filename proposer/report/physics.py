@@ -247,9 +247,9 @@ def _ranks(values: Floats) -> Floats:
     """The rank of each value, shape (n,); equal values share their mean rank, as in `scipy.stats.rankdata`; to load
     scipy.stats takes longer than to draw a picture.
     """
-    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
+    _, position, count = np.unique(values, return_inverse=True, return_counts=True)
     mean: Floats = np.cumsum(count) - (count - 1) / 2
-    found: Floats = mean[place]
+    found: Floats = mean[position]
     return found
 
 

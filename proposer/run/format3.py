@@ -46,10 +46,10 @@ def convert(old: sqlite3.Connection, new: sqlite3.Connection) -> None:
         if (number, first) != (newest + 1, last + 1) or [row[0] for row in rows] != ids:
             raise Damaged(f"not every row of batch {newest + 1} is there")
         wide: list[Row] = [tuple(None if position is None else row[position] for position in positions) for row in rows]
-        whole = completed(wide, columns, lacking)
-        read_rows(whole, columns, u)
+        filled = completed(wide, columns, lacking)
+        read_rows(filled, columns, u)
         schema.write_batch(new, (number, iteration, first, count, dropped, known), u)
-        new.executemany(insert, whole)
+        new.executemany(insert, filled)
         last, newest = last + count, number
     checkpoint = schema.read_checkpoint(old)
     if checkpoint is not None:

@@ -239,8 +239,8 @@ def _other_likelihood(scan: ScanFile, path: Path) -> str:
     before, now = _likelihoods(made_by), _likelihoods(scan)
     changed = [name for name in before if name in now and before[name] != now[name]]
     if before and (changed or set(before) != set(now)):
-        what = f" of {', '.join(changed)}" if changed else ""
-        return f". They were made with another likelihood{what}: see {made_by.path}"
+        changed_columns = f" of {', '.join(changed)}" if changed else ""
+        return f". They were made with another likelihood{changed_columns}: see {made_by.path}"
     return ""
 
 

@@ -63,8 +63,8 @@ class RunRecord:
     def read(cls, meta: Mapping[str, Any]) -> Self:
         """The record from the values of the table `meta`."""
         own = {name: meta[name] for name in cls.__dataclass_fields__ if name in meta}
-        whole = "meaning" in meta and "given" in meta
-        own["meaning"] = ScanMeaning(meta["meaning"], meta["given"]) if whole else None
+        has_meaning = "meaning" in meta and "given" in meta
+        own["meaning"] = ScanMeaning(meta["meaning"], meta["given"]) if has_meaning else None
         if "threshold" in meta:
             own["target"] = Target.stored(meta)
         return cls(**own | {"started": bool(meta)})

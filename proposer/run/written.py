@@ -58,8 +58,8 @@ class Written:
         has just written, perhaps after the truncated end.
         """
         file = _status(self._path)
-        if what := _change(self._file, file):
-            self._end(self._path, what)
+        if change := _change(self._file, file):
+            self._end(self._path, change)
         before, now = self._wal_file, _status(self._wal_path) if self.wal else None
         if before is not None and now is not None and now.st_ino == before.st_ino and now.st_size == 0:
             self._wal_file = before = None if self._was_emptied() else before
@@ -68,21 +68,21 @@ class Written:
         header, last_page = self._read_wal(_HEADER + (pages - 1) * self._frame) if self.wal else (b"", b"")
         if before is not None:
             begun_anew = committed and 0 < (_salt(header) - _salt(self._header)) % 2**32 < _MOST_STEPS
-            what = _change(before, now) if not begun_anew or now is None or now.st_ino != before.st_ino else ""
-            if not what and not begun_anew and (not any(header[:4]) or not any(last_page)):
-                what = _CUT_OFF
-            if what:
-                self._end(self._wal_path, what)
+            change = _change(before, now) if not begun_anew or now is None or now.st_ino != before.st_ino else ""
+            if not change and not begun_anew and (not any(header[:4]) or not any(last_page)):
+                change = _CUT_OFF
+            if change:
+                self._end(self._wal_path, change)
         return file, now, header
 
-    def _end(self, file: str, what: str) -> None:
-        if self.wal and what is _CUT_OFF and file == self._wal_path:
+    def _end(self, file: str, change: str) -> None:
+        if self.wal and change is _CUT_OFF and file == self._wal_path:
             self._forget_index()
         elif self.wal:
             # this process still has the WAL open, even if it was removed
             self._db.execute("PRAGMA wal_checkpoint(FULL)")
         raise DatasetError(
-            f"{file}: was {what} while the scan worked on it, so nothing more can be stored",
+            f"{file}: was {change} while the scan worked on it, so nothing more can be stored",
             next_step="put the folder back, or give the same command again: it goes on with what is left there",
         )
 

@@ -231,8 +231,8 @@ def _contours(ax: Axes, axes: list[Axis], mask: NDArray[np.bool_], levels: Seque
             x[shown], y[shown], z[shown], levels=int(levels[0]) if len(levels) == 1 else list(levels), cmap="viridis"
         )
     except (ValueError, RuntimeError) as error:  # too few points, or all on a line
-        what = f"contours of {axes[2].label} cannot be drawn from {int(shown.sum())} points"
-        raise ScanFileError(f"{what}: {error}") from None
+        message = f"contours of {axes[2].label} cannot be drawn from {int(shown.sum())} points"
+        raise ScanFileError(f"{message}: {error}") from None
     ax.clabel(lines, fontsize=7)
 
 

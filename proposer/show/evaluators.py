@@ -51,8 +51,8 @@ class EvaluatorWork:
 
         In runs of older versions it counts from the first point to the last one.
         """
-        whole = self.worker_seconds or self.workers * max(self.last - self.first, 0.0)
-        return max(0.0, 1.0 - self.seconds / whole) if whole else None
+        available = self.worker_seconds or self.workers * max(self.last - self.first, 0.0)
+        return max(0.0, 1.0 - self.seconds / available) if available else None
 
 
 def evaluators_of(

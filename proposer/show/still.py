@@ -80,11 +80,11 @@ def figure(picture: p.Picture, look: Look) -> Drawing:
     Panels that have a `place` share one legend, one colour bar, and the labels of the outer panels.
     """
     rows, columns, places = _grid(picture)
-    whole = picture.panels[0].place is not None
-    each = (2.9 if columns <= 3 else 1.9 if columns <= 6 else 1.4) if whole else max(map(_wide, picture.panels))
-    tall = each * max(panel.tall for panel in picture.panels)
-    tile = (each, tall) if whole else (each, tall + 0.3)
-    edge = _EDGE if whole else (0.0, 0.0, 0.0, 0.0)
+    is_grid = picture.panels[0].place is not None
+    tile_width = (2.9 if columns <= 3 else 1.9 if columns <= 6 else 1.4) if is_grid else max(map(_wide, picture.panels))
+    tall = tile_width * max(panel.tall for panel in picture.panels)
+    tile = (tile_width, tall) if is_grid else (tile_width, tall + 0.3)
+    edge = _EDGE if is_grid else (0.0, 0.0, 0.0, 0.0)
     size = edge[0] + tile[0] * columns + edge[2], edge[1] + tile[1] * rows + edge[3]
     settings: dict[Any, Any] = {
         "svg.hashsalt": "lodescan",
@@ -109,11 +109,11 @@ def figure(picture: p.Picture, look: Look) -> Drawing:
         tiles, axes, coloured = [], [], None
         for panel, (row, column) in zip(picture.panels, places, strict=True):
             corner = edge[0] + column * tile[0], size[1] - edge[3] - (row + 1) * tile[1]  # lower left, in inches
-            left, bottom, right, top = _GAP if whole else _margins(panel, _coloured(panel))
+            left, bottom, right, top = _GAP if is_grid else _margins(panel, _coloured(panel))
             inside = corner[0] + left, corner[1] + bottom, tile[0] - left - right, tile[1] - bottom - top
             ax = drawn.add_axes(_share(inside, size))
             found = _panel(ax, panel, picture.table, look)
-            if whole:
+            if is_grid:
                 _trim(ax, row < rows - 1, column > 0)
                 coloured = found or coloured
             else:
@@ -121,10 +121,10 @@ def figure(picture: p.Picture, look: Look) -> Drawing:
                 _bar(drawn, found, (corner[0] + tile[0] - 0.52, corner[1] + 0.25 * tile[1], 0.07, 0.5 * tile[1]))
             axes.append(ax)
             tiles.append((column * tile[0], row * tile[1], *tile))
-        if whole:
+        if is_grid:
             _legend(drawn, axes, picture.panels, look, (0.0, 0.0, 1.0, 1.0))
             _bar(drawn, coloured, (size[0] - 0.5, 0.2 * size[1], 0.07, 0.6 * size[1]))
-    return Drawing(drawn, [(0.0, 0.0, *size)] if whole else tiles)
+    return Drawing(drawn, [(0.0, 0.0, *size)] if is_grid else tiles)
 
 
 _EDGE = 0.75, 0.7, 0.65, 0.3

@@ -27,9 +27,9 @@ class Shortfall:
 
     def __init__(self, observables: Sequence[Observable], cap: float = LARGEST_LOSS) -> None:
         self._cap = cap
-        each = list(enumerate(observables))
-        self._scored = [(j, one.likelihood) for j, one in each if one.likelihood.kind is not Kind.OFF]
-        self._windows = [(j, *one.valid) for j, one in each if one.valid is not None]
+        numbered = list(enumerate(observables))
+        self._scored = [(j, one.likelihood) for j, one in numbered if one.likelihood.kind is not Kind.OFF]
+        self._windows = [(j, *one.valid) for j, one in numbered if one.valid is not None]
         self.names = tuple(observables[j].name for j, _ in self._scored)
         self.width = len(self._scored) + len(self._windows) + 1
         self.scored = slice(0, len(self._scored))

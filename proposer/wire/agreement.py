@@ -76,13 +76,13 @@ def _clashes(description: Description) -> list[str]:
     """Names of the evaluator that clash: two columns of the results would have the name, or it is a reserved column."""
     reserved = {column.lower() for column in keys.RESERVED_COLUMNS}
     seen, found = set[str](), []
-    for what, names in (
+    for kind, names in (
         ("variable", list(description.parameters)),
         ("observable", [observable.name for observable in description.observables]),
     ):
         for name in names:
             if name.lower() in reserved:
-                found.append(f"the evaluator's {what} {name!r} is a column of the results; rename it there")
+                found.append(f"the evaluator's {kind} {name!r} is a column of the results; rename it there")
             elif name in seen:
                 found.append(f"the evaluator gives two things the name {name!r}; rename one there")
             seen.add(name)

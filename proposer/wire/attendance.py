@@ -299,8 +299,8 @@ class Attendance:
         is_fixed = any(place.address == link.place for place in self._places)
         if link.breaks > MOST_BREAKS:
             text = f"the evaluator at {link.address} answers, but broke off {link.breaks} times before it gave a result"
-            what = "see what it says (does a point end the whole evaluator?), then give the same command again"
-            self._leave_out(link, NoEvaluator(text, next_step=what))
+            next_step = "see what it says (does a point end the whole evaluator?), then give the same command again"
+            self._leave_out(link, NoEvaluator(text, next_step=next_step))
         else:
             link.ask_again(AGAIN if gone.error is None or not gone.alive else SOON)
         return gone.died or (not gone.alive and not is_fixed)
@@ -329,8 +329,8 @@ class Attendance:
         link.breaks += 1
         if link.breaks > MOST_BREAKS:
             text = f"the evaluator at {link.address} answers with other digests than it describes"
-            what = "`lodescan-conformance` tells what is wrong with it"
-            self._leave_out(link, EvaluatorRefused(text, next_step=what))
+            next_step = "`lodescan-conformance` tells what is wrong with it"
+            self._leave_out(link, EvaluatorRefused(text, next_step=next_step))
         link.leave(0.0 if link.breaks == 1 else LEFT_OUT if link in self._refusals else SOON)
 
     def _raise_or_say(self, wait: float, seconds: float) -> None:

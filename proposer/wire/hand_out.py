@@ -111,9 +111,11 @@ def share_out(links: Sequence[Link], points: int) -> Iterator[tuple[Link, int]]:
         return
     known = [link.seconds for link in links if not math.isnan(link.seconds)]
     quickest = max(min(known, default=1.0), 1e-6)
-    each = [(quickest if math.isnan(link.seconds) else max(link.seconds, 1e-6)) / link.concurrency for link in links]
+    seconds_per_point = [
+        (quickest if math.isnan(link.seconds) else max(link.seconds, 1e-6)) / link.concurrency for link in links
+    ]
     rooms = [link.room for link in links]
-    heap = [((len(link.out) + 1) * each[k], k) for k, link in enumerate(links)]
+    heap = [((len(link.out) + 1) * seconds_per_point[k], k) for k, link in enumerate(links)]
     heapq.heapify(heap)
     given = [0] * len(links)
     while points and heap:
@@ -121,7 +123,7 @@ def share_out(links: Sequence[Link], points: int) -> Iterator[tuple[Link, int]]:
         given[k] += 1
         points -= 1
         if given[k] < rooms[k]:
-            heapq.heapreplace(heap, (done + each[k], k))
+            heapq.heapreplace(heap, (done + seconds_per_point[k], k))
         else:
             heapq.heappop(heap)
     yield from ((link, number) for link, number in zip(links, given, strict=True) if number)

@@ -108,8 +108,8 @@ def test_a_package_that_is_installed_as_a_checkout(tmp_path, monkeypatch):
     (info / "top_level.txt").write_text("worked_on_pack\n")
     (info / "direct_url.json").write_text(json.dumps({"url": "file:///x", "dir_info": {"editable": True}}))
     monkeypatch.syspath_prepend(tmp_path / "lib")
-    sources._distributions.cache_clear()  # noqa: SLF001  # it may know this Python as it was before
-    monkeypatch.setattr(sources, "_distributions", sources._distributions.__wrapped__)  # noqa: SLF001
+    sources.distributions.cache_clear()  # it may hold the packages of an earlier moment
+    monkeypatch.setattr(sources, "distributions", sources.distributions.__wrapped__)
     assert seen(here, FUNCTION) == {"toy.py", "../lib/worked_on_pack/__init__.py"}
 
 

@@ -80,9 +80,9 @@ CHECKPOINTS = [f"PRAGMA wal_checkpoint({mode})" for mode in ("PASSIVE", "FULL", 
 )
 @pytest.mark.parametrize("within", [False, True])
 def test_another_program_may_read_and_checkpoint_while_a_scan_writes(
-    tmp_path: Path, statements: list[str], *, within: bool
+    tmp_path: Path, connections: list[sqlite3.Connection], statements: list[str], *, within: bool
 ) -> None:
-    """As sqlite3's shell, datasette and DuckDB do; also between the scan's look at its files and its commit."""
+    """SQLite's shell, datasette and DuckDB do so; `within`: between the scan's look at its files and its commit."""
     program = (
         "import sqlite3, sys\ndb = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
         "for statement in sys.argv[2:]:\n    db.execute(statement).fetchall()\ndb.close()\n"
@@ -97,11 +97,11 @@ def test_another_program_may_read_and_checkpoint_while_a_scan_writes(
         for number in range(3):
             dataset.set_meta({f"a{number}": [number] * 3000})
         if within:
-            dataset._db.set_trace_callback(other)  # noqa: SLF001
+            connections[-1].set_trace_callback(other)
         else:
             subprocess.run(command, check=True)
         dataset.set_meta({"b": 1})
-        dataset._db.set_trace_callback(None)  # noqa: SLF001
+        connections[-1].set_trace_callback(None)
         for number in range(3):
             dataset.set_meta({"b": number})
         copy = tmp_path / "killed"

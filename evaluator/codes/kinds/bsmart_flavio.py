@@ -42,11 +42,11 @@ class FlavioTool(FlavioCode):
     def __init__(self, spec: CodeSpec, scan: ScanFile, known: Collection[str]) -> None:
         for observable in spec.observables:
             if observable.name in _OF_BSMART_ALONE:
-                what = f"{observable.name} is BSMArt's own and not flavio's; write a Python function: docs/bsmart.md"
-                raise observable.section.error(what)
+                message = f"{observable.name} is BSMArt's own and not flavio's; write a Python function: docs/bsmart.md"
+                raise observable.section.error(message)
             if observable.flavio is not None:
-                what = f"BSMArt's tool flavio takes each observable by its own name; {MORE}"
-                raise observable.section.error(what, "flavio")
+                message = f"BSMArt's tool flavio takes each observable by its own name; {MORE}"
+                raise observable.section.error(message, "flavio")
         self._numbers = {
             observable.name: n for n, observable in enumerate(spec.observables, start=1) if observable.function is None
         }
@@ -60,8 +60,8 @@ class FlavioTool(FlavioCode):
     def _file_name(self) -> str:
         name = self.section.text("input_file", "")
         if not name or "/" in name or name in (".", ".."):
-            what = "the bare name of the WCxf file that a code before it writes into the point's folder"
-            raise self.section.error(f"code {FLAVIO!r} needs an InputFile: {what}", "input_file")
+            wanted = "the bare name of the WCxf file that a code before it writes into the point's folder"
+            raise self.section.error(f"code {FLAVIO!r} needs an InputFile: {wanted}", "input_file")
         return name
 
     def load(self) -> None:

@@ -123,11 +123,11 @@ class FlavioCode(Code):
         coefficients = section.section("coefficients")
         for name, parts in self._coefficients.items():
             if name not in known:
-                what = f"{name!r} is not a Wilson coefficient of {self._eft}, basis {self._basis}"
-                raise coefficients.error(f"{what}{closest(name, known)}", name)
+                message = f"{name!r} is not a Wilson coefficient of {self._eft}, basis {self._basis}"
+                raise coefficients.error(f"{message}{closest(name, known)}", name)
             if name in real and len(parts) > 1:  # wilson would drop the imaginary part without a message
-                what = f"{name} is a real Wilson coefficient of {self._eft}, basis {self._basis}"
-                raise coefficients.error(f"{what}; give it one expression", name)
+                message = f"{name} is a real Wilson coefficient of {self._eft}, basis {self._basis}"
+                raise coefficients.error(f"{message}; give it one expression", name)
 
     def _check_observable(self, spec: ObservableSpec) -> None:
         assert spec.flavio is not None
@@ -166,8 +166,8 @@ class FlavioCode(Code):
         ends = zip(values, (values[0] + inside, values[-1] - inside), strict=False)
         for end, q2 in ends:
             if self._flavio.sm_prediction(rate, q2) == 0:
-                what = f"q2 = {end:g} GeV^2 of {name} is outside the kinematic limits (the rate is zero there)"
-                raise spec.section.error(f"{what}; choose a bin within them", "flavio")
+                message = f"q2 = {end:g} GeV^2 of {name} is outside the kinematic limits (the rate is zero there)"
+                raise spec.section.error(f"{message}; choose a bin within them", "flavio")
 
     def _check_standard_model(self, spec: ObservableSpec, point: Any) -> None:
         assert spec.flavio is not None

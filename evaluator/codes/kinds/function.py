@@ -94,8 +94,8 @@ class PythonFunction(Code):
         try:
             signature_of(function).bind(None)
         except TypeError as error:
-            what = f"{self._called} must take one argument, the point ({error}), or several named like variables"
-            raise ConfigurationError(f"{self._where}: {what}") from None
+            message = f"{self._called} must take one argument, the point ({error}), or several named like variables"
+            raise ConfigurationError(f"{self._where}: {message}") from None
         except ValueError:  # written in C, without a signature
             pass
         self._function = function

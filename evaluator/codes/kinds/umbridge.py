@@ -204,8 +204,8 @@ def _answer(path: str, status: int, text: str) -> dict[str, Any]:
         answer = json.loads(text, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
         answered = " ".join(text.split())[:300]
-        what = f"HTTP {status}" if status != 200 else f"no valid JSON ({error})"
-        raise CodeFailed(f"{path} was answered with {what}: {answered}") from None
+        answered_with = f"HTTP {status}" if status != 200 else f"no valid JSON ({error})"
+        raise CodeFailed(f"{path} was answered with {answered_with}: {answered}") from None
     if not isinstance(answer, dict):
         raise CodeFailed(f"{path} was answered with {answer!r:.200}, not an object")
     if "error" in answer or status != 200:
