@@ -199,7 +199,7 @@ def _elsewhere(top: str) -> Path | None:
 
 def syntax_tree(path: Path) -> ast.Module:
     """The syntax of a file in Python; empty if Python cannot read it."""
-    with contextlib.suppress(OSError, SyntaxError, ValueError, RecursionError, MemoryError):  # the last two: it nests too deep
+    with contextlib.suppress(OSError, SyntaxError, ValueError, RecursionError, MemoryError):  # it may nest too deep
         return ast.parse(path.read_bytes())
     return ast.Module([], [])
 
