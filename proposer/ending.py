@@ -104,6 +104,8 @@ def _never_numbers(dataset: Dataset, tally: Tally, names: Sequence[str]) -> list
         has_nll = part.status == Status.OK
         values = {name: part.observables[has_nll, list(tally.names).index(name)] for name in left}
         left = [name for name in left if np.isnan(values[name]).all()]
+        if not left:  # mostly after the first part, and a long scan has thousands
+            break
     return left
 
 

@@ -14,6 +14,7 @@ from proposer.show.picture import Side, Table
 from proposer.show.profiles import around
 from proposer.types import Floats
 from scanspec import ObservableSpec, PriorKind, Variable
+from scanspec.variables import MOST_VALUES
 
 ROOM = 0.06
 """The margin around the good points, as a fraction of their span."""
@@ -43,9 +44,11 @@ def side(seen: Seen, name: str, *, zoom: bool) -> Side:
 
 
 def discrete(seen: Seen, name: str) -> Floats:
-    """The values that a variable can have, rising; none for a continuum or an observable."""
+    """The values that a variable can have, rising; none for a continuum, an observable, or more than MOST_VALUES, which
+    a picture cannot tell from a continuum.
+    """
     variable = next((variable for variable in seen.variables if variable.name == name), None)
-    if variable is None or not variable.shares:
+    if variable is None or not 0 < variable.shares <= MOST_VALUES:
         return np.empty(0)
     return np.array(sorted(variable.values) or np.arange(round(variable.low), round(variable.high) + 1), dtype=float)
 

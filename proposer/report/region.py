@@ -234,7 +234,7 @@ def region_panel(seen: Seen, x: str, y: str, *, across: Side, up: Side, shares: 
         assert across.limits is not None and up.limits is not None
     above = seen.nll[seen.ok] - float(seen.nll[seen.best])
     values = seen.columns[x][seen.ok], seen.columns[y][seen.ok]
-    few = len(seen.ok) if len(discrete(seen, x)) or len(discrete(seen, y)) else FEW
+    few = len(seen.ok) + 1 if len(discrete(seen, x)) or len(discrete(seen, y)) else FEW
     z, lone = without_lone(z, *values, above, level=max(levels), few=few)
     marks: list[Mark] = [Regions(z.x, z.y, z.z, levels, words)]
     for number, (low, high) in enumerate(zip([-np.inf, *levels], levels, strict=False)):

@@ -76,8 +76,8 @@ def not_written(path: Path, error: OSError) -> DatasetError:
 def writing(run: Path, name: str, *, append: bool = False) -> Iterator[BinaryIO]:
     """Opens a file of a run for writing. `name` is relative to the run's folder, and may contain folders.
 
-    The file replaces the old one when it is complete and on the disk; with `append` it is written in place. No link in
-    the folder is followed. Raises DatasetError, which names the file.
+    The file replaces the old one when it is complete and on the disk; with `append` it is written in place, and any
+    error takes away what was added. No link in the folder is followed. Raises DatasetError, which names the file.
     """
     *folders, last = Path(name).parts
     parent = -1
@@ -88,7 +88,7 @@ def writing(run: Path, name: str, *, append: bool = False) -> Iterator[BinaryIO]
             os.close(parent)
             parent = child
         if append:
-            with open(open_plain(parent, last, os.O_WRONLY | os.O_APPEND), "ab") as file:
+            with _appending(open_plain(parent, last, os.O_WRONLY | os.O_APPEND)) as file:
                 yield file
             return
         with suppress(FileNotFoundError):
@@ -110,6 +110,23 @@ def writing(run: Path, name: str, *, append: bool = False) -> Iterator[BinaryIO]
     finally:
         if parent >= 0:
             os.close(parent)
+
+
+@contextmanager
+def _appending(descriptor: int) -> Iterator[BinaryIO]:
+    """Writes at the end of a file, and closes it. An error, as of a full disk, leaves the file as it was."""
+    try:
+        size = os.fstat(descriptor).st_size
+        try:
+            # closed before the descriptor, as closing still writes what is in the buffer
+            with open(descriptor, "ab", closefd=False) as file:
+                yield file
+        except BaseException:
+            with suppress(OSError):  # a smaller file needs no room
+                os.ftruncate(descriptor, size)
+            raise
+    finally:
+        os.close(descriptor)
 
 
 def check_no_link(path: Path) -> None:

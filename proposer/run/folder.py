@@ -118,7 +118,7 @@ class FolderLock:
         """Whether the folder is still where it was: somebody may have moved it away, and put another one there."""
         try:
             there, ours = os.stat(self._path.parent), os.fstat(self._folder)
-        except FileNotFoundError:
+        except OSError:
             return False
         return os.path.samestat(there, ours)
 
@@ -138,7 +138,7 @@ class FolderLock:
 def _is_at(path: Path, descriptor: int) -> bool:
     try:
         there, ours = os.stat(path, follow_symlinks=False), os.fstat(descriptor)
-    except FileNotFoundError:
+    except OSError:
         return False
     return (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino)
 

@@ -200,7 +200,7 @@ def _rescore(scan: ScanFile, table: pd.DataFrame, nll: Floats) -> tuple[NDArray[
     names = [observable.name for observable in scored if observable.term is None]
     none = np.zeros(len(table), dtype=np.bool_)
     ours = {"id", "iteration", "origin", "NLL", *names} <= set(table.columns)
-    if not ours or any(observable.measurement is not None for observable in specs):
+    if not ours or not scored or any(observable.measurement is not None for observable in specs):
         return none, {}
     every = [observable.name for observable in specs if observable.name in table.columns and observable.term is None]
     # infinite values are kept, and texts become NaN: only the NLL depends on them

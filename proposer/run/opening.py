@@ -142,7 +142,10 @@ def _has_no_room(error: sqlite3.OperationalError) -> bool:
 
 def _wal_has_pages(path: Path) -> bool:
     """Whether something was committed that only the WAL holds."""
-    return _wal(path).exists() and _wal(path).stat().st_size > 0
+    try:
+        return _wal(path).stat().st_size > 0
+    except FileNotFoundError:  # perhaps just now: the last program that closes the file removes it
+        return False
 
 
 def _check_kind(path: Path) -> None:

@@ -61,8 +61,6 @@ class Written:
         if change := _change(self._file, file):
             self._end(self._path, change)
         before, now = self._wal_file, _status(self._wal_path) if self.wal else None
-        if before is not None and now is not None and now.st_ino == before.st_ino and now.st_size == 0:
-            self._wal_file = before = None if self._was_emptied() else before
         # a kill, or SQLite's limit on its size, may leave a part of a page after the last complete one
         pages = 1 if before is None else max((before.st_size - _HEADER) // self._frame, 1)
         header, last_page = self._read_wal(_HEADER + (pages - 1) * self._frame) if self.wal else (b"", b"")
@@ -71,7 +69,9 @@ class Written:
             change = _change(before, now) if not begun_anew or now is None or now.st_ino != before.st_ino else ""
             if not change and not begun_anew and (not any(header[:4]) or not any(last_page)):
                 change = _CUT_OFF
-            if change:
+            if change == _CUT_OFF and self._was_emptied(before):
+                now = self._wal_file = None
+            elif change:
                 self._end(self._wal_path, change)
         return file, now, header
 
@@ -86,10 +86,13 @@ class Written:
             next_step="put the folder back, or give the same command again: it goes on with what is left there",
         )
 
-    def _was_emptied(self) -> bool:
-        """Whether SQLite has emptied the WAL, for another program that asked for a checkpoint (TRUNCATE). Its index
-        says so, and what it held is in the file.
+    def _was_emptied(self, before: os.stat_result) -> bool:
+        """Whether SQLite has emptied the WAL, for another program that asked for a checkpoint (TRUNCATE), perhaps just
+        now. Its index says so, and what it held is in the file.
         """
+        now = _status(self._wal_path)
+        if now is None or now.st_ino != before.st_ino or now.st_size:
+            return False
         with suppress(OSError), open(f"{self._path}-shm", "rb") as file:
             index = file.read(2 * _INDEX_COPY)
             first, second = index[:_INDEX_COPY], index[_INDEX_COPY:]

@@ -168,9 +168,16 @@ def test_after_a_kill_the_same_command_loses_nothing(project: Project, service: 
     wait_until(dataset.exists, "the scan did not start")
     wait_until(lambda: re.search(r" \d\d+ evaluated ", docker("logs", proposer, check=False).stderr), "no points came")
     project.compose("kill", "--signal", "KILL", service)
-    time.sleep(2)
-    running = docker("inspect", "--format", "{{.State.Running}}", proposer).stdout.strip()
-    assert running == ("true" if service == "evaluator" else "false")
+
+    def is_running() -> bool:
+        return docker("inspect", "--format", "{{.State.Running}}", proposer).stdout.strip() == "true"
+
+    if service == "evaluator":
+        missed = r"lost the evaluator|waiting for an evaluator"
+        wait_until(lambda: re.search(missed, docker("logs", proposer).stderr), "the proposer did not notice")
+        assert is_running()
+    else:
+        wait_until(lambda: not is_running(), "the proposer was not killed")
     stored = answers(project)
     assert len(stored) >= 10
     project.compose("up", "--detach")

@@ -9,6 +9,7 @@ from proposer.evaluation.backend import Description
 from proposer.strategies.choice import TYPES
 from proposer.types import Observable
 from proposer.wire.agreement import disagreements, show
+from proposer.wire.messages import clean
 from scanspec import Kind, Likelihood, ScanFileError, keys, read_scan_file
 from scanspec import settings as shared
 from scanspec.origins import origins_of
@@ -136,6 +137,22 @@ def test_an_evaluator_that_finds_something_in_another_way_is_refused(tmp_path, o
     names = [spec.name for spec in mine.all_observables()]
     found = disagreements(mine, replace(description(observables=names), sources=sources))
     assert (not found) if words is None else len(found) == 1 and words in found[0], found
+
+
+def test_an_evaluator_with_the_same_template_is_taken_however_long_its_names_are(tmp_path):
+    """What an evaluator says is cut at a length, which no name of a scan file may reach."""
+    code, template = "c" * 200, f"{'n' * 250}.slha"
+    text = PROGRAM.replace("  c:", f"  {code}:").replace("in.slha", template)
+    (tmp_path / "scan").write_text(text)
+    scan = read_scan_file(tmp_path / "scan")
+    names = [spec.name for spec in scan.all_observables()]
+    sources = origins_of(scan) | {f"{code}: template {template}": "hash"}
+    sources = {clean(what): clean(how) for what, how in sources.items()}
+    assert disagreements(scan, replace(description(observables=names), sources=sources)) == []
+    for old, new in ((f"  {code}:", f"  c{code}:"), (template, f"n{template}")):
+        (tmp_path / "scan").write_text(text.replace(old, new))
+        with pytest.raises(ScanFileError, match=r"a name has at most 200 characters|must be the name of a file"):
+            read_scan_file(tmp_path / "scan")
 
 
 @pytest.mark.parametrize("name", ["id", "ID", "NLL", "nll", "Status", "seconds", "Failed_Code", "x"])

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from proposer.ending import NONE_GOOD, conclude
-from proposer.run.dataset import Outcome
+from proposer.ending import NONE_GOOD, _never_numbers, conclude
+from proposer.run.dataset import Dataset, Outcome, Results
+from proposer.run.stored import CHUNK
 from proposer.show.tally import read_tally
 from proposer.target import Target
 from proposer.types import Batch, Status
 from scanspec.likelihoods import LARGEST_LOSS
-from tests.proposer.datasets import open_dataset
+from tests.proposer.datasets import columns, open_dataset
 
 NAN = math.nan
 
@@ -59,6 +61,30 @@ CASES = {
     ),
     "seldom failed": ([ok(1e9, NAN), ok(1e9, 1.0), failed("no spectrum")], ["the loss of o0, o1"], ["failed,", "NaN"]),
 }
+
+
+class Counting(Dataset):
+    """A dataset that is read point by point, and counts them."""
+
+    parts = 0
+
+    def results(self, *, first_batch: int = 1, target: Target | None = None, chunk: int = CHUNK) -> Iterator[Results]:
+        for part in super().results(first_batch=first_batch, target=target, chunk=1):
+            self.parts += 1
+            yield part
+
+
+def test_no_more_is_read_once_every_observable_was_a_number(tmp_path: Path) -> None:
+    with Counting(tmp_path) as dataset:
+        dataset.start(columns(observables=2), {"begun": True})
+        for batch in range(5):
+            u = np.random.default_rng(batch).random((1, 2))
+            (point,) = dataset.add_batch(Batch(u, ["start"], batch), u, b"").ids.tolist()
+            dataset.record([ok(1.0, 1.0 if batch else NAN)._replace(id=point)])
+        tally = read_tally(dataset, 10, Target(5.0), names=["o0", "o1"])
+        dataset.parts = 0
+        assert _never_numbers(dataset, tally, ["o0", "o1"]) == []
+        assert dataset.parts == 2
 
 
 @pytest.mark.parametrize(("outcomes", "said", "not_said"), CASES.values(), ids=CASES)

@@ -109,7 +109,8 @@ def test_another_process_stays_out_when_the_lock_is_removed(tmp_path):
     Dataset(tmp_path).close()
 
 
-def test_without_locks_on_folders_a_removed_lock_ends_the_scan(tmp_path, monkeypatch):
+@pytest.mark.parametrize("how", ["removed", "no folder"])
+def test_without_locks_on_folders_a_removed_lock_ends_the_scan(tmp_path, monkeypatch, how):
     """NFS cannot lock a folder."""
     flock = fcntl.flock
 
@@ -119,8 +120,12 @@ def test_without_locks_on_folders_a_removed_lock_ends_the_scan(tmp_path, monkeyp
         flock(descriptor, operation)
 
     monkeypatch.setattr(fcntl, "flock", of_files_alone)
-    with open_dataset(tmp_path) as dataset:
-        (tmp_path / "lock").unlink()
+    with open_dataset(tmp_path / "run") as dataset:
+        if how == "removed":
+            (tmp_path / "run" / "lock").unlink()
+        else:
+            (tmp_path / "run").rename(tmp_path / "away")
+            (tmp_path / "run").write_text("")
         with pytest.raises(DatasetError, match="lock: was removed or replaced, so another process may work"):
             dataset.set_meta({"a": 1})
 
@@ -159,6 +164,18 @@ def test_a_folder_in_the_place_of_one_that_was_moved_away_stays_empty(tmp_path):
             assert not list((tmp_path / "disk").iterdir())
             (tmp_path / "disk").rmdir()
             (tmp_path / "away").rename(tmp_path / "disk")
+
+
+def test_a_folder_that_cannot_be_looked_at_is_not_in_its_place(tmp_path):
+    """Whatever the system says: an error here would hide the one that ended the scan."""
+    (tmp_path / "disk").mkdir()
+    run = tmp_path / "disk" / "run"
+    with open_dataset(run) as dataset:
+        table = GoodPoints(run / "good_points.csv", ["v0", "v1"], ["o0", "o1", "o2"], Target(5.0))
+        (tmp_path / "disk").rename(tmp_path / "away")
+        (tmp_path / "disk").write_text("a file, so that the system answers ENOTDIR")
+        assert not dataset.is_in_place
+        table.finish(dataset)
 
 
 @pytest.mark.parametrize("name", ["lock", "dataset.sqlite"])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -122,6 +124,43 @@ def test_an_interrupt_while_points_are_added_leaves_a_whole_file(dataset: Interr
         good_points.add(dataset)
     good_points.finish(dataset)
     assert ids_in(good_points.path) == good(first + second)
+
+
+ON_A_FULL_DISK = """
+import os, resource, sys
+from pathlib import Path
+from proposer.run.columns import Columns
+from proposer.run.dataset import Dataset
+from proposer.run.files import NoRoom
+from tests.proposer import test_good_points as made
+
+with Dataset(Path(sys.argv[1])) as dataset:
+    dataset.start(Columns.named(made.VARIABLES, made.OBSERVABLES, ["code"]))
+    table = made.table(dataset)
+    made.answer(dataset, made.ask(dataset, 30))
+    table.start(dataset)
+    before = table.path.read_bytes()
+    made.answer(dataset, made.ask(dataset, int(sys.argv[2])))
+    # the system gives the same error as for a full disk
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 100, resource.RLIM_INFINITY))
+    for write in (table.add, table.finish, table.finish):
+        try:
+            write(dataset)
+        except NoRoom as error:
+            print(error)
+        assert table.path.read_bytes() == before
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    table.finish(dataset)
+"""
+
+
+@pytest.mark.parametrize("points", [9, 900])  # less than what Python gathers before it writes, and more
+def test_a_full_disk_leaves_the_rows_that_were_there(tmp_path: Path, points: int) -> None:
+    command = [sys.executable, "-B", "-c", ON_A_FULL_DISK, str(tmp_path), str(points)]
+    done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("good_points.csv: cannot be written (File too large)") == 3
+    assert ids_in(tmp_path / "good_points.csv") == good(list(range(1, 31 + points)))
 
 
 def test_an_interrupt_while_all_is_written_leaves_the_old_file(dataset: Interrupting) -> None:

@@ -43,6 +43,16 @@ def test_rows_in_the_gap_of_a_symmetric_prior_are_refused(read, value):
         read(f"mu\n500\n{value}\n")
 
 
+def test_a_table_of_lodescan_for_a_scan_without_likelihoods_is_believed(tmp_path):
+    """There is nothing to compute its NLLs from."""
+    (tmp_path / "scan.yaml").write_text(SCAN.replace("y: {mean: 1, sigma: 1}", "y: {}"))
+    (tmp_path / "points.csv").write_text("id,iteration,origin,mu,y,NLL\n2,0,start,600,2,9\n")
+    scan = read_scan_file(tmp_path / "scan.yaml")
+    found = read_init_csv(scan, Space(scan.variables))
+    assert (found.nll.tolist(), found.rescored.tolist(), found.observables) == ([9.0], [False], {})
+    assert [outcome.nll for outcome in found.outcomes(scan, ["y"])] == [9.0]
+
+
 def test_a_table_of_other_codes_is_told_of(tmp_path, read):
     """Its observables are scored anew, but they are what the other code has made of them."""
     table = "id,iteration,origin,mu,y,NLL\n2,0,start,600,2,9\n"

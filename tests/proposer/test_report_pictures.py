@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import replace
 from typing import Literal
 
@@ -12,11 +13,12 @@ from bokeh.models.glyphs import Text
 from bokeh.models.renderers import ContourRenderer, GlyphRenderer
 
 from proposer.report import physics, region
-from proposer.report.axes import side, table_of
+from proposer.report.axes import discrete, side, table_of
 from proposer.report.live import MOST_WORDS, Live
 from proposer.report.seen import Seen, see
 from proposer.show.picture import Cells, Curve, Lone, Panel, Picture, Regions, Side
 from proposer.target import height
+from proposer.types import Status
 from tests.proposer.runs import make_run
 
 
@@ -121,6 +123,39 @@ def test_discrete_values_have_no_contour(stepped: Seen) -> None:
     (regions,) = [mark for mark in panel.marks if isinstance(mark, Regions)]
     drawn = np.concatenate([mark.x for mark in panel.marks if isinstance(mark, Lone)])
     assert regions.z.min() > height(0.95, 2) and set(drawn) == {0.0, 0.25, 0.5, 0.75, 1.0}
+
+
+def test_discrete_values_have_no_contour_even_if_all_points_lie_together(stepped: Seen) -> None:
+    """Every point is in the one region then."""
+    alike = replace(
+        stepped,
+        params=np.tile(stepped.params[:1], (len(stepped.ids), 1)),
+        nll=np.zeros(len(stepped.ids)),
+        status=np.full_like(stepped.status, Status.OK),
+    )
+    across, up = side(alike, "phase", zoom=False), side(alike, "x", zoom=False)
+    panel = region.region_panel(alike, "phase", "x", across=across, up=up, shares=(0.68, 0.95))
+    assert panel is not None
+    (regions,) = [mark for mark in panel.marks if isinstance(mark, Regions)]
+    assert regions.z.min() > height(0.95, 2) and any(isinstance(mark, Lone) for mark in panel.marks)
+
+
+@pytest.mark.parametrize(("high", "count"), [(9_999, 10_000), (10_000, 0), (10**7, 0)])
+def test_whole_numbers_of_a_wide_range_are_drawn_like_a_continuum(seen: Seen, high: int, count: int) -> None:
+    """A list of 10^9 values, for each panel, would take the memory of the machine."""
+    variables = [
+        replace(variable, low=0.0, high=float(high), integer=True) if variable.name == "phase" else variable
+        for variable in seen.scan.variables
+    ]
+    wide = replace(seen, scan=replace(seen.scan, variables=tuple(variables)))
+    tracemalloc.start()
+    try:
+        assert len(discrete(wide, "phase")) == count
+        limits = side(wide, "phase", zoom=False).limits
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    finally:
+        tracemalloc.stop()
+    assert limits == ((-0.5, high + 0.5) if count else (0.0, high))
 
 
 def test_where_no_point_is_good_none_is_coloured(seen: Seen) -> None:

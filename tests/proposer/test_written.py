@@ -112,6 +112,36 @@ def test_another_program_may_read_and_checkpoint_while_a_scan_writes(
             assert (meta["b"], [meta[f"a{number}"][0] for number in range(3)]) == (2, [0, 1, 2])
 
 
+@pytest.mark.parametrize("look", [1, 2])
+def test_another_program_may_empty_the_wal_while_the_scan_looks_at_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, look: int
+) -> None:
+    """Between the status of the file and its header, of the look before a commit (1) or after it (2)."""
+    looks = 0
+
+    with open_dataset(tmp_path) as dataset, closing(sqlite3.connect(tmp_path / "dataset.sqlite")) as other:
+        for number in range(3):
+            dataset.set_meta({f"a{number}": [number] * 3000})
+        os_open = os.open
+
+        def emptied_before(path: str, flags: int) -> int:
+            nonlocal looks
+            looks += path.endswith("-wal")
+            if looks == look and path.endswith("-wal"):
+                assert other.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0
+                assert (tmp_path / "dataset.sqlite-wal").stat().st_size == 0
+            return os_open(path, flags)
+
+        with monkeypatch.context() as patched:
+            patched.setattr("proposer.run.written.os.open", emptied_before)
+            for number in range(3):
+                dataset.set_meta({"b": number})
+        assert looks == 6
+    with Dataset(tmp_path) as dataset:
+        meta = dataset.meta()
+        assert (meta["b"], [meta[f"a{number}"][0] for number in range(3)]) == (2, [0, 1, 2])
+
+
 def test_a_commit_that_changes_nothing_does_no_harm(tmp_path: Path) -> None:
     """If it is the first commit after the file was opened, it makes an empty WAL."""
     with open_dataset(tmp_path) as dataset:
