@@ -36,8 +36,8 @@ def of_a_point(function: Callable[..., Any], names: Collection[str]) -> Callable
 
 
 def what_it_gets(function: Callable[..., Any], names: Collection[str]) -> str:
-    """What a function gets, where its arguments are named like values, so that somebody may expect the other thing;
-    empty where none is.
+    """A sentence that says whether a function gets the point or single values, for an error in it. It is empty if no
+    argument is named like a value, because then nobody takes one for the other.
     """
     try:
         arguments = [name for name in signature_of(function).parameters if name in names]
@@ -47,7 +47,8 @@ def what_it_gets(function: Callable[..., Any], names: Collection[str]) -> str:
         return ""
     first = arguments[0]
     if of_a_point(function, names) is function:
-        value = f"write {first}[{first!r}], or `def {function.__name__}(*, {first})` to get the value itself"
+        name = getattr(function, "__name__", "f")  # a partial or an object with __call__ has none
+        value = f"write {first}[{first!r}], or `def {name}(*, {first})` to get the value itself"
         return f"{first} is the point with all values here: {value}"
     return f"{', '.join(arguments)} {'is a number' if len(arguments) == 1 else 'are numbers'} here, and not the point"
 

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import itertools
 import json
 import os
 import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from evaluator.codes.sources import FileHash, file_hash, files_below, written_hash
+from evaluator.codes.sources import FileHash, file_hash, files_below, syntax_tree, written_hash
 from evaluator.errors import ConfigurationError
 from scanspec import Section
 
@@ -37,7 +38,7 @@ def check_data(section: Section, folder: Path) -> None:
 
 def named_data(section: Section, folder: Path) -> dict[str, FileHash]:
     """The hashes of the files that `data` of a code's section names, including all files in folders. Raises
-    ScanFileError.
+    ScanFileError, and ConfigurationError as `files_below` does.
     """
     found: dict[str, FileHash] = {}
     for name in section.texts("data"):
@@ -47,14 +48,14 @@ def named_data(section: Section, folder: Path) -> dict[str, FileHash]:
                 message = f"{section.path}: data: {name!r} and what stands before it are more than {MOST_FILES:,} files"
                 raise section.error(f"{message}; name those that the code reads", "data")
             try:
-                found[f"data {os.path.relpath(file, folder)}"] = written_hash(file)
+                found[f"data {os.path.normpath(Path(name, file.relative_to(path)))}"] = written_hash(file)
             except (OSError, ConfigurationError) as error:
                 raise section.error(f"{section.path}: data: {file} cannot be read ({error})", "data") from None
     return found
 
 
-def _data_below(folder: Path) -> list[Path]:
-    return [file for file in files_below(folder) if "__pycache__" not in file.parts]
+def _data_below(folder: Path) -> Iterator[Path]:
+    return (file for file in files_below(folder) if "__pycache__" not in file.parts)
 
 
 def opened_by(module: str, files: Collection[Path], scan: Path) -> dict[str, FileHash]:
@@ -69,15 +70,35 @@ def opened_by(module: str, files: Collection[Path], scan: Path) -> dict[str, Fil
     if not any(_may_open(path) for path in files if path.suffix == ".py"):
         return {}
     folders = sorted({str(folder), *(str(path.resolve().parent) for path in files)})
-    paths = _ask_another_process(module, folder, folders)
+    answer = _ask_another_process(module, folder, folders)
     own = {scan.resolve(), *(path.resolve() for path in files)}
-    found = [path for path in map(Path, paths) if path not in own and path.is_file()]
-    code = {f"file {os.path.relpath(path, folder)}": file_hash(path) for path in found if path.suffix == ".py"}
-    data = {f"data {os.path.relpath(path, folder)}": written_hash(path) for path in found if path.suffix != ".py"}
-    return code | data
+    found = [path for path in map(Path, answer.get("files", [])) if path not in own and path.is_file()]
+    roots = [folder, *map(Path, answer.get("roots", []))]
+    code = _by_names("file", (file_hash(path) for path in found if path.suffix == ".py"), roots)
+    return code | _by_names("data", (written_hash(path) for path in found if path.suffix != ".py"), roots)
 
 
-def _ask_another_process(module: str, beside: Path, folders: Sequence[str]) -> list[str]:
+def _by_names(kind: str, files: Iterable[FileHash], roots: Sequence[Path]) -> dict[str, FileHash]:
+    """Files by keys that do not depend on where a checkout is. The first of the `roots` is the scan file's folder."""
+    named: dict[str, FileHash] = {}
+    for file in sorted(files):  # by content
+        key = first = f"{kind} {_name(file.path, roots)}"
+        numbers = itertools.count(2)
+        while key in named:
+            key = f"{first} ({next(numbers)})"
+        named[key] = file
+    return named
+
+
+def _name(path: Path, roots: Sequence[Path]) -> str:
+    """The path from the scan file's folder; elsewhere `.../` and the path from the outermost root."""
+    if path.is_relative_to(roots[0]):
+        return str(path.relative_to(roots[0]))
+    above = [root for root in roots[1:] if path.is_relative_to(root)]
+    return f".../{path.relative_to(min(above, key=lambda root: len(root.parts), default=path.parent))}"
+
+
+def _ask_another_process(module: str, beside: Path, folders: Sequence[str]) -> dict[str, list[str]]:
     """The answer of evaluator.codes.opened; empty if there is none. Then the first worker reports the reason."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         answer = Path(folder, "answer")  # no pipe, because a daemon of the module would keep it open
@@ -93,9 +114,9 @@ def _ask_another_process(module: str, beside: Path, folders: Sequence[str]) -> l
         )
         try:
             process.wait(IMPORT_LIMIT)
-            found: list[str] = json.loads(answer.read_bytes() or b"[]")
+            found: dict[str, list[str]] = json.loads(answer.read_bytes() or b"{}")
         except (subprocess.TimeoutExpired, ValueError, FileNotFoundError):
-            return []
+            return {}
         finally:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
@@ -113,13 +134,9 @@ def _may_open(path: Path) -> bool:
     """Whether a Python file uses `sys.path`, or has a call whose name sounds like opening a file, and not for writing
     only.
     """
-    try:
-        tree = ast.parse(path.read_bytes())
-    except (OSError, SyntaxError, ValueError):
-        return False
     return any(
         _is_opener(node) if isinstance(node, ast.Call) else isinstance(node, ast.Attribute) and _is_search_path(node)
-        for node in ast.walk(tree)
+        for node in ast.walk(syntax_tree(path))
     )
 
 

@@ -1,8 +1,9 @@
 """`python -m evaluator.codes.opened ANSWER MODULE FOLDER FOLDERS...`: finds the files that an import needs.
 
-FOLDER is the folder of the module. The program writes a list of absolute paths to the file ANSWER: the imported modules
-that are not installed packages, and the files in the FOLDERS, or beside those modules, that were opened for reading,
-and not for writing. It is a separate process, because an audit hook cannot be removed.
+FOLDER is the folder of the module. The program writes a JSON object to the file ANSWER. `files` are absolute paths of
+the imported modules that are not installed packages, and of the files in the FOLDERS, or beside those modules, that
+were opened for reading, and not for writing. `roots` are the folders from which these modules were imported. It is a
+separate process, because an audit hook cannot be removed.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import json
 import os
 import sys
 import sysconfig
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -48,19 +49,43 @@ def main() -> None:
     try:
         importlib.import_module(module)
     finally:
-        imported = [getattr(sys.modules[name], "__file__", None) for name in set(sys.modules) - before]
-        found = _of_the_user(dict.fromkeys(_source(path) for path in read if path not in written), imported, folders)
+        imported = {name: path for name in set(sys.modules) - before if (path := _file_of(name))}
+        kept = dict.fromkeys(_source(path) for path in read if path not in written)
+        files = _of_the_user(kept, imported.values(), folders)
+        roots = _roots(imported, [path for path in files if path.endswith(".py")])
         with open(answer, "w", encoding="utf-8") as file:
-            json.dump(found, file)
+            json.dump({"files": files, "roots": roots}, file)
 
 
-def _of_the_user(read: Collection[str], imported: Collection[str | None], folders: Collection[str]) -> list[str]:
+def _file_of(name: str) -> str:
+    """The file of an imported module; empty if it has none. A module may be any object."""
+    with contextlib.suppress(Exception):
+        file = getattr(sys.modules[name], "__file__", None)
+        return os.path.realpath(file) if isinstance(file, str) else ""
+    return ""
+
+
+def _roots(imported: Mapping[str, str], code: Collection[str]) -> list[str]:
+    """The folders from which the code was imported, and those of the code that was run by its path."""
+    names = {path: name for name, path in imported.items()}
+    found = {_root(names[path], Path(path)) for path in code if path in names}
+    alone = {os.path.dirname(path) for path in code if not any(Path(path).is_relative_to(root) for root in found)}
+    return sorted(found | alone)
+
+
+def _root(name: str, path: Path) -> str:
+    """The folder on `sys.path` from which a module comes; its own folder if it was imported by its path."""
+    stem, parts = path.parent if path.name == "__init__.py" else path.with_suffix(""), tuple(name.split("."))
+    return str(stem.parents[len(parts) - 1] if stem.parts[-len(parts) :] == parts else path.parent)
+
+
+def _of_the_user(read: Collection[str], imported: Collection[str], folders: Collection[str]) -> list[str]:
     """Which of the files that were read, and of the modules, are neither Python's nor of an installed package."""
     own = Path(__file__).parents[2]
     paths = sysconfig.get_paths()
     ours = (str(own / name) for name in ("evaluator", "scanspec", "lodescan"))
     others = tuple(os.path.realpath(folder) + os.sep for folder in (paths["stdlib"], paths["platstdlib"], *ours))
-    code = {os.path.realpath(path) for path in imported if path} | {path for path in read if path.endswith(".py")}
+    code = {*imported} | {path for path in read if path.endswith(".py")}
     code = {path for path in code if not path.startswith(others) and not set(_PACKAGES) & set(path.split(os.sep))}
     below = tuple({folder.rstrip(os.sep) + os.sep for folder in (*folders, *map(os.path.dirname, code))})
     data = [

@@ -12,9 +12,9 @@ import os
 import re
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from evaluator.errors import ConfigurationError
 from scanspec.files import NotAFile, require_regular
@@ -22,6 +22,10 @@ from scanspec.files import NotAFile, require_regular
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 _NOT_PHYSICS = sys.stdlib_module_names | {"evaluator", "scanspec", "lodescan"}
 _EXTRA = re.compile(r"\bextra\s*==")
+_BESIDE = PurePath()
+
+MOST_LINKED = 10_000
+"""The largest number of files and folders behind the links of one folder."""
 
 
 Stamp = tuple[int, int, int, int]
@@ -99,29 +103,33 @@ def module_sources(module: str, folder: Path) -> dict[str, str]:
     return found
 
 
-def script_sources(path: Path) -> dict[str, str]:
+def script_sources(path: Path, beside: PurePath) -> dict[str, str]:
     """The sources of an executable: its hash, and the sources of the modules that it imports if it is a
-    Python script.
+    Python script. `beside` is its folder, as in `imported_sources`.
     """
     found: dict[str, str] = {f"program {path.name}": file_hash(path)}
-    found.update(imported_sources(path))
+    found.update(imported_sources(path, beside))
     return found
 
 
-def imported_sources(path: Path) -> dict[str, str]:
-    """What a script in Python imports; nothing for another file."""
+def imported_sources(path: Path, beside: PurePath) -> dict[str, str]:
+    """What a script in Python imports; nothing for another file. `beside` is the script's folder as the scan file names
+    it. It tells the helpers of scripts in several folders apart.
+    """
     with path.open("rb") as file:
         head = file.readline(200) + file.readline(1000)  # pip writes a long interpreter into the second line
     found: dict[str, str] = {}
     if path.suffix == ".py" or (head.startswith(b"#!") and b"python" in head):
         for name in _imports(path):
-            _visit(name, path.parent, found)
+            _visit(name, path.parent, found, beside)
     return found
 
 
-def _visit(module: str, folder: Path, found: dict[str, str]) -> None:
+def _visit(module: str, folder: Path, found: dict[str, str], beside: PurePath = _BESIDE) -> None:
     top = module.partition(".")[0]
     files = _files(top, folder)
+    if not files and top in sys.stdlib_module_names:
+        return
     if not files and not (versions := _package_versions(top)):
         folder = _elsewhere(top) or folder
         files = _files(top, folder)
@@ -131,11 +139,11 @@ def _visit(module: str, folder: Path, found: dict[str, str]) -> None:
             folder = _elsewhere(top) or folder
             files = _files(top, folder)
     for path in files:
-        key = f"file {path.relative_to(folder)}"
+        key = f"file {beside / path.relative_to(folder)}"
         if key not in found:
             found[key] = file_hash(path)
             for name in _imports(path):
-                _visit(name, folder, found)
+                _visit(name, folder, found, beside)
 
 
 def _files(top: str, folder: Path) -> list[Path]:
@@ -146,18 +154,35 @@ def _files(top: str, folder: Path) -> list[Path]:
     return sorted([*inside, *(path for path in folder.glob(f"{top}.*so") if path.is_file())])
 
 
-def files_below(folder: Path) -> list[Path]:
-    """All files below a folder, also behind links to folders; each folder once."""
-    found: list[Path] = []
+def files_below(folder: Path) -> Iterator[Path]:
+    """All files below a folder, also behind links to folders; each folder once.
+
+    Raises ConfigurationError if links lead out of the folder to more than MOST_LINKED files and folders.
+    """
+    own = "" if folder.is_symlink() else os.path.realpath(folder)
     seen = set[str]()
+    linked = 0
     for top, folders, names in os.walk(folder, followlinks=True):
         if (real := os.path.realpath(top)) in seen:
             folders.clear()
             continue
         seen.add(real)
         folders.sort()
-        found += [path for name in names if (path := Path(top, name)).is_file()]
-    return sorted(found)
+        if not own or not Path(real).is_relative_to(own):
+            linked += 1 + len(names)
+        if linked > MOST_LINKED:
+            link = _link_to(top, folder)
+            raise ConfigurationError(
+                f"the link {link} leads to {os.path.realpath(link)}, and links below {folder} lead to more than "
+                f"{MOST_LINKED:,} files; each start compares them all, so put links to the needed files in its place"
+            )
+        yield from (path for name in sorted(names) if (path := Path(top, name)).is_file())
+
+
+def _link_to(top: str, folder: Path) -> Path:
+    """The first link on the way from a folder to another below it."""
+    below = [path for path in (Path(top), *Path(top).parents) if path.is_relative_to(folder)]
+    return next(path for path in reversed(below) if path.is_symlink() or path == Path(top))
 
 
 def _elsewhere(top: str) -> Path | None:
@@ -172,15 +197,18 @@ def _elsewhere(top: str) -> Path | None:
     return path.parent.parent if path.name == "__init__.py" else path.parent
 
 
+def syntax_tree(path: Path) -> ast.Module:
+    """The syntax of a file in Python; empty if Python cannot read it."""
+    with contextlib.suppress(OSError, SyntaxError, ValueError, RecursionError, MemoryError):  # it may nest too deep
+        return ast.parse(path.read_bytes())
+    return ast.Module([], [])
+
+
 def _imports(path: Path) -> list[str]:
     if path.suffix == ".so":
         return []
-    try:
-        tree = ast.parse(path.read_bytes())
-    except (SyntaxError, ValueError):
-        return []
     names: list[str] = []
-    for node in ast.walk(tree):
+    for node in ast.walk(syntax_tree(path)):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -199,7 +227,7 @@ def _called(call: ast.Call) -> str:
 def _is_worked_on(top: str) -> bool:
     """Whether a module's package is installed as a checkout that may be edited (`pip install -e`)."""
     for name in distributions().get(top, []):
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError, ValueError):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError, ValueError, AttributeError):
             origin = importlib.metadata.distribution(name).read_text("direct_url.json")
             if origin and json.loads(origin).get("dir_info", {}).get("editable"):
                 return True

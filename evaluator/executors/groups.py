@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import queue
+
+from evaluator.executors.job import Job, JobQueue
 
 QUICK = 0.002
 """The largest seconds per point for which several points share a message to a worker."""
@@ -13,7 +17,7 @@ GROUP_SECONDS = 0.01
 LARGEST_GROUP = 64
 
 SHORT_GROUP, SHORT_SECONDS = 16, 0.001
-"""So many points share a message, if they take no longer, even if another worker is idle then."""
+"""So many points share a message, if they take no longer and all other workers are busy."""
 
 
 class Groups:
@@ -23,14 +27,29 @@ class Groups:
         self._seconds = math.inf  # per point, a running mean
         self._largest = 1  # points of a message since the last slow point
 
-    def size(self, waiting: int, workers: int) -> int:
-        """The number of points of the next message, where so many wait behind the first one."""
+    def more(self, jobs: JobQueue, workers: int) -> list[Job]:
+        """Further points for the same message, when points are so quick that sending messages would take longer."""
+        size = self.size(jobs.qsize(), workers, jobs.idle)
+        more: list[Job] = []
+        with contextlib.suppress(queue.Empty):
+            while len(more) < size - 1:
+                job = jobs.get_nowait()
+                if job is None:
+                    jobs.put(None)
+                    break
+                more.append(job)
+        return more
+
+    def size(self, waiting: int, workers: int, idle: int = 0) -> int:
+        """The number of points of the next message, where so many wait behind the first one. So many of the workers are
+        idle.
+        """
         if self._seconds > QUICK:
-            self._largest = 1
             return 1
         seconds = max(self._seconds, 1e-6)
-        # a share for each worker, which is not divided if it is done in no time
-        size = max(waiting // workers, min(int(SHORT_SECONDS / seconds), SHORT_GROUP))
+        size = waiting // workers  # a share for each worker
+        if not idle:  # nobody misses what is done in no time
+            size = max(size, min(int(SHORT_SECONDS / seconds), SHORT_GROUP))
         # at most twice the largest group: a few quick points do not show that the next ones are quick too
         size = max(min(size, 1 + waiting, int(GROUP_SECONDS / seconds), 2 * self._largest, LARGEST_GROUP), 1)
         self._largest = max(self._largest, size)
@@ -39,8 +58,10 @@ class Groups:
     def note(self, seconds: float) -> None:
         """Notes the seconds per point of a message; NaN, from an unknown kind of code, counts as slow."""
         seconds = seconds if seconds >= 0.0 else math.inf
+        if seconds > QUICK:
+            self._largest = 1
         self._seconds = seconds if math.isinf(self._seconds) else 0.8 * self._seconds + 0.2 * seconds
 
     def lose(self) -> None:
         """Notes that a message was lost with its worker: the next points go one by one."""
-        self._seconds = math.inf
+        self._seconds, self._largest = math.inf, 1

@@ -105,6 +105,8 @@ class JobQueue:
         self._turns: collections.deque[object] = collections.deque()
         self._count = self._ends = 0
         self._ready = threading.Condition(threading.Lock())
+        self.idle = 0
+        """The number of threads that wait for a job, or have not yet taken the one that has come."""
 
     def put(self, job: Job | None) -> None:
         """Adds a job behind the others of its owner."""
@@ -124,7 +126,9 @@ class JobQueue:
         """The next owner's next job; waits for one."""
         with self._ready:
             while not self._count and not self._ends:
+                self.idle += 1
                 self._ready.wait()
+                self.idle -= 1
             return self._next()
 
     def get_nowait(self) -> Job | None:

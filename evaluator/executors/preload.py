@@ -41,7 +41,8 @@ warnings.filterwarnings("ignore", message="forkserver: waitpid returned unexpect
 outlast_endings()
 
 if ROOT_MARK in os.environ:
-    temporary.use(os.path.join(os.environ[ROOT_MARK], "import"))
+    with contextlib.suppress(OSError):
+        temporary.use(os.path.join(os.environ[ROOT_MARK], "import"))
 _folder, *_modules = os.environ.get(PRELOAD, "").split(os.pathsep)
 if _folder:
     sys.path.insert(0, _folder)

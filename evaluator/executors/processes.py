@@ -12,6 +12,7 @@ import os
 
 from evaluator.chain import Chain
 from evaluator.description import watched
+from evaluator.executors import temporary
 from evaluator.executors.job import Job, JobQueue
 from evaluator.executors.protocol import Health
 from evaluator.executors.shared import Shared, time_limits
@@ -42,6 +43,7 @@ class ProcessExecutor:
         self._scratch = ScratchRoot()
         modules = [module for step in chain.steps for module in step.code.preloads]
         os.environ[PRELOAD] = os.pathsep.join([str(chain.scan.folder), *modules])
+        temporary.leave_alone(chain.scan.setup.section("environment_variables"))
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["evaluator.executors.preload"])
         self._queue = JobQueue()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -19,6 +21,9 @@ SMALLEST_FOLDER = 2**24
 
 MOST_ENTRIES = 100_000
 """The most files that a point may have in its folder."""
+
+SHARE = 0.02
+"""The largest fraction of the time for measuring what is kept, which may be many files."""
 
 
 class ScratchLimit:
@@ -62,18 +67,19 @@ class ScratchLimit:
             "disk, or run fewer workers"
         )
 
-    def passed_by(self, folders: Iterable[str], worker: int, free_before: int | None) -> bool:
+    def passed_by(self, folders: Iterable[str], worker: int, free_before: int | None, kept: int = 0) -> bool:
         """Whether the points in these folders, which one worker process runs, take more room than they may.
 
-        Removed files that are still open count too. Searching takes milliseconds, so it is done only when the disk has
-        lost more room since `free_before` than one point may have.
+        `kept`: bytes there that earlier points have left. Removed files that are still open count too. Searching takes
+        milliseconds, so it is done only when the disk has lost more room since `free_before` than one point may have.
         """
-        if sum(used_by(folder, self.most) for folder in folders) > self.most:
+        most = self.most + kept
+        if sum(used_by(folder, most) for folder in folders) > most:
             return True
         free = self.free()
         if free is None or free_before is None or free_before - free <= self.most:
             return False
-        return sum(used_by(folder, self.most) for folder in folders) + self._removed_but_open(worker) > self.most
+        return sum(used_by(folder, most) for folder in folders) + self._removed_but_open(worker) > most
 
     def _removed_but_open(self, worker: int) -> int:
         sizes: dict[int, int] = {}
@@ -87,6 +93,22 @@ class ScratchLimit:
         """Status and message of a point that has passed the limit."""
         message = f"wrote more than {self.most >> 20} MiB of scratch files and was ended"
         return (Status.KILLED, f"{message}: {self._advice}") if self.is_small else (Status.FAILED, message)
+
+
+class Kept:
+    """What is in a worker's folder for temporary files when a point begins, and so is not the point's."""
+
+    def __init__(self) -> None:
+        self.bytes = 0
+        self._folder, self._next = "", 0.0
+
+    def measure(self, folder: str) -> None:
+        """Sets `bytes`; where that takes long (many files), it does so now and then."""
+        if folder == self._folder and time.perf_counter() < self._next:
+            return
+        begin = time.thread_time()  # the time for which a busy machine lets this thread wait would not come again
+        self._folder, self.bytes = folder, used_by(folder, sys.maxsize)
+        self._next = time.perf_counter() + (time.thread_time() - begin) / SHARE
 
 
 def used_by(folder: str, most: int) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import multiprocessing
-import queue
 import shutil
 import signal
 import threading
@@ -18,6 +17,7 @@ from evaluator.codes.programs import last_line, read_tail
 from evaluator.errors import ConfigurationError, EvaluatorLost
 from evaluator.executors.groups import Groups
 from evaluator.executors.job import Job
+from evaluator.executors.scratch import Kept
 from evaluator.executors.shared import Shared
 from evaluator.executors.worker_process import IN_COMPANY, work
 from evaluator.leftovers import clear_point, kill_worker
@@ -47,7 +47,7 @@ class Worker:
         self._log = shared.root / f"worker-{number}.log"
         self._state = shared.root / f"worker-{number}.state"
         self._points = self._starts = self._step = self._requests = 0
-        self._mark = ""
+        self._mark, self._kept = "", Kept()
         self._doomed = False
         self._overran = False  # it has more scratch files than it may
         self._late = False
@@ -154,7 +154,7 @@ class Worker:
         while (job := self._shared.queue.get()) is not None:
             group = [job]
             try:
-                group += self._more()
+                group += self._groups.more(self._shared.queue, self._shared.count)
                 group = [member for member in group if member.begin()]
                 if len(group) == 1 or (group and not self._try_together(group)):
                     for member in group:  # after a group: one of them took the worker down; find out which
@@ -174,20 +174,6 @@ class Worker:
             for job in group:
                 if job.running or job.begin():
                     job.finish(outcome)
-
-    def _more(self) -> list[Job]:
-        """Further points for the same message, when points are so quick that sending messages would take longer."""
-        jobs = self._shared.queue
-        size = self._groups.size(jobs.qsize(), self._shared.count)
-        more: list[Job] = []
-        with contextlib.suppress(queue.Empty):
-            while len(more) < size - 1:
-                job = jobs.get_nowait()
-                if job is None:
-                    jobs.put(None)
-                    break
-                more.append(job)
-        return more
 
     def _try_together(self, group: list[Job]) -> bool:
         """Works on several points. Returns False, with the group being those that are not answered, when the worker
@@ -246,7 +232,9 @@ class Worker:
         while (left := limit.left()) > 0:
             ready = wait([self._pipe, self._process.sentinel], min(left, LOOK))
             if not ready:
-                self._overran = shared.scratch.passed_by([*self._folders, self._mark], worker, free_before)
+                self._overran = shared.scratch.passed_by(
+                    [*self._folders, self._mark], worker, free_before, self._kept.bytes
+                )
                 if self._overran:
                     return None
                 continue
@@ -303,6 +291,7 @@ class Worker:
                     return False
                 self._current = group
             assert self._pipe is not None
+            self._kept.measure(self._mark)
             self._requests += 1
             try:
                 self._pipe.send((self._requests, message))

@@ -1,8 +1,11 @@
 """How many points share a message to a worker."""
 
 import math
+import threading
 
 from evaluator.executors.groups import LARGEST_GROUP, Groups
+from evaluator.executors.job import Job, JobQueue
+from tests.evaluator.serving import wait_until
 
 
 def quick(points, seconds=1e-6):
@@ -42,3 +45,32 @@ def test_after_a_slow_point_groups_grow_again_from_one():
     assert groups.size(1000, 1) == 1
     groups.note(1e-6)
     assert [groups.size(1000, 1) for _ in range(3)] == [2, 4, 8]
+
+
+def test_a_slow_message_makes_the_next_ones_small_even_if_points_are_quick_on_average():
+    groups = quick(10)
+    groups.note(5e-3)
+    assert groups.size(1000, 1) == 2
+
+
+def test_a_worker_leaves_the_others_their_share_while_one_is_idle():
+    for idle, taken in ((0, 16), (1, 3), (3, 3)):
+        jobs = JobQueue()
+        for number in range(16):
+            jobs.put(Job(number, (), 0.0, print))
+        assert jobs.get() is not None
+        jobs.idle = idle
+        assert 1 + len(quick(10).more(jobs, 4)) == taken
+
+
+def test_those_who_wait_for_a_job_are_idle():
+    jobs = JobQueue()
+    threads = [threading.Thread(target=jobs.get, daemon=True) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    assert wait_until(lambda: jobs.idle == 2)
+    for _ in threads:
+        jobs.put(None)
+    for thread in threads:
+        thread.join(60)
+    assert jobs.idle == 0

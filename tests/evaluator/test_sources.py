@@ -18,11 +18,16 @@ PROGRAM = (
 F = "\ndef f(point):\n    return {'y': point['x']}\n"
 
 
-def seen(folder, text):
-    """The watched files of a scan file, as paths from its folder."""
+def sources_of(folder, text):
+    """The names and hashes of the watched files of a scan file."""
     (folder / "scan.yaml").write_text(text)
     chain = Chain(read_scan(folder / "scan.yaml"))
-    paths = [value.path for found in watched(chain) for value in found.values() if isinstance(value, FileHash)]
+    return {name: value for found in watched(chain) for name, value in found.items() if isinstance(value, FileHash)}
+
+
+def seen(folder, text):
+    """The watched files of a scan file, as paths from its folder."""
+    paths = [value.path for value in sources_of(folder, text).values()]
     return {os.path.relpath(os.path.realpath(path), folder) for path in paths}
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from scanspec.arguments import of_a_point
+from scanspec.arguments import of_a_point, what_it_gets
 
 POINT = {"m0": 1.0, "m12": 2.0, "mh": 125.0}
 
@@ -95,3 +95,14 @@ def test_a_function_gets_a_mapping_or_its_variables(function: Callable[..., Any]
 def test_a_function_with_an_unknown_argument_gets_the_whole_point() -> None:
     function: Callable[..., Any] = lambda m0, mX: m0 * mX  # noqa: E731
     assert of_a_point(function, POINT) is function
+
+
+class OfThePoint:
+    def __call__(self, m0: Mapping[str, float]) -> float:
+        return m0["m0"]
+
+
+@pytest.mark.parametrize("function", [OfThePoint(), functools.partial(lambda scale, m0: m0, 3.0)])
+def test_what_a_function_without_a_name_gets(function: Callable[..., Any]) -> None:
+    assert "m0 is the point" in what_it_gets(function, POINT)
+    assert "`def f(*, m0)`" in what_it_gets(function, POINT)

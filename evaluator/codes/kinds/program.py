@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
+import os
 import re
 import shutil
-from collections.abc import Collection, Mapping
-from pathlib import Path
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from evaluator import InvalidPoint
@@ -29,6 +31,10 @@ from scanspec.tools import PASS
 
 if TYPE_CHECKING:
     from evaluator.codes.point import Point
+
+
+_RUNS_MODULE = re.compile(r"-[bBdEiIOPqsSuvx]*m(.*)")
+"""`-m model`, `-mmodel`, and `-um model` with options of Python that have no values."""
 
 
 class SlhaProgram(Code):
@@ -54,25 +60,23 @@ class SlhaProgram(Code):
         self._name = re.sub(r"\W", "_", spec.name)
         self._command = _complete(Command.read(section.text("command"), where), self._profile)
         self._program = self._command.executable(scan.folder, where)
-        set_by_option = {word.partition("=")[2] for word in self._command.words if "=/" in word}
-        self._files = {
-            word: scan.folder / word
-            for word in (*self._command.words[1:], self._command.stdin or "", *set_by_option)
-            if ("." in word or "/" in word) and (scan.folder / word).is_file()
-        }
+        words = [*self._command.words[1:], self._command.stdin or ""]
+        words = [word for word in words if "." in word or "/" in word]
+        self._files = _existing(words, scan.folder)
         self._variables = tuple(scan.setup.section("environment_variables"))
         self._companions = [self._program.parent / name for name in self._profile.companions]
         self._companions = [path for path in self._companions if path.is_file()]
-        self._sources = script_sources(self._program) | {"command": section.text("command")}
-        self._sources |= {
-            f"file {word}": written_hash(path)
-            for word, path in self._files.items()
-            if path.suffix != ".log"  # logs do not change results
-        }
-        for path in self._files.values():
-            self._sources |= imported_sources(path)  # of a script that the program runs: python3 model.py
+        beside = PurePath(self._command.words[0]).parent
+        if beside.is_absolute() or "/" not in self._command.words[0]:
+            beside = PurePath("$PATH")  # for the digest it does not matter where a program is installed
+        self._sources = script_sources(self._program, beside) | {"command": section.text("command")}
+        files = self._files | _existing(_set_by_options(self._command), scan.folder)
+        files = {word: path for word, path in files.items() if path.suffix != ".log"}  # logs do not change results
+        self._sources |= {f"file {word}": written_hash(path) for word, path in files.items()}
+        for word, path in files.items():
+            self._sources |= imported_sources(path, PurePath(word).parent)  # of a script: python3 model.py
         self._sources |= self._module_sources(scan.folder)
-        self._sources |= {f"file {path.name}": file_hash(path) for path in self._companions}
+        self._sources |= {f"file {beside / path.name}": file_hash(path) for path in self._companions}
         self.fills_a_template = next(code.name for code in scan.codes if _writes_spectrum(code)) == spec.name
         named = section.path_text("input_file")
         self._template = self._read_template(scan, named, known)
@@ -84,11 +88,16 @@ class SlhaProgram(Code):
         self._verdict = Verdict.read(spec, self._profile, scan.observables)
 
     def _module_sources(self, folder: Path) -> Mapping[str, str]:
-        """Those of the module in `python3 -m model`."""
-        words = self._command.words
-        at = words.index("-m") if "-m" in words[:-1] else 0
-        is_python = any(Path(word).name.startswith("python") for word in words[:at])
-        return module_sources(words[at + 1], folder) if is_python else {}
+        """Those of the modules in `python3 -m model` and `python3 -m cProfile -m model`."""
+        found: dict[str, str] = {}
+        is_python = False
+        for word, following in itertools.pairwise((*self._command.words, "")):
+            option = _RUNS_MODULE.fullmatch(word)
+            module = (option[1] or following) if option and is_python else ""
+            if module and all(part.isidentifier() for part in module.split(".")):
+                found |= module_sources(module, folder)
+            is_python = is_python or Path(word).name.startswith("python")
+        return found
 
     def _read_template(self, scan: ScanFile, named: str, known: Collection[str]) -> Template | None:
         """The template; None for a later program that works on the present spectrum."""
@@ -207,6 +216,16 @@ class SlhaProgram(Code):
             return str(self._files[word])
         word = word.replace("{input}", source.name).replace("{output}", target.name)
         return word.replace("{folder}", str(source.parent)).replace("{cores}", str(self.cores))
+
+
+def _set_by_options(command: Command) -> list[str]:
+    """What stands behind each `=` of the words: /x and b=/x in `--a=b=/x`."""
+    return [word[at + 1 :] for word in command.words[1:] for at, letter in enumerate(word) if letter == "="]
+
+
+def _existing(words: Iterable[str], folder: Path) -> dict[str, Path]:
+    """The words that name files, and these files."""
+    return {word: folder / word for word in words if os.path.isfile(folder / word)}
 
 
 def _read(path: Path) -> bytes:
