@@ -110,6 +110,8 @@ class Dataset(Stored):
     def close(self) -> None:
         """Closes the file and releases the folder."""
         self._db.close()
+        if self._written is not None:
+            self._written.close()
         if self._lock is not None:
             self._lock.release()
 

@@ -41,6 +41,13 @@ class Written:
         self._file = _status(self._path)
         self._wal_file: os.stat_result | None = None
         self._header = b""
+        self._index = -1  # stays open: closing it would take SQLite's own lock on this file from this process
+
+    def close(self) -> None:
+        """For after SQLite has closed the file."""
+        if self._index >= 0:
+            os.close(self._index)
+            self._index = -1
 
     def note(self) -> None:
         """Notes the state of the files after a commit. Raises DatasetError like `check`."""
@@ -93,8 +100,10 @@ class Written:
         now = _status(self._wal_path)
         if now is None or now.st_ino != before.st_ino or now.st_size:
             return False
-        with suppress(OSError), open(f"{self._path}-shm", "rb") as file:
-            index = file.read(2 * _INDEX_COPY)
+        with suppress(OSError):
+            if self._index < 0:
+                self._index = os.open(f"{self._path}-shm", os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            index = os.pread(self._index, 2 * _INDEX_COPY, 0)
             first, second = index[:_INDEX_COPY], index[_INDEX_COPY:]
             frames = int.from_bytes(first[16:20], sys.byteorder)
             return first == second and any(first[12:13]) and frames == 0 and first[32:36] != self._header[16:20]

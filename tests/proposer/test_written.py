@@ -142,6 +142,22 @@ def test_another_program_may_empty_the_wal_while_the_scan_looks_at_it(
         assert (meta["b"], [meta[f"a{number}"][0] for number in range(3)]) == (2, [0, 1, 2])
 
 
+def test_a_look_at_the_index_leaves_the_lock_on_it(tmp_path: Path) -> None:
+    """A process that closes a file loses its POSIX locks on it (sqlite.org/howtocorrupt.html, section 2.2). Without
+    this lock, at byte 128, the next program would make the index anew below the scan.
+    """
+    program = "import fcntl, sys\nfcntl.lockf(open(sys.argv[1], 'rb+'), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, 128)\n"
+    take = [sys.executable, "-c", program, str(tmp_path / "dataset.sqlite-shm")]
+    with open_dataset(tmp_path) as dataset, closing(sqlite3.connect(tmp_path / "dataset.sqlite")) as other:
+        dataset.set_meta({"a": 1})
+        assert other.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0
+        dataset.set_meta({"b": 2})
+        done = subprocess.run(take, capture_output=True, text=True, check=False)
+        assert "BlockingIOError" in done.stderr
+    with Dataset(tmp_path) as dataset:
+        assert (dataset.meta()["a"], dataset.meta()["b"]) == (1, 2)
+
+
 def test_a_commit_that_changes_nothing_does_no_harm(tmp_path: Path) -> None:
     """If it is the first commit after the file was opened, it makes an empty WAL."""
     with open_dataset(tmp_path) as dataset:
