@@ -113,7 +113,7 @@ def test_the_job_of_the_proposer_ends_the_pool_or_goes_on_later(queue: tuple[Que
     scan = jobs.submit("slurm/proposer.sbatch", PROPOSER=PROPOSER)
     assert scan.wait_for("takes part")
     jobs.warn(scan)
-    assert scan.wait() == 143 and "the same command goes on" in scan.said
+    assert scan.wait() == 143 and "give the same command again to continue" in scan.said
     assert not (jobs.pool / "finished").exists()
     again = jobs.submit("slurm/proposer.sbatch", PROPOSER=PROPOSER)
     assert again.wait() == 0, again.said
