@@ -60,17 +60,18 @@ class Handshake:
                 raise NotSecure(f"{error.filename}: {error.strerror or error}") from error
         return context
 
-    def fault(self, address: Address) -> str:
+    def fault(self, address: Address, name: str = "") -> str:
         """One sentence that says what is wrong with the handshake with an evaluator, and what to do; empty if nothing
-        is wrong or nobody listens. Waits at most PROBE_SECONDS for each address of the name and for each answer. Raises
-        NotSecure if a file cannot be used.
+        is wrong or nobody listens. `name`: the name that the certificate must have, if it is not that of the address.
+        Waits at most PROBE_SECONDS for each address of the name and for each answer. Raises NotSecure if a file cannot
+        be used.
         """
         if address.path:
             return ""
         try:
             with _connect(address) as plain:
                 if self.ca is not None:
-                    return self._fault_of_tls(plain, address)
+                    return self._fault_of_tls(plain, address, name or address.host.strip("[]"))
                 answer = _begin(plain)
             # a server that speaks plain text begins with its own settings; one that speaks TLS answers with an alert,
             # or closes the connection, as a proxy does while nobody listens behind it
@@ -80,11 +81,11 @@ class Handshake:
             pass
         return ""
 
-    def _fault_of_tls(self, plain: socket.socket, address: Address) -> str:
+    def _fault_of_tls(self, plain: socket.socket, address: Address, name: str) -> str:
         try:
-            wrapped = self.context().wrap_socket(plain, server_hostname=address.host.strip("[]"))
+            wrapped = self.context().wrap_socket(plain, server_hostname=name)
         except ssl.SSLCertVerificationError as error:
-            return self._fault_of_their_certificate(error, address)
+            return self._fault_of_their_certificate(error, name)
         except ssl.SSLError as error:
             reason = (error.reason or str(error)).upper().replace(" ", "_")
             closed = "UNEXPECTED_EOF" in reason
@@ -112,11 +113,11 @@ class Handshake:
             "both sides files of one `lodescan certificates DIR`"
         )
 
-    def _fault_of_their_certificate(self, error: ssl.SSLCertVerificationError, address: Address) -> str:
+    def _fault_of_their_certificate(self, error: ssl.SSLCertVerificationError, name: str) -> str:
         if error.verify_code in (_WRONG_HOST, _WRONG_ADDRESS):
             return (
-                f"its certificate is not for {address.host}; ask it by a name that the certificate has, or make one "
-                f"with `lodescan certificates DIR --host {address.host}`"
+                f"its certificate is not for {name}; ask it by a name that the certificate has, or make one with "
+                f"`lodescan certificates DIR --host {name}`"
             )
         if error.verify_code == _EXPIRED:
             return "its certificate has expired; make new ones with `lodescan certificates DIR`"

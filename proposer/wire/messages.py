@@ -62,9 +62,19 @@ TOGETHER = 8
 
 _CAP = LARGEST_LOSS * (1.0 + SUM)
 
+LARGEST_DESCRIPTION = 2**22
+"""The most bytes of a description; a message of many small parts takes sixty times as much memory."""
+
 
 class BadDescription(ValueError):
     """An evaluator's description of itself cannot be used; the message says why."""
+
+
+def parse_description(data: bytes) -> pb.DescribeResponse:
+    """Parses a description; gRPC turns any error here into INTERNAL."""
+    if len(data) > LARGEST_DESCRIPTION:
+        raise BadDescription("it is too large")
+    return pb.DescribeResponse.FromString(data)
 
 
 def to_description(answer: pb.DescribeResponse) -> Description:

@@ -26,7 +26,7 @@ from proposer.evaluation.backend import Description
 from proposer.evaluation.work import Work
 from proposer.wire.events import Event, Gone, NoAnswer, Serving
 from proposer.wire.health import watch_health
-from proposer.wire.messages import BadDescription, clean, to_concurrency, to_description
+from proposer.wire.messages import BadDescription, clean, parse_description, to_concurrency, to_description
 from proposer.wire.security import NotSecure, Security
 from scanspec import Address
 
@@ -46,9 +46,6 @@ KEEPALIVE = 30.0
 
 REMEMBERED = 4.0
 """The time in seconds over which arriving points are counted."""
-
-LARGEST_DESCRIPTION = 2**22
-"""The most bytes of a description; a message of many small parts takes sixty times as much memory."""
 
 ANSWERS = 5.0
 """The time in seconds in which an evaluator must describe itself."""
@@ -120,10 +117,9 @@ class Link:
         self._message = (0, 0.0)  # points of the message that is being read, and the sum of their seconds
         self._first = time.monotonic()
         self._busy = [0.0, 0.0]  # points answered, and the seconds that this took, while all workers had points
-        self.place, self._events, self._security = address, events, security
+        self.place, self._name, self._events, self._security = address, name, events, security
         self.options: list[tuple[str, Any]] = [*_OPTIONS, ("grpc.keepalive_time_ms", int(1000 * KEEPALIVE))]
-        if name:
-            self.options.append(("grpc.ssl_target_name_override", name))
+        self.options += [("grpc.ssl_target_name_override", name)] if name else []
         self._orders: queue.SimpleQueue[float] = queue.SimpleQueue()
         self._requests: queue.SimpleQueue[pb.EvaluateRequest | None] = queue.SimpleQueue()
         self._first_words: pb.EvaluateRequest | None = None
@@ -321,7 +317,7 @@ class Link:
         describe = channel.unary_unary(
             f"/{name}/Describe",
             request_serializer=pb.DescribeRequest.SerializeToString,
-            response_deserializer=_parse_description,
+            response_deserializer=parse_description,
         )
         files = self._security.stamp()
         while True:
@@ -365,7 +361,7 @@ class Link:
                 )
             if error.code() in FATAL:
                 return NoAnswer("", f"{self.address} does not speak lodescan's contract: {details(error)}")
-            if error.code() in SILENT and (fault := self._security.fault(self.place)):
+            if error.code() in SILENT and (fault := self._security.fault(self.place, self._name)):
                 return NoAnswer("", f"the evaluator at {self.address} cannot be asked: {fault}", may_mend=True)
             refused = any(word in (error.details() or "") for word in NOBODY_LISTENS)
             return NoAnswer("" if error.code() in SILENT else details(error), refused=refused)
@@ -394,13 +390,6 @@ def _has_died(before: Description | NoAnswer, now: Description | NoAnswer | None
         return now.refused
     names = [answer.instance for answer in (before, now) if isinstance(answer, Description)]
     return len(names) == 2 and all(names) and names[0] != names[1]
-
-
-def _parse_description(data: bytes) -> pb.DescribeResponse:
-    """Parses a description; gRPC turns any error here into INTERNAL."""
-    if len(data) > LARGEST_DESCRIPTION:
-        raise BadDescription("it is too large")
-    return pb.DescribeResponse.FromString(data)
 
 
 def details(error: grpc.RpcError) -> str:

@@ -95,12 +95,12 @@ class Security:
         """The same files, to find out what is wrong with them or with a server."""
         return Handshake(self.ca, self.cert, self.key)
 
-    def fault(self, address: Address) -> str:
+    def fault(self, address: Address, name: str = "") -> str:
         """As Handshake.fault, but unusable files, which may just be being replaced, do not raise: they are a fault,
         too.
         """
         try:
-            return self.handshake.fault(address)
+            return self.handshake.fault(address, name)
         except NotSecure as error:
             return str(error)
 

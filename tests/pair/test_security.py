@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from lodescan.v1 import evaluation_pb2 as pb
 from lodescan.v1 import evaluation_pb2_grpc as pb_grpc
 from proposer.__main__ import main
 from proposer.commands.certificates import NoCertificates, certificates
+from proposer.evaluation.backend import EvaluatorRefused
+from proposer.wire.pool import Pool
 from proposer.wire.security import NotSecure, Security
 from scanspec import read_address
 from tests.pair.conftest import EvaluatorProcess, ScanFolder
@@ -134,6 +137,32 @@ def test_a_host_name_that_is_not_in_the_certificate_is_named(server: EvaluatorPr
     security = client(certs / "good" / "proposer")
     assert ask(address, security) == "UNAVAILABLE"
     assert "its certificate is not for 127.1" in security.fault(read_address(address))
+
+
+def test_the_certificate_of_a_pool_is_for_its_name_and_not_for_its_addresses(
+    certs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A certificate cannot have the addresses of containers, which are not known before they start."""
+    evaluator = start(tmp_path, *options(certs / "good" / "evaluator"), "--listen", "127.0.0.2:0")
+    port = evaluator.address.rpartition(":")[2]
+    addresses = socket.getaddrinfo
+    there = {"evaluators.test": "127.0.0.2", "localhost": "127.0.0.2"}
+    monkeypatch.setattr(socket, "getaddrinfo", lambda host, *more, **to: addresses(there.get(host, host), *more, **to))
+    try:
+        good = client(certs / "good" / "proposer")
+        with closing(Pool([f"dns:///localhost:{port}"], say=print, security=good)) as pool:
+            assert pool.describe(20.0).observables
+        for place, security, words in (
+            (f"dns:///localhost:{port}", client(certs / "good" / "proposer", cert=None, key=None), "asks for a client"),
+            (f"dns:///evaluators.test:{port}", good, "its certificate is not for evaluators.test"),
+        ):
+            with (
+                closing(Pool([place], say=print, security=security)) as pool,
+                pytest.raises(EvaluatorRefused, match=words),
+            ):
+                pool.describe(20.0)
+    finally:
+        evaluator.stop()
 
 
 def test_tls_on_one_side_alone_is_named(plain: EvaluatorProcess, certs: Path) -> None:

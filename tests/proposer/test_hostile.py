@@ -15,9 +15,9 @@ from lodescan.v1 import evaluation_pb2 as pb
 from proposer.evaluation.backend import EvaluatorRefused, NoEvaluator
 from proposer.types import Status
 from proposer.wire import attendance, patience
-from proposer.wire.messages import LARGEST_SPECTRA, MOST_CONCURRENT, MOST_IN_BATCH, clean
+from proposer.wire.messages import LARGEST_DESCRIPTION, LARGEST_SPECTRA, MOST_CONCURRENT, MOST_IN_BATCH, clean
 from proposer.wire.pool import Pool
-from proposer.wire.remote import LARGEST_DESCRIPTION, MOST_AHEAD
+from proposer.wire.remote import MOST_AHEAD
 from tests.proposer.hostile import GAUSS, Refusal, client_of, good, message
 
 
