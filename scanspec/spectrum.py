@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -195,6 +197,31 @@ class Spectrum:
             raise EntryMissing(f"the block {what}; lines that head one: {there}")
         there = ", ".join(" ".join(map(str, entry)) for entry in block.entries) or "none at all"
         raise EntryMissing(f"the output has no entry {address}; entries of {address.block}: {there}")
+
+    def other_scales(self, address: SlhaAddress) -> str:
+        """A warning if the block of an entry stands at several scales with different values, and none was asked for;
+        otherwise empty.
+        """
+        scales = self._scales.get(address.block, ())
+        if address.scale is not None or len(scales) < 2:
+            return ""
+        values: dict[float, float] = {}
+        for scale in scales:
+            with suppress(EntryMissing):
+                values[scale] = self.entry(replace(address, scale=scale))
+        if len(set(values.values())) < 2:
+            return ""
+        there = ", ".join(f"{scale:g}" for scale in values)
+        return f"the output has {address} with different values at Q = {there}; without `scale` the last block counts"
+
+    @cached_property
+    def _scales(self) -> Mapping[str, list[float]]:
+        """The scales (GeV) of the blocks of each name, in order."""
+        scales: dict[str, list[float]] = {}
+        for block in self.all_blocks:
+            if block.scale is not None:
+                scales.setdefault(block.name, []).append(block.scale)
+        return scales
 
     def _cross_section(self, address: SlhaAddress, pdgs: tuple[int, ...]) -> str:
         """The value (pb) of the first line of the last table of this process; the program chooses the order of the

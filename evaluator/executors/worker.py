@@ -8,6 +8,7 @@ import multiprocessing
 import shutil
 import signal
 import threading
+from collections.abc import Sequence
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
@@ -94,7 +95,7 @@ class Worker:
         with self._lock:
             self._process, self._pipe, self._doomed = process, ours, self._closing.is_set()
         answer: str | None = f"the worker was not ready within {START_LIMIT:g} s, while it loaded the codes"
-        if not self._doomed and wait([ours, process.sentinel], START_LIMIT):
+        if not self._doomed and self._has_spoken([ours, process.sentinel]):
             try:
                 answer = ours.recv()
             except (EOFError, OSError):
@@ -107,6 +108,15 @@ class Worker:
         except BaseException:
             self._end_worker()
             raise
+
+    @staticmethod
+    def _has_spoken(events: Sequence[Connection | int]) -> bool:
+        """Whether a worker that starts is ready or has ended within START_LIMIT."""
+        limit = Countdown(START_LIMIT)
+        while (left := limit.left()) > 0:
+            if wait(events, left):
+                return True
+        return False
 
     def _start_in_time(self) -> None:
         """Starts a worker where there is none. Raises EvaluatorLost when that fails.

@@ -31,10 +31,15 @@ log = logging.getLogger(__name__)
 
 MOST_UNANSWERED = 100_000
 """The most points that all streams together may have unanswered. Nobody is refused for it: a stream is not read on
-while its own points and those of all would be more, so that one that comes later finds room."""
+while its own points and those of all would be more, so that one that comes later finds room. A stream that has no
+points out is always read on; so it may be more by one batch of each stream.
+"""
 
 MOST_STREAMS = 64
 """The most calls of Evaluate at a time."""
+
+MOST_CALLS = 4 * MOST_STREAMS
+"""The most calls of any kind at a time over one connection; further ones wait in the client."""
 
 SHORTEST_PING = 10.0
 """The shortest silence in seconds after which a client may test the connection again; a point may take an hour."""
@@ -102,8 +107,13 @@ class Evaluation(pb_grpc.EvaluationServiceServicer):
         return sum(job.running for stream in [*self._streams] for job in [*stream.running.values()])
 
     async def room_for(self, stream: Stream, count: int) -> None:
-        """Waits until a stream may have `count` more points."""
-        while sum(len(other.running) for other in self._streams) + len(stream.running) + count > MOST_UNANSWERED:
+        """Waits until a stream may have `count` more points; one that has none need not wait, or others that take each
+        free place at once would keep it waiting for ever.
+        """
+        while stream.running:
+            out = sum(len(other.running) for other in self._streams)
+            if out + len(stream.running) + count <= MOST_UNANSWERED:
+                return
             self._room.clear()
             await self._room.wait()
 
@@ -256,6 +266,7 @@ class Server:
         options = [
             ("grpc.http2.min_ping_interval_without_data_ms", int(1000 * SHORTEST_PING)),
             ("grpc.keepalive_permit_without_calls", 1),
+            ("grpc.max_concurrent_streams", MOST_CALLS),
             ("grpc.server_handshake_timeout_ms", int(1000 * HANDSHAKE)),
             ("grpc.so_reuseport", 0),  # a second evaluator on the same address must fail, not share it
             ("grpc.max_receive_message_length", evaluation.largest_request),

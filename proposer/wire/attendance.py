@@ -18,6 +18,7 @@ from lodescan.v1 import evaluation_pb2_grpc as pb_grpc
 from proposer.evaluation.backend import Description, EvaluatorRefused, Fits, NoEvaluator, anything
 from proposer.wire.addresses import Place, Watch, read_place
 from proposer.wire.events import Gone, NoAnswer, Serving
+from proposer.wire.naps import Naps
 from proposer.wire.remote import ANSWERS, FATAL, Events, Link, details
 from proposer.wire.security import PLAIN, NotSecure, Security
 from scanspec import DEFAULT_ADDRESS, Address
@@ -88,11 +89,13 @@ class Attendance:
         self._refusals: dict[Link, Exception] = {}
         self._reference: Description | None = None
         self._told: set[str] = set()  # messages that are not repeated until an evaluator takes part again
+        self._naps = Naps()
         self._watch = Watch(self._places, lambda found: self._events.put((None, found)))
 
     def close(self) -> None:
         """Ends all connections; points that still run are cancelled."""
         self._watch.close()
+        self._naps.close()
         for link in self._links.values():
             link.close()
 

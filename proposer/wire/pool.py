@@ -59,6 +59,10 @@ class Pool(Attendance):
         self._let_take_part(work.names)
         while work.rows:
             now, links = time.monotonic(), list(self._links.values())
+            if missed := self._naps.taken():
+                nobody_since += missed
+                for link in links:
+                    link.overslept(missed, now)
             somebody = any(link.ready and (link.out or not link.draining) for link in links)
             # 1. When the time is over, ask back the points that have not begun; wait a little for those that run.
             over = now >= until
@@ -73,7 +77,11 @@ class Pool(Attendance):
             nobody_since = math.inf if somebody else min(now, nobody_since)
             if not somebody:
                 self._raise_or_say(wait, now - nobody_since)
-            # 3. Take back points that should have been answered long ago.
+            # 3. Take back points that should have been answered long ago, unless their answers have just come in.
+            if patience.left(links, now) <= 0.0:
+                yield from self._come_in()
+                if not work.rows:
+                    return
             for link in links:
                 if late := patience.overdue(link, now):
                     given_back = send_again(points, link, late=late)
@@ -103,6 +111,12 @@ class Pool(Attendance):
             return Received()
         self._look(event)
         return None
+
+    def _come_in(self) -> Generator[Received]:
+        """Handles the events that are there already."""
+        for _ in range(self._events.qsize()):
+            if (received := self._next(0.0)) is not None:
+                yield received
 
     def _take_up(self, link: Link, event: object) -> Received | None:
         """Handles an event that a link has posted."""

@@ -124,6 +124,20 @@ def test_points_are_not_late_because_the_evaluator_was_suspended(scan, program_s
     assert found == {0: "STATUS_OK", 1: "STATUS_OK", 2: "STATUS_TIMED_OUT"}
 
 
+def test_a_worker_is_not_late_while_it_loads_because_the_evaluator_was_suspended(scan_file, evaluator):
+    """The evaluator's clock stands still, as it does while it is suspended."""
+
+    def loads_for(seconds):
+        waits = f"import os, time\nos.register_at_fork(after_in_child=lambda: time.sleep({seconds}))\n"
+        return scan_file(SCAN.replace("TIMEOUT", "20"), toy__py=waits + SLOW_START)
+
+    still = "from evaluator import clock; clock.lived = lambda: 0.0; "
+    limited = "from evaluator.executors import worker; worker.START_LIMIT = 0.05"
+    assert evaluator(loads_for(0.2), before=still + limited).statuses([[1, 0]]) == ["OK"]
+    with pytest.raises(RuntimeError, match=r"the worker was not ready within 0\.05 s"):
+        evaluator(loads_for(60), before=limited)
+
+
 def test_the_path_for_temporary_files_may_be_long(scan, evaluator, tmp_path):
     folder = tmp_path / ("a" * 90)
     folder.mkdir()

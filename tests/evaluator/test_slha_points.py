@@ -46,6 +46,23 @@ def test_reasons_in_comments_are_in_the_message(run, block):
     assert run(text.format(4, 4), "slha: [MASS, 25]", "invalid_when: {spinfo: no}").status is Status.OK
 
 
+GAUGE = "Block GAUGE Q= 1.0E+03\n 1 0.36 # g1\n 2 0.64\nBlock gauge Q= 1.0E+16\n 1 {} # g1\n 2 0.64\n"
+
+
+def test_a_value_that_differs_between_scales_comes_with_a_warning(run):
+    """SPheno writes its couplings at several scales. Without `scale` the last block counts."""
+    outcome = run(GAUGE.format(0.57), "slha: [GAUGE, 1]")
+    assert (outcome.status, outcome.observables) == (Status.OK, [0.57])
+    words = "the output has GAUGE 1 with different values at Q = 1000, 1e+16; without `scale` the last block counts"
+    assert outcome.warnings == [words]
+    assert run(GAUGE.format(0.57), "slha: [GAUGE, 1]", more="observables: {b: {slha: [GAUGE, 1]}}").warnings == [words]
+    outcome = run(GAUGE.format(0.57), "slha: [GAUGE, 1], scale: 1000")
+    assert (outcome.observables, outcome.warnings) == ([0.36], [])
+    assert run(GAUGE.format(0.36), "slha: [GAUGE, 1]").warnings == []  # the same value
+    assert run(GAUGE.format(0.57), "slha: [GAUGE, 2]").warnings == []
+    assert run(GAUGE.format(0.57).replace("E+16", "E+03"), "slha: [GAUGE, 1]").warnings == []  # a later code's
+
+
 OBSINFO = """Block OBSINFO
      1     3   a_muon: non-perturbative running
 Block FlexibleSUSYLowEnergy Q= 1.0E+03

@@ -5,6 +5,7 @@ import queue
 
 import grpc
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from evaluator.chain import Outcome, Status
 from evaluator.executors.job import Job, JobQueue
@@ -12,6 +13,7 @@ from evaluator.executors.protocol import Health
 from evaluator.service import server as service
 from evaluator.service import stream as streams
 from lodescan.v1 import evaluation_pb2 as pb
+from lodescan.v1 import evaluation_pb2_grpc as pb_grpc
 from tests.evaluator.calls import Stream, statuses
 from tests.evaluator.serving import resident
 
@@ -153,6 +155,54 @@ def test_all_streams_share_one_bound_and_each_has_some_room(monkeypatch):
     assert 500 < executor.most <= 1000
     assert len(held) == 10 and min(held.values()) >= 10
     assert answered == [1000] * 10
+
+
+def test_a_newcomer_with_a_large_batch_is_read_although_others_take_all_room(monkeypatch):
+    """A stream without points need not wait until the others leave room for its whole batch."""
+    monkeypatch.setattr(service, "MOST_UNANSWERED", 1000)
+    executor = Holding()
+    evaluation = service.Evaluation(executor, pb.DescribeResponse(parameters=[pb.Parameter(name="x")]), [])
+
+    async def stream(batches, size, first):
+        async def requests():
+            for number in range(batches):
+                ids = range(first + number * size, first + (number + 1) * size)
+                yield pb.EvaluateRequest(parameters=["x"], point_ids=ids, values=[0.5] * size)
+
+        return sum([len(response.results) async for response in evaluation.Evaluate(requests(), Caller())])
+
+    async def holds(points):
+        while len(executor.jobs) < points:
+            await asyncio.sleep(0.01)
+
+    async def run():
+        greedy = asyncio.create_task(stream(100, 10, 0))
+        await asyncio.wait_for(holds(490), 60)  # from here on it waits, and would take each free place
+        newcomer = asyncio.create_task(stream(1, 900, 0))
+        await asyncio.wait_for(holds(490 + 900), 60)
+        executor.work()
+        return await asyncio.wait_for(asyncio.gather(greedy, newcomer), 60)
+
+    assert asyncio.run(run()) == [1000, 900]
+
+
+def test_calls_over_one_connection_are_bounded_and_others_are_served(slow):
+    server = slow(before="from evaluator.service import server as service; service.MOST_CALLS = 3")
+    alone = [("grpc.use_local_subchannel_pool", 1)]
+    with (
+        grpc.insecure_channel(server.address, alone) as greedy,
+        grpc.insecure_channel(server.address, alone) as other,
+    ):
+        watches = [
+            health_pb2_grpc.HealthStub(greedy).Watch(health_pb2.HealthCheckRequest(), timeout=60) for _ in range(3)
+        ]
+        for watch in watches:
+            next(watch)
+        one_more = pb_grpc.EvaluationServiceStub(greedy).Describe.future(pb.DescribeRequest(), timeout=60)
+        assert pb_grpc.EvaluationServiceStub(other).Describe(pb.DescribeRequest(), timeout=60).concurrency
+        assert not one_more.done()
+        watches[0].cancel()
+        assert one_more.result().concurrency
 
 
 def test_a_signal_given_before_a_wait_does_not_end_the_wait(monkeypatch):
