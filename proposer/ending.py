@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
 from proposer.formats import show_time
 from proposer.loop import Limits
-from proposer.run.dataset import DATASET, Dataset, DatasetError
+from proposer.run.dataset import DATASET, Dataset
 from proposer.run.files import NoRoom
 from proposer.run.manifest import keep_scan_file
 from proposer.run.record import RunRecord
 from proposer.run.spectra import FOLDER
 from proposer.run.tables import GOOD_POINTS
 from proposer.show.failures import failure_kinds, scan_file, show_reasons
+from proposer.show.not_drawn import NotDrawn
 from proposer.show.tally import Tally, read_tally
 from proposer.show.voice import busy, say, tell
 from proposer.strategies.base import Settings
 from proposer.types import Status
-from scanspec import ScanFile, ScanFileError
+from scanspec import LodescanError, ScanFile, ScanFileError
 from scanspec.plotting import read_plotting
 from scanspec.spectrum import FILES_NOT_KEPT
 
@@ -117,28 +119,41 @@ def conclude_again(dataset: Dataset, limits: Limits, settings: Settings, stored:
 
 
 def draw_pictures(folder: Path, spec: ScanFile, *, report: bool) -> None:
-    """Draws the pictures that the file asks for, and the report. Errors and Ctrl-C end only the drawing; the results
-    are kept.
+    """Draws the pictures that the file asks for, and the report. An error of one picture ends neither the others nor
+    the report; Ctrl-C and a full disk end the drawing. The results are kept.
     """
     try:
-        if (plotting := read_plotting(spec)) is not None:
-            from proposer.show.plots import draw, read_points  # here: matplotlib is slow to load
+        with _faults_said():
+            if (plotting := read_plotting(spec)) is not None:
+                from proposer.show.plots import draw, read_points  # here: matplotlib is slow to load
 
-            keep_scan_file(folder, spec)  # its section `plotting` may have changed
-            for path in draw(folder, spec, read_points(folder, spec), plotting, say=say):
-                say(f"drawn: {path}")
+                keep_scan_file(folder, spec)  # its section `plotting` may have changed
+                points = read_points(folder, spec)
+                draw(folder, spec, points, plotting, say=say, drawn=lambda path: say(f"drawn: {path}"))
         if report:
             from proposer.report.write import write_report  # here: Bokeh is slow to load, and a scan need not wait
 
-            with busy("drawing the report ... (Ctrl-C ends it; the results are kept)"):
-                written = write_report([folder])
-            say(f"report: {written[0]}")
+            with _faults_said():
+                with busy("drawing the report ... (Ctrl-C ends it; the results are kept)"):
+                    written = write_report([folder])
+                say(f"report: {written[0]}")
     except KeyboardInterrupt:
         say(f"not drawn: interrupted; all results are kept, and `lodescan report {shlex.quote(str(folder))}` draws it")
     except NoRoom as error:
         say(f"not drawn: {error}")
-    except (ScanFileError, DatasetError, OSError) as error:
-        say(f"not drawn: {error}; correct the scan file, and the same command draws again")
+
+
+@contextmanager
+def _faults_said() -> Iterator[None]:
+    """A context whose errors are said, one a line, except that of a full disk."""
+    try:
+        yield
+    except NoRoom:
+        raise
+    except (LodescanError, OSError) as error:
+        for fault in error.faults if isinstance(error, NotDrawn) else [error]:
+            what_to_do = "correct the scan file, and" if isinstance(fault, ScanFileError) else "then"
+            say(f"not drawn: {fault}; {what_to_do} the same command draws again")
 
 
 def _number(value: float) -> str:

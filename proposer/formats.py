@@ -1,4 +1,6 @@
-"""Formats numbers and durations for people."""
+"""Formats numbers, durations, and errors for people."""
+
+from scanspec import LodescanError
 
 
 def show_number(value: float, digits: int = 6) -> str:
@@ -15,3 +17,10 @@ def show_time(seconds: float) -> str:
     if seconds < 5400:
         return f"{seconds / 60:.0f} min"
     return f"{seconds / 3600:.1f} h"
+
+
+def in_short(error: Exception) -> str:
+    """An error in one line: our own messages as they are, others with their kind and at most 200 characters."""
+    if isinstance(error, LodescanError):
+        return str(error)
+    return f"{type(error).__name__}: {' '.join(str(error).split()):.200}"

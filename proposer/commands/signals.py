@@ -24,6 +24,18 @@ ENDS = (
 before its limit.
 """
 
+CHOSEN_ENDS = (
+    signal.SIGALRM,
+    signal.SIGVTALRM,
+    signal.SIGPROF,
+    signal.SIGIO,
+    signal.SIGPWR,
+    *range(signal.SIGRTMIN, signal.SIGRTMAX + 1),
+)
+"""Signals that a user may choose in `sbatch --signal` or `timeout --signal`. They end a command unless something in its
+process handles or ignores them, such as a profiler.
+"""
+
 ONE_END = 5.0
 """Seconds during which further signals count as the same request to end."""
 
@@ -43,7 +55,8 @@ class Interrupted(KeyboardInterrupt):
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """A context in which the signals `ENDS` raise Interrupted. The previous handlers are restored at its end.
+    """A context in which the signals `ENDS` and `CHOSEN_ENDS` raise Interrupted. The previous handlers are restored at
+    its end.
 
     SIGHUP stays ignored under `nohup`. In a thread other than the main thread, nothing changes.
     """
@@ -54,6 +67,9 @@ def interruptible() -> Iterator[None]:
     for number in ENDS:
         if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
             before[number] = signal.signal(number, interrupt)
+    for chosen in CHOSEN_ENDS:
+        if signal.getsignal(chosen) is signal.SIG_DFL:
+            before[chosen] = signal.signal(chosen, interrupt)
     try:
         yield
     finally:

@@ -16,8 +16,10 @@ from jinja2 import Environment, select_autoescape
 from markupsafe import Markup
 from PIL import Image
 
+from proposer.formats import in_short
 from proposer.report.live import Live
-from proposer.report.section import Section
+from proposer.report.section import Part, Section
+from proposer.run.files import NoRoom
 from proposer.show.picture import Picture
 from scanspec import VERSION
 
@@ -76,7 +78,7 @@ class Head:
 
 def page(head: Head, sections: Sequence[Section], lives: Sequence[Live], drawn: Callable[[Picture], Drawn]) -> str:
     """The whole page. `lives` has one element per run, in the order of the sections' parts; `drawn` returns the images
-    of a picture.
+    of a picture. If a picture cannot be drawn, its part of the section has a warning instead.
     """
     roots: dict[str, Any] = {}
     made: list[dict[str, Any]] = []
@@ -84,15 +86,8 @@ def page(head: Head, sections: Sequence[Section], lives: Sequence[Live], drawn: 
         parts = []
         for number, part in enumerate(section.parts):
             live = lives[number] if len(section.parts) == len(lives) else lives[0]
-            parts.append(
-                vars(part)
-                | {
-                    "pictures": [
-                        _shown(picture, drawn(picture), f"{section.name}-{number}", live, roots)
-                        for picture in part.pictures
-                    ]
-                }
-            )
+            pictures, faults = _pictures(part, f"{section.name}-{number}", live, drawn, roots)
+            parts.append(vars(part) | {"pictures": pictures, "warnings": [*part.warnings, *faults]})
         made.append({"name": section.name, "title": section.title, "parts": parts})
     document = Document()
     with document.models.freeze():  # otherwise every root would search all models of the document
@@ -124,6 +119,24 @@ def from_template(name: str, **values: Any) -> str:
     environment = Environment(autoescape=select_autoescape(default=True), trim_blocks=True)
     fixed = {file.replace(".", "_"): Markup((here / file).read_text()) for file in ("head.html", "page.css", "page.js")}
     return environment.from_string((here / name).read_text()).render(version=VERSION, **fixed, **values)
+
+
+def _pictures(
+    part: Part, prefix: str, live: Live, drawn: Callable[[Picture], Drawn], roots: dict[str, Any]
+) -> tuple[list[Shown], list[str]]:
+    """The pictures of a part, and a warning for each that cannot be drawn. Raises NoRoom."""
+    pictures, faults = [], []
+    for picture in part.pictures:
+        figures: dict[str, Any] = {}
+        try:
+            pictures.append(_shown(picture, drawn(picture), prefix, live, figures))
+        except NoRoom:
+            raise
+        except Exception as error:  # noqa: BLE001  # whatever it is, the other pictures do not depend on it
+            faults.append(f"the picture {picture.name} cannot be drawn: {in_short(error)}")
+        else:
+            roots |= figures
+    return pictures, faults
 
 
 def _shown(picture: Picture, drawn: Drawn, prefix: str, live: Live, roots: dict[str, Any]) -> Shown:

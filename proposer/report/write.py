@@ -13,13 +13,14 @@ from pathlib import Path
 
 import numpy as np
 
+from proposer.formats import in_short
 from proposer.report import calibration, completeness, overview, physics, region, search, trouble
 from proposer.report.axes import table_of
 from proposer.report.live import Live
 from proposer.report.page import DPI, Drawn, Head, page
 from proposer.report.section import Part, Section
 from proposer.report.seen import Seen, see
-from proposer.run.files import check_no_link, writing
+from proposer.run.files import NoRoom, check_no_link, writing
 from proposer.show.marks import PAPER
 from proposer.show.picture import Picture, Table
 from proposer.show.plots import PLOTS
@@ -44,8 +45,11 @@ def write_report(folders: Sequence[Path], file: Path | None = None) -> list[Path
     """Writes the report of one run, or of several runs side by side, and their pictures into `plots/` of each run.
 
     The page is `file`, or `report.html` in the folder of the first run. Returns the written paths. Raises
-    ScanFileError, and DatasetError for a folder without a run or without an answered point.
+    ScanFileError, and DatasetError for a folder without a run or without an answered point. A picture that cannot be
+    drawn is a warning on the page.
     """
+    for folder in folders:
+        check_no_link(folder / PLOTS)
     with _quickly():
         runs = [see(folder) for folder in folders]
         sections, lives = _parts(runs)
@@ -169,8 +173,10 @@ def _told(tell: Callable[[Seen], Part], seen: Seen) -> Part:
     """Makes one section. An error becomes a warning in this section, so that the others are still shown."""
     try:
         return tell(seen)
-    except (ValueError, ArithmeticError, RuntimeError, LookupError) as error:
-        return Part(warnings=[f"this cannot be shown: {' '.join(str(error).split()):.200}"])
+    except NoRoom:
+        raise
+    except Exception as error:  # noqa: BLE001  # whatever it is, the other sections do not depend on it
+        return Part(warnings=[f"this cannot be shown: {in_short(error)}"])
 
 
 def _live(seen: Seen, table: Table) -> Live:

@@ -9,13 +9,15 @@ from pathlib import Path
 
 import numpy as np
 
+from proposer.formats import in_short
 from proposer.run.dataset import Dataset, DatasetError
-from proposer.run.files import START, WAIT, NoRoom, check_no_link, read_object
+from proposer.run.files import START, WAIT, NoRoom, check_no_link, not_written, read_object
 from proposer.run.record import RunRecord
 from proposer.run.spectra import FOLDER
 from proposer.show.drawing import Axis, Points
+from proposer.show.not_drawn import NotDrawn
 from proposer.types import Floats, Status
-from scanspec import PriorKind, ScanFile, SlhaAddress, UsageError, read_scan_file
+from scanspec import LodescanError, PriorKind, ScanFile, SlhaAddress, UsageError, read_scan_file
 from scanspec.document import ScanFileError, closest
 from scanspec.plotting import Plot, Plotting, file_name, read_plotting
 from scanspec.spectrum import EntryMissing, read_spectrum
@@ -44,8 +46,7 @@ def plot(folder: Path, names: list[str], file: Path | None, view: View = AS_IT_I
     """Draws pictures and prints their paths. Raises DatasetError if there is no run, and UsageError or ScanFileError if
     something cannot be drawn.
     """
-    for path in _drawn(folder, names, file, view, print):
-        print(f"drawn: {path}")
+    _drawn(folder, names, file, view, print)
     return 0
 
 
@@ -69,7 +70,16 @@ def _drawn(folder: Path, names: list[str], file: Path | None, view: View, say: C
         asked = read_plotting(scan) or Plotting((), unphysical=True, corner=True)
     if file is not None and len(asked.plots) + (asked.corner or not asked.plots) != 1:
         raise UsageError("--file is for one picture, and the scan file asks for several", next_step="name two columns")
-    return draw(folder, scan, points=points, asked=asked, file=file, say=say, view=view)
+    return draw(
+        folder,
+        scan,
+        points=points,
+        asked=asked,
+        file=file,
+        say=say,
+        drawn=lambda path: say(f"drawn: {path}"),
+        view=view,
+    )
 
 
 def draw(
@@ -80,37 +90,41 @@ def draw(
     *,
     file: Path | None = None,
     say: Callable[[str], None] = lambda _: None,
+    drawn: Callable[[Path], None] = lambda _: None,
     view: View = AS_IT_IS,
 ) -> list[Path]:
     """Draws into `file`, or into `plots/` in the run's folder, and returns the paths. `say` gets a line about points
-    that a picture leaves out.
+    that a picture leaves out, and `drawn` the path of each picture once it is drawn.
 
-    Raises ScanFileError for the pictures that cannot be drawn, after all others are drawn.
+    After all others are drawn, raises the error of the picture that cannot be drawn, or NotDrawn for several. Raises
+    NoRoom at once.
     """
     from proposer.show.drawing import Look, draw_corner, draw_plot, left_out, looked_at
 
     if file is None:
         check_no_link(folder / PLOTS)
     paths: list[Path] = []
-    faults: list[str] = []
+    faults: list[LodescanError] = []
 
     def draw_one(path: Path, how: Callable[[], None]) -> None:
         """Draws one picture, and collects its error, so that the others are drawn."""
         try:
+            _make_folder(path.parent)
             with np.errstate(all="ignore"), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 how()
-        except ScanFileError as error:
-            faults.append(str(error))
         except NoRoom:
             raise
-        except (ValueError, ArithmeticError, RuntimeError) as error:
-            faults.append(f"the picture {path.name} cannot be drawn: {' '.join(str(error).split()):.200}")
+        except LodescanError as error:
+            faults.append(error)
+        except Exception as error:  # noqa: BLE001  # matplotlib has many kinds of errors for odd labels and values
+            faults.append(ScanFileError(f"the picture {path.name} cannot be drawn: {in_short(error)}"))
         else:
             paths.append(path)
+            drawn(path)
 
     for plot in asked.plots:
-        path = _made(file or folder / PLOTS / f"{plot.name}.pdf")
+        path = file or folder / PLOTS / f"{plot.name}.pdf"
 
         def draw_columns(plot: Plot = plot, path: Path = path) -> None:
             axes = plot_axes(folder, scan, points, plot)
@@ -127,10 +141,19 @@ def draw(
         draw_one(path, draw_columns)
     if asked.corner or not asked.plots:
         free = [variable.name for variable in scan.variables if not variable.fixed]
-        path = _made(file or folder / PLOTS / "corner.pdf")
-        draw_one(path, lambda: draw_corner(points, [_axis(scan, points, name) for name in free[:MOST_VARIABLES]], path))
+        path = file or folder / PLOTS / "corner.pdf"
+
+        def draw_pairs(path: Path = path) -> None:
+            axes = [_axis(scan, points, name) for name in free[:MOST_VARIABLES]]
+            draw_corner(points, axes, path)
+            if len(axes) > 1 and (missing := left_out(points, axes, unphysical=True)):
+                say(f"{path.name}: {missing}")
+
+        draw_one(path, draw_pairs)
+    if len(faults) == 1:
+        raise faults[0]
     if faults:
-        raise ScanFileError("; ".join(faults))
+        raise NotDrawn(faults)
     return paths
 
 
@@ -143,9 +166,11 @@ def _asked_scales(scan: ScanFile, names: list[str]) -> tuple[str | None, str | N
     return None, None
 
 
-def _made(path: Path) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise not_written(folder, error) from error
 
 
 def read_scan(folder: Path) -> ScanFile:

@@ -51,6 +51,12 @@ class Patience:
         longest = max((link.longest for link in links), default=0.0)
         return self._until + GRACE + AS_LONG * longest
 
+    def leave_out(self, seconds: float, links: Collection[Link], now: float) -> None:
+        """Makes `seconds` before `now` count as no time for any point, because this process was suspended."""
+        for link in links:
+            link.heard = min(link.heard + seconds, now)
+            link.running = {point: min(begun + seconds, now) for point, begun in link.running.items()}
+
     def is_over(self, links: Collection[Link], now: float) -> bool:
         """Whether to stop waiting for all points; prints a message if so."""
         if now < self._end(links):

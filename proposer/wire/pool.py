@@ -61,8 +61,7 @@ class Pool(Attendance):
             now, links = time.monotonic(), list(self._links.values())
             if missed := self._naps.taken():
                 nobody_since += missed
-                for link in links:
-                    link.overslept(missed, now)
+                patience.leave_out(missed, links, now)
             somebody = any(link.ready and (link.out or not link.draining) for link in links)
             # 1. When the time is over, ask back the points that have not begun; wait a little for those that run.
             over = now >= until

@@ -229,11 +229,6 @@ class Link:
         rounds = 1 + math.ceil(FASTER * (at - self.heard) / self.seconds)
         return list(islice(self.out, self.concurrency * rounds))
 
-    def overslept(self, seconds: float, now: float) -> None:
-        """Leaves out `seconds` before `now` from all measured times, because this process was suspended."""
-        self.heard = min(self.heard + seconds, now)
-        self.running = {point: min(begun + seconds, now) for point, begun in self.running.items()}
-
     def take_back(self) -> list[int]:
         """Removes all points from the link and returns them."""
         points = list(self.out)

@@ -122,8 +122,11 @@ def test_a_run_folder_that_cannot_be_written_gives_one_message_and_exit_code_2(p
     assert list((project.folder / "runs").iterdir()) == []
 
 
-def test_after_a_plain_up_the_last_line_says_how_to_stop(project: Project, tmp_path: Path) -> None:
+def test_after_a_plain_up_the_last_line_says_how_to_stop_and_there_is_a_report(
+    project: Project, tmp_path: Path
+) -> None:
     toy(project)
+    project.override(report=True)
     log = tmp_path / "log"
     with log.open("w") as output:
         command = ["docker", "compose", "up", "--no-color"]
@@ -145,6 +148,7 @@ def test_after_a_plain_up_the_last_line_says_how_to_stop(project: Project, tmp_p
         done = "| the scan is done; stop the evaluator with: docker compose down"
         wait_until(lambda: any(line.endswith(done) for line in said()), "the hint was not shown")
         assert said()[-1].endswith(done), said()[-5:]
+        assert (project.folder / "runs/toy3d/report.html").stat().st_size > 1_000_000
     finally:
         project.compose("down", "--timeout", "5", check=False)
         up.wait(60)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from proposer.commands.signals import ENDS
+from proposer.commands.signals import CHOSEN_ENDS, ENDS, Interrupted, interruptible
 from tests.pair.conftest import EvaluatorProcess, Said, ScanFolder, meta, read_run
 from tests.pair.processes import ProposerProcess
 
@@ -209,7 +209,10 @@ def test_a_target_may_be_a_band_of_the_nll(
 
 @pytest.mark.parametrize(
     "number",
-    [signal.SIGHUP, *(pytest.param(sent, marks=pytest.mark.slow) for sent in (signal.SIGUSR1, signal.SIGXCPU))],
+    [
+        signal.SIGHUP,
+        *(pytest.param(sent, marks=pytest.mark.slow) for sent in (signal.SIGUSR1, signal.SIGXCPU, signal.SIGALRM)),
+    ],
     ids=lambda number: number.name,
 )
 def test_signals_of_terminals_and_batch_systems_end_a_scan_in_order(
@@ -238,3 +241,27 @@ def test_handlers_of_signals_are_restored_and_nohup_is_respected(lodescan: Lodes
         assert all(signal.getsignal(number) is before[number] for number in ENDS if number != signal.SIGHUP)
     finally:
         signal.signal(signal.SIGHUP, before[signal.SIGHUP])
+
+
+def test_a_signal_that_a_user_chooses_ends_a_command_unless_it_is_handled() -> None:
+    before = {number: signal.getsignal(number) for number in CHOSEN_ENDS}
+    try:
+        signal.signal(signal.SIGPROF, _profile)
+        signal.signal(signal.SIGIO, signal.SIG_IGN)
+        for number in (signal.SIGALRM, signal.SIGVTALRM, signal.SIGPWR, signal.SIGRTMIN, signal.SIGRTMAX):
+            signal.signal(number, signal.SIG_DFL)
+            with interruptible():
+                assert signal.getsignal(signal.SIGPROF) is _profile
+                assert signal.getsignal(signal.SIGIO) is signal.SIG_IGN
+                assert signal.getsignal(number) is not signal.SIG_DFL, "it would end the tests"
+                with pytest.raises(Interrupted) as interrupted:
+                    signal.raise_signal(number)
+            assert interrupted.value.number == number
+            assert signal.getsignal(number) is signal.SIG_DFL
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _profile(number: int, frame: object) -> None:
+    """A handler, as that of a profiler."""

@@ -127,17 +127,17 @@ class Honest(pb_grpc.EvaluationServiceServicer):
 
 
 @contextlib.contextmanager
-def listening(servicer: pb_grpc.EvaluationServiceServicer, port: int = 0) -> Iterator[str]:
+def listening(servicer: pb_grpc.EvaluationServiceServicer, port: int = 0, host: str = "127.0.0.1") -> Iterator[str]:
     """Starts a real server; gives its address."""
     server = grpc.server(ThreadPoolExecutor(4), options=[("grpc.so_reuseport", 0)])
     pb_grpc.add_EvaluationServiceServicer_to_server(servicer, server)
     if (watch := getattr(servicer, "Watch", None)) is not None:  # the health service, whose messages stay bytes
         handlers: dict[str, Any] = {"Watch": grpc.unary_stream_rpc_method_handler(watch)}
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("grpc.health.v1.Health", handlers),))
-    port = server.add_insecure_port(f"127.0.0.1:{port}")
+    port = server.add_insecure_port(f"{host}:{port}")
     server.start()
     try:
-        yield f"127.0.0.1:{port}"
+        yield f"{host}:{port}"
     finally:
         server.stop(None).wait()
 

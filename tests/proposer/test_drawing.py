@@ -8,7 +8,7 @@ import pytest
 
 from proposer.show.drawing import Points
 from proposer.show.plots import draw
-from scanspec import read_scan_file
+from scanspec import ScanFileError, read_scan_file
 from scanspec.plotting import Plot, Plotting
 
 SCAN = """setup: {type: RANDOM}
@@ -59,3 +59,27 @@ def test_a_picture_without_any_value_is_refused(tmp_path: Path):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             assert len(draw(tmp_path, scan, points_of(np.full(40, value)), asked)) == 2
+
+
+def test_an_error_of_any_kind_in_one_picture_does_not_prevent_the_others(tmp_path: Path):
+    (tmp_path / "scan.yaml").write_text(SCAN)
+    half = Plot("half", ("a", "b"), labels=("\ud800", None))  # half of a character: matplotlib raises TypeError
+    asked = Plotting((half, plot_of("good", "a", "b")), unphysical=True, corner=False)
+    drawn: list[Path] = []
+    with pytest.raises(ScanFileError, match=r"the picture half\.pdf cannot be drawn: TypeError"):
+        draw(tmp_path, read_scan_file(tmp_path / "scan.yaml"), points_of(A), asked, drawn=drawn.append)
+    assert drawn == [tmp_path / "plots" / "good.pdf"] and drawn[0].exists()
+
+
+def test_the_corner_picture_counts_the_points_outside_its_axes(tmp_path: Path):
+    normal = SCAN.replace("a: {range: [0, 1]}", "a: {prior: {type: normal, mean: 0, sigma: 1}}")
+    (tmp_path / "scan.yaml").write_text(normal)
+    values = np.linspace(-1.0, 1.0, 1000)
+    values[[0, -1]] = -90.0, 90.0
+    bad = np.ones(1000, dtype=np.bool_)
+    columns = {"a": values, "b": np.linspace(0.01, 0.99, 1000), "s": values, "NLL": np.full(1000, 1.0)}
+    points = Points("title", columns, ids=np.arange(1000), good=~bad, bad=bad, unphysical=~bad)
+    said: list[str] = []
+    asked = Plotting((), unphysical=True, corner=True)
+    draw(tmp_path, read_scan_file(tmp_path / "scan.yaml"), points, asked, say=said.append)
+    assert said == ["corner.pdf: 2 points lie outside its axes"]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import math
 import queue
+import socket
 import threading
 import time
 from collections import Counter
@@ -12,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import grpc
 import numpy as np
@@ -23,7 +25,7 @@ from proposer.evaluation.backend import EvaluatorRefused, NoEvaluator
 from proposer.types import Status
 from proposer.wire import addresses, hand_out, patience
 from proposer.wire.attendance import Purpose
-from proposer.wire.hand_out import share_out
+from proposer.wire.hand_out import share_out, slow_points
 from proposer.wire.lost import send_again
 from proposer.wire.pool import Pool
 from proposer.wire.remote import Link
@@ -253,6 +255,43 @@ def test_a_name_stands_for_all_its_addresses(opened: ExitStack) -> None:
     port = opened.enter_context(listening(servicer)).rpartition(":")[2]
     pooled = Pooled(opened, places=(f"dns:///localhost:{port}",))
     assert len(pooled.evaluate(points(30))) == 30
+
+
+def test_a_name_is_looked_up_again_and_a_new_address_takes_part(
+    opened: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(addresses, "LOOK_EVERY", 0.1)
+    first, second = (Honest(at_once, DESCRIBED) for _ in range(2))
+    port = int(opened.enter_context(listening(first)).rpartition(":")[2])
+    opened.enter_context(listening(second, port, "127.0.0.2"))
+    hosts = ["127.0.0.1"]
+
+    def look_up(name: str, port: int, **_: Any) -> list[Any]:
+        assert name == "localhost"
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, port)) for host in hosts]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    pooled = Pooled(opened, places=(f"dns:///localhost:{port}",))
+    assert len(pooled.evaluate(points(20))) == 20 and not second.asked
+    hosts.append("127.0.0.2")
+    ids = itertools.count(1000, 50)
+
+    def second_has_points() -> bool:
+        assert len(pooled.evaluate(points(50, next(ids)))) == 50
+        return bool(second.asked)
+
+    assert wait_until(second_has_points)
+    assert len(pooled.said_of("takes part")) == 2
+
+
+def test_a_point_is_slow_after_three_times_the_median() -> None:
+    now = time.monotonic()
+    busy, idle = (cast(Link, SimpleNamespace(room=1, concurrency=2, queued={}, running={})) for _ in range(2))
+    busy.running = {7: now - 31.0, 8: now - 29.0}  # the median is 10 s
+    assert slow_points([busy, idle], {7, 8}, 10.0, 5) == [(7, idle)]
+    assert slow_points([busy, idle], {8}, 10.0, 5) == []  # somebody else has answered 7
+    assert slow_points([busy, idle], {7, 8}, 10.0, 4) == []  # too few points are behind the median
+    assert slow_points([busy], {7, 8}, 10.0, 5) == []
 
 
 @pytest.mark.parametrize("place", ["dir:", "dns:///", "dns:///a b:1", "somewhere", "127.0.0.1:99999"])

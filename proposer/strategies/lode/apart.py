@@ -1,9 +1,5 @@
-"""Which values do not come from physics: a constant, or a cluster far away, in place of what a code did not compute.
-
--999 where there is no spectrum must not set the scale on which masses are learned, and between -999 and 126 no model
-may find 125. So a point that such a value alone makes bad is one without a value, as if the code had given NaN. A value
-that need not make a point bad stays: 0 of a closed channel is as good as physics for a limit from abovFinds values that
-do not come from physics: constants, or a far cluster, that a code writes for values it did not compute.
+"""Finds values that do not come from physics: constants, or a far cluster, that a code writes in place of values that
+it did not compute.
 
 For example, -999 for a missing mass must not set the scale on which masses are learned, and no model may interpolate
 125 between -999 and 126. So if such a value alone makes a point bad, the point counts as one without a value, as if the
