@@ -43,6 +43,9 @@ MOST_WARNINGS = 20
 LONGEST = 1e9
 """The longest credible time of a code, in seconds."""
 
+CLOCKS_DIFFER = 10.0, 1.1
+"""The codes of a point may take this many seconds more than, and this many times, the time for which it was out."""
+
 LONGEST_CLOCK = 1e11
 """The latest credible time, in seconds since 1970."""
 
@@ -221,7 +224,7 @@ def to_outcome(result: pb.Result, numbers: Numbers, least: Least, *, codes: int,
     begun = result.begun_at if 0.0 < result.begun_at < LONGEST_CLOCK else math.nan
     observables, losses, is_sound = numbers
     complete = len(observables) == width
-    seconds = _to_seconds(result.seconds[:codes])
+    seconds = _to_seconds(result.seconds[:codes], returned - sent)
     warnings: Sequence[str] = [clean(warning) for warning in result.warnings[:MOST_WARNINGS]] if result.warnings else ()
     status = _STATUS.get(result.status, Status.FAILED)
     if status is Status.OK:
@@ -285,11 +288,15 @@ def _fault_of_nll(result: pb.Result, observables: list[float], losses: list[floa
     return ""
 
 
-def _to_seconds(seconds: list[float]) -> list[float]:
-    """Replaces impossible times by 0, because they would spoil sums and means."""
-    if all(0.0 <= value <= LONGEST for value in seconds):
-        return seconds
-    return [value if 0.0 <= value <= LONGEST else 0.0 for value in seconds]
+def _to_seconds(seconds: list[float], out: float) -> list[float]:
+    """Replaces impossible times by 0, and scales all down if the codes claim to have run for much longer than the point
+    was `out`, in seconds, because both would spoil sums and means.
+    """
+    if not all(0.0 <= value <= LONGEST for value in seconds):
+        seconds = [value if 0.0 <= value <= LONGEST else 0.0 for value in seconds]
+    total, (more, times) = sum(seconds), CLOCKS_DIFFER
+    most = more + times * max(out, 0.0)
+    return seconds if total <= most else [value * most / total for value in seconds]
 
 
 def _to_spectra(result: pb.Result, warnings: Sequence[str]) -> tuple[Sequence[bytes], Sequence[str]]:

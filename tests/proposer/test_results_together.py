@@ -64,3 +64,22 @@ def test_a_result_among_many_is_judged_as_alone(odd: dict[str, Any], status: Sta
 def test_what_is_sound_together_is_not_judged_again() -> None:
     several = numbers_of([result(number) for number in range(TOGETHER)], LEAST)
     assert [numbers.is_sound for numbers in several] == [True] * TOGETHER
+
+
+@pytest.mark.parametrize(
+    ("out", "seconds", "kept"),
+    [
+        (1.0, [1e9, 0.0], [11.1, 0.0]),
+        (1.0, [3e8, 1e8], [8.325, 2.775]),
+        (-3600.0, [1e9, 0.0], [10.0, 0.0]),  # the clock was set back
+        (1.0, [math.nan, 1e300], [0.0, 0.0]),
+        (1.0, [11.0, 0.0], [11.0, 0.0]),
+        (7200.0, [7000.0, 900.0], [7000.0, 900.0]),
+    ],
+)
+def test_the_codes_of_a_point_take_hardly_longer_than_it_is_out(
+    out: float, seconds: list[float], kept: list[float]
+) -> None:
+    (numbers,) = numbers_of([one := result(1, seconds=seconds)], LEAST)
+    outcome = to_outcome(one, numbers, LEAST, codes=2, came=("127.0.0.1:1", 1e6, 1e6 + out))
+    assert list(outcome.seconds) == pytest.approx(kept)
