@@ -1,4 +1,4 @@
-"""Where the numbers of a point come from, as a scan file says it: what both sides compare before a scan."""
+"""Lists where the numbers of a point come from, according to a scan file. Both sides compare this before a scan."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from scanspec.scanfile import ScanFile
 
 
 def origins_of(scan: ScanFile) -> dict[str, str]:
-    """The source of each observable that is not just returned by a code, the conditions of each code, and the entries
-    of each block; by what it is, such as "observable mh".
+    """The source of each observable that an SLHA entry or a function gives, the conditions of each code, and the
+    entries of each block. The keys name the item, for example "observable mh".
     """
     found = {}
     for spec in scan.all_observables():

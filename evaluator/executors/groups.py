@@ -17,7 +17,9 @@ GROUP_SECONDS = 0.01
 LARGEST_GROUP = 64
 
 SHORT_GROUP, SHORT_SECONDS = 16, 0.001
-"""So many points share a message, if they take no longer and all other workers are busy."""
+"""While all other workers are busy, at most this many points share a message, if together they take at most this many
+seconds.
+"""
 
 
 class Groups:
@@ -41,14 +43,14 @@ class Groups:
         return more
 
     def size(self, waiting: int, workers: int, idle: int = 0) -> int:
-        """The number of points of the next message, where so many wait behind the first one. So many of the workers are
-        idle.
+        """The number of points of the next message. `waiting`: the points that wait behind the first one; `idle`: the
+        workers that have nothing to do.
         """
         if self._seconds > QUICK:
             return 1
         seconds = max(self._seconds, 1e-6)
         size = waiting // workers  # a share for each worker
-        if not idle:  # nobody misses what is done in no time
+        if not idle:  # no other worker could take these points now
             size = max(size, min(int(SHORT_SECONDS / seconds), SHORT_GROUP))
         # at most twice the largest group: a few quick points do not show that the next ones are quick too
         size = max(min(size, 1 + waiting, int(GROUP_SECONDS / seconds), 2 * self._largest, LARGEST_GROUP), 1)

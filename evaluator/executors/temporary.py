@@ -16,10 +16,12 @@ NAMES = ("TMPDIR", "TEMP", "TMP")
 """The environment variables that name it, to Python and to programs."""
 
 LEFT_ALONE = "LODESCAN_TEMPORARY"
-"""Environment variable: those of NAMES that the scan file sets."""
+"""The environment variable that lists which of NAMES the scan file sets."""
 
 MOST_BYTES, MOST_NAMES = 64 * 2**20, 1000
-"""When points have left so much before one is OK, what they leave later goes."""
+"""The limits of what is kept before the first OK point, in bytes and names. Beyond them, files of later points are
+removed.
+"""
 
 SURE = 20_000_000
 """Nanoseconds after which each change of a folder gives it another time; on many systems that is the clock's tick."""
@@ -45,8 +47,8 @@ class TemporaryFiles:
     """The temporary files of a process.
 
     Files that are there before the first point stay. If a function runs in this process, files of the points up to the
-    first OK one stay too: a library may make them once, when it is used for the first time. If these are many
-    (MOST_BYTES, MOST_NAMES), those of later points go.
+    first OK one stay too: a library may make them once, when it is used for the first time. Beyond MOST_BYTES or
+    MOST_NAMES, files of later points are removed.
     """
 
     def __init__(self, folder: str) -> None:
