@@ -89,7 +89,8 @@ def read_run(folder: Path) -> Run:
     values = np.concatenate(good)
     low, high = (limit(values, axis=0).tolist() if len(values) else [] for limit in (np.min, np.max))
     facts["ranges_of_good"] = {name: list(ends) for name, *ends in zip(space.names, low, high, strict=False)}
-    return Run(folder, space, [quantity.name for quantity in columns.observables], facts, points, values)
+    names = [quantity.name for quantity in columns.observables]
+    return Run(folder, space, names, facts=facts, points=points, good=values)
 
 
 def share_in(run: Run, other: Run) -> float | None:

@@ -20,7 +20,7 @@ from tests.proposer.runs import make_run
 def run_with(good: Floats, prior: PriorKind = PriorKind.UNIFORM, low: float = 0.0, high: float = 1.0) -> Run:
     """A run with these good points, shape (m, d)."""
     variables = [Variable(f"x{k}", low, high, prior=prior) for k in range(good.shape[1])]
-    return Run(Path("run"), Space(variables), [], {}, {}, good)
+    return Run(Path("run"), Space(variables), [], facts={}, points={}, good=good)
 
 
 @pytest.mark.parametrize("dim", [1, 2, 5, 10])
