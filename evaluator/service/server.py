@@ -19,6 +19,7 @@ from evaluator.chain import Status
 from evaluator.description import MAX_BATCH
 from evaluator.executors.job import Job
 from evaluator.executors.protocol import Executor
+from evaluator.service.bounded import BoundedRequests
 from evaluator.service.observers import Observer
 from evaluator.service.security import Security, TokenGuard
 from evaluator.service.stream import BadRequest, Stream, TooMuch
@@ -271,7 +272,9 @@ class Server:
             ("grpc.so_reuseport", 0),  # a second evaluator on the same address must fail, not share it
             ("grpc.max_receive_message_length", evaluation.largest_request),
         ]
-        guards = [TokenGuard(security.token_file)] if security is not None and security.token_file is not None else []
+        guards: list[grpc.aio.ServerInterceptor] = [BoundedRequests()]
+        if security is not None and security.token_file is not None:
+            guards.insert(0, TokenGuard(security.token_file))
         self._server = grpc.aio.server(options=options, interceptors=guards)
         pb_grpc.add_EvaluationServiceServicer_to_server(evaluation, self._server)
         self._health = health.HealthServicer()

@@ -18,6 +18,7 @@ from evaluator.description import MAX_BATCH
 from evaluator.executors.job import Job
 from evaluator.executors.protocol import Executor
 from lodescan.v1 import evaluation_pb2 as pb
+from scanspec.fields import TooManyFields
 from scanspec.raised import printable
 
 LARGEST_MESSAGE = 16 * 2**20
@@ -99,6 +100,8 @@ class Stream:
                         self._submit(self._points(request))
         except BadRequest as error:
             self.fault = type(error), str(error)
+        except TooManyFields as error:
+            self.fault = TooMuch, str(error)
         except DecodeError:
             self.fault = BadRequest, "a message does not follow the contract: its bytes cannot be read"
 
