@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import DecodeError, Message
 
 SMALL = 2**18
@@ -33,7 +32,7 @@ def parse(kind: type[_M], data: bytes) -> _M:
     return kind.FromString(data)
 
 
-def _most_with_length(data: bytes, kind: Descriptor) -> int:
+def _most_with_length(data: bytes, kind: Any) -> int:
     """An upper bound on the number of fields of texts, bytes and messages, which alone take much memory: the number of
     bytes that may begin one. This takes a hundredth of the time of counting fields.
     """
@@ -41,7 +40,7 @@ def _most_with_length(data: bytes, kind: Descriptor) -> int:
 
 
 @cache
-def _first_bytes(kind: Descriptor) -> bytes:
+def _first_bytes(kind: Any) -> bytes:
     """The bytes with which such fields of a message, and of the messages in it, may begin."""
     found = set[int]()
     for number, field in kind.fields_by_number.items():
@@ -52,7 +51,7 @@ def _first_bytes(kind: Descriptor) -> bytes:
     return bytes(sorted(found))
 
 
-def _count(data: bytes, at: int, end: int, kind: Descriptor, left: int) -> int:
+def _count(data: bytes, at: int, end: int, kind: Any, left: int) -> int:
     """Counts the fields of the message from `at` to `end`. Returns how many more there may be; raises TooManyFields."""
     within = {
         number: field.message_type for number, field in kind.fields_by_number.items() if field.message_type is not None

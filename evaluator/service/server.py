@@ -151,7 +151,7 @@ class Evaluation(pb_grpc.EvaluationServiceServicer):
         if len(self._streams) >= MOST_STREAMS:
             _refuse(context, TooMuch, f"{MOST_STREAMS} streams are open, as many as this evaluator serves")
             return
-        stream = Stream(self._executor, self._description, self.room_for)
+        stream = Stream(self._executor, self._description, self.room_for, lambda: 1.0 / max(1, len(self._streams)))
         self._streams.add(stream)
         peer = context.peer()  # read now, because at the end the call may be gone, and gRPC would read freed memory
         log.info("a stream of points begins, from %s", peer)
