@@ -100,11 +100,11 @@ def _name(path: Path, roots: Sequence[Path]) -> str:
     return f".../{path.relative_to(min(above, key=lambda root: len(root.parts), default=path.parent))}"
 
 
-def _ask_another_process(module: str, beside: Path, folders: Sequence[str]) -> dict[str, list[str]]:
+def _ask_another_process(module: str, folder_of_module: Path, folders: Sequence[str]) -> dict[str, list[str]]:
     """The answer of evaluator.codes.opened; empty if there is none. Then the first worker reports the reason."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         answer = Path(folder, "answer")  # no pipe, because a daemon of the module would keep it open
-        words = [sys.executable, "-m", "evaluator.codes.opened", str(answer), module, str(beside), *folders]
+        words = [sys.executable, "-m", "evaluator.codes.opened", str(answer), module, str(folder_of_module), *folders]
         quiet = subprocess.DEVNULL
         process = subprocess.Popen(
             words,

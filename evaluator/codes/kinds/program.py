@@ -50,7 +50,7 @@ class SlhaProgram(Code):
     """
 
     key = "command"
-    beside = OF_PROGRAMS
+    other_keys = OF_PROGRAMS
     changes_process = False
 
     def __init__(self, spec: CodeSpec, scan: ScanFile, known: Collection[str]) -> None:
@@ -67,11 +67,11 @@ class SlhaProgram(Code):
         self._variables = tuple(scan.setup.section("environment_variables"))
         self._companions = [self._program.parent / name for name in self._profile.companions]
         self._companions = [path for path in self._companions if path.is_file()]
-        beside = PurePath(canonical_path(self._command.words[0], scan.folder)).parent
-        if beside.is_absolute() or "/" not in self._command.words[0]:
-            beside = PurePath("$PATH")  # for the digest it does not matter where a program is installed
+        script_folder = PurePath(canonical_path(self._command.words[0], scan.folder)).parent
+        if script_folder.is_absolute() or "/" not in self._command.words[0]:
+            script_folder = PurePath("$PATH")  # for the digest it does not matter where a program is installed
         command = canonical_command(section.text("command"), scan.folder)
-        self._sources = script_sources(self._program, beside) | {"command": command}
+        self._sources = script_sources(self._program, script_folder) | {"command": command}
         files = self._files | _existing(_set_by_options(self._command), scan.folder)
         files = {canonical_path(word, scan.folder): path for word, path in files.items()}
         files = {word: path for word, path in files.items() if path.suffix != ".log"}  # logs do not change results
@@ -79,7 +79,7 @@ class SlhaProgram(Code):
         for word, path in files.items():
             self._sources |= imported_sources(path, PurePath(word).parent)  # of a script: python3 model.py
         self._sources |= self._module_sources(scan.folder)
-        self._sources |= {f"file {beside / path.name}": file_hash(path) for path in self._companions}
+        self._sources |= {f"file {script_folder / path.name}": file_hash(path) for path in self._companions}
         self.fills_a_template = next(code.name for code in scan.codes if _writes_spectrum(code)) == spec.name
         named = section.path_text("input_file")
         self._template = self._read_template(scan, named, known)
