@@ -19,7 +19,7 @@ _SECTIONS = {
     "networks": "Which points are good, and the settings of the search.",
     "codes": "The physics codes, which run in the order of the file.",
     "observables": "Observables that are computed after the last code.",
-    "likelihoods": "Likelihoods of several observables, asymmetric errors, limits that are curves, and tables of -ln L.",
+    "likelihoods": "Likelihoods of several observables, asymmetric errors, limits that are curves, and tables.",
     "plotting": "Pictures that are drawn at the end of the scan.",
 }
 _SETUP = {
@@ -50,7 +50,7 @@ _SETUP = {
     "good_points_early_stop": "The scan stops at this number of good points, instead of at `points`.",
     "no_good_points_patience": "Generations without a good point before the scan may end. Default: 5000.",
     "best_loss_patience": "Generations without a lower loss before the scan may end. Default: 200.",
-    "best_valid_constraints_patience": "Generations without more valid constraints before the scan may end. Default: 2000.",
+    "best_valid_constraints_patience": "Generations without more constraints that hold before it may end. Default: 2000.",
     "environment": "The physics environment that the codes need, the name of a file in locks/. Default: evaluator.",
     "environment_variables": "Environment variables that the codes get.",
     "spectrum_file": "The name of the spectrum file. BSMArt's files have it.",
