@@ -16,6 +16,8 @@ from scanspec.schema.values import (
 )
 
 INDICES = list_of(WHOLE)
+TABLES = ("WIDTH", "WIDTH1L", "BR", "BR1L", "XSECTION", *OF_ANALYSES)
+"""Blocks whose entries have other words than indices."""
 
 
 def address() -> Schema:
@@ -27,7 +29,7 @@ def address() -> Schema:
         when(_block("XSECTION"), either(*_row([ABOVE_0], WHOLE, least=4))),
         *(when(_block(block), either(*_row([], TEXT, least=n, most=n))) for block, n in OF_ANALYSES.items()),
     ]
-    others = {"not": _block("WIDTH", "WIDTH1L", "BR", "BR1L", "XSECTION", *OF_ANALYSES)}
+    others = {"not": _block(*TABLES)}
     no_table = {"not": _block("DECAY", "DECAY1L")}
     found: Schema = {"type": "array", "minItems": 1, "prefixItems": [TEXT]}
     found["allOf"] = [no_table, when(others, plain), *rules]

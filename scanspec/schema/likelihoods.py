@@ -29,6 +29,7 @@ NUMBERS = either(FINITE, list_of(FINITE), FILE, description="a number for each o
 MATRIX = either(
     list_of(either(FINITE, list_of(FINITE))), FILE, description="a number for each pair of observables, or a file"
 )
+OF_JOINT = ("observables", "mean", "covariance", "sigma", "correlation", "scaling")
 ONE_NUMBER = either(FINITE, list_of(FINITE, 1, 1))
 SEVERAL = {"minItems": 2, "not": {"anyOf": [NUMBER, {"type": "object"}]}}
 """A list of at least two, or the name of a file."""
@@ -81,7 +82,7 @@ def _joint(several: Schema) -> Schema:
     matrix = SEVERAL | {"items": {"type": "array", "minItems": 2}}
     many = {"mean": SEVERAL, "sigma": SEVERAL, "covariance": matrix, "correlation": matrix}
     return both(
-        only("observables", "mean", "covariance", "sigma", "correlation", "scaling"),
+        only(*OF_JOINT),
         has("mean"),
         either(
             both(has("covariance"), lacks("sigma", "correlation")),

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from scanspec import keys
 from scanspec.likelihoods import NEEDS_MEAN_AND_SIGMA, Kind
-from scanspec.observables import OF_ANALYSES
-from scanspec.schema.addresses import of_block
+from scanspec.schema.addresses import TABLES, of_block
 from scanspec.schema.values import (
     ABOVE_0,
     BOOLEAN,
@@ -58,7 +57,6 @@ _KINDS = tuple(kind.value for kind in Kind)
 _WITH_CONSTANTS = holds("scaling", {"enum": sorted(kind.value for kind in NEEDS_MEAN_AND_SIGMA)})
 _CONSTANTS = both(holds("mean", FINITE), holds("sigma", ABOVE_0))
 _FROM_RANGE = both(lacks("mean", "sigma"), holds("range", list_of(FINITE, 2, 2, uniqueItems=True)))
-_TABLES = ("WIDTH", "WIDTH1L", "BR", "BR1L", "XSECTION", *OF_ANALYSES)
 
 
 def observable(address: Schema) -> Schema:
@@ -94,7 +92,7 @@ def _of_the_source() -> list[Schema]:
     return [
         {"not": has("slha", "function")},
         when(columns, has("slha")),
-        when(holds("slha", of_block(*_TABLES)), {"not": columns}),
+        when(holds("slha", of_block(*TABLES)), {"not": columns}),
         when(has("flavio"), lacks("slha", "function")),
         when(MEASURED, both(has("flavio"), lacks("mean", "sigma", "scaling", "range"))),
     ]
