@@ -20,8 +20,6 @@ from proposer.run.spectra import FOLDER
 from proposer.run.tables import GOOD_POINTS
 from proposer.show.failures import failure_kinds, is_of_a_notebook, scan_file, show_reasons
 from proposer.show.not_drawn import NotDrawn
-from proposer.show.tally import ALL_FAILED as ALL_FAILED
-from proposer.show.tally import NONE_GOOD as NONE_GOOD
 from proposer.show.tally import Tally, how_given, read_tally
 from proposer.show.voice import busy, say, tell
 from proposer.strategies.base import Settings
@@ -29,6 +27,9 @@ from proposer.types import Status
 from scanspec import LodescanError, ScanFile, ScanFileError
 from scanspec.plotting import read_plotting
 from scanspec.spectrum import FILES_NOT_KEPT
+
+ALL_FAILED, NONE_GOOD = 4, 5
+"""Exit codes of a scan that ended normally, but without a good point."""
 
 MANY = 20
 """From this number of evaluations on, a scan with only good points gets a remark."""
@@ -60,10 +61,15 @@ def conclude(dataset: Dataset, reason: str, tally: Tally, seconds: float) -> int
     say(f"all points: {folder / DATASET} (`lodescan export {shlex.quote(str(folder))}` writes a table)")
     for line in _advice(dataset, tally):
         say(line)
-    code = tally.exit_code
+    code = exit_code(tally)
     found = {"good": tally.good, "evaluated": tally.evaluated, "seconds": seconds}
     tell("end", {"stopped": reason, "code": code, "folder": str(folder), **found})
     return code
+
+
+def exit_code(tally: Tally) -> int:
+    """The exit code of a scan that has ended with these counts."""
+    return 0 if tally.good else ALL_FAILED if tally.all_failed else NONE_GOOD
 
 
 def _advice(dataset: Dataset, tally: Tally) -> list[str]:

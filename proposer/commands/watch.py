@@ -11,6 +11,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from proposer.ending import exit_code
 from proposer.formats import show_time
 from proposer.run.dataset import Dataset
 from proposer.run.files import DatasetError
@@ -81,7 +82,7 @@ def _end(folder: Path) -> dict[str, Any]:
         record = RunRecord.read(dataset.meta())
         tally = read_tally(dataset, record.points, record.target)
     found = {"good": tally.good, "evaluated": tally.evaluated, "seconds": record.seconds}
-    return {"stopped": record.stopped, "code": tally.exit_code, "folder": str(folder), **found}
+    return {"stopped": record.stopped, "code": exit_code(tally), "folder": str(folder), **found}
 
 
 def _display(folder: Path, state: State | None, stopped: str) -> Table | Text:

@@ -19,9 +19,6 @@ from scanspec.likelihoods import LARGEST_LOSS
 MOST_KINDS = 1000
 """The most kinds of failures that are distinguished; further ones are counted by their code."""
 
-ALL_FAILED, NONE_GOOD = 4, 5
-"""Exit codes of a scan that ended normally, but without a good point."""
-
 MOST_FAILED = 1000
 """A scan stops after this many points, or all start points if these are more, if every one of them failed or timed out.
 """
@@ -114,11 +111,6 @@ class Tally:
     def failed_points(self) -> int:
         """How many points failed or timed out."""
         return self.by_status[Status.FAILED] + self.by_status[Status.TIMED_OUT]
-
-    @property
-    def exit_code(self) -> int:
-        """The exit code of a scan that has ended."""
-        return 0 if self.good else ALL_FAILED if self.all_failed else NONE_GOOD
 
     @property
     def hit_rate(self) -> float | None:

@@ -73,7 +73,8 @@ def test_questions_propose_what_the_function_has_and_ask_again_after_a_bad_answe
 def test_answers_that_end_are_given_back_as_a_command(tmp_path):
     (tmp_path / "mine.py").write_text(MODEL)
     file = tmp_path / "higgs.yaml"
-    with Terminal("-m", "proposer", "init", str(file), "--function", "mine:model") as terminal:
+    command = ["proposer", "init", str(file), "--function", "mine:model"]
+    with Terminal("-m", *command) as terminal:
         terminal.wait_for(partial(is_shown, "Enter keeps m0=0,1"))
         terminal.enter("m0=100,300")
         terminal.wait_for(partial(is_shown, "Enter keeps mh=0,1"))

@@ -108,7 +108,8 @@ def _read(line: str, block: str) -> Entry | None:
     if found is None or value is None:
         return None
     place = ",".join([block, *found[2].split()])
-    return Entry(place, value, (found[5] or "").strip(), found[1], found[3], found[4])
+    comment = (found[5] or "").strip()
+    return Entry(place, value, comment, before=found[1], number=found[3], after=found[4])
 
 
 def _free_name(entry: Entry, taken: Iterable[str]) -> str:
