@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from proposer.strategies.lode.adam import Adam
+from proposer.strategies.adam import Adam
 from proposer.strategies.lode.nets import MEMBERS, WIDTH, Nets
 from tests.proposer.searches import train
 
