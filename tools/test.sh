@@ -42,7 +42,8 @@ launch() {
 
 launch proposer 2 "$expression and not physics" tests/proposer tests/pair
 launch evaluator 3 "$expression and not physics" tests/scanspec tests/evaluator tests/conformance
-[[ $expression != "not slow"* ]] || launch dev 2 "$expression" tests/manifests      # it has no slow tests
+# It has no slow tests. One process, because they share what kubectl has rendered.
+[[ $expression != "not slow"* ]] || launch dev 0 "$expression" tests/manifests
 for physics in "${@:2}"; do
     # Only the files with tests for it, by its name or by a variable: to import all others takes seconds.
     mapfile -t files < <(grep -lE "physics\(environment=(\"$physics\"|[a-z])" tests/evaluator/test_*.py)

@@ -97,6 +97,7 @@ def test_batches_are_large_if_points_are_quick_and_asking_is_slow(
 
 
 @pytest.mark.usefixtures("quick")
+@pytest.mark.slow
 def test_a_scan_with_and_without_eager_tells_and_evaluates_each_point_once(
     make_scan: MakeScan, start_evaluator: StartEvaluator, tmp_path: Path
 ) -> None:
@@ -126,6 +127,7 @@ def test_a_scan_with_and_without_eager_tells_and_evaluates_each_point_once(
 
 
 @pytest.mark.usefixtures("quick")
+@pytest.mark.slow
 def test_the_manifest_says_that_a_scan_was_eager(
     make_scan: MakeScan, start_evaluator: StartEvaluator, lodescan: Lodescan, tmp_path: Path
 ) -> None:

@@ -69,6 +69,7 @@ def dots(picture: Path) -> dict[str, int]:
     return found
 
 
+@pytest.mark.slow
 def test_two_columns_are_drawn(
     run: Callable[[str], tuple[Path, Said]], lodescan: Callable[..., Said], tmp_path: Path
 ) -> None:
@@ -153,6 +154,7 @@ def test_a_picture_that_cannot_be_drawn_is_named(
         assert said.code == 2 and words in said.err, said.err
 
 
+@pytest.mark.slow
 def test_a_picture_that_cannot_be_drawn_does_not_prevent_others(
     run: Callable[[str], tuple[Path, Said]], lodescan: Callable[..., Said]
 ) -> None:

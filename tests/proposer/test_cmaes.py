@@ -95,7 +95,7 @@ def chain(x):
 
 
 @pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("scored", [True, False])
+@pytest.mark.parametrize("scored", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_losses_of_points_outside_a_window_lead_into_it(seed, scored):
     """This is BSMArt's example: if all points outside ranked the same, the search would never find the window."""
     first = Likelihood(Kind.CFUNCTION, lower=-5.0, upper=5.0) if scored else Likelihood()
