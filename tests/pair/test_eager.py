@@ -56,6 +56,7 @@ def good_ids(folder: Path) -> list[int]:
     return [point for point, nll in zip(points.ids, points.nll, strict=True) if nll < THRESHOLD]
 
 
+@pytest.mark.slow
 def test_a_strategy_is_asked_while_points_are_out_and_sees_parts_of_batches(
     make_scan: MakeScan, start_evaluator: StartEvaluator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -97,7 +98,6 @@ def test_batches_are_large_if_points_are_quick_and_asking_is_slow(
 
 
 @pytest.mark.usefixtures("quick")
-@pytest.mark.slow
 def test_a_scan_with_and_without_eager_tells_and_evaluates_each_point_once(
     make_scan: MakeScan, start_evaluator: StartEvaluator, tmp_path: Path
 ) -> None:

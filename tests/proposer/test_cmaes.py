@@ -188,7 +188,7 @@ def test_every_search_starts_at_the_mean():
 # Whole numbers
 
 
-@pytest.mark.parametrize("name", ["CMAES", "CMAES_ND"])
+@pytest.mark.parametrize("name", ["CMAES", pytest.param("CMAES_ND", marks=pytest.mark.slow)])
 def test_generations_of_known_points_are_learned_from_and_not_asked_for(name):
     """On a coarse grid a search contracts to points that it has seen. A resumed search goes through the same
     generations.

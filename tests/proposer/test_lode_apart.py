@@ -68,7 +68,7 @@ def scattered(x, z):
 SLOW = [pytest.param(problem, marks=pytest.mark.slow) for problem in (constant(0.0), constant(1e30), several)]
 
 
-@pytest.mark.parametrize("instead", [constant(-999.0), *SLOW, scattered])
+@pytest.mark.parametrize("instead", [constant(-999.0), *SLOW, pytest.param(scattered, marks=pytest.mark.slow)])
 def test_values_that_stand_for_no_physics_cost_no_more_than_nan(instead):
     assert good_of(box(instead, instead), [Y, W]) > 130  # with NaN 151
 
