@@ -42,8 +42,8 @@ class EvaluatorWork:
 
     def to_json(self) -> dict[str, Any]:
         """The work as a JSON object."""
-        found = {name: getattr(self, name) for name in ("address", "workers", "points", "failed", "seconds")}
-        return found | {"idle": self.idle}
+        values = {name: getattr(self, name) for name in ("address", "workers", "points", "failed", "seconds")}
+        return values | {"idle": self.idle}
 
     @property
     def idle(self) -> float | None:
@@ -61,24 +61,24 @@ def evaluators_of(
     """The evaluators that answered points, those with most points first. `workers`: points at once, by address;
     `worker_seconds`: the time for which each was connected, times its workers, by address.
     """
-    found: dict[str, EvaluatorWork] = {}
+    evaluators: dict[str, EvaluatorWork] = {}
     for part in results:
         names = np.array(part.evaluator, dtype=object)
         for name in sorted(set(part.evaluator) - {""}):
             here = names == name
             there = worker_seconds.get(name, 0.0)
-            work = found.setdefault(name, EvaluatorWork(name, workers.get(name, 0), worker_seconds=there))
+            work = evaluators.setdefault(name, EvaluatorWork(name, workers.get(name, 0), worker_seconds=there))
             work.points += int(here.sum())
             work.failed += int(np.isin(part.status[here], [Status.FAILED, Status.TIMED_OUT]).sum())
             work.seconds += sum(float(part.seconds[row].sum()) for row in np.flatnonzero(here).tolist())
             work.first = min(work.first, float(np.nanmin(part.times[here, 1], initial=math.inf)))
             work.last = max(work.last, float(np.nanmax(part.times[here, 3], initial=-math.inf)))
-    return by_points(found.values())
+    return by_points(evaluators.values())
 
 
-def by_points(found: Iterable[EvaluatorWork]) -> list[EvaluatorWork]:
+def by_points(evaluators: Iterable[EvaluatorWork]) -> list[EvaluatorWork]:
     """Sorts evaluators, those with most points first."""
-    return sorted(found, key=lambda evaluator: -evaluator.points)
+    return sorted(evaluators, key=lambda evaluator: -evaluator.points)
 
 
 def show_evaluator(who: Mapping[str, Any]) -> str:
@@ -88,13 +88,13 @@ def show_evaluator(who: Mapping[str, Any]) -> str:
     return f"{who['address']}: {who['points']:,} points, {seconds} s a point, {who['failed']:,} failed{idle}"
 
 
-def show_evaluators(found: Sequence[EvaluatorWork], raced: int) -> Iterator[str]:
+def show_evaluators(evaluators: Sequence[EvaluatorWork], raced: int) -> Iterator[str]:
     """A line for each evaluator; no lines if there was only one."""
-    if len(found) < 2:
+    if len(evaluators) < 2:
         return
-    for evaluator in found[:MOST_SHOWN]:
+    for evaluator in evaluators[:MOST_SHOWN]:
         yield f"evaluator {show_evaluator(evaluator.to_json())}"
-    if len(found) > MOST_SHOWN:
-        yield f"and {len(found) - MOST_SHOWN:,} more evaluators"
+    if len(evaluators) > MOST_SHOWN:
+        yield f"and {len(evaluators) - MOST_SHOWN:,} more evaluators"
     if raced:
         yield f"{raced:,} slow points were worked on by two evaluators"

@@ -45,7 +45,7 @@ def take_results(
                 again.append(point)
             points.moved.discard(point)
             continue
-        came = link.address, link.out[point], returned
+        came = link.address, returned - link.seconds_out(point), returned
         outcome = to_outcome(result, numbers, least, codes=codes, came=came)
         seconds = sum(outcome.seconds)
         link.answer(point, seconds)

@@ -266,8 +266,11 @@ def test_a_name_is_looked_up_again_and_a_new_address_takes_part(
     opened.enter_context(listening(second, port, "127.0.0.2"))
     hosts = ["127.0.0.1"]
 
-    def look_up(name: str, port: int, **_: Any) -> list[Any]:
-        assert name == "localhost"
+    real = socket.getaddrinfo
+
+    def look_up(name: str, port: int, *more: Any, **others: Any) -> list[Any]:
+        if name != "localhost":  # a link of another test may still look for its evaluator
+            return real(name, port, *more, **others)
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, port)) for host in hosts]
 
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
