@@ -171,8 +171,8 @@ class Classifier:
         with torch.no_grad():
             for position, (name, weights) in enumerate(network.named_parameters()):
                 weights.copy_(torch.from_numpy(arrays[f"weights/{name}"]))
-                for kind, values in _state_of(optimiser).items():
-                    if f"{kind}/{name}" in arrays:  # there is none before the first step
+                if f"step/{name}" in arrays:  # there is no state before the first step
+                    for kind, values in _state_of(optimiser).items():
                         values[position].copy_(torch.from_numpy(arrays[f"{kind}/{name}"]))
 
 
