@@ -23,9 +23,9 @@ from lodescan.v1 import evaluation_pb2 as pb
 from proposer.evaluation.backend import EvaluatorRefused, NoEvaluator
 from proposer.types import Status
 from proposer.wire import addresses, hand_out, patience
+from proposer.wire.answers import send_again
 from proposer.wire.attendance import Purpose
 from proposer.wire.hand_out import share_out, slow_points
-from proposer.wire.lost import send_again
 from proposer.wire.pool import Pool
 from proposer.wire.remote import Link
 from proposer.wire.security import NotSecure, Security
