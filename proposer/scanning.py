@@ -25,6 +25,7 @@ from proposer.run.manifest import (
     is_finished,
     keep_records,
     keep_scan_file,
+    merged_run,
     note_best,
     note_eager,
     scan_difference,
@@ -157,6 +158,8 @@ def _look(opened: ExitStack, asked: Asked, options: ScanOptions) -> _Found:
     spec, folder = asked.spec, options.folder_of(asked.spec)
     dataset = opened.enter_context(Dataset(folder)) if (folder / DATASET).exists() else None
     stored = RunRecord() if dataset is None else RunRecord.read(dataset.meta())
+    if stored.merged_from:
+        raise merged_run(folder)
     if not stored.started:
         check_no_foreign_files(folder)
         if asked.init is not None:

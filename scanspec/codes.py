@@ -5,11 +5,11 @@ from __future__ import annotations
 import keyword
 import math
 import re
-import shlex
 from collections.abc import Callable
 from typing import Any
 
 from scanspec import keys
+from scanspec.canonical import split_command
 from scanspec.document import ScanFileError, Section, to_number
 from scanspec.observables import read_address
 from scanspec.tools import BUILT_IN, TOYS
@@ -142,7 +142,7 @@ def _check_flags(flags: Section) -> None:
 def _check_words(code: Section) -> None:
     text = code.text("command")
     try:
-        words = shlex.split(text)
+        words = split_command(text)
     except ValueError as error:
         raise code.error(f"command: {text!r:.200} cannot be split into words ({error})", "command") from None
     if not words:

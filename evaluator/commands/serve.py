@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from evaluator.chain import Chain
 from evaluator.codes.resources import points_at_once
-from evaluator.commands.place import check_place
+from evaluator.commands.surroundings import check_surroundings
 from evaluator.description import describe
 from evaluator.errors import PhysicsChanged
 from evaluator.executors.in_process import InProcessExecutor
@@ -87,7 +87,7 @@ def serve(scan: ScanFile, options: argparse.Namespace) -> int:
     a signal, or after ending.LONGEST_ALONE seconds without a client; else 0. Raises UsageError or ConfigurationError
     before the server starts, and EvaluatorLost if it can run no more points.
     """
-    check_place()
+    check_surroundings()
     try:
         address = read_address(options.listen, any_port=True)
     except AddressError as error:

@@ -79,6 +79,12 @@ class InProcessExecutor:
         if not job.cancel() and job.running:
             kill_marked(ROOT_MARK, self._scratch.path)  # ends the program of the point; a function cannot be ended
 
+    def hold(self, owner: object) -> None:
+        self._queue.hold(owner)
+
+    def release(self, owner: object) -> None:
+        self._queue.release(owner)
+
     def drop(self, owner: object) -> None:
         self._queue.drop(owner)
 

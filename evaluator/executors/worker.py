@@ -20,7 +20,7 @@ from evaluator.executors.groups import Groups
 from evaluator.executors.job import Job
 from evaluator.executors.scratch import Kept
 from evaluator.executors.shared import Shared
-from evaluator.executors.worker_process import IN_COMPANY, work
+from evaluator.executors.worker_process import IN_COMPANY, Begun, work
 from evaluator.leftovers import clear_point, kill_worker
 from scanspec.raised import printable, what_was_raised
 
@@ -256,6 +256,9 @@ class Worker:
                 return None
             if request != self._requests or (isinstance(answer, list) and not 0 < len(answer) <= len(group)):
                 raise RuntimeError("it has answered about other points")
+            if isinstance(answer, Begun):
+                asked -= self._give_back(group, answer.points - (asked - len(group)))
+                continue
             if isinstance(answer, list):
                 shared.watch.look(after_point=True)
                 # of the codes alone: on a busy machine the way to the worker takes longest, which a group saves
@@ -281,6 +284,18 @@ class Worker:
             del group[: len(outcomes)]
         for job, outcome in zip(first, outcomes, strict=True):
             job.finish(outcome)
+
+    def _give_back(self, group: list[Job], begun: int) -> int:
+        """Lets other workers take the jobs of a group that have not begun, the first `begun` excepted. Returns their
+        number.
+        """
+        with self._lock:
+            others = group[begun:]
+            del group[begun:]
+        for job in others:
+            job.wait_again()
+        self._shared.queue.put_back(others)
+        return len(others)
 
     def _begin(self, group: list[Job]) -> bool:
         """Gives points to a live worker; False when no time is left for them."""

@@ -46,12 +46,10 @@ def check(file: Path, places: Sequence[str], *, security: Security, as_json: boo
     description = None
     if pool is not None:
 
-        def fits(found: Description) -> None:
+        def fits(seen: Description) -> None:
             if not as_json:
-                print(
-                    f"evaluator at {pool.where}: {found.backend}, {found.version}; {found.concurrency} points at once"
-                )
-            check_agreement(asked.spec, found, pool.where)
+                print(f"evaluator at {pool.where}: {seen.backend}, {seen.version}; {seen.concurrency} points at once")
+            check_agreement(asked.spec, seen, pool.where)
 
         try:
             description = pool.describe(5.0, fits)

@@ -21,14 +21,12 @@ from proposer.report.page import DPI, Drawn, Head, page
 from proposer.report.section import Part, Section
 from proposer.report.seen import Seen, see
 from proposer.run.files import NoRoom, check_no_link, writing
+from proposer.run.folder import PAGE
 from proposer.show.marks import PAPER
 from proposer.show.picture import Picture, Table
 from proposer.show.plots import PLOTS
 from proposer.show.still import cut, figure, pixels, png, rendered
 from scanspec import LodescanError
-
-REPORT = "report.html"
-"""The page in the folder of a run."""
 
 MOST_OBSERVABLES = 12
 """The largest number of observables without a likelihood in live pictures."""
@@ -53,7 +51,7 @@ def write_report(folders: Sequence[Path], file: Path | None = None) -> list[Path
     with _quickly():
         runs = [see(folder) for folder in folders]
         sections, lives = _parts(runs)
-        target = file or folders[0] / REPORT
+        target = file or folders[0] / PAGE
         paths = [target]
         folder_of = {
             id(picture): seen.folder

@@ -7,6 +7,7 @@ import json
 import math
 import platform
 import secrets
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,13 @@ THRESHOLD = "networks: threshold_value"
 
 NO_TARGET = dict.fromkeys(("threshold", "above", "everything", "above_best", "confidence", "degrees_of_freedom"))
 """Resets all values that a run may have stored for another target."""
+
+
+GO_ON = (
+    "choose another --run folder, or change it back to go on; if only a comment or the like has changed, "
+    "--same-physics goes on"
+)
+"""What to do if the physics of a scan has changed."""
 
 
 class AnotherRun(DatasetError):
@@ -103,8 +111,10 @@ def note_best(dataset: Dataset, target: Target) -> None:
         _amend(dataset, {"good": known})
 
 
-def check_same_evaluator(dataset: Dataset, stored: RunRecord, description: Description, *, same_physics: bool) -> None:
-    """Raises AnotherRun if the evaluator's results would not belong to those of the run.
+def check_same_evaluator(
+    dataset: Dataset, stored: RunRecord, description: Description, *, same_physics: bool, next_step: str = GO_ON
+) -> None:
+    """Raises AnotherRun, with `next_step`, if the evaluator's results would not belong to those of the run.
 
     `same_physics`: the user asserts that changed files compute the same; the manifest records this.
     """
@@ -117,8 +127,7 @@ def check_same_evaluator(dataset: Dataset, stored: RunRecord, description: Descr
             raise AnotherRun(
                 f"{folder} holds another run: its evaluator computed something else: "
                 f"{named or f'physics digest {before[:12]}, now {now[:12]}'}",
-                next_step="choose another --run folder, or change it back to go on; if only a comment or the like has "
-                "changed, --same-physics goes on",
+                next_step=next_step,
             )
         accepted = {"from_point": dataset.points + 1, "before": before, "now": now, "changed": changed}
         accepted_now = {"same_physics": [*stored.same_physics, accepted], "sources": description.sources}
@@ -130,6 +139,15 @@ def check_same_evaluator(dataset: Dataset, stored: RunRecord, description: Descr
         raise another_run(
             folder, f"its evaluator had other constants in the likelihood: digest {before[:12]}, now {now[:12]}"
         )
+
+
+def merged_run(folder: Path) -> AnotherRun:
+    """An AnotherRun error for a folder that `lodescan merge` has written."""
+    return AnotherRun(
+        f"{folder} has the points of several runs, put together by `lodescan merge`, so a search cannot continue there",
+        next_step=f"write its points into a table with `lodescan export {shlex.quote(str(folder))}`, name the table as "
+        "`init_csv` in the section setup, and choose another --run folder",
+    )
 
 
 def another_run(folder: Path, difference: str) -> AnotherRun:

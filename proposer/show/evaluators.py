@@ -49,8 +49,8 @@ class EvaluatorWork:
 
     def to_json(self) -> dict[str, Any]:
         """The work as a JSON object."""
-        found = {name: getattr(self, name) for name in ("address", "workers", "points", "failed", "seconds")}
-        return found | {"idle": self.idle}
+        values = {name: getattr(self, name) for name in ("address", "workers", "points", "failed", "seconds")}
+        return values | {"idle": self.idle}
 
     @property
     def idle(self) -> float | None:
@@ -70,7 +70,7 @@ def evaluators_of(
 
     The evaluators that `lodescan run` has started, in one command after the other, count as one.
     """
-    most, there, found = Counter[str](), defaultdict[str, float](float), dict[str, EvaluatorWork]()
+    most, there, evaluators = Counter[str](), defaultdict[str, float](float), dict[str, EvaluatorWork]()
     for address, number in workers.items():
         most[_name(address)] = max(most[_name(address)], number)
     for address, seconds in worker_seconds.items():
@@ -80,22 +80,22 @@ def evaluators_of(
         names = np.array([shown[address] for address in part.evaluator], dtype=object)
         for name in sorted({*shown.values()} - {""}):
             here = names == name
-            work = found.setdefault(name, EvaluatorWork(name, most[name], worker_seconds=there[name]))
+            work = evaluators.setdefault(name, EvaluatorWork(name, most[name], worker_seconds=there[name]))
             work.points += int(here.sum())
             work.failed += int(np.isin(part.status[here], [Status.FAILED, Status.TIMED_OUT]).sum())
             work.seconds += sum(float(part.seconds[row].sum()) for row in np.flatnonzero(here).tolist())
             work.first = min(work.first, float(np.nanmin(part.times[here, 1], initial=math.inf)))
             work.last = max(work.last, float(np.nanmax(part.times[here, 3], initial=-math.inf)))
-    return by_points(found.values())
+    return by_points(evaluators.values())
 
 
 def _name(address: str) -> str:
     return THIS_MACHINE if OWN.fullmatch(address) else address
 
 
-def by_points(found: Iterable[EvaluatorWork]) -> list[EvaluatorWork]:
+def by_points(evaluators: Iterable[EvaluatorWork]) -> list[EvaluatorWork]:
     """Sorts evaluators, those with most points first."""
-    return sorted(found, key=lambda evaluator: -evaluator.points)
+    return sorted(evaluators, key=lambda evaluator: -evaluator.points)
 
 
 def show_evaluator(who: Mapping[str, Any]) -> str:
@@ -105,12 +105,12 @@ def show_evaluator(who: Mapping[str, Any]) -> str:
     return f"{who['address']}: {who['points']:,} points, {seconds} s a point, {who['failed']:,} failed{idle}"
 
 
-def show_evaluators(found: Sequence[EvaluatorWork], raced: int) -> Iterator[str]:
+def show_evaluators(evaluators: Sequence[EvaluatorWork], raced: int) -> Iterator[str]:
     """A line for each evaluator, if there were several, and one for the points that two worked on."""
-    if len(found) > 1:
-        for evaluator in found[:MOST_SHOWN]:
+    if len(evaluators) > 1:
+        for evaluator in evaluators[:MOST_SHOWN]:
             yield f"evaluator {show_evaluator(evaluator.to_json())}"
-    if len(found) > MOST_SHOWN:
-        yield f"and {len(found) - MOST_SHOWN:,} more evaluators"
+    if len(evaluators) > MOST_SHOWN:
+        yield f"and {len(evaluators) - MOST_SHOWN:,} more evaluators"
     if raced:
         yield f"{raced:,} slow point{'s were' if raced > 1 else ' was'} worked on by two evaluators"

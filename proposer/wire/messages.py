@@ -17,6 +17,7 @@ from proposer.evaluation.backend import Description
 from proposer.evaluation.work import MOST_TRIES
 from proposer.types import Floats, Observable, Outcome, Status
 from scanspec import Kind, Likelihood
+from scanspec.fields import parse
 from scanspec.likelihoods import LARGEST_LOSS
 from scanspec.terms import Term
 
@@ -66,7 +67,7 @@ TOGETHER = 8
 _CAP = LARGEST_LOSS * (1.0 + SUM)
 
 LARGEST_DESCRIPTION = 2**22
-"""The most bytes of a description; a message of many small parts takes sixty times as much memory."""
+"""The most bytes of a description."""
 
 
 class BadDescription(ValueError):
@@ -77,7 +78,7 @@ def parse_description(data: bytes) -> pb.DescribeResponse:
     """Parses a description; gRPC turns any error here into INTERNAL."""
     if len(data) > LARGEST_DESCRIPTION:
         raise BadDescription("it is too large")
-    return pb.DescribeResponse.FromString(data)
+    return parse(pb.DescribeResponse, data)
 
 
 def to_description(answer: pb.DescribeResponse) -> Description:

@@ -21,12 +21,12 @@ import grpc
 import numpy as np
 
 from lodescan.v1 import evaluation_pb2 as pb
-from lodescan.v1 import evaluation_pb2_grpc as pb_grpc
 from proposer.evaluation.backend import Description
 from proposer.evaluation.work import Work
+from proposer.wire.calls import describe_call, evaluate_call
 from proposer.wire.events import Event, Gone, NoAnswer, Serving
 from proposer.wire.health import watch_health
-from proposer.wire.messages import BadDescription, clean, parse_description, to_concurrency, to_description
+from proposer.wire.messages import BadDescription, clean, to_concurrency, to_description
 from proposer.wire.security import NotSecure, Security
 from scanspec import Address
 
@@ -104,6 +104,7 @@ class Link:
         self.ready = False  # its stream is open
         self.draining = False  # it takes no more points
         self.why = ""  # why it does not describe itself
+        self.unread = ""  # why its last message was not read
         self.strayed = False  # it has answered a point that it was not asked for
         self.breaks = 0  # broken streams in a row, without a result
         self.most: dict[int, int] = {}  # for some points: the most points that may be out together with them
@@ -312,13 +313,7 @@ class Link:
 
     def _serve(self, channel: grpc.Channel) -> float:
         """Asks for the description, and streams when ordered to. Returns the order that ended it."""
-        stub = pb_grpc.EvaluationServiceStub(channel)
-        name = pb.DESCRIPTOR.services_by_name["EvaluationService"].full_name
-        describe = channel.unary_unary(
-            f"/{name}/Describe",
-            request_serializer=pb.DescribeRequest.SerializeToString,
-            response_deserializer=parse_description,
-        )
+        describe, evaluate = describe_call(channel), evaluate_call(channel, self._note_unread)
         files = self._security.stamp()
         while True:
             self._post(described := self._ask(describe))
@@ -328,7 +323,7 @@ class Link:
                 if self._security.stamp() != files:  # a channel cannot read them again
                     return 0.0
                 self._post(described := self._ask(describe))
-            self.call = call = stub.Evaluate(iter(self._requests.get, None))
+            self.call = call = evaluate(iter(self._requests.get, None))
             health = watch_health(channel, partial(self._tell_serving, call))
             error: grpc.RpcError | None = None
             order = _NEXT
@@ -348,6 +343,9 @@ class Link:
             self._post(Gone(error, not isinstance(answer, NoAnswer), _has_died(described, answer), at))
             if (order := self._orders.get()) != _NEXT:
                 return order
+
+    def _note_unread(self, why: str) -> None:
+        self.unread = why
 
     def _ask(self, describe: Any, timeout: float = ANSWERS) -> Description | NoAnswer:
         try:

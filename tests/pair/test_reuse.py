@@ -33,13 +33,16 @@ def two_runs(shared: Shared, lodescan: Lodescan, tmp_path: Path) -> tuple[Path, 
     return runs[0], runs[1]
 
 
-def test_two_runs_are_compared_and_merged(two_runs: tuple[Path, Path], lodescan: Lodescan, tmp_path: Path) -> None:
+def test_two_runs_are_compared_and_merged(
+    two_runs: tuple[Path, Path], shared: Shared, lodescan: Lodescan, tmp_path: Path
+) -> None:
     first, second = map(read_run, two_runs)
     said = lodescan("compare", *two_runs)
     assert said.code == 0, said.err
     lines = said.out.splitlines()
     assert lines[0].startswith(f"{two_runs[0]}: ") and "; 20 evaluated" in lines[0] and "; 30 evaluated" in lines[1]
-    assert lines[2:4] == ["5 points are in both runs", "  OK, OK: 5"]
+    both = lines.index("5 points are in both runs")
+    assert lines[both + 1] == "  OK, OK: 5" and lines[both + 2].startswith("5 of them are OK in both: ")
     assert "  r: 1, 1, 1; 0" in lines and "  NLL: 1, 1, 1; 0" in lines
     found = json.loads(lodescan("compare", *two_runs, "--json").out)
     assert (found["both"], found["both_ok"], found["values"]["r"]["median"]) == (5, 5, 1.0)
@@ -58,6 +61,12 @@ def test_two_runs_are_compared_and_merged(two_runs: tuple[Path, Path], lodescan:
         assert len(list(csv.DictReader(file))) == good
     status = lodescan("status", merged)
     assert status.code == 0 and "stopped: merged from 2 runs" in status.out and "evaluated: 45 (" in status.out
+
+    assert "; seeds 1, 2; " in status.out
+    scan, address = tmp_path / "a" / "scan.yaml", shared[1].address
+    refused = lodescan("scan", scan, "--run", merged, "--evaluator", address)
+    assert refused.code == 2 and "has the points of several runs" in refused.err and "init_csv" in refused.err
+    assert read_run(merged).history() == whole.history()
 
     again = lodescan("merge", *two_runs, "--run", merged)
     assert again.code == 2 and "already contains a run; name a new folder" in again.err
@@ -118,6 +127,9 @@ def test_rescore_needs_no_evaluation_if_all_observables_are_known(
     good = sum(status == "OK" and nll < 4 for status, nll in scored.values())
     assert f"good points: {good} ({into / 'good_points.csv'})" in said.err
     assert said.err.splitlines()[-1] == f"to go on: lodescan scan {new} --run {into}"
+
+    status = lodescan("status", into).out
+    assert f"taken from {run}, without evaluating them again: {len(after.ids)} points" in status
 
     again = start_evaluator(new)
     done = lodescan("scan", new, "--run", into, "--evaluator", again.address)

@@ -18,6 +18,7 @@ from proposer.wire import attendance, patience
 from proposer.wire.messages import LARGEST_DESCRIPTION, LARGEST_SPECTRA, MOST_CONCURRENT, MOST_IN_BATCH, clean
 from proposer.wire.pool import Pool
 from proposer.wire.remote import MOST_AHEAD
+from scanspec.fields import MOST_FIELDS
 from tests.proposer.hostile import GAUSS, Refusal, client_of, good, message
 
 
@@ -242,3 +243,13 @@ def test_a_message_that_cannot_be_read_is_named_with_the_reason(said: bytes, cap
         evaluator.close()
         server.stop(None).wait()
     assert "Traceback" not in "".join(capfd.readouterr())
+
+
+def test_a_response_of_very_many_results_is_not_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The largest message, full of empty results, would take 10 GiB of memory."""
+    monkeypatch.setattr(attendance, "MOST_BREAKS", 1)
+    many = pb.EvaluateResponse(results=[pb.Result()] * (MOST_FIELDS + 1))
+    with client_of(lambda ids: [many]) as client:
+        with pytest.raises(NoEvaluator, match="broke off 2 times before it gave a result"):
+            client.outcomes(2, soon())
+        assert "(internal: a message of 500,002 bytes has more than 250,000 fields; send several)" in client.said[0]
