@@ -112,6 +112,11 @@ class Spectrum:
         return {block.name: block for block in self.all_blocks}
 
     @property
+    def is_empty(self) -> bool:
+        """Whether the file has no block, no decay table that can be read, and no table of cross sections."""
+        return not (self.all_blocks or self.decays or self._cross_sections)
+
+    @property
     def decays(self) -> Mapping[int, Decay]:
         """All decay tables that can be read, by the PDG number of the decaying particle."""
         found = {}

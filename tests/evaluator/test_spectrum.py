@@ -179,15 +179,11 @@ XSECTION  8000 2212 2212 2 1000021 1000021
 
 def test_a_line_of_a_cross_section_is_selected_by_its_first_numbers():
     spectrum, gluinos = read_spectrum(ORDERS), SlhaAddress("XSECTION", (2212, 2212, 1000021, 1000021), 13000.0)
-    for line, value in (
-        ((), 0.015),
-        ((0, 0), 0.01),
-        ((0, 1), 0.015),
-        ((0, 2, 0, 1), 0.017),
-        ((0, 2, 0, 1, 1, 10042), 0.017),
-    ):
+    lines: dict[tuple[float, ...], float] = {(): 0.015, (0, 0): 0.01, (0, 1): 0.015, (0, 2, 0, 1): 0.017}
+    for line, value in lines.items():
         assert spectrum.entry(replace(gluinos, line=line)) == value
-    for line in ((0, 3), (1,), (0, 2, 0, 1, 1, 10043)):
+    missing: list[tuple[float, ...]] = [(0, 3), (1,), (0, 2, 0, 1, 1, 10043)]
+    for line in missing:
         with pytest.raises(EntryMissing, match=r"in the line .*; there are: 0 0 0 0 0 0 = 1.0E-02, 0 1 0 0 0 0 = 1.5E"):
             spectrum.entry(replace(gluinos, line=line))
     warning = spectrum.other_lines(gluinos)
