@@ -160,9 +160,9 @@ def test_seconds_are_kept_if_the_clock_is_set_back(monkeypatch: pytest.MonkeyPat
     assert outcome.returned - outcome.sent == pytest.approx(100.0)
 
 
-def gauss(**constants: float) -> dict[str, Any]:
+def gauss(mean: float, sigma: float = 0.0) -> dict[str, Any]:
     """A description of one observable with these constants."""
-    likelihood = pb.Likelihood(kind=pb.LIKELIHOOD_KIND_GAUSS, **constants)
+    likelihood = pb.Likelihood(kind=pb.LIKELIHOOD_KIND_GAUSS, mean=mean, sigma=sigma)
     return {"observables": [pb.Observable(name="y", likelihood=likelihood)]}
 
 
