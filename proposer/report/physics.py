@@ -150,7 +150,11 @@ def constraints(seen: Seen) -> Part:
     """The section on the fraction of points that each constraint excludes, and on constraints in tension."""
     names, threshold = list(seen.likelihoods), seen.target.threshold
     sample = seen.from_prior if seen.from_prior.sum() >= 50 else np.ones(len(seen.ids), dtype=np.bool_)
-    whose = "points drawn from the prior" if sample is seen.from_prior else "all points, which do not follow the prior"
+    whose = (
+        "points spread over the prior or drawn from it"
+        if sample is seen.from_prior
+        else "all points, which do not follow the prior"
+    )
     ok = seen.ok & sample
     count = int(sample.sum())
     shares: list[tuple[str, float]] = []
@@ -187,8 +191,8 @@ def constraints(seen: Seen) -> Part:
         tables.append(
             Rows(
                 "Pairs in tension: lowering one loss raises the other. The correlation is Spearman's, of the two "
-                "losses near the best point. The last column compares draws from the prior: how many satisfy both "
-                "constraints, divided by the number to expect if the two were independent",
+                "losses near the best point. The last column is for points spread over the prior or drawn from it: how "
+                "many satisfy both constraints, divided by the number to expect if the two were independent",
                 ["first", "second", "correlation", "points near the best", "satisfy both / expected"],
                 rows,
             )

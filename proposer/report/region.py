@@ -186,6 +186,13 @@ def profiles(seen: Seen) -> Part:
             f"The search fills the region with {seen.words}. These levels lie outside: {'; '.join(outside)}. "
             "Points are few there, so the true intervals and regions may be larger than drawn."
         )
+    if doubles and len(seen.variables) > 2:
+        below = int((seen.nll[ok] < best + height(0.95, 2)).sum())
+        words.append(
+            f"The regions of two variables are drawn from {below:,} points. Few of them come close to the lowest NLL "
+            f"at their place, because the {len(seen.variables) - 2} other variables must fit too. So the regions are "
+            "drawn too small, that of 68 % most."
+        )
     pictures = []
     if singles:
         says = f"Profile NLL of each variable. Within 95 %: {'; '.join(found)}."
