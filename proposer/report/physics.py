@@ -270,6 +270,8 @@ def correlations(seen: Seen) -> Part:
         if observable.name not in observed and np.isfinite(seen.columns[observable.name][seen.good]).all()
     ]
     named = (kept + observed + others)[: max(MOST_CELLS, len(kept))][:MOST_CELLS]
+    if len(named) < 2:
+        return Part(["There are no two columns with numbers at all good points."])
     found = ranks_correlation(np.column_stack([seen.columns[name][seen.good] for name in named]))
     found = np.atleast_2d(found)
     labels = [plain(name) for name in named]
@@ -284,7 +286,8 @@ def correlations(seen: Seen) -> Part:
         key=lambda row: -abs(row[0]),
     )
     listed = "; ".join(f"{a} and {b} {value:+.2f}" for value, a, b in strong[:10]) or "none is stronger than 0.5"
-    panel = Panel(Side(categories=labels), Side(categories=labels), [Cells(below)], tall=0.9)
+    tall = min(0.2 + 0.09 * len(labels), 0.9)
+    panel = Panel(Side(categories=labels[:-1]), Side(categories=labels[1:]), [Cells(below[1:, :-1])], tall=tall)
     caption = (
         f"Spearman's rank correlation over {int(seen.good.sum()):,} good points. They map a region and are not a "
         "sample of a distribution."
