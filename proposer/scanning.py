@@ -118,7 +118,9 @@ def scan_with(backend: EvaluationBackend, asked: Asked, options: ScanOptions, fo
             run = _begin(opened, asked, options, found, description)
             reason, tally, seconds = _search(backend, asked, options, run, follow)
             # 4. Store why the scan has stopped. Only then may evaluators end.
-            run.dataset.set_meta({"stopped": reason, "stopped_with": stop_values(spec)})
+            # A run whose every point failed goes on with the same limits, because the fault may lie outside it.
+            limits = None if tally.hopeless else stop_values(spec)
+            run.dataset.set_meta({"stopped": reason, "stopped_with": limits})
             note_best(run.dataset, asked.settings.target)
             backend.finish()
             # 5. Report the result.
