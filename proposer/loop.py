@@ -211,8 +211,9 @@ class Scan:
                 batch = self._strategy.ask(least)
         except OutOfTime:
             return None
+        took = time.monotonic() - start
         for watcher in self._watchers:
-            watcher.thought(time.monotonic() - start, self._trained - trained)
+            watcher.thought(took, self._trained - trained)
         asked = None if batch is None else (batch, self._strategy.checkpoint())
         self._thought = max(time.monotonic() - start, self._thought / LONGER)
         return asked

@@ -165,9 +165,8 @@ def make_parser() -> argparse.ArgumentParser:
     plot.add_argument(
         "--levels",
         type=levels,
-        default=(0.68, 0.95),
         metavar="68,95",
-        help="levels of the regions in %% (default: 68,95)",
+        help="levels of the regions of --profile in %% (default: 68,95)",
     )
 
     init = add("init", "write a commented scan file, and ask for everything without a flag")
