@@ -159,7 +159,7 @@ def read_address(entry: Section, key: str = "slha", value: Any = None) -> SlhaAd
     """
     value = entry.raw(key) if value is None else value
     wanted = "[BLOCK, [indices]], for example [MASS, [25]], [WIDTH, 25] or [BR, [25, [5, -5]]]"
-    if not isinstance(value, list) or not value:
+    if not isinstance(value, list) or not value or value[0] is None or isinstance(value[0], (dict, list)):
         raise entry.wrong(key, wanted)
     block, rest = str(value[0]).upper(), list(value[1:])
     if len(rest) == 1 and isinstance(rest[0], list):
@@ -251,6 +251,8 @@ def _read_likelihood(entry: Section, notes: list[str]) -> Likelihood:
     if isinstance(entry.raw("sigma"), dict):
         raise entry.error(f"{entry.path}: errors of two sizes stand in the section likelihoods, {_AS_TERM}", "sigma")
     sigma = entry.number("sigma") if "sigma" in entry else math.nan
+    if "range" in entry:
+        entry.numbers("range", 2)
     if "scaling" in entry:
         kind = _read_kind(entry)
         if kind is not Kind.OFF and math.isnan(mean) != math.isnan(sigma) and "range" in entry:
@@ -337,6 +339,8 @@ def _check_sigma(entry: Section, sigma: float) -> None:
 
 
 def _read_cfunction(entry: Section, mean: float, sigma: float) -> Likelihood:
+    if math.isinf(mean):
+        raise entry.wrong("mean" if "mean" in entry else "range", "finite")
     if not math.isnan(sigma):
         _check_sigma(entry, sigma)
     known = not math.isnan(mean) and not math.isnan(sigma)

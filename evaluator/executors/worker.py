@@ -18,6 +18,7 @@ from evaluator.codes.programs import last_line, read_tail
 from evaluator.errors import ConfigurationError, EvaluatorLost
 from evaluator.executors.groups import Groups
 from evaluator.executors.job import Job
+from evaluator.executors.late_imports import Imported, note_on
 from evaluator.executors.scratch import Kept
 from evaluator.executors.shared import Shared
 from evaluator.executors.worker_process import IN_COMPANY, Begun, work
@@ -269,8 +270,8 @@ class Worker:
                     continue
                 self._groups.note(together / asked)
                 return answer
-            if isinstance(answer, str):
-                shared.say(answer)
+            if isinstance(answer, (str, Imported)):
+                shared.say(answer if isinstance(answer, str) else note_on(answer.files, shared.watch.files))
                 continue
             self._step = answer
             limit = Countdown(shared.limits[self._step])

@@ -12,6 +12,7 @@ from lodescan.v1 import evaluation_pb2 as pb
 from proposer.evaluation.backend import Description
 from proposer.evaluation.work import MOST_TRIES, Received
 from proposer.types import Outcome, Status
+from proposer.wire.elapsed import elapsed
 from proposer.wire.messages import numbers_of, to_outcome
 from proposer.wire.remote import Link
 from proposer.wire.under_way import UnderWay
@@ -48,7 +49,7 @@ def take_results(
                 again.append(point)
             points.moved.discard(point)
             continue
-        came = link.address, link.out[point], returned
+        came = link.address, returned - link.seconds_out(point), returned
         outcome = to_outcome(result, numbers, least, codes=codes, came=came)
         seconds = sum(outcome.seconds)
         link.answer(point, seconds)
@@ -120,7 +121,7 @@ def send_again(points: UnderWay, link: Link, *, begun: Collection[int] = (), lat
         tried = [points.work.tried(point) for _ in range(tries.get(point, 0))]
         killed += [point] * len(tried)
         if tried and tried[-1] >= MOST_TRIES:
-            outcomes.append(_failed(point, link.address, sent[point]))
+            outcomes.append(_failed(point, link.address, elapsed() - sent[point]))
         elif not points.is_out(point):
             again.append(point)
     points.work.done(outcome.id for outcome in outcomes)
@@ -130,12 +131,13 @@ def send_again(points: UnderWay, link: Link, *, begun: Collection[int] = (), lat
     return Received(outcomes, killed)
 
 
-def _failed(point: int, address: str, sent: float) -> Outcome:
+def _failed(point: int, address: str, seconds_out: float) -> Outcome:
+    now = time.time()
     return Outcome(
         id=point,
         status=Status.FAILED,
         message=f"the evaluator ended {MOST_TRIES} times while it ran, last the one at {address}",
         evaluator=address,
-        sent=sent,
-        returned=time.time(),
+        sent=now - seconds_out,
+        returned=now,
     )

@@ -24,6 +24,7 @@ from lodescan.v1 import evaluation_pb2 as pb
 from proposer.evaluation.backend import Description
 from proposer.evaluation.work import Work
 from proposer.wire.calls import describe_call, evaluate_call
+from proposer.wire.elapsed import elapsed
 from proposer.wire.events import Event, Gone, NoAnswer, Serving
 from proposer.wire.health import watch_health
 from proposer.wire.messages import BadDescription, clean, to_concurrency, to_description
@@ -93,8 +94,8 @@ Events = queue.SimpleQueue[tuple["Link | None", Any]]
 
 
 class Link:
-    """The link to the evaluator at one address. `out` maps the points that it has to the times of sending, in seconds
-    since 1970.
+    """The link to the evaluator at one address. `out` maps the points that it has to the times of sending, by the clock
+    `elapsed`.
     """
 
     def __init__(self, address: Address, events: Events, security: Security, *, name: str = "") -> None:
@@ -140,7 +141,7 @@ class Link:
 
     def send(self, points: Sequence[int], work: Work) -> None:
         """Sends points."""
-        now, most = time.time(), self.description.max_batch if self.description is not None else len(points)
+        now, most = elapsed(), self.description.max_batch if self.description is not None else len(points)
         if not self.out:
             self.heard = time.monotonic()
         for first in range(0, len(points), most):
@@ -171,11 +172,13 @@ class Link:
         """Lets the thread read the next message, because the last one was handled."""
         self._orders.put(_NEXT)
 
-    def answer(self, point: int, seconds: float) -> float:
-        """Notes that a point is answered, after `seconds` in its codes (negative: not run). Returns the time of
-        sending.
-        """
-        sent = self.out.pop(point)
+    def seconds_out(self, point: int) -> float:
+        """The time in seconds since a point was sent."""
+        return elapsed() - self.out[point]
+
+    def answer(self, point: int, seconds: float) -> None:
+        """Notes that a point is answered, after `seconds` in its codes (negative: not run)."""
+        del self.out[point]
         self.running.pop(point, None)
         self.queued.pop(point, None)
         self.most.pop(point, None)
@@ -183,7 +186,6 @@ class Link:
             self._message = self._message[0] + 1, self._message[1] + seconds
             self.longest = max(self.longest, min(seconds, time.monotonic() - self._first))
             self.seconds = seconds if math.isnan(self.seconds) else 0.9 * self.seconds + 0.1 * seconds
-        return sent
 
     def took_up(self, answered: int, concurrency: int) -> None:
         """Notes that a message with `answered` points was handled. `concurrency`: the evaluator's present number of

@@ -155,7 +155,7 @@ def test_files_that_the_program_writes_are_not_watched(scan_file, evaluator, tmp
         (tmp_path / name).write_text("0\n")
     server = evaluator(scan, workers=workers)
     sources = server.describe().sources
-    assert "copy: file ./cache" in sources and "copy: file ./seen.log" not in sources
+    assert "copy: file cache" in sources and not any("seen.log" in name for name in sources)
     assert server.statuses([[x] for x in range(20)]) == ["OK"] * 20
     for name in ("cache", "seen.log"):
         assert (tmp_path / name).read_text().count("1") == 20

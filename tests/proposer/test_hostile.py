@@ -14,7 +14,7 @@ import pytest
 from lodescan.v1 import evaluation_pb2 as pb
 from proposer.evaluation.backend import EvaluatorRefused, NoEvaluator
 from proposer.types import Status
-from proposer.wire import attendance, patience
+from proposer.wire import attendance, patience, remote
 from proposer.wire.messages import LARGEST_DESCRIPTION, LARGEST_SPECTRA, MOST_CONCURRENT, MOST_IN_BATCH, clean
 from proposer.wire.pool import Pool
 from proposer.wire.remote import MOST_AHEAD
@@ -142,6 +142,22 @@ def test_reported_times_are_bounded() -> None:
         assert (description.concurrency, description.max_batch) == (MOST_CONCURRENT, MOST_IN_BATCH)
         assert len(client.outcomes(5000, soon())) == 5000
         assert client.evaluator.points_in(3600.0) == MOST_AHEAD
+
+
+def test_seconds_are_kept_if_the_clock_is_set_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time for which a point is out, which bounds its seconds, is not that of a clock on the wall."""
+    since_start, real_time = [0.0], time.time
+    monkeypatch.setattr(remote, "elapsed", lambda: since_start[0])
+
+    def answer(ids: list[int]) -> Iterator[pb.EvaluateResponse]:
+        since_start[0] = 100.0
+        monkeypatch.setattr(time, "time", lambda: real_time() - 3600.0)
+        yield message(*[good(point, seconds=[80.0, 700.0]) for point in ids])
+
+    with client_of(answer, codes=["one", "two"]) as client:
+        (outcome,) = client.outcomes(1, soon())
+    assert list(outcome.seconds) == pytest.approx([80.0 * 120 / 780, 700.0 * 120 / 780])  # 10 s + 1.1 times 100 s
+    assert outcome.returned - outcome.sent == pytest.approx(100.0)
 
 
 DESCRIPTIONS: dict[str, tuple[dict[str, Any], str]] = {
