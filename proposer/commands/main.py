@@ -195,7 +195,7 @@ def _plot(options: argparse.Namespace) -> int:
     if options.x is not None and options.y is None:
         raise UsageError(
             "a picture needs two columns",
-            next_step=f"name two columns to draw, or none; for example `lodescan plot {options.folder} {options.x} NLL`",
+            next_step=f"name two columns to draw, or none, such as `lodescan plot {options.folder} {options.x} NLL`",
         )
     names = [column for column in (options.x, options.y) if column is not None]
     view = View(options.zoom is not None, options.xlog, options.ylog, options.colour)
