@@ -204,10 +204,9 @@ async def _serve(
     if options.address_file is not None:
         with contextlib.suppress(OSError):
             options.address_file.unlink(missing_ok=True)  # because the server has ended
-    reason = f" ({why.value})" if why in (Ending.LIFETIME, Ending.FINISHED, Ending.ALONE) else ""
     event("stopping", reason=why.value)
     if not in_json():
-        say(f"stopping{reason}")
+        say(f"stopping ({why.value})")
     grace = lifetime.left() if lifetime is not None and why is Ending.LIFETIME else options.grace
     # if the physics has changed, the results of running points are useless
     await server.stop(0.0 if isinstance(executor.health.error, PhysicsChanged) else grace)

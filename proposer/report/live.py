@@ -138,9 +138,10 @@ class Live:
                 axis.formatter = CustomJSTickFormatter(code=_NUMBER)
                 if side.scale == "linear":
                     axis.ticker.desired_num_ticks = 5
+        _plain_look(drawn)
         if panel.x.categories:
             drawn.xaxis.major_label_orientation = 0.9
-        _plain_look(drawn)
+            drawn.grid.visible = False
         for mark in panel.marks:
             self._mark(drawn, mark, panel, bar)
         if drawn.legend:

@@ -161,7 +161,7 @@ def profiles(seen: Seen) -> Part:
             bounds, centres = around(shown), shown
         else:
             low, high = axis.limits
-            bounds = edges(low, high, axis.scale, int(np.clip(2.0 * np.sqrt(seen.good.sum()), 12, BINS)))
+            bounds = edges(low, high, axis.scale, int(np.clip(np.sqrt(seen.good.sum()), 10, BINS)))
             centres = 0.5 * (bounds[1:] + bounds[:-1]) if axis.scale == "linear" else np.sqrt(bounds[1:] * bounds[:-1])
         least = profile(seen.columns[name][ok], seen.nll[ok], bounds) - best
         outline = Curve(np.repeat(bounds, 2)[1:-1], np.repeat(least, 2))  # a bin beside empty ones is a line too
@@ -185,6 +185,13 @@ def profiles(seen: Seen) -> Part:
         words.append(
             f"The search fills the region with {seen.words}. These levels lie outside: {'; '.join(outside)}. "
             "Points are few there, so the true intervals and regions may be larger than drawn."
+        )
+    if doubles and len(seen.variables) > 2:
+        below = int((seen.nll[ok] < best + height(0.95, 2)).sum())
+        words.append(
+            f"The regions of two variables are drawn from {below:,} points. Few of them come close to the lowest NLL "
+            f"at their place, because all {len(seen.variables)} variables must fit. So the regions are drawn too "
+            "small, that of 68 % most."
         )
     pictures = []
     if singles:

@@ -298,7 +298,7 @@ def _to_seconds(seconds: list[float], out: float) -> list[float]:
     """Replaces impossible times by 0, and scales all down if the codes claim to have run for much longer than the point
     was `out`, in seconds, because both would spoil sums and means.
     """
-    if not all(0.0 <= value <= LONGEST for value in seconds):
+    if [value for value in seconds if not 0.0 <= value <= LONGEST]:
         seconds = [value if 0.0 <= value <= LONGEST else 0.0 for value in seconds]
     total, (more, times) = sum(seconds), CLOCKS_DIFFER
     most = more + times * max(out, 0.0)
