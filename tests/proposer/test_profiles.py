@@ -104,3 +104,21 @@ def test_a_region_has_the_same_size_in_every_window() -> None:
         bounds = edges(low, high, "linear", FINE), edges(0.2, 0.9, "linear", FINE)
         sizes.append((surface(x, y, nll, bounds, 0.0).z < height(0.95, 2)).mean() * (high - low))
     assert sizes == pytest.approx([sizes[0]] * 3, rel=0.15)
+
+
+@pytest.mark.parametrize(
+    ("count", "variables", "least"), [(150, 2, 0.85), (1000, 2, 0.9), (1000, 3, 0.8), (1000, 5, 0.6)]
+)
+def test_a_region_of_several_variables_is_never_too_wide(count: int, variables: int, least: float) -> None:
+    """A round Gaussian: the points are even in the ball with an NLL below 3, and as many lie around it."""
+    rng, sigma = np.random.default_rng(1), 0.05
+    radius = np.sqrt(6.0) * sigma
+    draws = rng.normal(size=(2 * count, variables))
+    far = np.concatenate([rng.random(count) ** (1 / variables), 1 + rng.random(count)])
+    at = draws * (radius * far / np.linalg.norm(draws, axis=1))[:, None]
+    nll = (at**2).sum(axis=1) / (2 * sigma**2)
+    bounds = edges(0.3, 0.7, "linear", FINE)
+    found = surface(0.5 + at[:, 0], 0.5 + at[:, 1], nll, (bounds, bounds), float(nll.min()))
+    drawn = (found.z < height(0.95, 2)).mean() * 0.4**2
+    true = np.pi * 2 * (height(0.95, 2) + float(nll.min())) * sigma**2
+    assert least < drawn / true < 1.08
