@@ -118,7 +118,9 @@ def scan_with(backend: EvaluationBackend, asked: Asked, options: ScanOptions, fo
             run = _begin(opened, asked, options, found, description)
             reason, tally, seconds = _search(backend, asked, options, run, follow)
             # 4. Store why the scan has stopped. Only then may evaluators end.
-            run.dataset.set_meta({"stopped": reason, "stopped_with": stop_values(spec)})
+            # A run whose every point failed goes on with the same limits, because the fault may lie outside it.
+            limits = None if tally.hopeless else stop_values(spec)
+            run.dataset.set_meta({"stopped": reason, "stopped_with": limits})
             note_best(run.dataset, asked.settings.target)
             backend.finish()
             # 5. Report the result.
@@ -277,14 +279,14 @@ def _threads(stored: RunRecord, *, networks: bool) -> Iterator[int]:
         return
     import torch
 
-    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    before = torch.get_num_threads(), torch.get_deterministic_debug_mode()
     torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(True)
+    torch.set_deterministic_debug_mode("error")  # `use_deterministic_algorithms` would load torch's compiler
     try:
         yield threads
     finally:
         torch.set_num_threads(before[0])
-        torch.use_deterministic_algorithms(before[1])
+        torch.set_deterministic_debug_mode(before[1])
 
 
 def _introduce(asked: Asked, description: Description, *, folder: Path, seed: int, dataset: Dataset | None) -> None:

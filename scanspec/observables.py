@@ -26,7 +26,8 @@ class SlhaAddress:
     `scale` asks for the block at this Q (GeV). `column` (from 1) is the column of the value; `indices` are then the
     first of the other words. `under` holds the first words of the line above the table, for a block with several
     tables. For XSECTION, `indices` are the PDG numbers of the colliding particles and of the products, and `scale` is
-    the energy sqrt(s) (GeV). `words` is for the blocks OF_ANALYSES.
+    the energy sqrt(s) (GeV); `line` are the first numbers of the line that is meant. `words` is for the blocks
+    OF_ANALYSES.
     """
 
     block: str
@@ -35,11 +36,13 @@ class SlhaAddress:
     column: int | None = None
     words: tuple[str, ...] = ()
     under: tuple[str, ...] = ()
+    line: tuple[float, ...] = ()
 
     def __str__(self) -> str:
         words = [self.block, *(str(index).replace(",)", ")") for index in self.indices), *self.words]
         if self.block == "XSECTION":
             words.append(f"at {self.scale:g} GeV")
+            words += [f"in the line {' '.join(f'{number:g}' for number in self.line)}"] if self.line else []
         elif self.scale is not None:
             words.append(f"at Q = {self.scale:g}")
         if self.column is not None:
@@ -92,7 +95,7 @@ def read_observable(entry: Section, name: str, code: str | None, notes: list[str
     function = entry.expression("function") if "function" in entry else None
     if slha is not None and function is not None:
         raise entry.error(f"observable {name!r} has both slha and function; keep one", "function")
-    for key in ("scale", "column", "under"):
+    for key in ("scale", "column", "under", "line"):
         if key in entry and slha is None:
             raise entry.error(f"observable {name!r} has {key}, which belongs to slha, but no slha", key)
     if code is None and slha is None and function is None:
@@ -154,8 +157,8 @@ def _read_measurement(entry: Section, name: str, flavio: FlavioAddress | None) -
 def read_address(entry: Section, key: str = "slha", value: Any = None) -> SlhaAddress:
     """Reads `slha: [BLOCK, [indices]]`, BSMArt's form, or `slha: [BLOCK, index, ...]`.
 
-    Under the key `slha`, the neighbouring keys `scale`, `column` and `under` are read, too. `value` is the entry to
-    read where the key holds several. Raises ScanFileError.
+    Under the key `slha`, the neighbouring keys `scale`, `column`, `under` and `line` are read, too. `value` is the
+    entry to read where the key holds several. Raises ScanFileError.
     """
     value = entry.raw(key) if value is None else value
     wanted = "[BLOCK, [indices]], for example [MASS, [25]], [WIDTH, 25] or [BR, [25, [5, -5]]]"
@@ -169,6 +172,8 @@ def read_address(entry: Section, key: str = "slha", value: Any = None) -> SlhaAd
         for name in ("scale", "column", "under"):
             if name in entry and special:
                 raise entry.error(f"{name} is for entries of blocks; {block} is not one", name)
+        if "line" in entry and block != "XSECTION":
+            raise entry.error(f"line is for XSECTION, whose lines begin with numbers; {block} has none", "line")
     if block in OF_ANALYSES:
         return _read_words(entry, key, block, rest)
     if block == "XSECTION":
@@ -228,7 +233,11 @@ def _read_cross_section(entry: Section, key: str, rest: list[Any]) -> SlhaAddres
     if energy is None or not 0 < energy < math.inf or len(pdgs) < 3:
         wanted = "[XSECTION, [energy in GeV, PDG numbers of the two colliding particles, those of the products]]"
         raise entry.wrong(key, f"{wanted}, for example [XSECTION, [13000, 2212, 2212, 1000022, 1000024]]")
-    return SlhaAddress("XSECTION", pdgs, energy)
+    line = tuple(entry.numbers("line")) if key == "slha" and "line" in entry else ()
+    if len(line) > 6:
+        wanted = "at most six numbers: scale scheme, order in QCD (0: LO, 1: NLO, 2: NLL), order in EW, two kappas, PDF"
+        raise entry.wrong("line", wanted)
+    return SlhaAddress("XSECTION", pdgs, energy, line=line)
 
 
 def _index(value: Any) -> int:

@@ -127,7 +127,7 @@ class Verdict:
         missing = [block for block in self.blocks if block not in spectrum.blocks]
         if missing:
             raise CodeFailed(f"the output has no block {', '.join(missing)}{_words(finished)}")
-        if not spectrum.blocks and not spectrum.decays:
+        if spectrum.is_empty:
             last = _said(finished)
             words = f"; the program's last words: {last}" if last else ""
             raise CodeFailed(f"the output {output.name} holds no SLHA block{words}")

@@ -18,6 +18,7 @@ from google.protobuf.message import DecodeError
 from evaluator.description import MAX_BATCH
 from evaluator.executors.job import Job
 from evaluator.executors.protocol import Executor
+from evaluator.service.bounded import NO_MESSAGE
 from lodescan.v1 import evaluation_pb2 as pb
 from scanspec.fields import TooManyFields
 from scanspec.raised import printable
@@ -115,7 +116,7 @@ class Stream:
         except TooManyFields as error:
             self.fault = TooMuch, str(error)
         except DecodeError:
-            self.fault = BadRequest, "a message does not follow the contract: its bytes cannot be read"
+            self.fault = BadRequest, NO_MESSAGE
 
     def _check_counts(self, request: pb.EvaluateRequest) -> None:
         """Checks the counts. This comes first because it is cheap for any number of points."""

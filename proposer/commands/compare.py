@@ -11,6 +11,7 @@ from typing import Any
 from proposer.formats import show_number, show_time
 from proposer.show.comparison import Run, ratios, read_run, share_in
 from proposer.show.panel import show_percent
+from proposer.show.tally import how_given
 from proposer.target import Target
 from proposer.types import Status
 from scanspec import UsageError
@@ -110,7 +111,7 @@ def _show(value: float | None) -> str:
 
 def _show_facts(facts: Mapping[str, Any]) -> str:
     lowest = "none" if facts["lowest_nll"] is None else show_number(facts["lowest_nll"])
-    came = f" ({facts['given']:,} of them from init_csv)" if facts["given"] else ""
+    came = f" ({facts['given']:,} of them {how_given(facts['rescored_from'])})" if facts["given"] else ""
     return (
         f"{facts['folder']}: {facts['good']:,} good ({Target.stored(facts).describe()}){came}; {facts['evaluated']:,} "
         f"evaluated, hit rate {show_percent(facts['hit_rate'])}, lowest NLL {lowest}, {show_time(facts['seconds'])}; "

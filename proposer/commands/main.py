@@ -223,18 +223,17 @@ def _serve(options: argparse.Namespace) -> int:
 
 
 def _init(options: argparse.Namespace) -> int:
-    from proposer.commands.init import Draft, init, read_range
+    from proposer.commands.drafting.draft import Draft
+    from proposer.commands.init import Given, init
 
     draft = Draft(
         name=options.name,
         function=options.function,
         command=options.command,
-        variables=dict(map(read_range, options.variable)),
-        observables=dict(map(read_range, options.observable)),
         points=options.points,
         threshold=options.threshold,
     )
-    return init(options.file, draft, options.slha)
+    return init(options.file, draft, Given(options.variable, options.observable, options.slha, options.entry))
 
 
 def _completion(options: argparse.Namespace) -> int:

@@ -77,6 +77,7 @@ def read_run(folder: Path) -> Run:
         **tally.target.to_meta(),
         "evaluated": tally.evaluated,
         "given": tally.given,
+        "rescored_from": str(meta.get("rescored_from", "")),
         "hit_rate": tally.hit_rate,
         "lowest_nll": tally.best if math.isfinite(tally.best) else None,
         "best_point": best or None,

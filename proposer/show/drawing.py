@@ -163,7 +163,8 @@ def left_out(points: Points, axes: list[Axis], *, unphysical: bool) -> str:
         with_value = drawn & ~np.isnan(axis.values)
         low, high = axis.limits or _limits(axis, points, {"bad": points.bad, "good": points.good}) or (-np.inf, np.inf)
         hidden |= with_value & ~(axis.drawable & (axis.values >= low) & (axis.values <= high))
-    return f"{int(hidden.sum()):,} points lie outside its axes" if hidden.any() else ""
+    count = int(hidden.sum())
+    return f"{count:,} {'point lies' if count == 1 else 'points lie'} outside its axes" if count else ""
 
 
 def _dots(ax: Axes, x: Axis, y: Axis, *, mask: NDArray[np.bool_], dot: tuple[str, float, str], label: str) -> None:

@@ -146,7 +146,8 @@ class Link:
             self.heard = time.monotonic()
         for first in range(0, len(points), most):
             ids = list(points[first : first + most])
-            request = pb.EvaluateRequest(point_ids=ids, values=np.concatenate([work.rows[point] for point in ids]))
+            values = np.concatenate([work.rows[point] for point in ids])
+            request = pb.EvaluateRequest(point_ids=ids, values=values.tolist())
             if work.batch_of is not None:
                 request.batches.extend(map(work.batch_of, ids))
             if self._first_words is not None:

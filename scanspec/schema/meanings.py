@@ -99,6 +99,7 @@ _OBSERVABLE = _TEXTS | {
     "scale": "The scale Q of the block, in GeV.",
     "column": "The column of the value, from 1.",
     "under": "The table in the block, by the first words of the line above it.",
+    "line": "The line of a cross section, by its first numbers: scale scheme, orders in QCD and EW, kappas, PDF.",
     "function": "An expression in variables and observables that are computed before.",
     "flavio": "The observable of flavio.",
     "measurement": "The measurement of flavio that gives the likelihood, or true for the only one.",

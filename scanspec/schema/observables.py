@@ -40,6 +40,8 @@ UNDER = either(
     description="the first words of the line above the table",
 )
 
+LINE = list_of(NUMBER, 1, 6) | {"description": "the first numbers of the line"}
+
 MEASURED = holds(
     "measurement", {"not": either({"const": False}, {"type": "string", "pattern": "^[fF][aA][lL][sS][eE]$"})}
 )
@@ -68,6 +70,7 @@ def observable(address: Schema) -> Schema:
             "scale": number(0, above=True),
             "column": COUNT,
             "under": UNDER,
+            "line": LINE,
             "function": EXPRESSION,
             "flavio": FLAVIO,
             "measurement": TEXTS,
@@ -93,6 +96,7 @@ def _of_the_source() -> list[Schema]:
         {"not": has("slha", "function")},
         when(columns, has("slha")),
         when(holds("slha", of_block(*TABLES)), {"not": columns}),
+        when(has("line"), holds("slha", of_block("XSECTION"))),
         when(has("flavio"), lacks("slha", "function")),
         when(MEASURED, both(has("flavio"), lacks("mean", "sigma", "scaling", "range"))),
     ]

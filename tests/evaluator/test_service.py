@@ -109,6 +109,15 @@ def test_bytes_that_are_no_message_are_refused_without_a_traceback(shared):
     assert "Traceback" not in shared.log.read_text()
 
 
+@pytest.mark.parametrize("method", ["Describe", "Finish"])
+def test_the_bytes_of_other_calls_are_refused_in_the_same_way(shared, method):
+    raw = shared.channel.unary_unary(f"/lodescan.v1.EvaluationService/{method}")
+    with pytest.raises(grpc.RpcError, match="its bytes cannot be read") as error:
+        raw(b"\x0a\x02\xff" if method == "Finish" else b"\xff" * 10, timeout=60)
+    assert error.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert "Traceback" not in shared.log.read_text()
+
+
 def test_a_request_of_very_many_fields_is_refused_before_it_is_parsed(scan_file, evaluator):
     ranges = "".join(f"  x{number}: [0, 1]\n" for number in range(20))
     server = evaluator(

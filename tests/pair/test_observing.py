@@ -211,6 +211,7 @@ def check_traces(collector: Collector, points: list[dict[str, Any]]) -> None:
         assert evaluate.end_time_unix_nano <= point.end_time_unix_nano
 
 
+@pytest.mark.slow
 def test_training_and_choosing_are_counted_apart(
     tmp_path: Path, make_scan: Callable[..., ScanFolder], lodescan: Callable[..., Said]
 ) -> None:

@@ -152,3 +152,28 @@ def test_a_run_that_cannot_be_rescored_is_refused(
     assert said.code == 2 and "does not have the variables of" in said.err and not into.exists()
     said = lodescan("rescore", two_runs[0], "--scan", scan.file, "--run", two_runs[1])
     assert said.code == 2 and "already contains a run" in said.err
+
+
+def test_check_says_whether_a_run_goes_on(
+    shared: Shared, lodescan: Lodescan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    scan = ScanFolder(tmp_path / "a", {"setup": "  type: RANDOM\n  seed: 1\n  max_evaluations: 20"})
+    there = ("--evaluator", shared[1].address)
+    assert "runs/ball" not in lodescan("check", scan.file, *there).out
+    assert lodescan("scan", scan.file, *there, "--quiet").code in (0, 5)
+    checked = lodescan("check", scan.file, *there)
+    assert checked.code == 0
+    assert checked.out.splitlines()[-1] == "runs/ball holds 20 answered points of a run, which this scan would continue"
+    scan.replace("z: {range: [10, 1000]", "z: {range: [10, 500]")
+    another = "runs/ball holds another run, which this scan would not continue: "
+    assert another + "in its scan file variables: z: range" in lodescan("check", scan.file, *there).out
+    scan.replace("[10, 500]", "[10, 1000]")
+    (scan.folder / "physics.py").write_text("from helper import *\n")
+    (scan.folder / "helper.py").write_text("def observables(point):\n    return {'r': 0.0}\n")
+    other = EvaluatorProcess(scan.file, tmp_path / "other")
+    try:
+        said = lodescan("check", scan.file, "--evaluator", other.address).out
+    finally:
+        other.stop()
+    assert another + "its evaluator computed something else: ball: file helper.py is new; ball: file phys" in said

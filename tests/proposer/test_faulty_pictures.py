@@ -43,6 +43,7 @@ def asked(tmp_path: Path) -> ScanFile:
     return read_scan_file(tmp_path / "asked.yaml")
 
 
+@pytest.mark.slow
 def test_each_fault_is_said_and_the_other_pictures_are_drawn(
     run: Path, asked: ScanFile, capsys: pytest.CaptureFixture[str]
 ) -> None:

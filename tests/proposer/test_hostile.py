@@ -160,11 +160,22 @@ def test_seconds_are_kept_if_the_clock_is_set_back(monkeypatch: pytest.MonkeyPat
     assert outcome.returned - outcome.sent == pytest.approx(100.0)
 
 
+def gauss(mean: float, sigma: float = 0.0) -> dict[str, Any]:
+    """A description of one observable with these constants."""
+    likelihood = pb.Likelihood(kind=pb.LIKELIHOOD_KIND_GAUSS, mean=mean, sigma=sigma)
+    return {"observables": [pb.Observable(name="y", likelihood=likelihood)]}
+
+
 DESCRIPTIONS: dict[str, tuple[dict[str, Any], str]] = {
     "observables without end": ({"observables": [pb.Observable()] * 10_001}, "10,001 observables"),
     "codes without end": ({"codes": [""] * 10_001}, "10,001 codes"),
     "parameters without end": ({"parameters": [pb.Parameter()] * 10_001}, "10,001 parameters"),
     "an observable twice": ({"observables": [pb.Observable(name="y")] * 2}, "the observable 'y' twice"),
+    "a mean that is no number": (gauss(mean=math.nan, sigma=1.0), "the likelihood of 'y' is GAUSS nan [+]- 1"),
+    "an infinite mean": (gauss(mean=-math.inf, sigma=1.0), "is GAUSS -inf [+]- 1"),
+    "no sigma": (gauss(mean=1.0), "is GAUSS 1 [+]- 0"),
+    "a sigma that is no number": (gauss(mean=1.0, sigma=math.nan), "is GAUSS 1 [+]- nan"),
+    "a negative sigma": (gauss(mean=1.0, sigma=-2.0), "is GAUSS 1 [+]- -2"),
     "a parameter twice": ({"parameters": [pb.Parameter(name="a\x1b"), pb.Parameter(name="a ")]}, "'a ' twice"),
 }
 

@@ -239,6 +239,7 @@ def test_the_distance_of_two_samples_is_that_of_scipy() -> None:
     assert kolmogorov(first, second) == pytest.approx(ks_2samp(first, second).statistic)
 
 
+@pytest.mark.slow
 def test_the_report_loads_no_library_that_it_does_not_need() -> None:
     """Loading torch or scipy.stats takes as long as drawing all pictures."""
     slow = "[name for name in ('torch', 'scipy.stats', 'sklearn', 'pandas') if name in sys.modules]"

@@ -45,7 +45,7 @@ codes:
       r: {slha: [MASS, [25]], column: 1, under: XS 11, scaling: 'OFF', mean: 1}
       t: {slha: [BR, [25, [5, -5]]], scaling: CFUNCTION, lower_bound: 0.1, log_scaling: false}
       u: {slha: [WIDTH, 25], scaling: USER}
-      v: {slha: [XSECTION, [13000, 2212, 2212, 1000022]], scaling: BIAS, mean: 2, sigma: 1}
+      v: {slha: [XSECTION, [13000, 2212, 2212, 1000022]], line: [0, 2], scaling: BIAS, mean: 2, sigma: 1}
 observables: {w: {function: x * 2, mean: 1, sigma: 2}}
 networks: {threshold_value: 2, points_per_iteration: 50, verbose: 1}
 plotting:
