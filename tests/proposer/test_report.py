@@ -19,7 +19,7 @@ from scipy.stats import ks_2samp, spearmanr
 from proposer.__main__ import main
 from proposer.report.overview import asked
 from proposer.report.physics import pull_of, ranks_correlation
-from proposer.report.search import hit_rate
+from proposer.report.search import history, hit_rate
 from proposer.report.seen import MOST_GOOD, MOST_OTHERS, see
 from proposer.report.trouble import kolmogorov
 from proposer.report.write import write_report
@@ -261,3 +261,9 @@ def test_the_model_the_search_and_the_forms_of_likelihoods_are_named(run: Path) 
     assert {row[0] for row in forms.rows} <= kinds and all(row[1] for row in forms.rows)
     for table in (variables, observables):
         assert all(any(row[k] for row in table.rows) for k in range(len(table.header))), "a column is empty"
+
+
+def test_the_wall_time_of_the_scan_is_told(run: Path) -> None:
+    seen = see(run)
+    told = history(replace(seen, meta={**seen.meta, "seconds": 60.0})).words
+    assert [str(words) for words in told] == ["The scan took 60 s of wall time for 600 points: 10 points/s."]
