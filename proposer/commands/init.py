@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,20 +50,22 @@ def init(file: Path, draft: Draft, given: Given) -> int:
     ask(draft, file)
     # `scan` says nothing about a scan, but its folder mostly has the name of the model
     draft.name = draft.name or (file.stem if file.stem != "scan" else file.resolve().parent.name or draft.code)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    written = [file]
+    contents = {file: text_of(draft, template.name).encode()}
     if draft.template:
-        template.write_bytes(draft.template.encode(errors="surrogateescape"))
-        written.append(template)
-    file.write_text(text_of(draft, template.name))
-    file.with_name(SCHEMA).write_text(json.dumps(schema(), indent=1) + "\n")
+        contents[template] = draft.template.encode(errors="surrogateescape")
+    written = ", ".join(map(str, contents))
+    contents[file.with_name(SCHEMA)] = (json.dumps(schema(), indent=1) + "\n").encode()
+    file.parent.mkdir(parents=True, exist_ok=True)
+    for path, content in contents.items():
+        path.write_bytes(content)
     read_scan_file(file)  # checks the written file
-    print(f"written: {', '.join(map(str, written))}")
+    print(f"written: {written}")
     for name, place in draft.comments.items():
         print(f"variable {name}: {place}")
     for left in draft.left:
         print(f"not a variable: {left}")
     if draft.left:
         print("to choose the variables yourself: --entry BLOCK,NUMBER for each of them")
-    print(f"next: check its ranges and constants; then lodescan check {file}; lodescan-evaluator check {file}")
+    named = shlex.quote(str(file))
+    print(f"next: check its ranges and constants; then lodescan check {named}; lodescan-evaluator check {named}")
     return 0

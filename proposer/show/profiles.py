@@ -80,8 +80,9 @@ def surface(x: Floats, y: Floats, nll: Floats, bounds: tuple[Floats, Floats], be
     points = np.column_stack([_unit(x, bounds[0]), _unit(y, bounds[1])])
     nodes = len(bounds[0]), len(bounds[1])
     grid = np.linspace(0.0, 1.0, nodes[0]), np.linspace(0.0, 1.0, nodes[1])
-    reach = np.maximum(_WIDER * _spacing(points[nll < best + height(0.95, 2)]), 1.0 / (np.array(nodes) - 1))
     near = (nll < best + _FAR_UP) & (points > -0.2).all(axis=1) & (points < 1.2).all(axis=1)
+    inner = points[near & (nll < best + height(0.95, 2))]
+    reach = np.maximum(_WIDER * _spacing(inner), 1.0 / (np.array(nodes) - 1))
     z = np.full(nodes[::-1], _FAR_UP)
     if near.any():
         least = np.full(nodes[::-1], np.inf)
@@ -134,8 +135,12 @@ def _spacing(points: Floats) -> Floats:
     narrow where a region is. So the answer does not depend on the range of the axes.
     """
     points = points[:: len(points) // _MOST + 1]
-    widths = points.std(axis=0) if len(points) else np.zeros(2)
-    if len(points) <= _NEIGHBOUR or not (widths > 0).all():
+    if len(points) <= _NEIGHBOUR:
+        return np.zeros(2)
+    # interquartile ranges, because one point far from all others must not widen them
+    widths = np.ptp(np.quantile(points, (0.25, 0.75), axis=0), axis=0)
+    widths = np.where(widths > 0, widths, points.std(axis=0))
+    if not (widths > 0).all():
         return np.zeros(2)
     _, others = cKDTree(points / widths).query(points / widths, k=min(_WIDE, len(points)))
     local = np.median(points[others].std(axis=1), axis=0)

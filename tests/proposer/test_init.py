@@ -211,3 +211,35 @@ def test_an_slha_file_may_have_any_encoding_and_indentation(tmp_path):
     assert [variable.name for variable in read_scan_file(tmp_path / "scan.yaml").variables] == ["m0"]
     expected = text.replace(b"\r", b"").replace(b"5.0", b"m0")
     assert (tmp_path / "scan.in.slha").read_bytes() == expected
+
+
+@pytest.mark.parametrize("name", ["my #scan.yaml", "a: b.yaml", "größe 😀.yaml"])
+def test_texts_that_are_not_utf_8_and_odd_names_give_a_good_file(tmp_path, capsys, name):
+    """The comment of an entry that stays stands in the scan file and in a message."""
+    text = b"Block MINPAR\n    1   125.0    # m0\n    4 1 # sign f\xfcr\x85mu\nBlock \xfc\n    1  2.0  # a\n"
+    (tmp_path / "in.slha").write_bytes(text)
+    flags = ["--slha", str(tmp_path / "in.slha"), "--command", "cp {input} {output}", "--observable", "mh=125,2"]
+    assert main(["init", str(tmp_path / name), *flags]) == 0
+    stays = "MINPAR,4 (sign f\N{REPLACEMENT CHARACTER}r\N{REPLACEMENT CHARACTER}mu) = 1: a sign"
+    assert stays in (tmp_path / name).read_text(encoding="utf-8") and stays in capsys.readouterr().out
+    template = (tmp_path / name).with_suffix(".in.slha")
+    assert template.read_bytes() == text.replace(b"125.0", b"m0")
+    scan = read_scan_file(tmp_path / name)
+    assert [variable.name for variable in scan.variables] == ["m0"]
+    assert scan.codes[0].section.path_text("input_file") == template.name
+
+
+@pytest.mark.parametrize("flags", [["--name", "m\udcfc"], ["--command", "c\udcfcp {input} {output}"]])
+def test_names_that_are_not_utf_8_are_refused_before_anything_is_written(tmp_path, capsys, flags):
+    (tmp_path / "in.slha").write_text(SLHA)
+    given = ["--command", "cp {input} {output}", "--slha", str(tmp_path / "in.slha"), "--observable", "mh=125,2"]
+    assert main(["init", str(tmp_path / "scan.yaml"), *given, *flags]) == 2
+    assert "is not UTF-8" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["in.slha"]
+
+
+def test_the_source_of_a_function_may_name_its_encoding(tmp_path):
+    source = "# -*- coding: latin-1 -*-\ndef f(m0, m1):\n    return {'mh': m0}  # Größe\n"
+    (tmp_path / "mine.py").write_bytes(source.encode("latin-1"))
+    assert main(["init", str(tmp_path / "scan.yaml"), "--function", "mine:f"]) == 0
+    assert [variable.name for variable in read_scan_file(tmp_path / "scan.yaml").variables] == ["m0", "m1"]

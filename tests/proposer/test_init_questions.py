@@ -156,3 +156,44 @@ def test_entries_of_an_slha_file_that_become_variables_can_be_named(tmp_path, ca
     assert "no number at MINPAR,7; it has: MINPAR,1, MINPAR,4, MINPAR,5, YUKAWAS,3,3" in capsys.readouterr().err
     assert main(["init", str(tmp_path / "x.yaml"), *slha, "--variable", "m12=1,2"]) == 2
     assert "no variable 'm12'; it has: m0; name one of these" in capsys.readouterr().err
+
+
+def test_a_refused_answer_changes_nothing(tmp_path):
+    """The next answer gives a good file; the variables that flags gave are compared with it alone."""
+    (tmp_path / "mine.py").write_text("def f(a, b):\n    return {'c': a}\n\n\ndef g(x, y):\n    return {'mh': x * y}\n")
+    file = tmp_path / "scan.yaml"
+    command = ["proposer", "init", str(file), "--variable", "x=0,1", "--variable", "y=0,2"]
+    with Terminal("-m", *command) as terminal:
+        for question, answer in (
+            ("your code", "mine:f"),
+            ("no variable 'x'; it has: a, b", "mine:g"),
+            ("(Enter keeps mh=0,1;", "mh=125,2"),
+            ("good points", ""),
+            ("a point is good", ""),
+        ):
+            terminal.wait_for(partial(is_shown, question))
+            terminal.enter(answer)
+        assert terminal.wait() == 0
+    scan = read_scan_file(file)
+    assert {found.name: (found.low, found.high) for found in scan.variables} == {"x": (0, 1), "y": (0, 2)}
+    assert [observable.name for observable in scan.all_observables()] == ["mh"]
+
+
+def test_a_refused_slha_file_changes_nothing(tmp_path):
+    other, good = tmp_path / "other.slha", tmp_path / "in.slha"
+    other.write_text("Block MINPAR\n    1   125.0    # tanb\n    4   -1.0     # sign(mu)\n")
+    good.write_text("Block MINPAR\n    1   125.0    # m0\n")
+    file = tmp_path / "scan.yaml"
+    command = ["proposer", "init", str(file), *PROGRAM, "--variable", "m0=100,200"]
+    with Terminal("-m", *command) as terminal:
+        for question, answer in (
+            ("an SLHA input file", str(other)),
+            ("no variable 'm0'; it has: tanb", str(good)),
+            ("good points", ""),
+            ("a point is good", ""),
+        ):
+            terminal.wait_for(partial(is_shown, question))
+            terminal.enter(answer)
+        assert terminal.wait() == 0
+    assert [(found.name, found.low, found.high) for found in read_scan_file(file).variables] == [("m0", 100, 200)]
+    assert "MINPAR,4" not in file.read_text()

@@ -46,6 +46,28 @@ def test_nothing_is_drawn_across_a_gap() -> None:
     assert found.z[:, between].min() > height(0.95, 2) and found.z.min() < height(0.68, 2)
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e6])
+def test_a_point_outside_the_picture_changes_no_contour(value: float) -> None:
+    rng = np.random.default_rng(7)
+    x, y = rng.normal(0.5, 0.1, (2, 1000))
+    nll = ((x - 0.5) ** 2 + (y - 0.5) ** 2) / 0.02
+    bounds = edges(0, 1, "linear", FINE), edges(0, 1, "linear", FINE)
+    expected = surface(x, y, nll, bounds, 0.0)
+    for more in ([value, 0.5], [0.5, value], [value, value]):
+        found = surface(np.append(x, more[0]), np.append(y, more[1]), np.append(nll, 0.5), bounds, 0.0)
+        assert np.array_equal(found.z, expected.z)
+
+
+def test_one_point_far_from_a_narrow_region_does_not_change_it() -> None:
+    rng = np.random.default_rng(2)
+    x, y, nll = rng.normal(0.5, 0.001, 300), rng.uniform(0.2, 0.8, 300), rng.uniform(0.0, 6.0, 300)
+    bounds, level = (edges(0, 1, "linear", FINE), edges(0, 1, "linear", FINE)), height(0.68, 2)
+    expected = surface(x, y, nll, bounds, 0.0).z < level
+    found = surface(np.append(x, 1.0), np.append(y, 0.5), np.append(nll, 2.0), bounds, 0.0).z < level
+    assert expected.any() and np.array_equal(found[:, :90], expected[:, :90])
+
+
 def test_points_that_lie_alone_have_no_contour() -> None:
     rng = np.random.default_rng(5)
     x = np.concatenate([rng.uniform(0.4, 0.6, 400), [0.05, 0.9, 0.91, -0.05]])

@@ -20,7 +20,7 @@ def from_function(folder: Path, draft: Draft) -> None:
     module, _, name = draft.function.partition(":")
     source = folder / f"{module.replace('.', '/')}.py"
     try:
-        tree = ast.parse(source.read_text())
+        tree = ast.parse(source.read_bytes())  # its first lines may name another encoding than UTF-8
     except (OSError, SyntaxError, ValueError) as error:
         raise UsageError(
             f"{source}: cannot be read ({error})", next_step="put the module into the scan file's folder"

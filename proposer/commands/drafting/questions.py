@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import re
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from proposer.commands.drafting.draft import EXAMPLE_OF_OBSERVABLES, EXAMPLE_OF_VARIABLES, Draft
@@ -47,7 +49,7 @@ def _ask(draft: Draft, file: Path) -> None:
         if not sys.stdin.isatty():
             raise UsageError("a program needs an input file", next_step="name an SLHA input file with --slha")
         question = "an SLHA input file of the program, whose numbers become variables, for example input.slha"
-        _question(lambda: question, lambda answer: from_slha(Path(answer), draft))
+        _question(lambda: question, lambda answer: _take_slha(draft, answer))
     if not draft.variables or (draft.guessed and sys.stdin.isatty()):
         _question(
             lambda: _VARIABLES + _kept(draft.variables),
@@ -88,12 +90,9 @@ def _question(
 
 def _take_code(draft: Draft, file: Path, answer: str) -> None:
     if re.fullmatch(r"[\w.]+:\w+", answer):
-        draft.function = answer
-        try:
+        with _unchanged_if_refused(draft):
+            draft.function = answer
             from_function(file.parent, draft)
-        except UsageError:
-            draft.function = ""
-            raise
     elif "{input}" in answer:
         draft.command = answer
     else:
@@ -101,6 +100,22 @@ def _take_code(draft: Draft, file: Path, answer: str) -> None:
             f"{answer!r} is neither a function nor a command",
             next_step="write module:function, or a command line with {input} for its input file",
         )
+
+
+def _take_slha(draft: Draft, answer: str) -> None:
+    with _unchanged_if_refused(draft):
+        from_slha(Path(answer), draft)
+
+
+@contextmanager
+def _unchanged_if_refused(draft: Draft) -> Iterator[None]:
+    """A context that gives the draft back its content if an answer is refused half-way."""
+    before = copy.deepcopy(vars(draft))
+    try:
+        yield
+    except UsageError:
+        vars(draft).update(before)
+        raise
 
 
 def _take_each(answer: str, take: Callable[[str], None]) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from proposer.commands.drafting.draft import Draft, around, refuse_unknown
-from scanspec import UsageError
+from scanspec import UsageError, visible
 from scanspec.document import to_number
 from scanspec.files import read_text
 
@@ -59,7 +59,7 @@ def from_slha(path: Path, draft: Draft, chosen: Collection[str] = ()) -> None:
     except OSError as error:
         why = error.strerror or error
         raise UsageError(f"{path}: cannot be read ({why})", next_step="name an SLHA file of inputs") from None
-    wanted = {re.sub(r"[\s,]+", ",", place.strip()).upper() for place in chosen}
+    wanted = {re.sub(r"[\s,]+", ",", visible(place).strip()).upper() for place in chosen}
     lines: list[str] = []
     names: list[str] = []
     there: list[str] = []
@@ -102,13 +102,15 @@ def from_slha(path: Path, draft: Draft, chosen: Collection[str] = ()) -> None:
 
 
 def _read(line: str, block: str) -> Entry | None:
-    """The number of a line, or None."""
+    """The number of a line, or None. Bytes that are not UTF-8 stay in the template, but not in the scan file and in
+    messages.
+    """
     found = _ENTRY.match(line)
     value = to_number(found[3].upper().replace("D", "E")) if found else None
     if found is None or value is None:
         return None
-    place = ",".join([block, *found[2].split()])
-    comment = (found[5] or "").strip()
+    place = visible(",".join([block, *found[2].split()]))
+    comment = visible((found[5] or "").strip())
     return Entry(place, value, comment, before=found[1], number=found[3], after=found[4])
 
 

@@ -6,6 +6,7 @@ import json
 import re
 
 from proposer.commands.drafting.draft import Draft
+from scanspec import UsageError, visible
 
 SCHEMA = "scan.schema.json"
 """The schema in the scan file's folder. The first line of the scan file names it, so that editors can complete and
@@ -14,12 +15,12 @@ check the file.
 
 
 def text_of(draft: Draft, template: str) -> str:
-    """The text of the scan file. `template`: the name of its template."""
+    """The text of the scan file. `template`: the name of its template. Raises UsageError if a name is not UTF-8."""
     lines = [
         f"# yaml-language-server: $schema={SCHEMA}",
         "# Look at the ranges, means and sigmas. A value that was guessed is marked with CHECK.",
         "setup:",
-        f"  run_name: {json.dumps(draft.name)}",
+        f"  run_name: {_quoted(draft.name)}",
         f"  points: {draft.points}          # stop when this many good points are found",
         "  # max_evaluations: 10000    # or when this many points were evaluated",
         "  # max_hours: 8              # or after this time",
@@ -37,11 +38,11 @@ def text_of(draft: Draft, template: str) -> str:
         lines += ["  # numbers of the template that do not change:", *(f"  #   {left}" for left in draft.left)]
     lines += ["", "codes:", f"  {_key(draft.code)}:"]
     if draft.function:
-        lines.append(f"    function: {json.dumps(draft.function)}    # module:function, beside this file")
+        lines.append(f"    function: {_quoted(draft.function)}    # module:function, beside this file")
     else:
-        lines.append(f"    command: {json.dumps(draft.command)}")
+        lines.append(f"    command: {_quoted(draft.command)}")
         if draft.template:
-            lines.append(f"    input_file: {template}    # its values are expressions in the variables")
+            lines.append(f"    input_file: {_file(template)}    # its values are expressions in the variables")
         lines.append("    timeout: 60               # seconds for a point")
     lines.append(
         "    observables:              # mean and sigma, or scaling: UPPER, LOWER ...; valid: [low, high] is a window"
@@ -70,5 +71,17 @@ def _key(name: str) -> str:
     return (
         name
         if re.fullmatch(r"[A-Za-z_]\w*", name) and name.lower() not in ("y", "n", "yes", "no", "on", "off")
-        else json.dumps(name)
+        else _quoted(name)
     )
+
+
+def _file(name: str) -> str:
+    return name if re.fullmatch(r"\w[\w.-]*", name) else _quoted(name)
+
+
+def _quoted(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise UsageError(f"{visible(text)!r} is not UTF-8, as a scan file is", next_step="use another name") from None
+    return json.dumps(text, ensure_ascii=not text.isprintable())  # YAML takes no character as two halves
