@@ -67,8 +67,8 @@ def test_the_share_of_basins_follows_what_they_find():
 
 @pytest.mark.slow
 def test_many_small_regions_are_found(quick):
-    """There are sixty balls. In the same number of evaluations a search without basins found 2 of them, and this one
-    19.
+    """There are sixty balls. In the same number of evaluations a search without basins found 2 of them, one that
+    followed basins by quadratic forms 19, and this one 27.
     """
     centres, r = balls(3, 60, 1.5e-3, 3), radius(3, 60, 1.5e-3)
 
@@ -79,4 +79,4 @@ def test_many_small_regions_are_found(quick):
     strategy = Lode(problem.space(), LodeSettings(Target(1.0)), 2, [])
     answered = first_steps(drive(strategy, problem.backend(), problem.space()), 1400)
     good = np.concatenate([told.u[told.nll < 1.0] for told in answered[: -strategy.lag]])
-    assert len(np.unique(cKDTree(centres).query(good)[1])) > 8
+    assert len(np.unique(cKDTree(centres).query(good)[1])) > 12
