@@ -1,4 +1,4 @@
-"""`lodescan plot --profile`: draws regions of the profile NLL in two columns."""
+"""The picture of `lodescan plot --profile`: regions of the profile NLL in two columns."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from scanspec.plotting import file_name
 KINDS = ("pdf", "png", "svg", "jpg", "jpeg")
 
 
-def draw_profile(folder: Path, names: list[str], levels: Sequence[float], file: Path | None, view: View) -> int:
-    """Draws the picture, and prints its path. `levels` are probabilities from 0 to 1. Returns 0. Raises DatasetError
-    and UsageError.
+def draw_profile(folder: Path, names: list[str], levels: Sequence[float], file: Path | None, view: View) -> Path:
+    """Draws the picture, and returns its path. `levels` are probabilities from 0 to 1. Raises DatasetError and
+    UsageError.
     """
     seen = see(folder)
     for name in names:
@@ -50,5 +50,4 @@ def draw_profile(folder: Path, names: list[str], levels: Sequence[float], file: 
     drawn = figure(Picture(path.stem, "", [panel], columns=1), PAPER).figure
     with writing(path.parent, path.name) as out:
         out.write(rendered(drawn, kind, PAPER))
-    print(f"drawn: {path}")
-    return 0
+    return path
