@@ -49,6 +49,8 @@ STARTS, WORK = 9, 5e9
 """The largest numbers of new descents at a time, and of multiplications after which no further one begins. Half as many
 end the descents with a change.
 """
+ENOUGH = 0.05
+"""New descents begin until the error of log(1 + energy) is below this."""
 FIRST_GAMMA, GAMMA = -0.25, -0.5
 """The weight of a point is proportional to (1 + energy)^GAMMA. At the beginning of a descent it is larger far from the
 region, because only there are enough points.
@@ -81,7 +83,8 @@ class Squares:
             if fit.work > 0.5 * WORK:
                 break
             found.append(self._finish(fit, self._changed(fit, found[number % len(self._kept)], rng), 1))
-        for _ in range(STARTS):
+        enough = any(fit.score(one, SELECTED) < ENOUGH**2 for one in found)
+        for _ in range(0 if enough else STARTS):
             begun = self._begun(first, rng)
             prior = fit.priors(len(begun.one_sided), WIDTH)
             found.append(self._finish(fit, begun._replace(prior=prior), ROUNDS))
