@@ -45,7 +45,7 @@ CHANGED = 5
 """The number of descents at a time from a kept one with a change."""
 ROUNDS, ROUND_STEPS = 3, 8
 """The numbers of fits of the priors, and of steps after each."""
-STARTS, WORK = 9, 5e9
+STARTS, WORK = 9, 4e9
 """The largest numbers of new descents at a time, and of multiplications after which no further one begins. Half as many
 end the descents with a change.
 """
