@@ -29,9 +29,10 @@ POOR, LAST, LEAST = 0.7, 100, 30
 """Predictions are poor if less than the fraction POOR of the LAST points that a model took for good (at least LEAST)
 are good.
 """
-CLEARLY = 0.75
+CLEARLY = 0.5
 """The model of the NLL is better if its error is below this fraction of the other error. The model that chose the
-points is judged by its own mistakes, so the other one seems a little better than it is.
+points is judged by its own mistakes, so the other one seems better than it is. With 0.75, it took over on thresholds5d
+(seed 22), and 3 of 200 evaluations were good. Before, 99 of 167 were.
 """
 
 
