@@ -116,7 +116,7 @@ bench-idle: environments ## measure how long workers are idle; SLEEP=, MODES=, G
 	    --modes '$(or $(MODES),lag0 lag1 lag2 eager)' --good '$(or $(GOOD),1000)'
 .PHONY: bench-idle
 
-bench-pool: environments ## measure speed-up, idle share and cost with 1 to 16 evaluators; SLEEP=, REPLICAS= limit it
+bench-pool: environments ## measure speed-up, idle share and cost with 1 to 16 evaluators, in 6 minutes; SLEEP=, REPLICAS= limit it
 	@$(PROPOSER)/python -m benchmarks.pool --seconds $(or $(SLEEP),1 0.1 0.01) --replicas $(or $(REPLICAS),1 2 4 8 16)
 .PHONY: bench-pool
 

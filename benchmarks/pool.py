@@ -2,8 +2,8 @@
 
 Speed-up: points a second, divided by those of one evaluator in the same run. Idle: the share of the workers' time, from
 the first point to the last, in which no code ran. Cost: the CPU of the proposer, and of the servers and workers of all
-evaluators, for a point whose code takes no time. The same points go through one evaluator and through all, in turns;
-the first round does not count, and the round with the median cost is shown.
+evaluators, for a point. If the code takes no time, the same points go through one evaluator and through all, in turns;
+the first round does not count, and the round with the median cost is shown. The tables are in Markdown.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import math
 import time
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -24,7 +25,9 @@ GOALS = {1.0: 15.2, 0.1: 14.0}
 """The goal of the speed-up with 16 evaluators, by the seconds of a point."""
 
 GOAL_COST = 1.3
-POINTS_EACH = {1.0: 20, 0.1: 200, 0.01: 1000}
+"""The goal of the cost through all evaluators, as a multiple of that through one."""
+
+POINTS_EACH = {1.0: 20, 0.1: 120, 0.01: 600}
 FREE_POINTS, ROUNDS = 20_000, 5
 
 SCAN = """
@@ -72,12 +75,14 @@ class Points:
         self._pool.close()
 
 
-def rate_of(addresses: list[str], seconds: float) -> float:
-    """Points per second of a code that sleeps."""
+def sleeping(addresses: list[str], pids: list[int], seconds: float) -> tuple[float, float]:
+    """Points per second of a code that sleeps, and the CPU of all processes for a point in microseconds."""
     points, count = Points(addresses, seconds), POINTS_EACH[seconds] * len(addresses)
+    before = _cpu(pids)
     rate = count / points.evaluate(count, seconds)
+    spent = float((_cpu(pids) - before).sum())
     points.close()
-    return rate
+    return rate, 1e6 * spent / count
 
 
 def costs(addresses: list[str], pids: list[int]) -> tuple[Cost, Cost]:
@@ -111,29 +116,37 @@ def main() -> None:
     options = parser.parse_args()
     most = max(options.replicas)
     with evaluators(SCAN, 1, ("bench_sleep.py", CODE), number=most) as (addresses, pids):
-        print(f"{'s a point':>9} {'evaluators':>10} {'points/s':>9} {'speed-up':>8} {'idle':>6}   goal")
+        _row(["s a point", "evaluators", "points/s", "speed-up", "idle", "CPU a point (µs)", "goal of the speed-up"])
+        _row([*["---:"] * 6, "---"])
         for seconds in options.seconds:
             alone = math.nan
             for replicas in options.replicas:
-                rate = rate_of(addresses[:replicas], seconds)
+                rate, spent = sleeping(addresses[:replicas], pids[:replicas], seconds)
                 alone = rate if replicas == 1 else alone
                 goal = GOALS.get(seconds) if replicas == max(REPLICAS) else None
-                verdict = "" if goal is None else f"{goal}: {_verdict(goal - rate / alone)}"
+                verdict = "" if goal is None else f"{goal:g}: {_verdict(goal - rate / alone)}"
                 idle = 100 * (1.0 - rate * seconds / replicas)
-                print(
-                    f"{seconds:>9} {replicas:>10} {rate:>9.1f} {rate / alone:>8.2f} {idle:>5.1f}%   {verdict}",
-                    flush=True,
-                )
+                numbers = [f"{rate:.1f}", f"{rate / alone:.2f}", f"{idle:.1f} %", f"{spent:,.0f}"]
+                _row([f"{seconds:g}", str(replicas), *numbers, verdict])
         one, many = costs(addresses, pids)
-    print("A point that costs nothing (microseconds)")
-    print(f"{'evaluators':>10} {'wall':>8} {'proposer':>9} {'servers':>8} {'workers':>8} {'CPU':>8}   goal")
-    for number, cost, verdict in (
-        (1, one, ""),
-        (most, many, f"{GOAL_COST} times: {_verdict(many.cpu / one.cpu - GOAL_COST)}"),
+    print()
+    _row(["points that cost nothing", "wall (µs)", "proposer", "servers", "workers", "CPU a point (µs)", "goal"])
+    _row(["---", *["---:"] * 5, "---"])
+    times = many.cpu / one.cpu
+    for name, cost, verdict in (
+        ("through 1 evaluator", one, ""),
+        (
+            f"through {most} evaluators",
+            many,
+            f"{GOAL_COST} times one; {times:.2f} times: {_verdict(times - GOAL_COST)}",
+        ),
     ):
-        row = f"{cost.wall:>8.0f} {cost.proposer:>9.0f} {cost.server:>8.0f} {cost.workers:>8.0f} {cost.cpu:>8.0f}"
-        print(f"{number:>10} {row}   {verdict}")
-    print(f"{many.cpu / one.cpu:.2f} times as much CPU through {most} as through one")
+        parts = (cost.wall, cost.proposer, cost.server, cost.workers, cost.cpu)
+        _row([name, *[f"{part:.0f}" for part in parts], verdict])
+
+
+def _row(cells: Sequence[str]) -> None:
+    print(f"| {' | '.join(cells)} |", flush=True)
 
 
 def _verdict(by: float) -> str:

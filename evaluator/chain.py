@@ -276,7 +276,7 @@ def _make_steps(scan: ScanFile, known: Known) -> list[Step]:
     for spec in scan.codes:
         try:
             code = make_code(spec, scan, known.names)
-            known.add(code.gives)
+            known.add(code.defined_names)
             readings = [known.reading(observable) for observable in spec.observables]
             where = f"{scan.path}, line {spec.section.line('conditions')}"
             conditions = [known.expression(text, where) for text in spec.conditions]

@@ -13,6 +13,7 @@ from evaluator.codes.registry import sources_of
 from evaluator.codes.sources import written_hash
 from lodescan.v1 import evaluation_pb2 as pb
 from scanspec import VERSION, CodeSpec, Likelihood, ObservableSpec
+from scanspec.canonical import canonical_address, canonical_entry, canonical_expression
 from scanspec.origins import origins_of
 from scanspec.reading_terms import named_files
 from scanspec.tools import call_of
@@ -32,14 +33,13 @@ def describe(chain: Chain, concurrency: int) -> pb.DescribeResponse:
     physics = {
         "codes": sources,
         "variables": [variable.name for variable in scan.variables],
-        "derived": scan.derived,
+        "derived": {name: canonical_expression(text) for name, text in scan.derived.items()},
         "blocks": {
-            name: {str(index): value for index, value in entries.items()} for name, entries in scan.blocks.items()
+            name: {str(index): canonical_entry(value) for index, value in entries.items()}
+            for name, entries in scan.blocks.items()
         },
-        "conditions": [code.conditions for code in scan.codes],
-        "observables": [
-            (spec.name, spec.code, str(spec.slha), spec.function) for spec in chain.specs if spec.term is None
-        ],
+        "conditions": [[canonical_expression(text) for text in code.conditions] for code in scan.codes],
+        "observables": [_origin(spec) for spec in chain.specs if spec.term is None],
         "environment": _environment(chain),
     }
     if scan.fitting is not None and chain.fit_method is not None:
@@ -72,6 +72,12 @@ def describe(chain: Chain, concurrency: int) -> pb.DescribeResponse:
         sources=origins_of(scan)
         | {f"{code}: {key}": value for code, found in sources.items() for key, value in found.items()},
     )
+
+
+def _origin(spec: ObservableSpec) -> tuple[str | None, ...]:
+    """Where an observable comes from, in canonical forms."""
+    address = None if spec.slha is None else canonical_address(spec.slha)
+    return spec.name, spec.code, str(address), spec.function and canonical_expression(spec.function)
 
 
 def digest_of(chain: Chain) -> str:

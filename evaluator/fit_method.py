@@ -4,7 +4,7 @@ scipy.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from scanspec import ScanFile
 from scanspec.document import closest
@@ -41,8 +41,9 @@ class FitMethod:
 
     def describe(self, fitting: Fitting) -> str:
         """All that decides the solutions, for the physics digest."""
+        variables = tuple(replace(variable, unit="", label="", description="") for variable in fitting.variables)
         return (
-            f"Fitting(variables={fitting.variables!r}, targets={fitting.targets!r}, method={self.name!r}, "
+            f"Fitting(variables={variables!r}, targets={fitting.targets!r}, method={self.name!r}, "
             f"eps={self.eps!r}, most={self.most!r})"
         )
 

@@ -156,10 +156,10 @@ def running_name(pid: int) -> str:
     return "".join(char for char in name if char.isprintable())[:60]
 
 
-def _with_descendants(roots: set[int], found: Mapping[int, int]) -> set[int]:
-    """The `roots` and all their descendants; `found` is the parent of every process."""
+def _with_descendants(roots: set[int], parents: Mapping[int, int]) -> set[int]:
+    """The `roots` and all their descendants; `parents` is the parent of every process."""
     children: dict[int, list[int]] = {}
-    for pid, parent in found.items():
+    for pid, parent in parents.items():
         children.setdefault(parent, []).append(pid)
     ours, new = set(roots), list(roots)
     while new:

@@ -35,7 +35,8 @@ class Reading(NamedTuple):
                 found = point.spectrum.entry(spec.slha)
             except (CodeFailed, EntryMissing) as error:
                 raise ObservableFailed(str(error), self.position) from error
-            if (warning := point.spectrum.other_scales(spec.slha)) and warning not in point.warnings:
+            warning = point.spectrum.other_scales(spec.slha) or point.spectrum.other_lines(spec.slha)
+            if warning and warning not in point.warnings:
                 point.warnings.append(warning)
         elif self.expression is not None:
             found = self.expression(point.names, point.variables)

@@ -18,9 +18,9 @@ from proposer.run.manifest import keep_scan_file
 from proposer.run.record import RunRecord
 from proposer.run.spectra import FOLDER
 from proposer.run.tables import GOOD_POINTS
-from proposer.show.failures import failure_kinds, scan_file, show_reasons
+from proposer.show.failures import failure_kinds, is_of_a_notebook, scan_file, show_reasons
 from proposer.show.not_drawn import NotDrawn
-from proposer.show.tally import Tally, read_tally
+from proposer.show.tally import Tally, how_given, read_tally
 from proposer.show.voice import busy, say, tell
 from proposer.strategies.base import Settings
 from proposer.types import Status
@@ -41,7 +41,8 @@ def conclude(dataset: Dataset, reason: str, tally: Tally, seconds: float) -> int
     """
     folder = dataset.path.parent
     say(f"stopped: {reason}")
-    came = f" ({tally.given:,} of them came with the NLL of init_csv)" if tally.given else ""
+    given = how_given(str(dataset.meta().get("rescored_from", "")))
+    came = f" ({tally.given:,} of them {given})" if tally.given else ""
     say(
         f"{tally.evaluated:,} points evaluated in {show_time(seconds)}: {tally.good:,} good{came} "
         f"({tally.target.describe()}), {tally.breakdown()}; lowest NLL {_number(tally.best)}"
@@ -60,17 +61,30 @@ def conclude(dataset: Dataset, reason: str, tally: Tally, seconds: float) -> int
     say(f"all points: {folder / DATASET} (`lodescan export {shlex.quote(str(folder))}` writes a table)")
     for line in _advice(dataset, tally):
         say(line)
-    code = 0 if tally.good else ALL_FAILED if tally.all_failed else NONE_GOOD
+    code = exit_code(tally)
     found = {"good": tally.good, "evaluated": tally.evaluated, "seconds": seconds}
     tell("end", {"stopped": reason, "code": code, "folder": str(folder), **found})
     return code
+
+
+def exit_code(tally: Tally) -> int:
+    """The exit code of a scan that has ended with these counts."""
+    return 0 if tally.good else ALL_FAILED if tally.all_failed else NONE_GOOD
 
 
 def _advice(dataset: Dataset, tally: Tally) -> list[str]:
     """Advice for a scan in which no point or every point was good."""
     if tally.all_failed and not tally.good:
         what_to_do = "mend the code, then scan anew"
-        return [f"every point failed, so nothing is known about the physics; {what_to_do}", *_reasons(dataset)]
+        lines = [f"every point failed, so nothing is known about the physics; {what_to_do}", *_reasons(dataset)]
+        if tally.hopeless:
+            folder = dataset.path.parent
+            retried = f", and `lodescan retry {shlex.quote(str(folder))}` evaluates the failed points again"
+            lines.append(
+                "if the fault was outside the code (a missing file, a licence), mend it: the same command then goes on"
+                + ("" if is_of_a_notebook(scan_file(folder)) else retried)
+            )
+        return lines
     if tally.good:
         if tally.evaluated >= MANY and tally.good - tally.given >= tally.evaluated:
             return ["every point is good, so nothing was searched for; is threshold_value as low as it should be?"]

@@ -211,8 +211,9 @@ class Scan:
                 batch = self._strategy.ask(least)
         except OutOfTime:
             return None
+        took = time.monotonic() - start
         for watcher in self._watchers:
-            watcher.thought(time.monotonic() - start, self._trained - trained)
+            watcher.thought(took, self._trained - trained)
         asked = None if batch is None else (batch, self._strategy.checkpoint())
         self._thought = max(time.monotonic() - start, self._thought / LONGER)
         return asked
@@ -252,6 +253,8 @@ class Scan:
                 watcher.answered(received.outcomes, batches)
             self._tally.raced += received.raced
             self._want_no_more(received.outcomes)
+            if self._tally.hopeless:
+                self._withdraw([*self._work.rows])
             self._evaluators = self._evaluators | workers
             self._progress.busy(len(self._work), workers, self._presence.seconds)
             self._progress.answered(received.outcomes)
@@ -287,9 +290,12 @@ class Scan:
         )
         if (last := self._first_good.last) < self._last_wanted:
             self._last_wanted = last
-            unwanted = [point for point in self._work.rows if point > last]
-            self._work.give_up_waiting(unwanted)
-            self._backend.cancel(unwanted)
+            self._withdraw([point for point in self._work.rows if point > last])
+
+    def _withdraw(self, points: Sequence[int]) -> None:
+        """Withdraws points. Those that run are still answered."""
+        self._work.give_up_waiting(points)
+        self._backend.cancel(points)
 
     def _finish(self) -> str | None:
         """Evaluates the points that are already handed out, so that the result does not depend on the speed of
@@ -337,6 +343,8 @@ class Scan:
             return f"{self._tally.evaluated:,} points evaluated (max_evaluations)"
         if self.seconds >= limits.hours * 3600:
             return f"{limits.hours:g} hours are over (max_hours)"
+        if self._tally.hopeless:
+            return f"each of the {self._tally.evaluated:,} points failed or timed out"
         return None
 
 

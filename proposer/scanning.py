@@ -25,6 +25,7 @@ from proposer.run.manifest import (
     is_finished,
     keep_records,
     keep_scan_file,
+    merged_run,
     note_best,
     note_eager,
     scan_difference,
@@ -117,7 +118,9 @@ def scan_with(backend: EvaluationBackend, asked: Asked, options: ScanOptions, fo
             run = _begin(opened, asked, options, found, description)
             reason, tally, seconds = _search(backend, asked, options, run, follow)
             # 4. Store why the scan has stopped. Only then may evaluators end.
-            run.dataset.set_meta({"stopped": reason, "stopped_with": stop_values(spec)})
+            # A run whose every point failed goes on with the same limits, because the fault may lie outside it.
+            limits = None if tally.hopeless else stop_values(spec)
+            run.dataset.set_meta({"stopped": reason, "stopped_with": limits})
             note_best(run.dataset, asked.settings.target)
             backend.finish()
             # 5. Report the result.
@@ -157,6 +160,8 @@ def _look(opened: ExitStack, asked: Asked, options: ScanOptions) -> _Found:
     spec, folder = asked.spec, options.folder_of(asked.spec)
     dataset = opened.enter_context(Dataset(folder)) if (folder / DATASET).exists() else None
     stored = RunRecord() if dataset is None else RunRecord.read(dataset.meta())
+    if stored.merged_from:
+        raise merged_run(folder)
     if not stored.started:
         check_no_foreign_files(folder)
         if asked.init is not None:
@@ -274,14 +279,14 @@ def _threads(stored: RunRecord, *, networks: bool) -> Iterator[int]:
         return
     import torch
 
-    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    before = torch.get_num_threads(), torch.get_deterministic_debug_mode()
     torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(True)
+    torch.set_deterministic_debug_mode("error")  # `use_deterministic_algorithms` would load torch's compiler
     try:
         yield threads
     finally:
         torch.set_num_threads(before[0])
-        torch.use_deterministic_algorithms(before[1])
+        torch.set_deterministic_debug_mode(before[1])
 
 
 def _introduce(asked: Asked, description: Description, *, folder: Path, seed: int, dataset: Dataset | None) -> None:

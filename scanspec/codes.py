@@ -5,14 +5,14 @@ from __future__ import annotations
 import keyword
 import math
 import re
-import shlex
 from collections.abc import Callable
 from typing import Any
 
 from scanspec import keys
+from scanspec.canonical import split_command
 from scanspec.document import ScanFileError, Section, to_number
 from scanspec.observables import read_address
-from scanspec.tools import BUILT_IN, TOYS
+from scanspec.tools import BUILT_IN, TOYS, profile_name
 
 LONGEST_TIMEOUT = 1e7
 """Seconds."""
@@ -35,6 +35,7 @@ def check_code_settings(code: Section, name: str) -> None:
     check(lambda: code.integer("cores", 1, 1))
     check(lambda: read_memory(code))
     check(lambda: code.path_text("input_file"))
+    check(lambda: code.path_text("input_name"))
     check(lambda: read_output_name(code, ""))
     check(lambda: _check_success(code.section("success", keys.SUCCESS)))
     check(lambda: _check_invalid_when(code.section("invalid_when", keys.INVALID_WHEN)))
@@ -47,7 +48,8 @@ def check_code_settings(code: Section, name: str) -> None:
         check(lambda: _check_umbridge(code.section("umbridge", keys.UMBRIDGE)))
     if name == TOYS:
         check(lambda: _check_toys(code))
-    for key in ("function", "profile", "description"):
+    check(lambda: profile_name(code, name))
+    for key in ("function", "description"):
         check(lambda key=key: code.text(key, ""))  # type: ignore[misc]
 
 
@@ -70,7 +72,7 @@ def read_function(code: Section) -> tuple[str, str]:
     return module, name
 
 
-_UNITS = {"kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12, "MiB": 2**20, "GiB": 2**30}
+UNITS = {"kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12, "MiB": 2**20, "GiB": 2**30}
 
 
 def read_memory(code: Section) -> int:
@@ -78,9 +80,9 @@ def read_memory(code: Section) -> int:
     if "memory" not in code:
         return 0
     number, unit = re.findall(r"^([\d.]*)\s*(.*)", code.text("memory").strip())[0]
-    value, factor = to_number(number), next((_UNITS[symbol] for symbol in _UNITS if symbol.lower() == unit.lower()), 0)
+    value, factor = to_number(number), next((UNITS[symbol] for symbol in UNITS if symbol.lower() == unit.lower()), 0)
     if value is None or not 0.0 < value * factor < 1e18:
-        raise code.wrong("memory", f"a number with its unit ({', '.join(_UNITS)}), for example 8 GB")
+        raise code.wrong("memory", f"a number with its unit ({', '.join(UNITS)}), for example 8 GB")
     return int(value * factor)
 
 
@@ -142,7 +144,7 @@ def _check_flags(flags: Section) -> None:
 def _check_words(code: Section) -> None:
     text = code.text("command")
     try:
-        words = shlex.split(text)
+        words = split_command(text)
     except ValueError as error:
         raise code.error(f"command: {text!r:.200} cannot be split into words ({error})", "command") from None
     if not words:
@@ -167,7 +169,7 @@ def _check_flavio(section: Section) -> None:
     for key in ("eft", "basis", "wcxf"):
         section.text(key, "")
     section.section("coefficients")
-    if to_number(section.raw("scale")) is not None:
+    if "scale" in section:
         section.number_in("scale", 1.0, 0.0, math.inf, open_low=True)
 
 
@@ -177,3 +179,4 @@ def _check_umbridge(section: Section) -> None:
     section.require("outputs", "; name the model's outputs in order")
     section.texts("outputs")
     section.texts("inputs")
+    section.section("config")

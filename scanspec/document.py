@@ -79,9 +79,9 @@ class Section:
             raise self.error(f"{self._at(name)} is there twice", key)
         if name != name.strip():
             raise self.error(f"{self._at(repr(name[:40]))}: a name must not begin or end with a blank", key)
-        if not name.isprintable() or len(name) > _LONGEST_NAME:
+        if not name.isprintable() or len(name) > LONGEST_NAME:
             what = self._at(repr(name[:40]))
-            raise self.error(f"{what}: a name has at most {_LONGEST_NAME} characters, all of which print", key)
+            raise self.error(f"{what}: a name has at most {LONGEST_NAME} characters, all of which print", key)
         self._found[name] = key
 
     def __contains__(self, key: str) -> bool:
@@ -191,8 +191,8 @@ class Section:
             raise self.wrong(key, "a whole number")
         if value < low:
             raise self.wrong(key, f"at least {low}")
-        if value > _LARGEST:
-            raise self.wrong(key, f"at most {_LARGEST:,}")
+        if value > LARGEST_WHOLE:
+            raise self.wrong(key, f"at most {LARGEST_WHOLE:,}")
         return int(value)
 
     def boolean(self, key: str, default: bool) -> bool:
@@ -277,10 +277,10 @@ _ENTRIES = {
 }
 """An example of an entry of each of these sections."""
 
-_LONGEST_NAME = 200
+LONGEST_NAME = 200
 _LONGEST_MESSAGE = 1000
 _LONGEST_FILE = 255  # bytes, of file systems
-_LARGEST = 2**53  # larger whole numbers are rounded when they are read
+LARGEST_WHOLE = 2**53  # larger whole numbers are rounded when they are read
 
 
 def plain_name(name: str) -> str:

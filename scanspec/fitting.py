@@ -66,8 +66,11 @@ def read_fitting(root: Section) -> Fitting | None:
                 f"{variable.name!r} is solved for within a range; write range: [low, high] alone", variable.name
             )
     targets = tuple(_read_target(section.section("observables"), name) for name in section.section("observables"))
-    section.section("options", keys.FITTING_OPTIONS)
-    return Fitting(variables, targets, section)
+    found = Fitting(variables, targets, section)
+    for check in (lambda: found.eps, lambda: found.most_runs, lambda: section.text("method", "")):
+        with section.faults.collect():
+            check()
+    return found
 
 
 def _read_target(section: Section, name: str) -> Target:

@@ -154,10 +154,10 @@ INVALID_WHEN = Keys(
 )
 OBSERVABLE = Keys(
     _list(
-        """slha scale column under function flavio measurement scaling mean sigma range lower_bound upper_bound
+        """slha scale column under line function flavio measurement scaling mean sigma range lower_bound upper_bound
         log_scaling valid unit label description"""
     ),
-    numbers=_words("scale column mean sigma range lower_bound upper_bound valid"),
+    numbers=_words("scale column line mean sigma range lower_bound upper_bound valid"),
     booleans=_words("log_scaling"),
 )
 TERM = Keys(

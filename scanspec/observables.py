@@ -26,7 +26,8 @@ class SlhaAddress:
     `scale` asks for the block at this Q (GeV). `column` (from 1) is the column of the value; `indices` are then the
     first of the other words. `under` holds the first words of the line above the table, for a block with several
     tables. For XSECTION, `indices` are the PDG numbers of the colliding particles and of the products, and `scale` is
-    the energy sqrt(s) (GeV). `words` is for the blocks OF_ANALYSES.
+    the energy sqrt(s) (GeV); `line` are the first numbers of the line that is meant. `words` is for the blocks
+    OF_ANALYSES.
     """
 
     block: str
@@ -35,11 +36,13 @@ class SlhaAddress:
     column: int | None = None
     words: tuple[str, ...] = ()
     under: tuple[str, ...] = ()
+    line: tuple[float, ...] = ()
 
     def __str__(self) -> str:
         words = [self.block, *(str(index).replace(",)", ")") for index in self.indices), *self.words]
         if self.block == "XSECTION":
             words.append(f"at {self.scale:g} GeV")
+            words += [f"in the line {' '.join(f'{number:g}' for number in self.line)}"] if self.line else []
         elif self.scale is not None:
             words.append(f"at Q = {self.scale:g}")
         if self.column is not None:
@@ -92,7 +95,7 @@ def read_observable(entry: Section, name: str, code: str | None, notes: list[str
     function = entry.expression("function") if "function" in entry else None
     if slha is not None and function is not None:
         raise entry.error(f"observable {name!r} has both slha and function; keep one", "function")
-    for key in ("scale", "column", "under"):
+    for key in ("scale", "column", "under", "line"):
         if key in entry and slha is None:
             raise entry.error(f"observable {name!r} has {key}, which belongs to slha, but no slha", key)
     if code is None and slha is None and function is None:
@@ -154,12 +157,12 @@ def _read_measurement(entry: Section, name: str, flavio: FlavioAddress | None) -
 def read_address(entry: Section, key: str = "slha", value: Any = None) -> SlhaAddress:
     """Reads `slha: [BLOCK, [indices]]`, BSMArt's form, or `slha: [BLOCK, index, ...]`.
 
-    Under the key `slha`, the neighbouring keys `scale`, `column` and `under` are read, too. `value` is the entry to
-    read where the key holds several. Raises ScanFileError.
+    Under the key `slha`, the neighbouring keys `scale`, `column`, `under` and `line` are read, too. `value` is the
+    entry to read where the key holds several. Raises ScanFileError.
     """
     value = entry.raw(key) if value is None else value
     wanted = "[BLOCK, [indices]], for example [MASS, [25]], [WIDTH, 25] or [BR, [25, [5, -5]]]"
-    if not isinstance(value, list) or not value:
+    if not isinstance(value, list) or not value or value[0] is None or isinstance(value[0], (dict, list)):
         raise entry.wrong(key, wanted)
     block, rest = str(value[0]).upper(), list(value[1:])
     if len(rest) == 1 and isinstance(rest[0], list):
@@ -169,6 +172,8 @@ def read_address(entry: Section, key: str = "slha", value: Any = None) -> SlhaAd
         for name in ("scale", "column", "under"):
             if name in entry and special:
                 raise entry.error(f"{name} is for entries of blocks; {block} is not one", name)
+        if "line" in entry and block != "XSECTION":
+            raise entry.error(f"line is for XSECTION, whose lines begin with numbers; {block} has none", "line")
     if block in OF_ANALYSES:
         return _read_words(entry, key, block, rest)
     if block == "XSECTION":
@@ -228,7 +233,11 @@ def _read_cross_section(entry: Section, key: str, rest: list[Any]) -> SlhaAddres
     if energy is None or not 0 < energy < math.inf or len(pdgs) < 3:
         wanted = "[XSECTION, [energy in GeV, PDG numbers of the two colliding particles, those of the products]]"
         raise entry.wrong(key, f"{wanted}, for example [XSECTION, [13000, 2212, 2212, 1000022, 1000024]]")
-    return SlhaAddress("XSECTION", pdgs, energy)
+    line = tuple(entry.numbers("line")) if key == "slha" and "line" in entry else ()
+    if len(line) > 6:
+        wanted = "at most six numbers: scale scheme, order in QCD (0: LO, 1: NLO, 2: NLL), order in EW, two kappas, PDF"
+        raise entry.wrong("line", wanted)
+    return SlhaAddress("XSECTION", pdgs, energy, line=line)
 
 
 def _index(value: Any) -> int:
@@ -251,6 +260,8 @@ def _read_likelihood(entry: Section, notes: list[str]) -> Likelihood:
     if isinstance(entry.raw("sigma"), dict):
         raise entry.error(f"{entry.path}: errors of two sizes stand in the section likelihoods, {_AS_TERM}", "sigma")
     sigma = entry.number("sigma") if "sigma" in entry else math.nan
+    if "range" in entry:
+        entry.numbers("range", 2)
     if "scaling" in entry:
         kind = _read_kind(entry)
         if kind is not Kind.OFF and math.isnan(mean) != math.isnan(sigma) and "range" in entry:
@@ -337,6 +348,8 @@ def _check_sigma(entry: Section, sigma: float) -> None:
 
 
 def _read_cfunction(entry: Section, mean: float, sigma: float) -> Likelihood:
+    if math.isinf(mean):
+        raise entry.wrong("mean" if "mean" in entry else "range", "finite")
     if not math.isnan(sigma):
         _check_sigma(entry, sigma)
     known = not math.isnan(mean) and not math.isnan(sigma)

@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
+import re
+
+from scanspec.canonical import canonical_address, canonical_entry, canonical_expression
 from scanspec.scanfile import ScanFile
+
+_ENTRY = re.compile(r"(?:^|, )([-+\d ]*): ")
+"""The index before the value of an entry in the text of a block."""
+
+
+def canonical_origin(what: str, text: str) -> str:
+    """The canonical form of an entry of `origins_of`. It may also come from an evaluator."""
+    if what.startswith("block "):
+        _, *parts = _ENTRY.split(text)
+        return str({index: canonical_entry(value) for index, value in zip(parts[::2], parts[1::2], strict=True)})
+    return canonical_expression(text.removeprefix("function: "))
 
 
 def origins_of(scan: ScanFile) -> dict[str, str]:
@@ -12,7 +26,9 @@ def origins_of(scan: ScanFile) -> dict[str, str]:
     found = {}
     for spec in scan.all_observables():
         if spec.term is None and (spec.slha or spec.function):
-            found[f"observable {spec.name}"] = f"slha: {spec.slha}" if spec.slha else f"function: {spec.function}"
+            found[f"observable {spec.name}"] = (
+                f"slha: {canonical_address(spec.slha)}" if spec.slha else f"function: {spec.function}"
+            )
     for code in scan.codes:
         if code.conditions:
             found[f"set of conditions of {code.name}"] = ", ".join(code.conditions)

@@ -103,6 +103,8 @@ def _read_plot(named: Section, name: str, before: list[Plot]) -> Plot:
     for value in values:
         if isinstance(value, list):
             found.append(read_address(entry, "values", value))
+        elif value is None or isinstance(value, dict):
+            raise entry.wrong("values", "[x, y], names or [BLOCK, [indices]]")
         else:
             found.append(plain_name(str(value)))
     contours = _read_contours(entry)

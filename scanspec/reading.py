@@ -316,7 +316,7 @@ def _read_blocks(root: Section) -> tuple[dict[str, dict[tuple[int, ...], str]], 
                     known = blocks.setdefault(block.upper(), {})
                     if position in known:
                         raise entries.error(f"the entry {index!r} of block {block.upper()} is there twice", index)
-                    if index not in entries:
+                    if index not in entries or not str(entries.raw(index)).strip():
                         raise entries.error(f"the entry {index!r} of block {block.upper()} has no value", index)
                     known[position] = entries.expression(index)
                     block_lines[block.upper(), position] = f"{entries.file}, line {entries.line(index)}"

@@ -22,6 +22,8 @@ DEFAULT = "LODE"
 TYPES = ("LODE", "MLS_DNNC", "RANDOM", "SOBOL", "GRID", "CMAES", "CMAES_ND", "READ_CSV")
 """The types of a scan."""
 
+GOALS = ("map", "collect")
+
 LARGEST_SEED = 2**53
 """Larger numbers of a JSON file are rounded."""
 
@@ -147,7 +149,7 @@ def _at_once(section: Section, key: str, low: int = 1, most: int = MOST_AT_ONCE)
 
 
 def _check_goal(setup: Section, columns: Collection[str]) -> None:
-    if (goal := setup.text("goal", "map")) not in ("map", "collect"):
+    if (goal := setup.text("goal", "map")) not in GOALS:
         raise setup.wrong("goal", "map (all of the good region, evenly) or collect (many good points, soon)")
     even_in = [plain_name(text) for text in setup.texts("even_in")]
     for name in even_in:

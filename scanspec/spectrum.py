@@ -7,7 +7,7 @@ point needs a few of many blocks.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
@@ -110,6 +110,11 @@ class Spectrum:
     def blocks(self) -> Mapping[str, Block]:
         """The last block of each name."""
         return {block.name: block for block in self.all_blocks}
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the file has no block, no decay table that can be read, and no table of cross sections."""
+        return not (self.all_blocks or self.decays or self._cross_sections)
 
     @property
     def decays(self) -> Mapping[int, Decay]:
@@ -224,29 +229,52 @@ class Spectrum:
         return scales
 
     def _cross_section(self, address: SlhaAddress, pdgs: tuple[int, ...]) -> str:
-        """The value (pb) of the first line of the last table of this process; the program chooses the order of the
-        lines.
+        """The value (pb) of a cross section: in the last line that begins with the numbers of `address.line`, or
+        without these in the first line of the last table. The program chooses the order of the lines.
+        """
+        tables = self._tables_of(address, pdgs)
+        if not tables:
+            raise EntryMissing(f"the output has no entry {address}")
+        if not address.line:
+            return tables[-1][0][6]
+        found = [row for rows in tables for row in rows if _begins(row, address.line)]
+        if not found:
+            raise EntryMissing(f"the output has no line of {address}; there are: {_lines(tables)}")
+        return found[-1][6]
+
+    def _tables_of(self, address: SlhaAddress, pdgs: tuple[int, ...]) -> list[list[list[str]]]:
+        """The lines of all tables of a process, at the energy that is nearest to the asked one.
 
         The format: XSECTION sqrt(s) IN IN COUNT OUT ..., then lines of six numbers (scale scheme, orders in QCD and EW,
         kappas of the scales, PDF), the value, and the program that computed it.
         """
         if address.scale is None:
             raise EntryMissing("a cross section needs an energy (GeV)")
-        found: tuple[float, str] | None = None
+        found: list[tuple[float, list[list[str]]]] = []
         for words, body in self._cross_sections:
             try:
                 energy, count = to_float(words[0]), int(words[3])
                 incoming, outgoing = _sorted(map(int, words[1:3])), _sorted(map(int, words[4 : 4 + count]))
             except (ValueError, IndexError):
                 continue
-            away = abs(energy - address.scale)
             rows = [row for row in Block("XSECTION", None, body).rows() if len(row) > 6]
-            same = _same(energy, address.scale) and (found is None or away <= found[0])
-            if same and rows and incoming == _sorted(pdgs[:2]) and outgoing == _sorted(pdgs[2:]):
-                found = away, rows[0][6]
-        if found is None:
-            raise EntryMissing(f"the output has no entry {address}")
-        return found[1]
+            same = _same(energy, address.scale) and incoming == _sorted(pdgs[:2]) and outgoing == _sorted(pdgs[2:])
+            if same and rows:
+                found.append((abs(energy - address.scale), rows))
+        nearest = min((away for away, _ in found), default=0.0)
+        return [rows for away, rows in found if away == nearest]
+
+    def other_lines(self, address: SlhaAddress) -> str:
+        """A warning if the lines of a cross section have different values, and none was asked for; otherwise empty."""
+        if address.block != "XSECTION" or address.line:
+            return ""
+        tables = self._tables_of(address, tuple(index for index in address.indices if isinstance(index, int)))
+        if len({row[6] for rows in tables for row in rows}) < 2:
+            return ""
+        return (
+            f"the output has {address} in several lines with different values: {_lines(tables)}; without `line`, the "
+            "first line of the last table counts"
+        )
 
     def _of_analysis(self, address: SlhaAddress) -> str:
         """A value in the last block PROCESS or EFFICIENCIES of an analysis, from the line that begins with the value's
@@ -304,6 +332,20 @@ def _same(found: float, wanted: float) -> bool:
 
 def _sorted(pdgs: Iterable[int]) -> tuple[int, ...]:
     return tuple(sorted(pdgs))
+
+
+def _begins(row: Sequence[str], numbers: Sequence[float]) -> bool:
+    """Whether a line begins with these numbers."""
+    try:
+        return tuple(map(to_float, row[: len(numbers)])) == tuple(numbers)
+    except ValueError:
+        return False
+
+
+def _lines(tables: Iterable[Iterable[Sequence[str]]]) -> str:
+    """The lines of cross sections, each with its six numbers and its value."""
+    lines = [f"{' '.join(row[:6])} = {row[6]}" for rows in tables for row in rows]
+    return ", ".join(lines[:10]) + (", ..." if len(lines) > 10 else "")
 
 
 def _branching_ratio(decay: Decay, address: SlhaAddress) -> float:

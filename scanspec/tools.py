@@ -7,8 +7,9 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
+from scanspec.canonical import canonical_command
 from scanspec.document import ScanFileError, Section, closest
 from scanspec.keys import CODE, UMBRIDGE
 
@@ -91,12 +92,15 @@ def kind_key(code: Section) -> str:
     return next(ways, "")
 
 
-def call_of(code: Section, name: str) -> tuple[str, str]:
-    """The key that says how a code runs, and the name of what it calls; a program is named without its folder."""
+def call_of(code: Section, name: str, folder: Path | None = None) -> tuple[str, str]:
+    """The key that says how a code runs, and the name of what it calls; a program is named without its folder.
+
+    With the `folder` of the scan file, words of a command that name a file there have one spelling, too.
+    """
     way = kind_key(code)
     if way == "command":
-        program, _, arguments = code.text("command").strip().partition(" ")
-        return way, f"{PurePath(program).name} {arguments.strip()}".strip()
+        program, blank, arguments = canonical_command(code.text("command"), folder).partition(" ")
+        return way, f"{PurePath(program).name}{blank}{arguments}"
     if way == "umbridge":
         return way, code.section("umbridge", UMBRIDGE).text("model", "")
     if way and way not in WAYS:
@@ -117,6 +121,20 @@ def check_code(code: Section, name: str) -> None:
             f"code {name!r} has neither function nor command, and is not a tool that lodescan has"
             f"{closest(name, BUILT_IN)}; {WITHOUT_A_WAY}; {HOW_TO_PORT}"
         )
+
+
+WITHOUT_EXIT_CODES = ("SuperIso",)
+"""Profiles of programs whose exit codes say nothing about a run. For all others, 0 is the exit code of a good run."""
+
+_APPENDS = ("micrOMEGAs", "HiggsTools", "SuperIso")
+
+
+def appends(code: Section, name: str) -> bool:
+    """Whether, without the key `append`, the output of a program is added to the spectrum and does not replace it.
+    Raises ScanFileError for an unknown profile.
+    """
+    profile = profile_name(code, name)
+    return profile in _APPENDS or (profile in ("HiggsBounds", "HiggsSignals") and needs_the_folder(code))
 
 
 def needs_the_folder(code: Section) -> bool:

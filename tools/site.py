@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import inspect
-import json
 import os
 import re
 import shutil
@@ -76,35 +75,41 @@ def with_links(page: Path, pages: dict[str, str]) -> str:
 def keys() -> str:
     """Every key of a scan file, from its JSON Schema."""
     lines = ["# Keys of the scan file", "", "Made from the schema that editors use, `docs/scan.schema.json`.", ""]
+    whole = schema()
+
+    def forms_of(entry: dict[str, Any]) -> list[dict[str, Any]]:
+        """The schema itself and its alternatives, each as it is defined."""
+        entry = whole["$defs"][entry["$ref"].rpartition("/")[2]] if "$ref" in entry else entry
+        parts = [*entry.get("anyOf", []), *entry.get("allOf", []), *([entry["else"]] if "else" in entry else [])]
+        return [entry, *(form for one in parts for form in forms_of(one))]
+
+    written: list[dict[str, Any]] = []
 
     def section(title: str, entry: dict[str, Any], level: int) -> None:
-        named = [form for form in [entry, *entry.get("anyOf", [])] if "properties" in form]
-        inner = [
-            form for form in [entry, *entry.get("anyOf", [])] if isinstance(form.get("additionalProperties"), dict)
-        ]
-        for form in named:
-            lines.extend([f"{'#' * level} {title}", "", "| key | value |", "|---|---|"])
-            lines.extend(f"| `{key}` | {value_of(kind)} |" for key, kind in form["properties"].items())
+        forms = forms_of(entry)
+        for form in forms:
+            if isinstance(form.get("additionalProperties"), dict):
+                section(f"{title}: NAME", form["additionalProperties"], min(level + 1, 4))
+        for properties in [
+            form["properties"] for form in forms if form.get("type") == "object" and "properties" in form
+        ]:
+            if properties in written or not all("description" in kind for kind in properties.values()):
+                continue
+            written.append(properties)
+            lines.extend([f"{'#' * level} {title}", "", "| key | meaning |", "|---|---|"])
+            lines.extend(f"| `{key}` | {value_of(kind)} |" for key, kind in properties.items())
             lines.append("")
-            for key, kind in form["properties"].items():
+            for key, kind in properties.items():
                 section(f"{title}: {key}", kind, min(level + 1, 4))
-        for form in inner:
-            section(f"{title}: NAME", form["additionalProperties"], min(level + 1, 4))
 
-    for title, entry in schema()["properties"].items():
+    for title, entry in whole["properties"].items():
         section(title, entry, 2)
     return "\n".join(lines) + "\n"
 
 
 def value_of(kind: dict[str, Any]) -> str:
-    """A value in words."""
-    choices = [form for form in [kind, *kind.get("anyOf", [])] if "enum" in form]
-    if choices:
-        return ", ".join(f"`{choice}`" for choice in dict.fromkeys(choices[0]["enum"]))
-    text = json.dumps(kind)
-    if "properties" in text or "additionalProperties" in text:
-        return "a section"
-    return "a number, or numbers" if '"number"' in text else "true or false" if '"boolean"' in text else "text"
+    """The meaning of a key, for a cell of a table."""
+    return str(kind["description"]).replace("|", "\\|")
 
 
 def commands() -> str:

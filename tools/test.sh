@@ -40,9 +40,12 @@ launch() {
 # Hundreds of tests start a process: none has to compile the program anew, also where Python is told to keep no byte code.
 .envs/proposer/bin/python -m compileall -q evaluator proposer scanspec proto/lodescan
 
-launch proposer 2 "$expression and not physics" tests/proposer tests/pair
+# The slow tests of the proposer mostly compute; of the fast ones, a third wait.
+[[ $expression == "not slow"* ]] && workers=3 || workers=2
+launch proposer $workers "$expression and not physics" tests/proposer tests/pair
 launch evaluator 3 "$expression and not physics" tests/scanspec tests/evaluator tests/conformance
-[[ $expression != "not slow"* ]] || launch dev 2 "$expression" tests/manifests      # it has no slow tests
+# It has no slow tests. One process, because they share what kubectl has rendered.
+[[ $expression != "not slow"* ]] || launch dev 0 "$expression" tests/manifests
 for physics in "${@:2}"; do
     # Only the files with tests for it, by its name or by a variable: to import all others takes seconds.
     mapfile -t files < <(grep -lE "physics\(environment=(\"$physics\"|[a-z])" tests/evaluator/test_*.py)

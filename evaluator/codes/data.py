@@ -21,6 +21,7 @@ from pathlib import Path
 from evaluator.codes.sources import FileHash, file_hash, files_below, syntax_tree, written_hash
 from evaluator.errors import ConfigurationError
 from scanspec import Section
+from scanspec.canonical import canonical_path
 
 MOST_FILES = 10_000
 """The largest number of data files of one code."""
@@ -48,7 +49,8 @@ def named_data(section: Section, folder: Path) -> dict[str, FileHash]:
                 message = f"{section.path}: data: {name!r} and what stands before it are more than {MOST_FILES:,} files"
                 raise section.error(f"{message}; name those that the code reads", "data")
             try:
-                found[f"data {os.path.normpath(Path(name, file.relative_to(path)))}"] = written_hash(file)
+                below = Path(canonical_path(name, folder), file.relative_to(path))
+                found[f"data {os.path.normpath(below)}"] = written_hash(file)
             except (OSError, ConfigurationError) as error:
                 raise section.error(f"{section.path}: data: {file} cannot be read ({error})", "data") from None
     return found
@@ -98,11 +100,11 @@ def _name(path: Path, roots: Sequence[Path]) -> str:
     return f".../{path.relative_to(min(above, key=lambda root: len(root.parts), default=path.parent))}"
 
 
-def _ask_another_process(module: str, beside: Path, folders: Sequence[str]) -> dict[str, list[str]]:
+def _ask_another_process(module: str, folder_of_module: Path, folders: Sequence[str]) -> dict[str, list[str]]:
     """The answer of evaluator.codes.opened; empty if there is none. Then the first worker reports the reason."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         answer = Path(folder, "answer")  # no pipe, because a daemon of the module would keep it open
-        words = [sys.executable, "-m", "evaluator.codes.opened", str(answer), module, str(beside), *folders]
+        words = [sys.executable, "-m", "evaluator.codes.opened", str(answer), module, str(folder_of_module), *folders]
         quiet = subprocess.DEVNULL
         process = subprocess.Popen(
             words,

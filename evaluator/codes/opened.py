@@ -16,6 +16,7 @@ import os
 import sys
 import sysconfig
 from collections.abc import Collection, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ def main() -> None:
     try:
         importlib.import_module(module)
     finally:
-        imported = {name: path for name in set(sys.modules) - before if (path := _file_of(name))}
+        imported = {name: path for name in set(sys.modules) - before if (path := file_of(name))}
         kept = dict.fromkeys(_source(path) for path in read if path not in written)
         files = _of_the_user(kept, imported.values(), folders)
         roots = _roots(imported, [path for path in files if path.endswith(".py")])
@@ -57,7 +58,7 @@ def main() -> None:
             json.dump({"files": files, "roots": roots}, file)
 
 
-def _file_of(name: str) -> str:
+def file_of(name: str) -> str:
     """The file of an imported module; empty if it has none. A module may be any object."""
     with contextlib.suppress(Exception):
         file = getattr(sys.modules[name], "__file__", None)
@@ -81,12 +82,8 @@ def _root(name: str, path: Path) -> str:
 
 def _of_the_user(read: Collection[str], imported: Collection[str], folders: Collection[str]) -> list[str]:
     """Which of the files that were read, and of the modules, are neither Python's nor of an installed package."""
-    own = Path(__file__).parents[2]
-    paths = sysconfig.get_paths()
-    ours = (str(own / name) for name in ("evaluator", "scanspec", "lodescan"))
-    others = tuple(os.path.realpath(folder) + os.sep for folder in (paths["stdlib"], paths["platstdlib"], *ours))
     code = {*imported} | {path for path in read if path.endswith(".py")}
-    code = {path for path in code if not path.startswith(others) and not set(_PACKAGES) & set(path.split(os.sep))}
+    code = {path for path in code if is_of_the_user(path)}
     below = tuple({folder.rstrip(os.sep) + os.sep for folder in (*folders, *map(os.path.dirname, code))})
     data = [
         path
@@ -94,6 +91,20 @@ def _of_the_user(read: Collection[str], imported: Collection[str], folders: Coll
         if path.startswith(below) and not path.endswith((".py", ".pth")) and not _is_anothers(path, below)
     ]
     return [*sorted(code), *data]
+
+
+def is_of_the_user(path: str) -> bool:
+    """Whether a file of code is neither Python's nor lodescan's nor of an installed package."""
+    return not path.startswith(_others()) and not set(_PACKAGES) & set(path.split(os.sep))
+
+
+@cache
+def _others() -> tuple[str, ...]:
+    """The folders of Python and of lodescan, each with a slash."""
+    own = Path(__file__).parents[2]
+    paths = sysconfig.get_paths()
+    ours = (str(own / name) for name in ("evaluator", "scanspec", "lodescan", "proto/lodescan"))
+    return tuple(os.path.realpath(folder) + os.sep for folder in (paths["stdlib"], paths["platstdlib"], *ours))
 
 
 def _source(path: str) -> str:

@@ -27,13 +27,11 @@ class Profile:
 
     `words`, `stdin`, and `stdout` complete a command that does not name its files. `input_name` and `output_name` are
     file names that the program requires. `companions` are files in the program's folder that it needs in its working
-    directory. `remove` are files that must not exist at its start. `exit_codes` are the exit codes of a good run; None
-    means that they have no meaning. `blocks` must be in the output. `append` says that the output has further blocks
-    for the spectrum file, and is not a spectrum. One of the `flags` that is 0 gives a warning. An entry `unphysical`
-    that is -1 makes the point INVALID. `heading` is the block name for entries before the first block of the output.
-    `table` says that the output is a table of HiggsBounds; it gives the block for its results, and the column that
-    becomes entry 101, too. `files` are written before each run. A dark matter candidate must be among `candidates`, if
-    there are any.
+    directory. `remove` are files that must not exist at its start. `blocks` must be in the output. One of the `flags`
+    that is 0 gives a warning. An entry `unphysical` that is -1 makes the point INVALID. `heading` is the block name for
+    entries before the first block of the output. `table` says that the output is a table of HiggsBounds; it gives the
+    block for its results, and the column that becomes entry 101, too. `files` are written before each run. A dark
+    matter candidate must be among `candidates`, if there are any.
     """
 
     words: tuple[str, ...] = ("{input}", "{output}")
@@ -43,9 +41,7 @@ class Profile:
     output_name: str = ""
     companions: tuple[str, ...] = ()
     remove: tuple[str, ...] = ()
-    exit_codes: frozenset[int] | None = frozenset({0})
     blocks: tuple[str, ...] = ()
-    append: bool = False
     flags: Mapping[str, SlhaAddress] = field(default_factory=dict)
     unphysical: SlhaAddress | None = None
     heading: str = ""
@@ -72,10 +68,8 @@ PROFILES: dict[str, Profile] = {
         }
     ),
     # the first point compiles for minutes; omg.out begins with entries of no block, which BSMArt calls DARKMATTER
-    "micrOMEGAs": Profile(
-        words=("{input}",), output_name="omg.out", append=True, heading="DARKMATTER", deadline=COMPILES
-    ),
-    "HiggsTools": Profile(append=True, deadline=READS),
+    "micrOMEGAs": Profile(words=("{input}",), output_name="omg.out", heading="DARKMATTER", deadline=COMPILES),
+    "HiggsTools": Profile(deadline=READS),
     # these two write their results into a given SLHA file, or for a given folder into a table (see `_of_a_folder`)
     "HiggsBounds": Profile(
         words=("{input}",),
@@ -91,7 +85,7 @@ PROFILES: dict[str, Profile] = {
         deadline=READS,
     ),
     # exit code 1 also on success; an output file with a fixed name
-    "SuperIso": Profile(words=("{input}",), output_name="output.flha", exit_codes=None, blocks=("FOBS",), append=True),
+    "SuperIso": Profile(words=("{input}",), output_name="output.flha", blocks=("FOBS",)),
     # fixed names; a failed run leaves the output of the previous point; NUL bytes in the output
     "SUSY-HIT": Profile(
         words=(),
@@ -145,7 +139,6 @@ def _of_a_folder(section: Section, name: str, profile: Profile) -> Profile:
         words=(*options.split(), "{folder}/"),
         output_name=f"{name}_results.dat",
         blocks=(block,),
-        append=True,
         unphysical=None,
         table=(block, summary),
         files=files,

@@ -7,7 +7,6 @@ import os
 import re
 import resource
 import select
-import shlex
 import shutil
 import signal
 import subprocess
@@ -22,6 +21,7 @@ from evaluator.files import FULL, is_full
 from evaluator.leftovers import POINT_MARK, ROOT_MARK, WORKER_MARK, kill_marked
 from evaluator.memory import memory_limit
 from evaluator.scan import THREADS
+from scanspec.canonical import split_command
 from scanspec.files import open_regular
 
 LARGEST_FILE = 256 * 2**20
@@ -119,10 +119,7 @@ class Command:
         """Splits a command into words. Raises ConfigurationError if the command needs a shell."""
         _refuse_expansions(text, where)
         try:
-            lexer = shlex.shlex(text, posix=True, punctuation_chars="<>|&;")
-            lexer.whitespace_split = True
-            lexer.commenters = ""
-            words = list(lexer)
+            words = split_command(text)
         except ValueError as error:
             raise ConfigurationError(f"{where}: {text!r} cannot be split into words ({error})") from None
         kept: list[str] = []

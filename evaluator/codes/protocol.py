@@ -33,7 +33,7 @@ class Code(ABC):
     """The name of a code that selects this kind if no key does, as in BSMArt's files."""
     settings: ClassVar[Collection[str] | None] = None
     """The keys of the mapping under `key`; None if the value of `key` is a text."""
-    beside: ClassVar[Collection[str]] = ()
+    other_keys: ClassVar[Collection[str]] = ()
     """Keys of the code's section that this kind reads, besides `key` and the keys of every code."""
     observable_keys: ClassVar[Collection[str]] = ()
     """Keys of an observable that only this kind reads, such as `flavio`."""
@@ -42,7 +42,7 @@ class Code(ABC):
     in it. Then all of these are restored, and the generators seeded, for each point.
     """
 
-    gives: Collection[str] = ()
+    defined_names: Collection[str] = ()
     """Names that the code sets in `point.names` besides its observables. Expressions of this and later codes may use
     them.
     """
@@ -93,7 +93,7 @@ class Code(ABC):
 
     def _refuse_keys_of_other_kinds(self) -> None:
         for key in self.section:
-            if key not in (self.key, *OF_EVERY_CODE, *self.beside):
+            if key not in (self.key, *OF_EVERY_CODE, *self.other_keys):
                 what = f"`{self.key}`" if self.key else f"the tool {self.tool}"
                 raise self.section.error(f"{self.section.path}: {key} has no meaning for {what}; remove it", key)
 

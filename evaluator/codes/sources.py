@@ -103,29 +103,31 @@ def module_sources(module: str, folder: Path) -> dict[str, str]:
     return found
 
 
-def script_sources(path: Path, beside: PurePath) -> dict[str, str]:
+def script_sources(path: Path, script_folder: PurePath) -> dict[str, str]:
     """The sources of an executable: its hash, and the sources of the modules that it imports if it is a
-    Python script. `beside` is its folder, as in `imported_sources`.
+    Python script. `script_folder` is its folder, as in `imported_sources`.
     """
     found: dict[str, str] = {f"program {path.name}": file_hash(path)}
-    found.update(imported_sources(path, beside))
+    found.update(imported_sources(path, script_folder))
     return found
 
 
-def imported_sources(path: Path, beside: PurePath) -> dict[str, str]:
-    """What a script in Python imports; nothing for another file. `beside` is the script's folder as the scan file names
-    it. It tells the helpers of scripts in several folders apart.
+def imported_sources(path: Path, script_folder: PurePath) -> dict[str, str]:
+    """What a script in Python imports; nothing for another file.
+
+    `script_folder` is the script's folder as the scan file names it. It tells the helpers of scripts in several folders
+    apart.
     """
     with path.open("rb") as file:
         head = file.readline(200) + file.readline(1000)  # pip writes a long interpreter into the second line
     found: dict[str, str] = {}
     if path.suffix == ".py" or (head.startswith(b"#!") and b"python" in head):
         for name in _imports(path):
-            _visit(name, path.parent, found, beside)
+            _visit(name, path.parent, found, script_folder)
     return found
 
 
-def _visit(module: str, folder: Path, found: dict[str, str], beside: PurePath = _BESIDE) -> None:
+def _visit(module: str, folder: Path, found: dict[str, str], script_folder: PurePath = _BESIDE) -> None:
     top = module.partition(".")[0]
     files = _files(top, folder)
     if not files and top in sys.stdlib_module_names:
@@ -139,11 +141,11 @@ def _visit(module: str, folder: Path, found: dict[str, str], beside: PurePath = 
             folder = _elsewhere(top) or folder
             files = _files(top, folder)
     for path in files:
-        key = f"file {beside / path.relative_to(folder)}"
+        key = f"file {script_folder / path.relative_to(folder)}"
         if key not in found:
             found[key] = file_hash(path)
             for name in _imports(path):
-                _visit(name, folder, found, beside)
+                _visit(name, folder, found, script_folder)
 
 
 def _files(top: str, folder: Path) -> list[Path]:

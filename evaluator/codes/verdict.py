@@ -14,10 +14,12 @@ from evaluator.codes.programs import Finished, last_line
 from evaluator.errors import CodeFailed
 from scanspec import CodeSpec, ObservableSpec, SlhaAddress
 from scanspec import keys as known_keys
+from scanspec.canonical import canonical_address
 from scanspec.codes import read_exit_codes, read_pattern
 from scanspec.files import NotAFile, read_bytes
 from scanspec.observables import read_address
 from scanspec.spectrum import LARGEST_SPECTRUM, EntryMissing, Problem, Spectrum, read_spectrum
+from scanspec.tools import WITHOUT_EXIT_CODES, profile_name
 
 _ERROR = 4
 
@@ -50,7 +52,7 @@ class Verdict:
         """
         success = spec.section.section("success", known_keys.SUCCESS)
         invalid = spec.section.section("invalid_when", known_keys.INVALID_WHEN)
-        exit_codes = profile.exit_codes
+        exit_codes = None if profile_name(spec.section, spec.name) in WITHOUT_EXIT_CODES else frozenset({0})
         if "exit_codes" in success:
             any_code = str(success.raw("exit_codes")).lower() == "any"
             exit_codes = None if any_code else read_exit_codes(success)
@@ -81,8 +83,9 @@ class Verdict:
         """The rules as text, for the physics digest."""
         pattern = self.invalid_stderr.pattern if self.invalid_stderr else ""
         codes = "any" if self.exit_codes is None else str(sorted(self.exit_codes))
-        found = {"verdict": f"{codes} {self.blocks} {sorted(self.invalid_exit_codes)} {pattern!r} {self.spinfo}"}
-        return found | {f"flag {name}": str(address) for name, address in self.flags.items()}
+        blocks, invalid = tuple(sorted({*self.blocks})), sorted(self.invalid_exit_codes)
+        found = {"verdict": f"{codes} {blocks} {invalid} {pattern!r} {self.spinfo}"}
+        return found | {f"flag {name}": str(canonical_address(address)) for name, address in self.flags.items()}
 
     def judge(self, finished: Finished, output: Path, warnings: list[str], rewrite: Callable[[Path], bool]) -> Spectrum:
         """The spectrum of a good run. Warnings are appended to `warnings`. Raises InvalidPoint or CodeFailed.
@@ -124,7 +127,7 @@ class Verdict:
         missing = [block for block in self.blocks if block not in spectrum.blocks]
         if missing:
             raise CodeFailed(f"the output has no block {', '.join(missing)}{_words(finished)}")
-        if not spectrum.blocks and not spectrum.decays:
+        if spectrum.is_empty:
             last = _said(finished)
             words = f"; the program's last words: {last}" if last else ""
             raise CodeFailed(f"the output {output.name} holds no SLHA block{words}")

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from evaluator.chain import Chain
 from evaluator.codes.resources import points_at_once
-from evaluator.commands.place import check_place
+from evaluator.commands.surroundings import check_surroundings
 from evaluator.description import describe
 from evaluator.errors import PhysicsChanged
 from evaluator.executors.in_process import InProcessExecutor
@@ -87,7 +87,7 @@ def serve(scan: ScanFile, options: argparse.Namespace) -> int:
     a signal, or after ending.LONGEST_ALONE seconds without a client; else 0. Raises UsageError or ConfigurationError
     before the server starts, and EvaluatorLost if it can run no more points.
     """
-    check_place()
+    check_surroundings()
     try:
         address = read_address(options.listen, any_port=True)
     except AddressError as error:
@@ -204,10 +204,9 @@ async def _serve(
     if options.address_file is not None:
         with contextlib.suppress(OSError):
             options.address_file.unlink(missing_ok=True)  # because the server has ended
-    reason = f" ({why.value})" if why in (Ending.LIFETIME, Ending.FINISHED, Ending.ALONE) else ""
     event("stopping", reason=why.value)
     if not in_json():
-        say(f"stopping{reason}")
+        say(f"stopping ({why.value})")
     grace = lifetime.left() if lifetime is not None and why is Ending.LIFETIME else options.grace
     # if the physics has changed, the results of running points are useless
     await server.stop(0.0 if isinstance(executor.health.error, PhysicsChanged) else grace)

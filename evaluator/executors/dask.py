@@ -159,6 +159,12 @@ class DaskExecutor:
             self._ends.put(future.key)
             job.finish(Outcome(Status.CANCELLED))
 
+    def hold(self, owner: object) -> None:
+        self._queue.hold(owner)
+
+    def release(self, owner: object) -> None:
+        self._queue.release(owner)
+
     def drop(self, owner: object) -> None:
         self._queue.drop(owner)
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import shutil
 import threading
+from pathlib import Path
 
 from evaluator.chain import Chain, Outcome, Status
 from evaluator.description import watched
 from evaluator.errors import EvaluatorLost
 from evaluator.executors.children import Children
 from evaluator.executors.job import Job, JobQueue
+from evaluator.executors.late_imports import LateImports, note_on
 from evaluator.executors.protocol import Health
 from evaluator.executors.surroundings import Surroundings, runs_functions
 from evaluator.executors.watch import Watch
@@ -41,7 +43,7 @@ class InProcessExecutor:
 
     def _work(self) -> None:
         surroundings = Surroundings(self._chain.scan.folder) if runs_functions(self._chain) else None
-        count = 0
+        imports, count = LateImports(Path(self._scratch.path)), 0
         while (job := self._queue.get()) is not None:
             if not job.begin():
                 continue
@@ -52,6 +54,8 @@ class InProcessExecutor:
                     self._watch.begin()
                     outcome = self._run(job, f"{self._scratch.path}/point-{count}", surroundings)
                     self._watch.look(after_point=True)
+                    if (files := imports.new()) and (note := note_on(files, self._watch.files)):
+                        say(note)
             except EvaluatorLost as error:
                 self.health.report(error)
                 outcome = Outcome(Status.CANCELLED)
@@ -78,6 +82,12 @@ class InProcessExecutor:
     def cancel(self, job: Job) -> None:
         if not job.cancel() and job.running:
             kill_marked(ROOT_MARK, self._scratch.path)  # ends the program of the point; a function cannot be ended
+
+    def hold(self, owner: object) -> None:
+        self._queue.hold(owner)
+
+    def release(self, owner: object) -> None:
+        self._queue.release(owner)
 
     def drop(self, owner: object) -> None:
         self._queue.drop(owner)

@@ -68,6 +68,13 @@ class Job:
                 self.begun_at = time.time()
             return self._open
 
+    def wait_again(self) -> None:
+        """Marks a job that has begun, but was not worked on, as waiting, or ends it if it was cancelled."""
+        with _lock:
+            self.running, self.begun_at = False, 0.0
+        if self.dropped:
+            self.cancel_waiting()
+
     def cancel(self) -> bool:
         """Cancels it while it waits; False when it runs already, or has ended: then whoever runs it ends it."""
         if self.cancel_waiting():
@@ -95,13 +102,14 @@ class Job:
 
 class JobQueue:
     """A queue of jobs for several threads. The jobs of several owners take turns, so that nobody waits for all of
-    another's.
+    another's. Those of an owner that is held back wait until it is released.
 
     When no job is left, None ends one thread.
     """
 
     def __init__(self) -> None:
         self._jobs: dict[object, collections.deque[Job]] = {}
+        self._held: dict[object, collections.deque[Job]] = {}
         self._turns: collections.deque[object] = collections.deque()
         self._count = self._ends = 0
         self._ready = threading.Condition(threading.Lock())
@@ -113,14 +121,46 @@ class JobQueue:
         with self._ready:
             if job is None:
                 self._ends += 1
+            elif (held := self._held.get(job.owner)) is not None:
+                held.append(job)
+                return
             else:
-                jobs = self._jobs.get(job.owner)
-                if jobs is None:
-                    jobs = self._jobs[job.owner] = collections.deque()
-                    self._turns.append(job.owner)
-                jobs.append(job)
+                self._jobs_of(job.owner).append(job)
                 self._count += 1
             self._ready.notify()
+
+    def put_back(self, jobs: Sequence[Job]) -> None:
+        """Puts jobs before all others of their owners, in the same order."""
+        with self._ready:
+            for job in reversed(jobs):
+                if (held := self._held.get(job.owner)) is not None:
+                    held.appendleft(job)
+                else:
+                    self._jobs_of(job.owner).appendleft(job)
+                    self._count += 1
+            self._ready.notify(len(jobs))
+
+    def _jobs_of(self, owner: object) -> collections.deque[Job]:
+        jobs = self._jobs.get(owner)
+        if jobs is None:
+            jobs = self._jobs[owner] = collections.deque()
+            self._turns.append(owner)
+        return jobs
+
+    def hold(self, owner: object) -> None:
+        """Holds back the jobs of an owner, also those that are put from now on."""
+        with self._ready:
+            if owner not in self._held:
+                self._held[owner] = self._remove(owner)
+
+    def release(self, owner: object) -> None:
+        """Lets the jobs of an owner go on."""
+        with self._ready:
+            jobs = self._held.pop(owner, None)
+            if jobs:
+                self._jobs_of(owner).extend(jobs)
+                self._count += len(jobs)
+                self._ready.notify(len(jobs))
 
     def get(self) -> Job | None:
         """The next owner's next job; waits for one."""
@@ -153,13 +193,21 @@ class JobQueue:
         return job
 
     def qsize(self) -> int:
-        """The number of jobs that wait."""
+        """The number of jobs that wait and are not held back."""
         return self._count
 
     def drop(self, owner: object) -> None:
         """Forgets the jobs of an owner, who has cancelled them."""
         with self._ready:
-            jobs = self._jobs.pop(owner, None)
-            if jobs is not None:
-                self._turns.remove(owner)
-                self._count -= len(jobs)
+            self._remove(owner)
+            if owner in self._held:
+                self._held[owner].clear()
+
+    def _remove(self, owner: object) -> collections.deque[Job]:
+        """Takes the jobs of an owner out of the queue."""
+        jobs = self._jobs.pop(owner, None)
+        if jobs is None:
+            return collections.deque()
+        self._turns.remove(owner)
+        self._count -= len(jobs)
+        return jobs

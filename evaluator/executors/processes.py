@@ -75,6 +75,12 @@ class ProcessExecutor:
             for worker in self._workers:
                 worker.cancel(job)
 
+    def hold(self, owner: object) -> None:
+        self._queue.hold(owner)
+
+    def release(self, owner: object) -> None:
+        self._queue.release(owner)
+
     def drop(self, owner: object) -> None:
         self._queue.drop(owner)
 

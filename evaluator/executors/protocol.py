@@ -62,6 +62,12 @@ class Executor(Protocol):
     def cancel(self, job: Job) -> None:
         """Ends a job, even one that is running; its status is then CANCELLED."""
 
+    def hold(self, owner: object) -> None:
+        """Begins no more jobs of an owner until it is released. Those that run go on."""
+
+    def release(self, owner: object) -> None:
+        """Goes on with the jobs of an owner that was held back."""
+
     def drop(self, owner: object) -> None:
         """Forgets the jobs of an owner, all of which were cancelled."""
 

@@ -61,9 +61,9 @@ class Shared:
         self.health.set_ready(ready)
 
     def say(self, text: str) -> None:
-        """Writes a line on standard error, once, even if several workers report it."""
+        """Writes a line on standard error, once, even if several workers report it; nothing for an empty text."""
         with self._lock:
-            new = text not in self._said
+            new = bool(text) and text not in self._said
             self._said.add(text)
         if new:
             say(text)

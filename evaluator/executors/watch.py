@@ -39,6 +39,11 @@ class Watch:
         self._next = 0.0
         self._lock = threading.Lock()
 
+    @property
+    def files(self) -> list[Path]:
+        """The watched files."""
+        return list(self._files)
+
     def begin(self) -> None:
         """Must be called before each point. The first call does what `look` does; afterwards the code may write its
         files.

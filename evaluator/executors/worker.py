@@ -18,9 +18,10 @@ from evaluator.codes.programs import last_line, read_tail
 from evaluator.errors import ConfigurationError, EvaluatorLost
 from evaluator.executors.groups import Groups
 from evaluator.executors.job import Job
+from evaluator.executors.late_imports import Imported, note_on
 from evaluator.executors.scratch import Kept
 from evaluator.executors.shared import Shared
-from evaluator.executors.worker_process import IN_COMPANY, work
+from evaluator.executors.worker_process import IN_COMPANY, Begun, work
 from evaluator.leftovers import clear_point, kill_worker
 from scanspec.raised import printable, what_was_raised
 
@@ -256,6 +257,9 @@ class Worker:
                 return None
             if request != self._requests or (isinstance(answer, list) and not 0 < len(answer) <= len(group)):
                 raise RuntimeError("it has answered about other points")
+            if isinstance(answer, Begun):
+                asked -= self._give_back(group, answer.points - (asked - len(group)))
+                continue
             if isinstance(answer, list):
                 shared.watch.look(after_point=True)
                 # of the codes alone: on a busy machine the way to the worker takes longest, which a group saves
@@ -266,8 +270,8 @@ class Worker:
                     continue
                 self._groups.note(together / asked)
                 return answer
-            if isinstance(answer, str):
-                shared.say(answer)
+            if isinstance(answer, (str, Imported)):
+                shared.say(answer if isinstance(answer, str) else note_on(answer.files, shared.watch.files))
                 continue
             self._step = answer
             limit = Countdown(shared.limits[self._step])
@@ -281,6 +285,18 @@ class Worker:
             del group[: len(outcomes)]
         for job, outcome in zip(first, outcomes, strict=True):
             job.finish(outcome)
+
+    def _give_back(self, group: list[Job], begun: int) -> int:
+        """Lets other workers take the jobs of a group that have not begun, the first `begun` excepted. Returns their
+        number.
+        """
+        with self._lock:
+            others = group[begun:]
+            del group[begun:]
+        for job in others:
+            job.wait_again()
+        self._shared.queue.put_back(others)
+        return len(others)
 
     def _begin(self, group: list[Job]) -> bool:
         """Gives points to a live worker; False when no time is left for them."""

@@ -11,6 +11,7 @@ from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from time import monotonic, sleep  # by name, because a point may replace functions of `time`
+from typing import NamedTuple
 
 from evaluator import clock
 from evaluator.chain import Chain, Outcome, Status
@@ -19,6 +20,7 @@ from evaluator.codes.programs import limit_memory, limit_resources
 from evaluator.codes.resources import memory_of_process
 from evaluator.errors import ConfigurationError
 from evaluator.executors.children import Children
+from evaluator.executors.late_imports import Imported, LateImports
 from evaluator.executors.surroundings import Surroundings, runs_functions
 from evaluator.executors.temporary import TemporaryFiles
 from evaluator.leftovers import CLOCK, WORKER_MARK, adopt_orphans, outlast_endings
@@ -38,14 +40,21 @@ EARLY = 0.02
 """Seconds after which outcomes of a message's points are sent, even if other points of the message still run."""
 
 
+class Begun(NamedTuple):
+    """How many points of a message have begun. The worker gives back the others, which another one may take."""
+
+    points: int
+
+
 class _Answers:
     """The outcomes of points that came in one message. They are sent together, but those of quick points do not wait
-    for a slow one that came with them, and are not lost where it takes the process down.
+    for a slow one that came with them, and are not lost where it takes the process down. Points behind a slow one are
+    given back.
     """
 
     def __init__(self, pipe: Connection) -> None:
         self._pipe, self._lock = pipe, threading.Lock()
-        self._request, self._began, self._points, self._sent = 0, 0.0, 0, 0
+        self._request, self._began, self._points, self._sent, self._begun = 0, 0.0, 0, 0, 0
         self._outcomes: list[Outcome] = []
         self._several = threading.Event()  # several points run
         self._sender: threading.Thread | None = None
@@ -59,7 +68,7 @@ class _Answers:
         """The list to which the outcomes of so many points are to be added."""
         with self._lock:
             self._request, self._began, self._points = request, monotonic(), points
-            self._sent, self._outcomes = 0, []
+            self._sent, self._begun, self._outcomes = 0, 0, []
         if points > 1:
             self._several.set()
             if self._sender is None:  # most codes never need it
@@ -67,7 +76,14 @@ class _Answers:
                 self._sender.start()
         return self._outcomes
 
-    def say(self, what: str | int) -> None:
+    def next(self) -> bool:
+        """Whether the next point may begin; False if it was given back."""
+        with self._lock:
+            may_begin = self._begun < self._points
+            self._begun += may_begin
+            return may_begin
+
+    def say(self, what: str | int | Imported) -> None:
         """Sends something else about these points."""
         with self._lock:
             self._pipe.send((self._request, what))
@@ -88,18 +104,21 @@ class _Answers:
             sleep(EARLY)
             with self._lock:
                 if self._several.is_set() and monotonic() - self._began >= EARLY:
+                    if self._begun < self._points:
+                        self._points = self._begun
+                        self._pipe.send((self._request, Begun(self._begun)))
                     self._send(self._points - 1)
 
 
 def work(pipe: Connection, scan: ScanFile, root: str, *, log: str, state: str, mark: str, workers: int) -> None:
     """Answers each numbered list of points with its number and their Outcomes, in one message or more, until the pipe
-    closes.
+    closes. If the points take long, it says how many of them have begun, and answers no others.
 
-    First it loads the codes and says None, or what is wrong. While it works on a point that came
-    alone it sends the number of each code, but the first, that it comes to. What the user should hear it sends as
-    a line of text. `state` is a file that names the point it has come to, and says ALONE or IN_COMPANY; `root` is the
-    folder in which the evaluator keeps its time; `mark` is the folder of its temporary files; `workers` is the number
-    of such processes. It ends by itself when its points have used up what a process has.
+    First it loads the codes and says None, or what is wrong. While it works on a point that came alone it sends the
+    number of each code, but the first, that it comes to. What the user should hear it sends as a line of text, and the
+    modules that points import as Imported. `state` is a file that names the point it has come to, and says ALONE or
+    IN_COMPANY; `root` is the folder in which the evaluator keeps its time; `mark` is the folder of its temporary files;
+    `workers` is the number of such processes. It ends by itself when its points have used up what a process has.
     """
     os.setsid()
     os.environ[WORKER_MARK] = mark
@@ -125,6 +144,7 @@ def work(pipe: Connection, scan: ScanFile, root: str, *, log: str, state: str, m
     children = Children(answers.say)
     surroundings = Surroundings(scan.folder, workers) if runs_functions(chain) else None
     temporary.loaded(functions=surroundings is not None)
+    imports = LateImports(Path(root))
     gc.collect()
     gc.freeze()  # what is loaded stays, and is not looked through again
     pipe.send(None)
@@ -138,6 +158,8 @@ def work(pipe: Connection, scan: ScanFile, root: str, *, log: str, state: str, m
         on_step = answers.say if len(points) == 1 else None
         now = _threads() - answers.threads
         for point_id, variables, folder, spectra_below in points:
+            if not answers.next():
+                break
             if surroundings is not None:
                 surroundings.seed(point_id, variables)
             beside, company = now, ALONE if now <= threads else IN_COMPANY
@@ -147,6 +169,8 @@ def work(pipe: Connection, scan: ScanFile, root: str, *, log: str, state: str, m
                 if surroundings is not None:
                     surroundings.restore()
                     worn = worn or surroundings.worn()
+                    if files := imports.new():
+                        answers.say(Imported(files))
                 now = _threads() - answers.threads
                 if outcomes[-1].status in (Status.OK, Status.INVALID):  # threads that outlive it beside it harm nobody
                     threads = min(beside, now)

@@ -19,6 +19,7 @@ from evaluator.chain import Status
 from evaluator.description import MAX_BATCH
 from evaluator.executors.job import Job
 from evaluator.executors.protocol import Executor
+from evaluator.service.bounded import BoundedRequests
 from evaluator.service.observers import Observer
 from evaluator.service.security import Security, TokenGuard
 from evaluator.service.stream import BadRequest, Stream, TooMuch
@@ -150,7 +151,7 @@ class Evaluation(pb_grpc.EvaluationServiceServicer):
         if len(self._streams) >= MOST_STREAMS:
             _refuse(context, TooMuch, f"{MOST_STREAMS} streams are open, as many as this evaluator serves")
             return
-        stream = Stream(self._executor, self._description, self.room_for)
+        stream = Stream(self._executor, self._description, self.room_for, lambda: 1.0 / max(1, len(self._streams)))
         self._streams.add(stream)
         peer = context.peer()  # read now, because at the end the call may be gone, and gRPC would read freed memory
         log.info("a stream of points begins, from %s", peer)
@@ -271,7 +272,9 @@ class Server:
             ("grpc.so_reuseport", 0),  # a second evaluator on the same address must fail, not share it
             ("grpc.max_receive_message_length", evaluation.largest_request),
         ]
-        guards = [TokenGuard(security.token_file)] if security is not None and security.token_file is not None else []
+        guards: list[grpc.aio.ServerInterceptor] = [BoundedRequests()]
+        if security is not None and security.token_file is not None:
+            guards.insert(0, TokenGuard(security.token_file))
         self._server = grpc.aio.server(options=options, interceptors=guards)
         pb_grpc.add_EvaluationServiceServicer_to_server(evaluation, self._server)
         self._health = health.HealthServicer()

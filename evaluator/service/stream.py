@@ -6,6 +6,7 @@ import asyncio
 import collections
 import contextlib
 import math
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
@@ -17,11 +18,20 @@ from google.protobuf.message import DecodeError
 from evaluator.description import MAX_BATCH
 from evaluator.executors.job import Job
 from evaluator.executors.protocol import Executor
+from evaluator.service.bounded import NO_MESSAGE
 from lodescan.v1 import evaluation_pb2 as pb
+from scanspec.fields import TooManyFields
 from scanspec.raised import printable
 
-LARGEST_MESSAGE = 16 * 2**20
-"""A message with this many bytes of spectrum files takes no further points."""
+LARGEST_MESSAGE = 2 * 2**20
+"""A message with results of this many bytes takes no further points. So it stays below 4 MiB, which is the most that
+gRPC accepts unless a client asks for more.
+"""
+
+MOST_HELD = 256 * 2**20
+"""The most bytes of results that wait for their clients, of all streams together. If a client does not read, no more of
+its points begin.
+"""
 
 COALESCE = 0.0025
 """The most seconds for which a result waits for others: a message of one costs as much as one of sixty."""
@@ -66,8 +76,12 @@ class Stream:
         executor: Executor,
         description: pb.DescribeResponse,
         room_for: Callable[[Stream, int], Awaitable[None]],
+        share: Callable[[], float] = lambda: 1.0,
     ) -> None:
-        self._executor, self._room_for = executor, room_for
+        """`share`: the part of MOST_HELD that this stream may have."""
+        self._executor, self._room_for, self._share = executor, room_for, share
+        self._held, self._held_lock = 0, threading.Lock()  # bytes that have finished
+        self._is_held_back = self._is_over = False
         self._names = [parameter.name for parameter in description.parameters]
         self._order: list[int] | None = None
         self._spectra_below = -math.inf
@@ -99,8 +113,10 @@ class Stream:
                         self._submit(self._points(request))
         except BadRequest as error:
             self.fault = type(error), str(error)
+        except TooManyFields as error:
+            self.fault = TooMuch, str(error)
         except DecodeError:
-            self.fault = BadRequest, "a message does not follow the contract: its bytes cannot be read"
+            self.fault = BadRequest, NO_MESSAGE
 
     def _check_counts(self, request: pb.EvaluateRequest) -> None:
         """Checks the counts. This comes first because it is cheap for any number of points."""
@@ -150,6 +166,11 @@ class Stream:
 
     def _done(self, job: Job) -> None:
         # from a worker's thread; one wake-up serves all that finish before the loop runs
+        with self._held_lock:
+            self._held += _size(job)
+            if not (self._is_held_back or self._is_over) and self._held > MOST_HELD * self._share():
+                self._is_held_back = True
+                self._executor.hold(self)
         self.finished.append(job)
         if not self._signalled and len(self.finished) >= self._enough:
             self._signalled = True
@@ -200,25 +221,43 @@ class Stream:
         self._signalled = False
 
     def take(self, limit: int) -> list[Job]:
-        """Up to `limit` finished points, fewer when they come with large files."""
+        """Up to `limit` finished points, fewer when their results are large."""
         taken: list[Job] = []
         size = 0
         while self.finished and len(taken) < limit and size < LARGEST_MESSAGE:
             job = self.finished.popleft()
             del self.running[job.point_id]
-            if job.outcome.spectra:
-                size += sum(map(len, job.outcome.spectra))
+            size += _size(job)
             taken.append(job)
+        with self._held_lock:
+            self._held -= size
+            if self._is_held_back and self._held <= MOST_HELD * self._share() / 2:
+                self._is_held_back = False
+                self._executor.release(self)
         return taken
 
     def cancel(self, *, everything: bool) -> None:
         """Cancels the points that wait, or everything."""
+        if everything:
+            with self._held_lock:
+                self._is_over = True
         for job in list(self.running.values()):
             if everything:
                 self._executor.cancel(job)
             else:
                 job.cancel_waiting()
         self._executor.drop(self)
+        if everything:
+            self._executor.release(self)
+
+
+def _size(job: Job) -> int:
+    """About the bytes of a result in memory; in a message it has fewer."""
+    outcome = job.outcome
+    size = 500 + 32 * len(outcome.observables) + len(outcome.message)
+    if outcome.spectra or outcome.warnings:
+        size += sum(map(len, outcome.spectra)) + sum(map(len, outcome.warnings))
+    return size
 
 
 def _listed(names: list[str], count: int | None = None) -> str:

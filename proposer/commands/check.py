@@ -1,4 +1,6 @@
-"""`lodescan check`: shows what a scan of the file would do, and compares the file with an evaluator."""
+"""`lodescan check`: shows what a scan of the file would do, and compares the file, and a run that is there, with an
+evaluator.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +13,9 @@ from typing import Any
 
 from proposer.asked import Asked, check_agreement, describe_limits, notes_on, read_asked
 from proposer.evaluation.backend import Description
+from proposer.run.dataset import DATASET, Dataset
+from proposer.run.manifest import merged_run, why_not
+from proposer.run.record import RunRecord
 from proposer.run.spectra import keeps_good_ones, kept_below
 from proposer.show.voice import say
 from proposer.strategies.base import Settings
@@ -33,7 +38,8 @@ IN_THE_FILE = {
 
 
 def check(file: Path, places: Sequence[str], *, security: Security, as_json: bool = False) -> int:
-    """Reads a scan file, prints what a scan would do, and compares the file with the evaluators at `places`.
+    """Reads a scan file, prints what a scan would do, and compares the file, and the run that it would continue, with
+    the evaluators at `places`.
 
     Raises ScanFileError, NoEvaluator, and, if an evaluator disagrees with the file, EvaluatorRefused.
     """
@@ -46,12 +52,10 @@ def check(file: Path, places: Sequence[str], *, security: Security, as_json: boo
     description = None
     if pool is not None:
 
-        def fits(found: Description) -> None:
+        def fits(seen: Description) -> None:
             if not as_json:
-                print(
-                    f"evaluator at {pool.where}: {found.backend}, {found.version}; {found.concurrency} points at once"
-                )
-            check_agreement(asked.spec, found, pool.where)
+                print(f"evaluator at {pool.where}: {seen.backend}, {seen.version}; {seen.concurrency} points at once")
+            check_agreement(asked.spec, seen, pool.where)
 
         try:
             description = pool.describe(5.0, fits)
@@ -61,7 +65,26 @@ def check(file: Path, places: Sequence[str], *, security: Security, as_json: boo
         print(json.dumps(_to_json(asked, description)))
     elif description is not None:
         print("the scan file and the evaluator agree")
+        if line := _about_the_run(asked.spec, description):
+            print(line)
     return 0
+
+
+def _about_the_run(spec: ScanFile, description: Description) -> str:
+    """Whether a run that is in the scan's folder would go on, in one line; empty if there is none."""
+    folder = Path("runs") / spec.run_name
+    if not (folder / DATASET).exists():
+        return ""
+    with Dataset(folder, read_only=True) as dataset:
+        stored = RunRecord.read(dataset.meta())
+        points = dataset.points - dataset.count_pending()
+    if not stored.started:
+        return ""
+    if stored.merged_from:
+        return str(merged_run(folder))
+    if found := why_not(folder, stored, spec, description):
+        return f"{folder} holds another run, which this scan would not continue: {found}"
+    return f"{folder} holds {points:,} answered points of a run, which this scan would continue"
 
 
 def _print(asked: Asked) -> None:

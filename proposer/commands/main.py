@@ -198,12 +198,15 @@ def _plot(options: argparse.Namespace) -> int:
     view = View(options.zoom is not None, options.xlog, options.ylog, options.colour)
     if options.profile:
         from proposer.commands.profile import draw_profile
+        from proposer.show.profiles import LEVELS
 
         if not names:
             raise UsageError("a profile needs two columns", next_step="name a variable for x and one for y")
         if options.colour is not None:
             raise UsageError("a profile has the colours of its levels", next_step="leave out --colour or --profile")
-        return draw_profile(options.folder, names, options.levels, options.file, view)
+        return draw_profile(options.folder, names, options.levels or LEVELS, options.file, view)
+    if options.levels is not None:
+        raise UsageError("--levels are those of the regions of a profile", next_step="add --profile")
     return plot(options.folder, names, options.file, view)
 
 
@@ -220,18 +223,17 @@ def _serve(options: argparse.Namespace) -> int:
 
 
 def _init(options: argparse.Namespace) -> int:
-    from proposer.commands.init import Draft, init, read_range
+    from proposer.commands.drafting.draft import Draft
+    from proposer.commands.init import Given, init
 
     draft = Draft(
         name=options.name,
         function=options.function,
         command=options.command,
-        variables=dict(map(read_range, options.variable)),
-        observables=dict(map(read_range, options.observable)),
         points=options.points,
         threshold=options.threshold,
     )
-    return init(options.file, draft, options.slha)
+    return init(options.file, draft, Given(options.variable, options.observable, options.slha, options.entry))
 
 
 def _completion(options: argparse.Namespace) -> int:

@@ -165,19 +165,28 @@ def make_parser() -> argparse.ArgumentParser:
     plot.add_argument(
         "--levels",
         type=levels,
-        default=(0.68, 0.95),
         metavar="68,95",
-        help="levels of the regions in %% (default: 68,95)",
+        help="levels of the regions of --profile in %% (default: 68,95)",
     )
 
     init = add("init", "write a commented scan file, and ask for everything without a flag")
     init.add_argument("file", type=Path, help="the scan file to write")
-    init.add_argument("--name", default="", help="name of the run (default: the name of the file)")
+    init.add_argument(
+        "--name", default="", help="name of the run (default: the name of the file, or of its folder for scan.yaml)"
+    )
     source = init.add_mutually_exclusive_group()
     source.add_argument("--function", default="", metavar="MODULE:NAME", help="a Python function in the file's folder")
     source.add_argument("--command", default="", help="a program: a command line with {input} and {output}")
     init.add_argument(
         "--slha", type=Path, metavar="FILE", help="an input file of the program, whose numbers become variables"
+    )
+    init.add_argument(
+        "--entry",
+        action="append",
+        default=[],
+        metavar="BLOCK,NUMBER",
+        help="an entry of this file that becomes a variable, such as MINPAR,5; may be repeated (default: the numbers "
+        "of MINPAR and EXTPAR, but not signs, scales, and zeros)",
     )
     init.add_argument(
         "--variable", action="append", default=[], metavar="NAME=LOW,HIGH", help="a variable; may be repeated"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 import time
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -16,6 +17,7 @@ from proposer.evaluation.backend import Description
 from proposer.evaluation.work import Work
 from proposer.run.dataset import DATASET, Dataset
 from proposer.run.files import START, DatasetError
+from proposer.run.folder import PAGE
 from proposer.run.manifest import check_same_evaluator
 from proposer.run.record import RunRecord
 from proposer.run.spectra import kept_below, save_spectra
@@ -27,6 +29,12 @@ from proposer.wire.attendance import Purpose
 from proposer.wire.pool import Pool
 from proposer.wire.security import Security
 from scanspec import read_scan_file
+
+REPAIRED = (
+    "if you have repaired a code, and the results of all other points are still right, give the command again with "
+    "--same-physics; otherwise start a new run"
+)
+"""What to do if the physics of the run has changed."""
 
 SAY_EVERY = 10.0
 """Seconds between two lines about the progress."""
@@ -63,7 +71,7 @@ def retry(folder: Path, how: Retry) -> int:
 
         def fits(description: Description) -> None:
             check_agreement(spec, description, pool.where)
-            check_same_evaluator(dataset, record, description, same_physics=how.same_physics)
+            check_same_evaluator(dataset, record, description, same_physics=how.same_physics, next_step=REPAIRED)
 
         try:
             pool.describe(how.wait, fits)
@@ -83,6 +91,8 @@ def retry(folder: Path, how: Retry) -> int:
             table = folder / GOOD_POINTS
             GoodPoints(table, record.variables, record.observables, target, record.points or math.inf).rewrite(dataset)
         say(f"evaluated again: {_words(counts)}; {dataset.count_good(target):,} good points in all")
+        if (report := folder / PAGE).exists():
+            say(f"{report} still has the old answers; `lodescan report {shlex.quote(str(folder))}` writes it anew")
     return 0
 
 

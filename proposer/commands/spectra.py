@@ -58,12 +58,13 @@ def export_spectra(folder: Path, makers: Makers) -> int:
             values.append(part.params)
         every, rows = np.concatenate(ids), np.concatenate(values)
         missing = np.array([not _has_files(folder, point) for point in every.tolist()], dtype=np.bool_)
-        if missing.any() and makers.places:
+        none = missing.any() and _writes_none(folder)
+        if missing.any() and makers.places and not none:
             points = Pending(every[missing], rows[missing], np.zeros(int(missing.sum()), dtype=np.int64))
             _make(dataset, record, points, makers)
     kept = sum(_has_files(folder, point) for point in every.tolist())
     print(f"files of {kept:,} of {len(every):,} good points: {folder / FOLDER}/<id>/")
-    if kept < len(every) and not makers.places and _writes_none(folder):
+    if none:
         print("there are none to make: the codes of this scan write no SLHA files, only programs (`command`) do")
     elif kept < len(every):
         asked = "the evaluator wrote no files for the others" if makers.places else "--evaluator PLACE makes the others"

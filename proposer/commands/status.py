@@ -60,6 +60,9 @@ def _print(dataset: Dataset, record: RunRecord, tally: Tally, kinds: list[Kind],
     pending = dataset.count_pending()
     waiting = f"; {pending:,} requested points have no answer yet" if pending else ""
     print(f"evaluated: {tally.evaluated:,} ({tally.breakdown()}){waiting}")
+    if record.rescored_from:
+        taken = _origins(dataset).get("init", 0)
+        print(f"taken from {record.rescored_from}, without evaluating them again: {taken:,} points (`init`)")
     print(f"proposed by: {', '.join(f'{points:,} {origin}' for origin, points in _origins(dataset).items())}")
     if tally.best < math.inf:
         print(tally.lowest())
@@ -67,13 +70,19 @@ def _print(dataset: Dataset, record: RunRecord, tally: Tally, kinds: list[Kind],
         print(line)
     for line in work:
         print(line)
-    print(f"time: {show_time(record.seconds)}; seed {record.seed}; evaluator {record.backend}")
+    print(f"time: {show_time(record.seconds)}; {_seeds(record)}; evaluator {record.backend}")
     if record.stopped:
         print(f"stopped: {record.stopped}")
     else:
         print("running" if is_held(folder) else "not finished; the same scan command continues it")
     if tally.good:
         print(f"good points: {folder / GOOD_POINTS}")
+
+
+def _seeds(record: RunRecord) -> str:
+    if not record.merged_from:
+        return f"seed {record.seed}"
+    return f"seeds {', '.join(str(run['seed']) for run in record.merged_from)}"
 
 
 def _to_json(dataset: Dataset, record: RunRecord, tally: Tally, kinds: list[Kind], spent: list[Cost]) -> dict[str, Any]:

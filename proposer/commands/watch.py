@@ -11,11 +11,14 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from proposer.ending import exit_code
 from proposer.formats import show_time
 from proposer.run.dataset import Dataset
 from proposer.run.files import DatasetError
+from proposer.run.record import RunRecord
 from proposer.show.panel import one_line, panel
 from proposer.show.state import State
+from proposer.show.tally import read_tally
 from proposer.show.voice import Voice, tell, voice
 from scanspec import visible
 from scanspec.logs import stderr_console
@@ -47,7 +50,7 @@ def watch(folder: Path) -> int:
                 break
             time.sleep(EVERY)
     if voice() is Voice.JSON:
-        tell("end", {"stopped": stopped} | ({} if state is None else state.to_json()))
+        tell("end", _end(folder))
     else:
         print(f"stopped: {visible(stopped)}")
     return 0
@@ -71,6 +74,15 @@ def _look(folder: Path) -> tuple[State | None, str]:
             f"{folder}: the scan uses another version of lodescan ({error})", next_step="watch it with that version"
         ) from None
     return state, str(meta.get("stopped") or "")
+
+
+def _end(folder: Path) -> dict[str, Any]:
+    """The event of the end of a scan, as the scan itself tells it."""
+    with Dataset(folder, read_only=True) as dataset:
+        record = RunRecord.read(dataset.meta())
+        tally = read_tally(dataset, record.points, record.target)
+    found = {"good": tally.good, "evaluated": tally.evaluated, "seconds": record.seconds}
+    return {"stopped": record.stopped, "code": exit_code(tally), "folder": str(folder), **found}
 
 
 def _display(folder: Path, state: State | None, stopped: str) -> Table | Text:

@@ -14,6 +14,9 @@ from proposer.types import Status
 
 LEVEL = 0.95
 
+FEW = 30
+"""The number of independent draws below which a bound says nothing."""
+
 
 def most(good: int, points: int, level: float = LEVEL) -> float:
     """An upper limit on the fraction of good points, from `good` of `points` independent draws; `points` is above 0.
@@ -72,6 +75,13 @@ def completeness(seen: Seen) -> Part:
     if not points:
         none = "No bound can be given: no point of this run is an independent draw from the prior."
         return Part([f"{none} A scan of `type: RANDOM` consists of such points."])
+    if points < FEW:
+        drawn = f"only {points:,} {'point was' if points == 1 else 'points were'} drawn from the prior independently"
+        few = (
+            f"No useful bound can be given: {drawn} of all results. A scan of `type: RANDOM` consists of such points. "
+            "If none of 1,000 is good, at most 1 % of the prior is."
+        )
+        return Part([few])
     failed = int((at & np.isin(seen.status, [Status.FAILED, Status.TIMED_OUT])).sum())
     bound = (
         f"Of {points:,} points that were drawn from the prior independently of all results, {good:,} "

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from bokeh.layouts import column as column_of
 from bokeh.layouts import row as row_of
-from bokeh.models import ColumnDataSource, CustomJS, HoverTool, LinearColorMapper
+from bokeh.models import ColumnDataSource, CustomJS, CustomJSTickFormatter, HoverTool, LinearColorMapper
 from bokeh.models.annotations import ColorBar, Span
 from bokeh.models.widgets import Select
 from bokeh.palettes import PuOr11, Viridis256
@@ -41,6 +41,10 @@ _BRUSHES = "pan,wheel_zoom,box_zoom,box_select,lasso_select,reset"
 _BYTES = 16 / 3  # length of a number in single precision, in base64
 _FORM = """select.bk-input { background: var(--raised); color: var(--text); border-color: var(--soft); }
 label { color: var(--text); }"""
+_NUMBER = """const v = Number(tick.toPrecision(12)), a = Math.abs(v)
+return a && (a >= 1e5 || a < 1e-3) ? v.toExponential().replace("e+", "e") : String(v)"""
+"""The label of a tick. On a logarithmic axis of less than a decade, Bokeh's own formatter would round the exponent."""
+
 _DASHES = ("solid", "dashed", "dotdash", "dotted")
 
 
@@ -130,12 +134,14 @@ class Live:
         for side, axis in ((panel.x, drawn.xaxis), (panel.y, drawn.yaxis)):
             if side.categories:
                 axis.major_label_text_font_size = "11px"
-            elif side.scale == "linear":
-                axis.ticker.desired_num_ticks = 5
-                axis.formatter.power_limit_high = 7
+            else:
+                axis.formatter = CustomJSTickFormatter(code=_NUMBER)
+                if side.scale == "linear":
+                    axis.ticker.desired_num_ticks = 5
+        _plain_look(drawn)
         if panel.x.categories:
             drawn.xaxis.major_label_orientation = 0.9
-        _plain_look(drawn)
+            drawn.grid.visible = False
         for mark in panel.marks:
             self._mark(drawn, mark, panel, bar)
         if drawn.legend:

@@ -15,6 +15,8 @@ from proposer.run.citations import bibtex
 from proposer.show.failures import command, is_of_a_notebook, scan_file
 from proposer.types import Status
 from scanspec import PriorKind, Variable
+from scanspec.settings import DEFAULT
+from scanspec.tools import call_of
 
 BEST = 10
 """The number of rows in the table of best points."""
@@ -31,8 +33,30 @@ PRIORS = {
 }
 
 
+LOSSES = {
+    "GAUSS": "(x − m)² / 2s²",
+    "UPPER": "ln(1 + exp((x − m)/s)), an upper limit at m that is soft over s",
+    "LOWER": "ln(1 + exp((m − x)/s)), a lower limit at m that is soft over s",
+    "LOG": "ln(1 + (x − m)² / 2s²)",
+    "BIAS": "−s ln(x/m)",
+    "USER": "−ln x",
+    "SIGUSER": "ln(1 + exp(−x))",
+    "EXPUSER": "−x",
+    "MINUSEXPUSER": "x",
+    "CFUNCTION": "log10(1 + d), where d is the distance of x from the bounds",
+    "JOINT_GAUSS": "χ²/2 of several observables with their covariance",
+    "HALF_GAUSS": "(x − m)² / 2s², where s is the error on the side of x",
+    "GAUSS_UPPER": "(x − m)² / 2s² above m, 0 below",
+    "GAUSS_LOWER": "(x − m)² / 2s² below m, 0 above",
+    "TABLE": "interpolated in a table",
+}
+"""−ln L of each kind of likelihood, before the cap that keeps it finite. docs/likelihoods.md has more on each."""
+
+
 def found(runs: Sequence[Seen]) -> Rows:
     """A table with a column for the results of each run."""
+    names = [run.name for run in runs]
+    names = names if len(set(names)) == len(names) else [str(run.folder) for run in runs]
     rows: list[tuple[str, Callable[[Seen], str]]] = [
         ("good", lambda s: f"{s.words}"),
         ("good points", lambda s: f"{int(s.good.sum()):,} of {int(s.meta.get('points', 0)):,} asked for"),
@@ -40,7 +64,7 @@ def found(runs: Sequence[Seen]) -> Rows:
         *((status.name, partial(_counted, status=status)) for status in Status),
         ("requested, without an answer", lambda s: f"{s.asked:,}"),
         ("lowest NLL", lambda s: "none" if s.best is None else f"{s.nll[s.best]:.6g} (point {s.ids[s.best]})"),
-        ("hit rate of draws from the prior", _prior_rate),
+        ("hit rate over the prior", _prior_rate),
         ("hit rate of all points", lambda s: f"{s.good.mean():.2%}"),
         ("ended because", lambda s: str(s.meta.get("stopped") or "not finished: the report shows it as it was")),
         ("time", lambda s: show_time(float(s.meta.get("seconds", 0.0)))),
@@ -50,7 +74,7 @@ def found(runs: Sequence[Seen]) -> Rows:
     ]
     return Rows(
         "What was found",
-        ["", *(run.name for run in runs)],
+        ["", *names],
         [[name, *(tell(run) for run in runs)] for name, tell in rows],
     )
 
@@ -62,11 +86,17 @@ def _counted(seen: Seen, status: Status) -> str:
 
 def _prior_rate(seen: Seen) -> str:
     count = int(seen.from_prior.sum())
-    return f"{seen.good[seen.from_prior].mean():.2%} of {count:,} points" if count else "there are none"
+    return (
+        f"{seen.good[seen.from_prior].mean():.2%} of {count:,} points spread over it or drawn from it"
+        if count
+        else "there are none"
+    )
 
 
 def asked(seen: Seen) -> Part:
-    """The section on the model: variables with priors, observables with likelihoods, and the threshold."""
+    """The section on the model: codes, search and stop conditions, variables with priors, observables with likelihoods,
+    and the threshold.
+    """
     words = [str(seen.scan.setup.text("description", ""))] if "description" in seen.scan.setup else []
     words.append(
         "Every valid point is good, because no observable has a likelihood."
@@ -90,7 +120,38 @@ def asked(seen: Seen) -> Part:
     listed = rows[:60]
     more = f", the first 60 of {len(rows)}" if len(rows) > 60 else ""
     observables = Rows(f"Observables{more}", ["observable", "likelihood", "valid window", "code", "unit"], listed)
-    return Part(words, tables=[variables, observables])
+    tables = [_of_the_scan(seen), _without_empty(variables), _without_empty(observables)]
+    kinds = {str(row[1]).split()[0] for row in rows if row[1]}
+    if formulas := [[kind, formula] for kind, formula in LOSSES.items() if kind in kinds]:
+        tables.append(Rows("The likelihoods, for an observable x with mean m and sigma s", ["kind", "−ln L"], formulas))
+    return Part(words, tables=tables)
+
+
+def _of_the_scan(seen: Seen) -> Rows:
+    """A table with the codes, the search, and the conditions that end the scan."""
+    setup, meta = seen.scan.setup, seen.meta
+    codes = "; ".join(" ".join([code.name, "by", *call_of(code.section, code.name)]) for code in seen.scan.codes)
+    ends = [f"{int(meta['points']):,} good points"] if meta.get("points") else []
+    ends += [f"{setup.raw(key)} {words}" for key, words in _ENDS.items() if key in setup]
+    return Rows(
+        "The scan",
+        ["what", "value"],
+        [
+            ["codes", codes],
+            ["search", str(meta.get("meaning", {}).get("setup: type", setup.text("type", DEFAULT)))],
+            ["ends at", " or ".join(ends)],
+            ["seed", str(meta.get("seed", ""))],
+        ],
+    )
+
+
+_ENDS = {"max_evaluations": "evaluations", "max_hours": "hours"}
+
+
+def _without_empty(table: Rows) -> Rows:
+    """The table without columns that have no text in any row."""
+    kept = [k for k in range(len(table.header)) if not table.rows or any(row[k] for row in table.rows)]
+    return Rows(table.says, [table.header[k] for k in kept], [[row[k] for k in kept] for row in table.rows])
 
 
 def _range(v: Variable) -> str:

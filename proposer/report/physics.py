@@ -150,7 +150,11 @@ def constraints(seen: Seen) -> Part:
     """The section on the fraction of points that each constraint excludes, and on constraints in tension."""
     names, threshold = list(seen.likelihoods), seen.target.threshold
     sample = seen.from_prior if seen.from_prior.sum() >= 50 else np.ones(len(seen.ids), dtype=np.bool_)
-    whose = "points drawn from the prior" if sample is seen.from_prior else "all points, which do not follow the prior"
+    whose = (
+        "points spread over the prior or drawn from it"
+        if sample is seen.from_prior
+        else "all points, which do not follow the prior"
+    )
     ok = seen.ok & sample
     count = int(sample.sum())
     shares: list[tuple[str, float]] = []
@@ -187,8 +191,8 @@ def constraints(seen: Seen) -> Part:
         tables.append(
             Rows(
                 "Pairs in tension: lowering one loss raises the other. The correlation is Spearman's, of the two "
-                "losses near the best point. The last column compares draws from the prior: how many satisfy both "
-                "constraints, divided by the number to expect if the two were independent",
+                "losses near the best point. The last column is for points spread over the prior or drawn from it: how "
+                "many satisfy both constraints, divided by the number to expect if the two were independent",
                 ["first", "second", "correlation", "points near the best", "satisfy both / expected"],
                 rows,
             )
@@ -266,6 +270,8 @@ def correlations(seen: Seen) -> Part:
         if observable.name not in observed and np.isfinite(seen.columns[observable.name][seen.good]).all()
     ]
     named = (kept + observed + others)[: max(MOST_CELLS, len(kept))][:MOST_CELLS]
+    if len(named) < 2:
+        return Part(["There are no two columns with numbers at all good points."])
     found = ranks_correlation(np.column_stack([seen.columns[name][seen.good] for name in named]))
     found = np.atleast_2d(found)
     labels = [plain(name) for name in named]
@@ -280,7 +286,8 @@ def correlations(seen: Seen) -> Part:
         key=lambda row: -abs(row[0]),
     )
     listed = "; ".join(f"{a} and {b} {value:+.2f}" for value, a, b in strong[:10]) or "none is stronger than 0.5"
-    panel = Panel(Side(categories=labels), Side(categories=labels), [Cells(below)], tall=0.9)
+    tall = min(0.2 + 0.09 * len(labels), 0.9)
+    panel = Panel(Side(categories=labels[:-1]), Side(categories=labels[1:]), [Cells(below[1:, :-1])], tall=tall)
     caption = (
         f"Spearman's rank correlation over {int(seen.good.sum()):,} good points. They map a region and are not a "
         "sample of a distribution."

@@ -11,7 +11,7 @@ from proposer.report.axes import discrete, plain, side, widened
 from proposer.report.section import Part
 from proposer.report.seen import Seen
 from proposer.show.picture import Curve, Dots, Lone, Mark, Marks, Panel, Picture, Regions, Rule, Side, Table
-from proposer.show.profiles import BINS, FEW, LEVELS, around, edges, profile, surface, without_lone
+from proposer.show.profiles import BINS, FEW, FINE, LEVELS, around, edges, profile, surface, without_lone
 from proposer.target import height
 
 MOST_VARIABLES = 12
@@ -161,7 +161,7 @@ def profiles(seen: Seen) -> Part:
             bounds, centres = around(shown), shown
         else:
             low, high = axis.limits
-            bounds = edges(low, high, axis.scale, int(np.clip(2.0 * np.sqrt(seen.good.sum()), 12, BINS)))
+            bounds = edges(low, high, axis.scale, int(np.clip(np.sqrt(seen.good.sum()), 10, BINS)))
             centres = 0.5 * (bounds[1:] + bounds[:-1]) if axis.scale == "linear" else np.sqrt(bounds[1:] * bounds[:-1])
         least = profile(seen.columns[name][ok], seen.nll[ok], bounds) - best
         outline = Curve(np.repeat(bounds, 2)[1:-1], np.repeat(least, 2))  # a bin beside empty ones is a line too
@@ -181,10 +181,17 @@ def profiles(seen: Seen) -> Part:
     if doubles:
         meaning += f" The regions of two variables reach {height(0.68, 2):.2f} and {height(0.95, 2):.2f} above it."
     words = [meaning]
-    if doubles and seen.target.threshold < best + height(0.95, 2):
+    if outside := _levels_outside(best, seen.target.threshold, pairs=bool(doubles)):
         words.append(
-            f"The search fills the region with {seen.words}. The 95 % contour of two variables lies outside, at an NLL "
-            f"of {best + height(0.95, 2):.4g}. Points are few there, so the true region may be larger than drawn."
+            f"The search fills the region with {seen.words}. These levels lie outside: {'; '.join(outside)}. "
+            "Points are few there, so the true intervals and regions may be larger than drawn."
+        )
+    if doubles and len(seen.variables) > 2:
+        below = int((seen.nll[ok] < best + height(0.95, 2)).sum())
+        words.append(
+            f"The regions of two variables are drawn from {below:,} points. Few of them come close to the lowest NLL "
+            f"at their place, because all {len(seen.variables)} variables must fit. So the regions are drawn too "
+            "small, that of 68 % most."
         )
     pictures = []
     if singles:
@@ -210,6 +217,16 @@ def profiles(seen: Seen) -> Part:
     return Part(words, pictures=pictures)
 
 
+def _levels_outside(best: float, threshold: float, *, pairs: bool) -> list[str]:
+    """The levels of the profile NLL above the threshold, in words."""
+    return [
+        f"{100 * level:.0f} % of {what} (an NLL of {best + height(level, count):.4g})"
+        for count, what in ((1, "one variable"), (2, "two variables"))[: 1 + pairs]
+        for level in LEVELS
+        if threshold < best + height(level, count)
+    ]
+
+
 def region_panel(seen: Seen, x: str, y: str, *, across: Side, up: Side, shares: Sequence[float]) -> Panel | None:
     """A panel with regions of the profile NLL of two columns, at probabilities `shares`; None if a column has no range.
 
@@ -219,7 +236,7 @@ def region_panel(seen: Seen, x: str, y: str, *, across: Side, up: Side, shares: 
         return None
     levels, words = [height(level, 2) for level in shares], [f"{100 * level:g} %" for level in shares]
     for _ in range(WIDENED + 1):
-        grid = edges(*across.limits, across.scale), edges(*up.limits, up.scale)
+        grid = edges(*across.limits, across.scale, FINE), edges(*up.limits, up.scale, FINE)
         z = surface(
             seen.columns[x][seen.ok], seen.columns[y][seen.ok], seen.nll[seen.ok], grid, float(seen.nll[seen.best])
         )

@@ -21,14 +21,13 @@ from proposer.report.page import DPI, Drawn, Head, page
 from proposer.report.section import Part, Section
 from proposer.report.seen import Seen, see
 from proposer.run.files import NoRoom, check_no_link, writing
+from proposer.run.folder import PAGE
 from proposer.show.marks import PAPER
 from proposer.show.picture import Picture, Table
 from proposer.show.plots import PLOTS
 from proposer.show.still import cut, figure, pixels, png, rendered
+from proposer.show.voice import warn
 from scanspec import LodescanError
-
-REPORT = "report.html"
-"""The page in the folder of a run."""
 
 MOST_OBSERVABLES = 12
 """The largest number of observables without a likelihood in live pictures."""
@@ -53,7 +52,7 @@ def write_report(folders: Sequence[Path], file: Path | None = None) -> list[Path
     with _quickly():
         runs = [see(folder) for folder in folders]
         sections, lives = _parts(runs)
-        target = file or folders[0] / REPORT
+        target = file or folders[0] / PAGE
         paths = [target]
         folder_of = {
             id(picture): seen.folder
@@ -63,9 +62,11 @@ def write_report(folders: Sequence[Path], file: Path | None = None) -> list[Path
         }
 
         def drawn(picture: Picture) -> Drawn:
-            made = _drawn(picture)
-            for kind, content in made.files.items():
-                paths.append(_kept(folder_of[id(picture)], f"{PLOTS}/{picture.name}.{kind}", content))
+            folder = folder_of[id(picture)]
+            with _told_at_once(folder, picture.name):
+                made = _drawn(picture)
+                for kind, content in made.files.items():
+                    paths.append(_kept(folder, f"{PLOTS}/{picture.name}.{kind}", content))
             return made
 
         text = page(_head(runs, "Written"), sections, lives, drawn)
@@ -123,6 +124,21 @@ def _without_collector() -> Iterator[None]:
     finally:
         if before:
             gc.enable()
+
+
+@contextmanager
+def _told_at_once(folder: Path, name: str) -> Iterator[None]:
+    """A context that also says on standard error why a picture is not drawn; its error goes on to the page."""
+    try:
+        yield
+    except NoRoom:
+        raise
+    except Exception as error:
+        warn(
+            f"{folder / PLOTS / name}: the picture is not drawn ({in_short(error)}); the report has all others. "
+            f"`lodescan report {folder}` draws it again"
+        )
+        raise
 
 
 def _drawn(picture: Picture) -> Drawn:

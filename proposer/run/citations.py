@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from scanspec import ScanFile
+from scanspec import VERSION, ScanFile
 from scanspec.cmaes import read_novelty
 from scanspec.settings import type_name
 
@@ -18,10 +18,11 @@ class Work(NamedTuple):
 
 LODESCAN = Work(
     "lodescan: see CITATION.cff",
-    """@software{lodescan,
-  title = {lodescan: finds the good regions of a parameter space with few evaluations of an expensive physics code},
-  note  = {see CITATION.cff}
-}
+    f"""@misc{{lodescan,
+  author = {{{{lodescan authors}}}},
+  title = {{{{lodescan: finds the good regions of a parameter space with few evaluations of an expensive code}}}},
+  howpublished = {{software, version {VERSION}}}, year = {{2026}}
+}}
 """,
 )
 BSMART = Work(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sqlite3
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 from proposer.run.checksums import text_crc
@@ -114,7 +115,7 @@ class Columns:
         types = [row[3] for row in self._rows()]
         return f"CREATE TABLE points ({', '.join(f'{_quoted(n)} {t}' for n, t in zip(self.names, types, strict=True))})"
 
-    @property
+    @cached_property
     def ask(self) -> str:
         """The SQL statement that stores a point: id, batch, iteration, origin, variables, asked_at,
         probability, crc.
@@ -123,7 +124,7 @@ class Columns:
         columns, values = ", ".join(map(_quoted, [*names, "attempts"])), ", ".join("?" * len(names))
         return f"INSERT INTO points ({columns}) VALUES ({values}, 0)"  # noqa: S608 - quoted
 
-    @property
+    @cached_property
     def answer(self) -> str:
         """The SQL statement that stores an answer: status, NLL, all columns after the variables except those that `ask`
         stores, and the id.

@@ -16,6 +16,9 @@ log = logging.getLogger(__name__)
 
 __all__ = ["DatasetError", "FolderInUse", "FolderLock", "file_system", "journal_mode"]
 
+PAGE = "report.html"
+"""The report in the folder of a run."""
+
 # file systems without reliable memory sharing between processes, which WAL needs; all fuse.* count, too
 _NETWORK = frozenset(
     {

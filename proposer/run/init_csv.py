@@ -17,6 +17,7 @@ from proposer.types import Batch, Floats, Outcome, Status
 from scanspec import Kind, Likelihood, ScanFile, ScanFileError, losses_and_nll, read_scan_file
 from scanspec.csvfile import NotCsv, open_csv
 from scanspec.document import to_number
+from scanspec.origins import canonical_origin, origins_of
 from scanspec.parquet import is_parquet, open_parquet
 from scanspec.settings import reads_rows
 from scanspec.terms import Term, work_out
@@ -266,9 +267,10 @@ def _scan_beside(table: Path) -> ScanFile | None:
         return None
 
 
-def _codes(scan: ScanFile) -> tuple[list[tuple[str, str]], dict[str, tuple[str, str | None]]]:
+def _codes(scan: ScanFile) -> tuple[list[tuple[str, str]], dict[str, str]]:
     """What runs, and where each observable comes from."""
-    observables = {spec.name: (str(spec.slha), spec.function) for spec in scan.all_observables() if spec.term is None}
+    origins = {what: canonical_origin(what, text) for what, text in origins_of(scan).items()}
+    observables = {what: origin for what, origin in origins.items() if what.startswith("observable ")}
     return [call_of(code.section, code.name) for code in scan.codes], observables
 
 

@@ -7,6 +7,7 @@ import json
 import math
 import platform
 import secrets
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,13 @@ THRESHOLD = "networks: threshold_value"
 
 NO_TARGET = dict.fromkeys(("threshold", "above", "everything", "above_best", "confidence", "degrees_of_freedom"))
 """Resets all values that a run may have stored for another target."""
+
+
+GO_ON = (
+    "choose another --run folder, or change it back to go on; if only a comment or the like has changed, "
+    "--same-physics goes on"
+)
+"""What to do if the physics of a scan has changed."""
 
 
 class AnotherRun(DatasetError):
@@ -103,33 +111,57 @@ def note_best(dataset: Dataset, target: Target) -> None:
         _amend(dataset, {"good": known})
 
 
-def check_same_evaluator(dataset: Dataset, stored: RunRecord, description: Description, *, same_physics: bool) -> None:
-    """Raises AnotherRun if the evaluator's results would not belong to those of the run.
+def check_same_evaluator(
+    dataset: Dataset, stored: RunRecord, description: Description, *, same_physics: bool, next_step: str = GO_ON
+) -> None:
+    """Raises AnotherRun, with `next_step`, if the evaluator's results would not belong to those of the run.
 
     `same_physics`: the user asserts that changed files compute the same; the manifest records this.
     """
     folder = dataset.path.parent
-    before, now = stored.physics_digest, description.physics_digest
-    if before != now:
-        changed = _changed_sources(stored.sources, description.sources)
+    if found := _other_physics(stored, description):
         if not same_physics:
-            named = "; ".join(changed[:3]) + ("; ..." if len(changed) > 3 else "")
-            raise AnotherRun(
-                f"{folder} holds another run: its evaluator computed something else: "
-                f"{named or f'physics digest {before[:12]}, now {now[:12]}'}",
-                next_step="choose another --run folder, or change it back to go on; if only a comment or the like has "
-                "changed, --same-physics goes on",
-            )
+            raise AnotherRun(f"{folder} holds another run: {found}", next_step=next_step)
+        before, now = stored.physics_digest, description.physics_digest
+        changed = _changed_sources(stored.sources, description.sources)
         accepted = {"from_point": dataset.points + 1, "before": before, "now": now, "changed": changed}
         accepted_now = {"same_physics": [*stored.same_physics, accepted], "sources": description.sources}
         _amend(dataset, {"physics_digest": now, **accepted_now})
+    if not stored.likelihood_digest:  # a rescored run has had no evaluator yet
+        _amend(dataset, {"likelihood_digest": description.likelihood_digest})
+    elif found := _other_likelihood(stored, description):
+        raise another_run(folder, found)
+
+
+def merged_run(folder: Path) -> AnotherRun:
+    """An AnotherRun error for a folder that `lodescan merge` has written."""
+    return AnotherRun(
+        f"{folder} has the points of several runs, put together by `lodescan merge`, so a search cannot continue there",
+        next_step=f"write its points into a table with `lodescan export {shlex.quote(str(folder))}`, name the table as "
+        "`init_csv` in the section setup, and choose another --run folder",
+    )
+
+
+def why_not(folder: Path, stored: RunRecord, scan: ScanFile, description: Description) -> str:
+    """Why a run would not go on with this scan file and this evaluator, in words; empty if it would."""
+    found = scan_difference(folder, stored, scan, None, but_for_target=True) or _other_physics(stored, description)
+    return found or _other_likelihood(stored, description)
+
+
+def _other_physics(stored: RunRecord, description: Description) -> str:
+    before, now = stored.physics_digest, description.physics_digest
+    if before == now:
+        return ""
+    changed = _changed_sources(stored.sources, description.sources)
+    named = "; ".join(changed[:3]) + ("; ..." if len(changed) > 3 else "")
+    return f"its evaluator computed something else: {named or f'physics digest {before[:12]}, now {now[:12]}'}"
+
+
+def _other_likelihood(stored: RunRecord, description: Description) -> str:
     before, now = stored.likelihood_digest, description.likelihood_digest
-    if not before:  # a rescored run has had no evaluator yet
-        _amend(dataset, {"likelihood_digest": now})
-    elif before != now:
-        raise another_run(
-            folder, f"its evaluator had other constants in the likelihood: digest {before[:12]}, now {now[:12]}"
-        )
+    if not before or before == now:
+        return ""
+    return f"its evaluator had other constants in the likelihood: digest {before[:12]}, now {now[:12]}"
 
 
 def another_run(folder: Path, difference: str) -> AnotherRun:

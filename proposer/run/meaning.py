@@ -10,19 +10,17 @@ import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from proposer.run.code_meaning import code_meaning
 from proposer.run.record import ScanMeaning
 from proposer.strategies.choice import read_settings, type_name
 from scanspec import keys
-from scanspec.tools import call_of
+from scanspec.canonical import canonical_address, canonical_entry, canonical_expression, canonical_path
 
 if TYPE_CHECKING:
     from scanspec import ObservableSpec, ScanFile, Variable
 
 _STOPS = ("iterations", "evaluations", "seconds")
 """Settings of limits, and of the time per point."""
-
-_OF_A_CODE = ("run", "timeout", "first_timeout", "description", "observables", "cores", "memory")
-"""Keys of a code that change no result, or that are compared separately."""
 
 
 def meaning(scan: ScanFile) -> ScanMeaning:
@@ -38,15 +36,16 @@ def meaning(scan: ScanFile) -> ScanMeaning:
         if key not in _STOPS:
             found[f"{'networks' if key in keys.NETWORKS.known else 'setup'}: {key}"] = value
     if "init_csv" in scan.setup:
-        found["setup: init_csv"] = scan.setup.text("init_csv")
+        found["setup: init_csv"] = canonical_path(scan.setup.text("init_csv"), scan.folder)
     environment = scan.setup.section("environment_variables")
     found |= {f"setup: environment_variables: {name}": environment.text(name) for name in environment}
     found["the variables"] = [variable.name for variable in scan.variables]
     for variable in scan.variables:
         found |= _variable(f"variables: {variable.name}", variable)
-    found |= {f"derived_variables: {name}": text for name, text in scan.derived.items()}
+    found |= {f"derived_variables: {name}": canonical_expression(text) for name, text in scan.derived.items()}
     for block, entries in scan.blocks.items():
-        found |= {f"blocks: {block}: {' '.join(map(str, index))}": text for index, text in entries.items()}
+        for index, text in entries.items():
+            found[f"blocks: {block}: {' '.join(map(str, index))}"] = canonical_entry(text)
     if scan.fitting is not None:
         for fitted in scan.fitting.variables:
             found |= _variable(f"fitting: variables: {fitted.name}", fitted)
@@ -57,11 +56,7 @@ def meaning(scan: ScanFile) -> ScanMeaning:
         found["fitting: options: max_evaluations"] = scan.fitting.most_runs
     found["the codes"] = [code.name for code in scan.codes]
     for code in scan.codes:
-        way, called = call_of(code.section, code.name)
-        found[f"codes: {code.name}: {way}"] = called
-        for key in code.section:
-            if key not in (way, *_OF_A_CODE):
-                found[f"codes: {code.name}: {key}"] = code.section.raw(key)
+        found |= {f"codes: {code.name}: {key}": value for key, value in code_meaning(code, scan.folder).items()}
     found["the observables"] = [spec.name for spec in scan.all_observables()]
     for observable in scan.all_observables():
         found |= _observable(f"observables: {observable.name}", observable)
@@ -121,9 +116,12 @@ def _observable(path: str, spec: ObservableSpec) -> dict[str, Any]:
         value = getattr(spec.likelihood, key)
         if math.isfinite(value) and value is not False:
             found[f"{path}: {key}"] = value
-    for key in ("slha", "function", "flavio"):
-        if (value := getattr(spec, key)) is not None:
-            found[f"{path}: {key}"] = str(value)
+    if spec.slha is not None:
+        found[f"{path}: slha"] = str(canonical_address(spec.slha))
+    if spec.function is not None:
+        found[f"{path}: function"] = canonical_expression(spec.function)
+    if spec.flavio is not None:
+        found[f"{path}: flavio"] = str(spec.flavio)
     for key in ("valid", "measurement", "code"):
         if (value := getattr(spec, key)) is not None:
             found[f"{path}: {key}"] = value

@@ -89,7 +89,7 @@ def answer_rows(outcomes: Sequence[Outcome], asked: Sequence[Asked], columns: Co
     width, codes = len(columns.observables), len(columns.codes)
     nothing, no_seconds = [math.nan] * width, [math.nan] * codes
     numbers: list[list[float]] = []
-    words: list[list[str | None]] = []
+    words: list[tuple[str | None, ...]] = []
     for point in outcomes:
         score = point.nll if point.nll is not None and point.status == Status.OK else math.nan
         row = [float(point.status), score]
@@ -99,13 +99,13 @@ def answer_rows(outcomes: Sequence[Outcome], asked: Sequence[Asked], columns: Co
         row += (point.sent, point.begun, point.returned)
         numbers.append(row)
         words.append(
-            [
+            (
                 point.evaluator or None,
                 point.failed_code or None,
                 point.message or None,
                 json.dumps([*point.warnings]) if point.warnings else None,
                 _missing(point, columns),
-            ]
+            )
         )
     crcs = _answered_crcs(np.array(numbers, dtype=np.float64), words, [row_asked.row_crc for row_asked in asked])
     return [
@@ -299,11 +299,9 @@ def _asked_crcs(numbers: Floats, origins: Sequence[str]) -> list[int]:
     return [crc32(origin.encode(), crc32(row)) for row, origin in zip(_plain(numbers), origins, strict=True)]
 
 
-def _answered_crcs(numbers: Floats, words: Sequence[Sequence[str | None]], start: Sequence[int]) -> list[int]:
-    return [
-        crc32("\x1f".join([word or "" for word in text]).encode(), crc32(row, crc))
-        for row, text, crc in zip(_plain(numbers), words, start, strict=True)
-    ]
+def _answered_crcs(numbers: Floats, words: Sequence[tuple[str | None, ...]], start: Sequence[int]) -> list[int]:
+    texts = {text: "\x1f".join(word or "" for word in text).encode() for text in set(words)}  # most points share one
+    return [crc32(texts[text], crc32(row, crc)) for row, text, crc in zip(_plain(numbers), words, start, strict=True)]
 
 
 def _plain(numbers: NDArray[np.float64]) -> list[memoryview]:

@@ -34,9 +34,9 @@ def costs(answered: Iterable[tuple[Status, Floats]], names: Sequence[str]) -> li
     """
     seconds: dict[int, float] = defaultdict(float)
     points: dict[tuple[Status, int], int] = defaultdict(int)
-    for status, found in answered:
-        points[status, len(found)] += 1
-        for code, total in enumerate(found.tolist()):
+    for status, times in answered:
+        points[status, len(times)] += 1
+        for code, total in enumerate(times.tolist()):
             seconds[code] += total
     count = max([len(names), *(ran for _, ran in points)])
     return [
@@ -50,17 +50,17 @@ def costs(answered: Iterable[tuple[Status, Floats]], names: Sequence[str]) -> li
     ]
 
 
-def show_costs(found: Sequence[Cost]) -> list[str]:
+def show_costs(costs: Sequence[Cost]) -> list[str]:
     """The costs as lines for people; no lines before any code ran."""
-    total = sum(code.seconds for code in found)
+    total = sum(code.seconds for code in costs)
     if not total:
         return []
     lines = [
         f"{code.name}: {show_number(code.mean, 3)} s a point, {code.runs:,} runs, {show_time(code.seconds)} "
         f"({100 * code.seconds / total:.0f} %)"
-        for code in found
+        for code in costs
     ]
-    spared = [code for code in found if code.spared and code.runs]
+    spared = [code for code in costs if code.spared and code.runs]
     if spared:
         points = ", ".join(f"{code.name} was skipped at {code.spared:,}" for code in spared)
         saved = show_time(sum(code.mean * code.spared for code in spared))

@@ -99,6 +99,7 @@ def draw_plot(
         figure = Figure(figsize=(5.5, 4.4), layout="constrained")
         ax = figure.subplots()
         if look.colour is not None:
+            _dots(ax, x, y, mask=masks["unphysical"], dot=KINDS["unphysical"], label="unphysical")
             _coloured(figure, ax, x, y, points=points, by=look.colour)
         elif len(axes) == 2 or contours:
             for kind, mask in masks.items():
@@ -116,7 +117,7 @@ def draw_plot(
         if contours:
             _contours(ax, axes, points.good | points.bad, contours)
         _frame(ax, x, y, points, masks, label_y=len(axes) == 2 or bool(contours))
-        if ax.collections and look.colour is None:
+        if ax.collections:
             figure.legend(loc="outside lower right", ncols=3, markerscale=1.5, frameon=False)
         _save(figure, path)
 
@@ -142,12 +143,12 @@ def draw_corner(points: Points, axes: list[Axis], path: Path) -> None:
                         _dots(ax, axes[column], axes[row], mask=mask, dot=(colour, area / 3, marker), label=kind)
                     _frame(ax, axes[column], axes[row], points, masks, label_y=column == 0)
                     if column > 0:
-                        ax.set_yticklabels([])
+                        ax.tick_params(axis="y", which="both", labelleft=False)
                 if row == count - 1:
                     ax.set_xlabel(axes[column].label)
                 else:
                     ax.set_xlabel("")
-                    ax.set_xticklabels([])
+                    ax.tick_params(axis="x", which="both", labelbottom=False)
         if count > 1:
             handles, labels = grid[1, 0].get_legend_handles_labels()
             figure.legend(handles, labels, loc="upper right", markerscale=3.0)
@@ -162,7 +163,8 @@ def left_out(points: Points, axes: list[Axis], *, unphysical: bool) -> str:
         with_value = drawn & ~np.isnan(axis.values)
         low, high = axis.limits or _limits(axis, points, {"bad": points.bad, "good": points.good}) or (-np.inf, np.inf)
         hidden |= with_value & ~(axis.drawable & (axis.values >= low) & (axis.values <= high))
-    return f"{int(hidden.sum()):,} points lie outside its axes" if hidden.any() else ""
+    count = int(hidden.sum())
+    return f"{count:,} {'point lies' if count == 1 else 'points lie'} outside its axes" if count else ""
 
 
 def _dots(ax: Axes, x: Axis, y: Axis, *, mask: NDArray[np.bool_], dot: tuple[str, float, str], label: str) -> None:
@@ -198,8 +200,11 @@ def looked_at(axis: Axis, points: Points, look: Look, *, log: bool) -> Axis:
 
 
 def _coloured(figure: Figure, ax: Axes, x: Axis, y: Axis, *, points: Points, by: Axis) -> None:
-    """Draws all points with an NLL in the colours of a column, good points on top."""
-    for mask, marker, area in ((points.bad, "o", 6.0), (points.good, "o", 12.0)):
+    """Draws all points with an NLL in the colours of a column, good points as discs on top of bad ones, which are
+    rings.
+    """
+    drawn = None
+    for kind, mask, area in (("bad", points.bad, 8.0), ("good", points.good, 12.0)):
         shown = mask & x.drawable & y.drawable & by.drawable
         if shown.any():
             ends = by.values[(points.good if points.good.any() else points.bad) & by.drawable]
@@ -210,12 +215,15 @@ def _coloured(figure: Figure, ax: Axes, x: Axis, y: Axis, *, points: Points, by:
                 y.values[rows],
                 c=by.values[rows],
                 s=area,
-                marker=marker,
-                linewidths=0,
+                linewidths=0.0 if kind == "good" else 0.7,
+                label=kind,
+                gid=kind,
                 rasterized=bool(len(rows) > FEW),
                 **colours,
             )
-    if ax.collections:
+            if kind == "bad":
+                drawn.set(facecolor="none", edgecolor=None)  # then the colours are those of the edges
+    if drawn is not None:
         shown = (points.bad | points.good) & x.drawable & y.drawable & by.drawable
         beyond = bool((by.values[shown] < ends.min()).any()), bool((by.values[shown] > ends.max()).any())
         extend = {(True, True): "both", (True, False): "min", (False, True): "max", (False, False): "neither"}[beyond]
@@ -238,7 +246,6 @@ def _contours(ax: Axes, axes: list[Axis], mask: NDArray[np.bool_], levels: Seque
 
 def _histogram(ax: Axes, axis: Axis, good: NDArray[np.bool_]) -> None:
     values = axis.values[good & axis.drawable]
-    ax.yaxis.set_major_locator(MaxNLocator(nbins=3, integer=True, min_n_ticks=1))
     ax.set_xscale(axis.scale)
     if axis.limits is not None:
         ax.set_xlim(axis.limits)
@@ -247,6 +254,8 @@ def _histogram(ax: Axes, axis: Axis, good: NDArray[np.bool_]) -> None:
         edges = np.geomspace(low, high, 31) if axis.scale == "log" else np.linspace(low, high, 31)
         ax.hist(values, bins=edges.tolist(), color=KINDS["good"][0])
         ax.set_ylabel("good points", fontsize=7)
+    set_ticks(ax)
+    ax.yaxis.set_major_locator(MaxNLocator(nbins=3, integer=True, min_n_ticks=1))
 
 
 def _frame(ax: Axes, x: Axis, y: Axis, points: Points, masks: dict[str, NDArray[np.bool_]], *, label_y: bool) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +17,11 @@ from proposer.types import Outcome, Status
 
 MOST_SHOWN = 20
 """The most evaluators that are listed one by one."""
+
+OWN = re.compile(r"unix:.*/lodescan-[0-9a-f]{16}/wire")
+"""The socket that `lodescan run` makes for its evaluator, which has another name in each command."""
+
+THIS_MACHINE = "this machine"
 
 
 @dataclass
@@ -42,8 +49,8 @@ class EvaluatorWork:
 
     def to_json(self) -> dict[str, Any]:
         """The work as a JSON object."""
-        found = {name: getattr(self, name) for name in ("address", "workers", "points", "failed", "seconds")}
-        return found | {"idle": self.idle}
+        values = {name: getattr(self, name) for name in ("address", "workers", "points", "failed", "seconds")}
+        return values | {"idle": self.idle}
 
     @property
     def idle(self) -> float | None:
@@ -60,25 +67,35 @@ def evaluators_of(
 ) -> list[EvaluatorWork]:
     """The evaluators that answered points, those with most points first. `workers`: points at once, by address;
     `worker_seconds`: the time for which each was connected, times its workers, by address.
+
+    The evaluators that `lodescan run` has started, in one command after the other, count as one.
     """
-    found: dict[str, EvaluatorWork] = {}
+    most, there, evaluators = Counter[str](), defaultdict[str, float](float), dict[str, EvaluatorWork]()
+    for address, number in workers.items():
+        most[_name(address)] = max(most[_name(address)], number)
+    for address, seconds in worker_seconds.items():
+        there[_name(address)] += seconds
     for part in results:
-        names = np.array(part.evaluator, dtype=object)
-        for name in sorted(set(part.evaluator) - {""}):
+        shown = {address: _name(address) for address in {*part.evaluator}}
+        names = np.array([shown[address] for address in part.evaluator], dtype=object)
+        for name in sorted({*shown.values()} - {""}):
             here = names == name
-            there = worker_seconds.get(name, 0.0)
-            work = found.setdefault(name, EvaluatorWork(name, workers.get(name, 0), worker_seconds=there))
+            work = evaluators.setdefault(name, EvaluatorWork(name, most[name], worker_seconds=there[name]))
             work.points += int(here.sum())
             work.failed += int(np.isin(part.status[here], [Status.FAILED, Status.TIMED_OUT]).sum())
             work.seconds += sum(float(part.seconds[row].sum()) for row in np.flatnonzero(here).tolist())
             work.first = min(work.first, float(np.nanmin(part.times[here, 1], initial=math.inf)))
             work.last = max(work.last, float(np.nanmax(part.times[here, 3], initial=-math.inf)))
-    return by_points(found.values())
+    return by_points(evaluators.values())
 
 
-def by_points(found: Iterable[EvaluatorWork]) -> list[EvaluatorWork]:
+def _name(address: str) -> str:
+    return THIS_MACHINE if OWN.fullmatch(address) else address
+
+
+def by_points(evaluators: Iterable[EvaluatorWork]) -> list[EvaluatorWork]:
     """Sorts evaluators, those with most points first."""
-    return sorted(found, key=lambda evaluator: -evaluator.points)
+    return sorted(evaluators, key=lambda evaluator: -evaluator.points)
 
 
 def show_evaluator(who: Mapping[str, Any]) -> str:
@@ -88,13 +105,12 @@ def show_evaluator(who: Mapping[str, Any]) -> str:
     return f"{who['address']}: {who['points']:,} points, {seconds} s a point, {who['failed']:,} failed{idle}"
 
 
-def show_evaluators(found: Sequence[EvaluatorWork], raced: int) -> Iterator[str]:
-    """A line for each evaluator; no lines if there was only one."""
-    if len(found) < 2:
-        return
-    for evaluator in found[:MOST_SHOWN]:
-        yield f"evaluator {show_evaluator(evaluator.to_json())}"
-    if len(found) > MOST_SHOWN:
-        yield f"and {len(found) - MOST_SHOWN:,} more evaluators"
+def show_evaluators(evaluators: Sequence[EvaluatorWork], raced: int) -> Iterator[str]:
+    """A line for each evaluator, if there were several, and one for the points that two worked on."""
+    if len(evaluators) > 1:
+        for evaluator in evaluators[:MOST_SHOWN]:
+            yield f"evaluator {show_evaluator(evaluator.to_json())}"
+    if len(evaluators) > MOST_SHOWN:
+        yield f"and {len(evaluators) - MOST_SHOWN:,} more evaluators"
     if raced:
-        yield f"{raced:,} slow points were worked on by two evaluators"
+        yield f"{raced:,} slow point{'s were' if raced > 1 else ' was'} worked on by two evaluators"

@@ -23,12 +23,18 @@ LEVELS = (0.68, 0.95)
 BINS = 60
 """The number of bins along one axis."""
 
+FINE = 120
+"""The same for two variables."""
+
 FEW = 10
 """The number of points in a region below which the points are drawn instead of a contour."""
 
 Mask = NDArray[np.bool_]
 
 _NEIGHBOUR = 3  # the rank of the neighbour whose distance measures the spacing of points
+_WIDER = 2.5
+_WIDE = 30  # points of a neighbourhood whose width is measured
+_MOST = 3000  # points that are looked at for this
 _FAR_UP = 30.0  # height above the lowest NLL; no contour lies higher
 
 
@@ -65,26 +71,32 @@ class Surface:
 def surface(x: Floats, y: Floats, nll: Floats, bounds: tuple[Floats, Floats], best: float) -> Surface:
     """The profile of two variables from scattered points, with smooth contours.
 
-    z(p) = min_i [NLL_i + (|p - p_i| / h)^2] - best over the points i. This is the Moreau envelope of the points (J. J.
-    Moreau, Bull. Soc. Math. France 93 (1965) 273). Distances are in units of the picture's width and height, and h is
-    1.5 times the typical distance between points near the best, but at least one step of the grid. So z is never below
-    the lowest NLL nearby, a point's influence reaches no farther than the gaps between points, and nothing is
-    interpolated across a gap.
+    z is the proximal hull of the points (R. T. Rockafellar and R. J.-B. Wets, Variational Analysis (1998), example
+    1.44): the greatest function that is not above NLL_i - best at any point i and is a supremum of paraboloids
+    c - |(p - q) / h|^2. It passes through the points of the lower envelope. Between them it is interpolated over gaps
+    up to a few h, and beyond the outermost of them it rises within a fraction of h, so that bad points nearby bound a
+    region and gaps in it do not tear it. h, one number for each axis, is 2.5 times the typical distance between points
+    near the best (see `_spacing`), but at least one step of the grid.
     """
     points = np.column_stack([_unit(x, bounds[0]), _unit(y, bounds[1])])
-    near = (nll < best + _FAR_UP) & (points > -0.2).all(axis=1) & (points < 1.2).all(axis=1)
-    points, nodes = points[near], (len(bounds[0]), len(bounds[1]))
+    nodes = len(bounds[0]), len(bounds[1])
     grid = np.linspace(0.0, 1.0, nodes[0]), np.linspace(0.0, 1.0, nodes[1])
-    z = np.full((nodes[1], nodes[0]), _FAR_UP)
+    reach = np.maximum(_WIDER * _spacing(points[nll < best + height(0.95, 2)]), 1.0 / (np.array(nodes) - 1))
+    near = (nll < best + _FAR_UP) & (points > -0.2).all(axis=1) & (points < 1.2).all(axis=1)
+    z = np.full(nodes[::-1], _FAR_UP)
     if near.any():
-        reach = max(1.5 * _spacing(points[nll[near] < best + height(0.95, 2)]), 1.0 / (min(nodes) - 1))
-        least = np.full((nodes[1], nodes[0]), np.inf)
-        np.minimum.at(least, _nodes(points, nodes), nll[near] - best)
-        far_x = ((grid[0][:, None] - grid[0]) / reach) ** 2
-        far_y = ((grid[1][:, None] - grid[1]) / reach) ** 2
-        rows = (least[:, :, None] + far_x[None]).min(axis=1)  # a parabola in two variables is the sum of two parabolas
-        z = np.minimum((rows[:, None, :] + far_y[:, :, None]).min(axis=0), _FAR_UP)
+        least = np.full(nodes[::-1], np.inf)
+        np.minimum.at(least, _nodes(points[near], nodes), nll[near] - best)
+        far_x, far_y = (((one[:, None] - one) / far) ** 2 for one, far in zip(grid, reach, strict=True))
+        lower = np.minimum(_envelope(least, far_x, far_y), _FAR_UP)
+        z = -_envelope(-lower, far_x, far_y)
     return Surface(_from_unit(grid[0], bounds[0]), _from_unit(grid[1], bounds[1]), z)
+
+
+def _envelope(values: Floats, far_x: Floats, far_y: Floats) -> Floats:
+    """The least of value + squared distance over all nodes, at each node. A paraboloid is the sum of two parabolas."""
+    rows = np.stack([(row + far_x).min(axis=1) for row in values])
+    return np.stack([(column + far_y).min(axis=1) for column in rows.T]).T
 
 
 def without_lone(
@@ -116,11 +128,22 @@ def _nodes(points: Floats, nodes: tuple[int, int]) -> tuple[Any, Any]:
     return row, column
 
 
-def _spacing(points: Floats) -> float:
-    if len(points) <= _NEIGHBOUR:
-        return 0.0
-    distances, _ = cKDTree(points).query(points, k=[_NEIGHBOUR + 1])
-    return float(np.median(distances))
+def _spacing(points: Floats) -> Floats:
+    """The typical distance between points, shape (n, 2), along each axis, shape (2,).
+
+    Distances are measured in units of the typical width, along each axis, of a neighbourhood of _WIDE points, which is
+    narrow where a region is. So the answer does not depend on the range of the axes.
+    """
+    points = points[:: len(points) // _MOST + 1]
+    widths = points.std(axis=0) if len(points) else np.zeros(2)
+    if len(points) <= _NEIGHBOUR or not (widths > 0).all():
+        return np.zeros(2)
+    _, others = cKDTree(points / widths).query(points / widths, k=min(_WIDE, len(points)))
+    local = np.median(points[others].std(axis=1), axis=0)
+    widths = np.where(local > 0, local, widths)
+    distances, _ = cKDTree(points / widths).query(points / widths, k=[_NEIGHBOUR + 1])
+    found: Floats = float(np.median(distances)) * widths
+    return found
 
 
 def is_log(bounds: Floats) -> bool:

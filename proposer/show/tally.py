@@ -19,6 +19,10 @@ from scanspec.likelihoods import LARGEST_LOSS
 MOST_KINDS = 1000
 """The most kinds of failures that are distinguished; further ones are counted by their code."""
 
+MOST_FAILED = 1000
+"""A scan stops after this many points, or all start points if these are more, if every one of them failed or timed out.
+"""
+
 
 @dataclass
 class Tally:
@@ -99,6 +103,11 @@ class Tally:
         return 0 < self.evaluated == self.failed_points
 
     @property
+    def hopeless(self) -> bool:
+        """Whether every point of the run failed, at least MOST_FAILED of them and all start points in this command."""
+        return self.all_failed and self.failed_in_a_row >= max(MOST_FAILED, self.start)
+
+    @property
     def failed_points(self) -> int:
         """How many points failed or timed out."""
         return self.by_status[Status.FAILED] + self.by_status[Status.TIMED_OUT]
@@ -125,6 +134,11 @@ class Tally:
         """The numbers of invalid, failed and timed-out points, in words."""
         names = {Status.INVALID: "invalid", Status.FAILED: "failed", Status.TIMED_OUT: "timed out"}
         return ", ".join(f"{self.by_status[status]:,} {name}" for status, name in names.items())
+
+
+def how_given(rescored_from: str) -> str:
+    """In words, how the points came that no evaluator of this run has answered."""
+    return f"were scored again from {rescored_from}" if rescored_from else "came with the NLL of init_csv"
 
 
 def read_tally(

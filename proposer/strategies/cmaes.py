@@ -138,6 +138,9 @@ class Cmaes:
             self._give()
             self._learned += 1
         self._told.clear()
+        if len(self._known) >= self.space.size:
+            self.stop_reason = f"all {self.space.size:,.0f} points of the space were evaluated"
+            return None
         u = self._advance()
         if u is None:
             return None

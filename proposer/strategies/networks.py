@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from proposer.time_limit import check_time
+from proposer.strategies.adam import Adam
 from proposer.types import CheckpointError, Floats
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Classifier:
         self.settings = settings
         self.large = False
         self._network: nn.Sequential | None = None
-        self._optimiser: torch.optim.AdamW | None = None
+        self._optimiser: Adam | None = None
 
     @property
     def fitted(self) -> bool:
@@ -87,20 +87,17 @@ class Classifier:
                 self._build(large=len(inputs) >= LARGE_FROM)
             return self._fit(torch.from_numpy(inputs).float(), torch.from_numpy(good).float(), positive_weight, rng)
 
-    def _build(self, *, large: bool) -> tuple[nn.Sequential, torch.optim.AdamW]:
+    def _build(self, *, large: bool) -> tuple[nn.Sequential, Adam]:
         build = large_network if large else small_network
         self.large = large
         self._network = build(self.dim, self.settings.neurons)
-        self._optimiser = self._new_optimiser(self._network)
+        self._optimiser = _optimiser_of(self._network)
         return self._network, self._optimiser
-
-    def _new_optimiser(self, network: nn.Sequential) -> torch.optim.AdamW:
-        return torch.optim.AdamW(network.parameters(), lr=self.settings.learning_rate, weight_decay=WEIGHT_DECAY)
 
     def _fit(self, x: torch.Tensor, y: torch.Tensor, positive_weight: float, rng: np.random.Generator) -> float:
         assert self._network is not None
         assert self._optimiser is not None
-        network, optimiser = self._network, self._optimiser
+        network, optimiser, parameters = self._network, self._optimiser, list(self._network.parameters())
         weighted = nn.BCEWithLogitsLoss(pos_weight=torch.tensor(positive_weight))
         best, best_weights, waited = math.inf, copy.deepcopy(network.state_dict()), 0
         network.train()
@@ -109,16 +106,13 @@ class Classifier:
             order = torch.from_numpy(rng.permutation(len(x)))
             for start in range(0, len(x), self.settings.batch_size):
                 rows = order[start : start + self.settings.batch_size]
-                check_time()
-                optimiser.zero_grad()
                 loss = weighted(network(x[rows]).squeeze(1), y[rows])
-                loss.backward()
-                optimiser.step()
+                optimiser.step(torch.autograd.grad(loss, parameters), self.settings.learning_rate)
                 total += loss.item() * len(rows)
             mean = total / len(x)
             if not math.isfinite(mean):
                 log.warning("the training diverged in epoch %d; a smaller LearningRate may help", epoch)
-                self._optimiser = self._new_optimiser(network)  # its moments are lost
+                self._optimiser = _optimiser_of(network)  # its moments are lost
                 break
             if mean < best - IMPROVEMENT:
                 best, best_weights, waited = mean, copy.deepcopy(network.state_dict()), 0
@@ -143,13 +137,14 @@ class Classifier:
         return logits
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """Architecture, weights and AdamW's moments."""
+        """Architecture, weights and, after its first step, AdamW's state."""
         arrays: dict[str, Any] = {"large": np.array(self.large)}
         if self._network is not None and self._optimiser is not None:
-            for name, weights in self._network.named_parameters():
+            has_begun = bool(self._optimiser.steps[0])
+            for position, (name, weights) in enumerate(self._network.named_parameters()):
                 arrays[f"weights/{name}"] = weights.detach().numpy()
-                for kind, value in self._optimiser.state[weights].items():
-                    arrays[f"{kind}/{name}"] = value.numpy()
+                for kind, values in _state_of(self._optimiser).items() if has_begun else ():
+                    arrays[f"{kind}/{name}"] = values[position].numpy()
         return arrays
 
     def load(self, arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -168,14 +163,23 @@ class Classifier:
                 f"the network's state cannot be read ({error}); it is damaged or of other settings"
             ) from error
 
-    def _build_quietly(self, large: bool) -> tuple[nn.Sequential, torch.optim.AdamW]:
+    def _build_quietly(self, large: bool) -> tuple[nn.Sequential, Adam]:
         with torch.random.fork_rng(devices=[]):
             return self._build(large=large)
 
-    def _fill(self, network: nn.Sequential, optimiser: torch.optim.AdamW, arrays: dict[str, Any]) -> None:
+    def _fill(self, network: nn.Sequential, optimiser: Adam, arrays: dict[str, Any]) -> None:
         with torch.no_grad():
-            for name, weights in network.named_parameters():
+            for position, (name, weights) in enumerate(network.named_parameters()):
                 weights.copy_(torch.from_numpy(arrays[f"weights/{name}"]))
-                if f"step/{name}" in arrays:
-                    moments = {kind: torch.from_numpy(arrays[f"{kind}/{name}"]) for kind in ("exp_avg", "exp_avg_sq")}
-                    optimiser.state[weights] = {"step": torch.tensor(float(arrays[f"step/{name}"])), **moments}
+                if f"step/{name}" in arrays:  # there is no state before the first step
+                    for kind, values in _state_of(optimiser).items():
+                        values[position].copy_(torch.from_numpy(arrays[f"{kind}/{name}"]))
+
+
+def _optimiser_of(network: nn.Sequential) -> Adam:
+    return Adam(list(network.parameters()), WEIGHT_DECAY)
+
+
+def _state_of(optimiser: Adam) -> dict[str, list[torch.Tensor]]:
+    """The state for each parameter, by its name in a checkpoint."""
+    return {"step": optimiser.steps, "exp_avg": optimiser.averages, "exp_avg_sq": optimiser.squares}

@@ -10,7 +10,7 @@ from proposer.evaluation.backend import Description
 from proposer.types import Observable
 from proposer.wire.messages import clean
 from scanspec import Kind, Likelihood, ObservableSpec, ScanFile, keys
-from scanspec.origins import origins_of
+from scanspec.origins import canonical_origin, origins_of
 from scanspec.terms import Term, TermKind
 from scanspec.tools import call_of
 
@@ -103,7 +103,8 @@ def _other_calls(ours: Sequence[Call], theirs: Sequence[Call]) -> Iterator[str]:
 def _other_origins(scan: ScanFile, description: Description) -> Iterator[str]:
     """Observables, conditions, blocks and templates that differ, as far as the evaluator tells them."""
     for what, mine in origins_of(scan).items():
-        if (other := description.sources.get(clean(what), clean(mine))) != clean(mine):
+        other = description.sources.get(clean(what), clean(mine))
+        if other != clean(mine) and canonical_origin(what, other) != canonical_origin(what, mine):
             yield f"the {what} is `{mine}` in the scan file, `{other}` at the evaluator"
     for code in scan.codes:
         prefix = f"{code.name}: template "

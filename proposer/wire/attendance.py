@@ -295,7 +295,8 @@ class Attendance:
             link.ask_again(LEFT_OUT)
             return False
         if gone.error is not None and not link.breaks:
-            lost = f"lost the evaluator at {link.address} ({gone.error.code().name.lower()})"
+            why = ": ".join(filter(None, [gone.error.code().name.lower(), link.unread]))
+            lost = f"lost the evaluator at {link.address} ({why})"
             self._say(f"{lost}; its points will be sent again")
         link.breaks += bool(link.out) or gone.error is not None
         # At a fixed address, silence may be a fault of the network; only a refused connection means that it is gone.

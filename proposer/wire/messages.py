@@ -17,7 +17,8 @@ from proposer.evaluation.backend import Description
 from proposer.evaluation.work import MOST_TRIES
 from proposer.types import Floats, Observable, Outcome, Status
 from scanspec import Kind, Likelihood
-from scanspec.likelihoods import LARGEST_LOSS
+from scanspec.fields import parse
+from scanspec.likelihoods import LARGEST_LOSS, NEEDS_MEAN_AND_SIGMA
 from scanspec.terms import Term
 
 MOST_SOURCES = 1000
@@ -66,7 +67,7 @@ TOGETHER = 8
 _CAP = LARGEST_LOSS * (1.0 + SUM)
 
 LARGEST_DESCRIPTION = 2**22
-"""The most bytes of a description; a message of many small parts takes sixty times as much memory."""
+"""The most bytes of a description."""
 
 
 class BadDescription(ValueError):
@@ -77,7 +78,7 @@ def parse_description(data: bytes) -> pb.DescribeResponse:
     """Parses a description; gRPC turns any error here into INTERNAL."""
     if len(data) > LARGEST_DESCRIPTION:
         raise BadDescription("it is too large")
-    return pb.DescribeResponse.FromString(data)
+    return parse(pb.DescribeResponse, data)
 
 
 def to_description(answer: pb.DescribeResponse) -> Description:
@@ -96,7 +97,7 @@ def to_description(answer: pb.DescribeResponse) -> Description:
             clean(observable.unit),
             clean(observable.code),
             (observable.valid.low, observable.valid.high) if observable.HasField("valid") else None,
-            _to_likelihood(observable.likelihood),
+            _to_likelihood(observable),
             term=terms.get(position),
         )
         for position, observable in enumerate(answer.observables)
@@ -151,11 +152,16 @@ def _to_terms(answer: pb.DescribeResponse) -> dict[int, Term]:
     return found
 
 
-def _to_likelihood(likelihood: pb.Likelihood) -> Likelihood:
+def _to_likelihood(observable: pb.Observable) -> Likelihood:
+    """The likelihood of an observable. Raises BadDescription if its constants give no NLL."""
+    likelihood = observable.likelihood
     name = _KINDS.get(likelihood.kind, "OFF")
     kind = Kind(name) if name in Kind.__members__ else Kind.OFF
     if kind is Kind.OFF:
         return Likelihood()
+    mean, sigma = likelihood.mean, likelihood.sigma
+    if kind in NEEDS_MEAN_AND_SIGMA and not (math.isfinite(mean) and 0.0 < sigma < math.inf):
+        raise BadDescription(f"the likelihood of {clean(observable.name)!r} is {name} {mean:g} +- {sigma:g}")
     return Likelihood(
         kind,
         likelihood.mean,
@@ -292,7 +298,7 @@ def _to_seconds(seconds: list[float], out: float) -> list[float]:
     """Replaces impossible times by 0, and scales all down if the codes claim to have run for much longer than the point
     was `out`, in seconds, because both would spoil sums and means.
     """
-    if not all(0.0 <= value <= LONGEST for value in seconds):
+    if [value for value in seconds if not 0.0 <= value <= LONGEST]:
         seconds = [value if 0.0 <= value <= LONGEST else 0.0 for value in seconds]
     total, (more, times) = sum(seconds), CLOCKS_DIFFER
     most = more + times * max(out, 0.0)

@@ -14,11 +14,10 @@ from collections.abc import Callable, Collection, Generator, Sequence
 from lodescan.v1 import evaluation_pb2 as pb
 from proposer.evaluation.backend import Description, Load, anything
 from proposer.evaluation.work import Received, Work
-from proposer.wire.answers import take_results
+from proposer.wire.answers import send_again, take_results
 from proposer.wire.attendance import AGAIN, UNNAMED, Attendance, Purpose
 from proposer.wire.events import Gone, NoAnswer, Serving
 from proposer.wire.hand_out import hand_out, race, rebalance
-from proposer.wire.lost import send_again
 from proposer.wire.patience import Patience
 from proposer.wire.remote import MOST_AHEAD, Link
 from proposer.wire.security import PLAIN, Security

@@ -21,12 +21,13 @@ import grpc
 import numpy as np
 
 from lodescan.v1 import evaluation_pb2 as pb
-from lodescan.v1 import evaluation_pb2_grpc as pb_grpc
 from proposer.evaluation.backend import Description
 from proposer.evaluation.work import Work
+from proposer.wire.calls import describe_call, evaluate_call
+from proposer.wire.elapsed import elapsed
 from proposer.wire.events import Event, Gone, NoAnswer, Serving
 from proposer.wire.health import watch_health
-from proposer.wire.messages import BadDescription, clean, parse_description, to_concurrency, to_description
+from proposer.wire.messages import BadDescription, clean, to_concurrency, to_description
 from proposer.wire.security import NotSecure, Security
 from scanspec import Address
 
@@ -93,8 +94,8 @@ Events = queue.SimpleQueue[tuple["Link | None", Any]]
 
 
 class Link:
-    """The link to the evaluator at one address. `out` maps the points that it has to the times of sending, in seconds
-    since 1970.
+    """The link to the evaluator at one address. `out` maps the points that it has to the times of sending, by the clock
+    `elapsed`.
     """
 
     def __init__(self, address: Address, events: Events, security: Security, *, name: str = "") -> None:
@@ -104,6 +105,7 @@ class Link:
         self.ready = False  # its stream is open
         self.draining = False  # it takes no more points
         self.why = ""  # why it does not describe itself
+        self.unread = ""  # why its last message was not read
         self.strayed = False  # it has answered a point that it was not asked for
         self.breaks = 0  # broken streams in a row, without a result
         self.most: dict[int, int] = {}  # for some points: the most points that may be out together with them
@@ -139,12 +141,13 @@ class Link:
 
     def send(self, points: Sequence[int], work: Work) -> None:
         """Sends points."""
-        now, most = time.time(), self.description.max_batch if self.description is not None else len(points)
+        now, most = elapsed(), self.description.max_batch if self.description is not None else len(points)
         if not self.out:
             self.heard = time.monotonic()
         for first in range(0, len(points), most):
             ids = list(points[first : first + most])
-            request = pb.EvaluateRequest(point_ids=ids, values=np.concatenate([work.rows[point] for point in ids]))
+            values = np.concatenate([work.rows[point] for point in ids])
+            request = pb.EvaluateRequest(point_ids=ids, values=values.tolist())
             if work.batch_of is not None:
                 request.batches.extend(map(work.batch_of, ids))
             if self._first_words is not None:
@@ -170,11 +173,13 @@ class Link:
         """Lets the thread read the next message, because the last one was handled."""
         self._orders.put(_NEXT)
 
-    def answer(self, point: int, seconds: float) -> float:
-        """Notes that a point is answered, after `seconds` in its codes (negative: not run). Returns the time of
-        sending.
-        """
-        sent = self.out.pop(point)
+    def seconds_out(self, point: int) -> float:
+        """The time in seconds since a point was sent."""
+        return elapsed() - self.out[point]
+
+    def answer(self, point: int, seconds: float) -> None:
+        """Notes that a point is answered, after `seconds` in its codes (negative: not run)."""
+        del self.out[point]
         self.running.pop(point, None)
         self.queued.pop(point, None)
         self.most.pop(point, None)
@@ -182,7 +187,6 @@ class Link:
             self._message = self._message[0] + 1, self._message[1] + seconds
             self.longest = max(self.longest, min(seconds, time.monotonic() - self._first))
             self.seconds = seconds if math.isnan(self.seconds) else 0.9 * self.seconds + 0.1 * seconds
-        return sent
 
     def took_up(self, answered: int, concurrency: int) -> None:
         """Notes that a message with `answered` points was handled. `concurrency`: the evaluator's present number of
@@ -312,13 +316,7 @@ class Link:
 
     def _serve(self, channel: grpc.Channel) -> float:
         """Asks for the description, and streams when ordered to. Returns the order that ended it."""
-        stub = pb_grpc.EvaluationServiceStub(channel)
-        name = pb.DESCRIPTOR.services_by_name["EvaluationService"].full_name
-        describe = channel.unary_unary(
-            f"/{name}/Describe",
-            request_serializer=pb.DescribeRequest.SerializeToString,
-            response_deserializer=parse_description,
-        )
+        describe, evaluate = describe_call(channel), evaluate_call(channel, self._note_unread)
         files = self._security.stamp()
         while True:
             self._post(described := self._ask(describe))
@@ -328,7 +326,7 @@ class Link:
                 if self._security.stamp() != files:  # a channel cannot read them again
                     return 0.0
                 self._post(described := self._ask(describe))
-            self.call = call = stub.Evaluate(iter(self._requests.get, None))
+            self.call = call = evaluate(iter(self._requests.get, None))
             health = watch_health(channel, partial(self._tell_serving, call))
             error: grpc.RpcError | None = None
             order = _NEXT
@@ -348,6 +346,9 @@ class Link:
             self._post(Gone(error, not isinstance(answer, NoAnswer), _has_died(described, answer), at))
             if (order := self._orders.get()) != _NEXT:
                 return order
+
+    def _note_unread(self, why: str) -> None:
+        self.unread = why
 
     def _ask(self, describe: Any, timeout: float = ANSWERS) -> Description | NoAnswer:
         try:

@@ -88,6 +88,8 @@ def translate_setup(translator: Translator, content: Any, path: str) -> Any:
         return _plain_word(translator, value, TYPES, where)
 
     def novelty(value: Any, where: str) -> Any:
+        if value is None:
+            return value
         names = dict.fromkeys(TRUE, "HBOS") | dict.fromkeys(FALSE, "none")
         names |= {method.lower(): method for method in ("HBOS", "Optimiser", "none")}
         return _plain_word(translator, value, names, where, folded=True)

@@ -242,6 +242,7 @@ OBSERVABLE = Spelling(
         "Q": "scale",
         "Column": "column",
         "Under": "under",
+        "Line": "line",
         "FUNCTION": "function",
         "SCALING": "scaling",
         "MEAN": "mean",

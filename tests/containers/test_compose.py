@@ -17,7 +17,7 @@ import pytest
 
 from scanspec import read_scan_file
 from tests.containers.conftest import GID, UID, Project, docker, layers
-from tests.pair.conftest import read_run
+from tests.pair.conftest import Points, read_run
 
 pytestmark = [pytest.mark.containers, pytest.mark.usefixtures("images")]
 
@@ -154,6 +154,53 @@ def test_after_a_plain_up_the_last_line_says_how_to_stop_and_there_is_a_report(
         up.wait(60)
 
 
+WAITS = """\
+import time
+from pathlib import Path
+
+
+def observables(point):
+    time.sleep(0.1)
+    while point["x"] > 0.9 and not Path(__file__).with_name("go").exists():
+        time.sleep(0.1)
+    return {"r": point["x"]}
+"""
+WAITS_FILE = """\
+setup: {run_name: waits, type: RANDOM, seed: 1, points: 100000, max_evaluations: 300}
+variables: {x: [0, 1]}
+codes:
+  waits: {function: "waits:observables", timeout: 600, observables: {r: {mean: 0, sigma: 0.1}}}
+"""
+
+
+def test_replicas_of_the_evaluator_come_and_go(project: Project) -> None:
+    """One of three replicas is killed, and the number is raised to four. The scan cannot end before, because some
+    points wait for a file.
+    """
+    folder = project.folder / "my scans"
+    folder.mkdir()
+    (folder / "waits.py").write_text(WAITS)
+    (folder / "waits.yaml").write_text(WAITS_FILE)
+    project.variables |= {"FOLDER": str(folder), "SCAN": "waits.yaml", "PHYSICS": "evaluator"}
+    project.compose("up", "--detach", "--scale", "evaluator=3")
+    proposer = wait_for_container(project, "proposer")
+
+    def take_part(after: str = "") -> list[str]:
+        said = docker("logs", proposer).stderr.partition(after)[2] if after else docker("logs", proposer).stderr
+        return re.findall(r"the evaluator at (\S+) takes part", said)
+
+    wait_until(lambda: len({*take_part()}) == 3, "three replicas did not take part")
+    docker("kill", project.compose("ps", "--quiet", "evaluator").stdout.split()[0])
+    lost = "lost the evaluator"
+    wait_until(lambda: lost in docker("logs", proposer).stderr, "the proposer did not notice")
+    project.compose("up", "--detach", "--no-recreate", "--scale", "evaluator=4")
+    wait_until(lambda: len(take_part(lost)) >= 2, "two more replicas did not take part")
+    (folder / "go").touch()
+    assert docker("wait", proposer).stdout.strip() == "0"
+    points = stored(project.folder / "runs/waits", 1)
+    assert len(points.ids) == len(set(points.ids)) == 300 and set(points.status) == {"OK"}
+
+
 @pytest.mark.parametrize("service", ["evaluator", "proposer"])
 def test_after_a_kill_the_same_command_loses_nothing(project: Project, service: str) -> None:
     small(
@@ -181,23 +228,28 @@ def test_after_a_kill_the_same_command_loses_nothing(project: Project, service: 
         assert is_running()
     else:
         wait_until(lambda: not is_running(), "the proposer was not killed")
-    stored = answers(project)
-    assert len(stored) >= 10
+    before = answers(project)
+    assert len(before) >= 10
     project.compose("up", "--detach")
     assert docker("wait", wait_for_container(project, "proposer")).stdout.strip() == "0"
     assert good_points(project.folder / "runs/simsusy_stau") >= 3
-    assert stored.items() <= answers(project).items()
+    assert before.items() <= answers(project).items()
 
 
 def answers(project: Project) -> dict[int, tuple[object, ...]]:
-    """The stored points by id. Reads a copy, because SQLite makes files beside the dataset, which belong to root."""
+    """The stored points by id."""
     observables = len(read_scan_file(project.folder / "my scans/simsusy_stau.yaml").all_observables())
-    with tempfile.TemporaryDirectory() as folder:
-        for path in (project.folder / "runs/simsusy_stau").glob("dataset.sqlite*"):
-            shutil.copy(path, folder)
-        points = read_run(Path(folder), observables)
+    points = stored(project.folder / "runs/simsusy_stau", observables)
     assert len(points.ids) == len(set(points.ids)) == len(set(points.params))
     return dict(zip(points.ids, zip(points.params, points.status, map(str, points.nll), strict=True), strict=True))
+
+
+def stored(run: Path, observables: int) -> Points:
+    """The stored points. Reads a copy, because SQLite makes files beside the dataset, which belong to root."""
+    with tempfile.TemporaryDirectory() as folder:
+        for path in run.glob("dataset.sqlite*"):
+            shutil.copy(path, folder)
+        return read_run(Path(folder), observables)
 
 
 def wait_for_container(project: Project, service: str) -> str:

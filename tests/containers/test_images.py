@@ -12,6 +12,12 @@ pytestmark = [pytest.mark.containers, pytest.mark.usefixtures("images")]
 
 PROPOSER, BASE, SIMSUSY = "lodescan-proposer", "lodescan-evaluator:evaluator", "lodescan-evaluator:simsusy"
 
+METRICS = (  # with the packages that --metrics needs on both sides, also for the expiry of certificates
+    "import cryptography.x509, urllib.request; from scanspec.metrics import serving_metrics; said = []; "
+    "serving = serving_metrics('0', said.append); registry = serving.__enter__(); "
+    "urllib.request.urlopen(said[0].split()[1]).close(); serving.__exit__(None, None, None)"
+)
+
 
 @pytest.mark.parametrize(("image", "most"), [(PROPOSER, 1.9e9), (BASE, 350e6)])
 def test_images_are_as_small_as_promised(image: str, most: float) -> None:
@@ -43,8 +49,9 @@ def test_the_default_user_is_not_root(image: str) -> None:
     ("image", "program"),
     [
         (PROPOSER, "import torch, proposer.commands.scan; torch.optim.AdamW(torch.nn.Linear(2, 1).parameters())"),
+        (PROPOSER, METRICS),
         (PROPOSER, "from proposer.show.drawing import Figure; Figure().savefig('/tmp/picture.pdf')"),
-        (BASE, "import evaluator.commands.serve"),
+        (BASE, f"import evaluator.commands.serve, evaluator.service.metrics; {METRICS}"),
     ],
 )
 def test_any_user_runs_it_on_a_read_only_root(image: str, program: str) -> None:

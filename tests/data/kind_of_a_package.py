@@ -9,7 +9,7 @@ from scanspec.files import read_text
 class NearestRow(Code):
     key = "nearest_row"
     settings = ("file", "column")
-    gives = ("distance",)
+    defined_names = ("distance",)
 
     def __init__(self, spec, scan, known):
         super().__init__(spec, scan, known)

@@ -25,7 +25,9 @@ def run(*words):
     return subprocess.run(command, check=False, capture_output=True, text=True)
 
 
-@pytest.mark.parametrize("body", BODIES)
+@pytest.mark.parametrize(
+    "body", ["os._exit(3)", *(pytest.param(body, marks=pytest.mark.slow) for body in [*BODIES][1:])]
+)
 def test_a_code_that_ends_its_process_does_not_end_the_command_without_a_word(scan_file, body):
     file = scan_file(SCAN, m__py=f"import ctypes, os, signal\n\ndef f(point):\n    {body}\n    return {{'y': 1}}\n")
     for command in ("check", "point"):
@@ -99,6 +101,7 @@ def test_a_signal_ends_the_command_and_the_code_in_it(point, number, send):
         os.kill(child, 0)
 
 
+@pytest.mark.slow
 def test_an_interrupt_from_a_terminal_counts_once(point, tmp_path):
     """The function catches the first interrupt, and does not get it again when its parent passes it on. A second
     interrupt ends the command.
@@ -115,6 +118,7 @@ def test_an_interrupt_from_a_terminal_counts_once(point, tmp_path):
     assert process.returncode == 128 + signal.SIGINT
 
 
+@pytest.mark.slow
 def test_an_ignored_interrupt_stays_ignored(point, tmp_path):
     process, _ = point(
         "    comes_to('begun')\n    while not os.path.exists('go'):\n        time.sleep(0.01)\n    return {'y': 7.5}\n",

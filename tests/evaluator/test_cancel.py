@@ -20,7 +20,7 @@ from tests.evaluator.serving import wait_until
 SLEEPS = 5  # that spheno.sh starts when it hangs
 
 
-@pytest.mark.parametrize("workers", [0, 1, 2])
+@pytest.mark.parametrize("workers", [*(pytest.param(number, marks=pytest.mark.slow) for number in (0, 1)), 2])
 def test_single_points_of_a_program_are_ended_with_its_processes(program_scan, evaluator, workers):
     server = evaluator(program_scan("spheno.sh", settings="timeout: 600"), workers=workers)
     stream = Stream(server, [[4]] * 2 + [[1]] + [[4]])  # 4 hangs
@@ -56,7 +56,7 @@ def test_too_many_ids_to_cancel_are_refused(shared):
     assert "more than 4096" in caught.value.details()
 
 
-@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("workers", [pytest.param(0, marks=pytest.mark.slow), 1])
 def test_results_say_when_they_began_and_ended(slow, workers):
     server = slow(workers=workers)  # a new evaluator, because points after quick ones go to a worker together
     before = time.time()
@@ -126,7 +126,7 @@ Evaluation.seconds_alone = property(lambda self: alone(self) if opened else 0.0)
 """
 
 
-@pytest.mark.parametrize("options", [["--until-finished"], []])
+@pytest.mark.parametrize("options", [["--until-finished"], pytest.param([], marks=pytest.mark.slow)])
 def test_an_evaluator_that_starts_after_the_end_of_the_scan_ends_after_a_while(slow, options):
     """Nobody tells it that the scan is finished. An open stream keeps it running, even without messages."""
     server = slow(options=options, before=SOON_ALONE)
@@ -221,6 +221,7 @@ def test_an_evaluator_is_announced_as_long_as_it_takes_points(gated, tmp_path):
     assert os.listdir(folder) == [second.name]  # the stale file was removed, because nobody answers there
 
 
+@pytest.mark.slow
 def test_an_announce_folder_that_cannot_be_written_is_an_error(slow, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(RuntimeError, match=r"--announce .*file.*: .*; name a folder that both sides can write"):

@@ -103,7 +103,7 @@ codes:
 
 
 @pytest.mark.parametrize(
-    "a", ["9", "9 if point['x'] == 0.5 else 0.5"]
+    "a", [pytest.param("9", marks=pytest.mark.slow), "9 if point['x'] == 0.5 else 0.5"]
 )  # the window excludes every point, or only the middle
 @pytest.mark.parametrize(("given", "code"), [("mh", 2), ("mhx", 0)])
 def test_check_also_runs_the_codes_behind_a_window(run, scan_file, a, given, code):
@@ -138,8 +138,10 @@ def test_check_says_which_code_never_ran(run, scan_file):
     [
         ("[MASS, 26]", "the output has no entry MASS 26; entries of MASS: 25"),
         ("[MAS, 25]", "the output has no block MAS; did you mean 'MASS'?"),
-        ("[WIDTH, 35]", "the output has no DECAY of 35; it has those of: 25"),
-        ("[SPINFO, 1]", "the entry SPINFO 1 of the output is 'SPheno', not a number"),
+        pytest.param("[WIDTH, 35]", "the output has no DECAY of 35; it has those of: 25", marks=pytest.mark.slow),
+        pytest.param(
+            "[SPINFO, 1]", "the entry SPINFO 1 of the output is 'SPheno', not a number", marks=pytest.mark.slow
+        ),
     ],
 )
 def test_check_names_an_entry_that_is_missing_in_the_spectrum(run, program_scan, address, words):
@@ -151,6 +153,7 @@ def test_check_names_an_entry_that_is_missing_in_the_spectrum(run, program_scan,
     assert told == f"lodescan-evaluator: {scan}, line 7: code code: {words}" and next_step.startswith("next: ")
 
 
+@pytest.mark.slow
 def test_check_finds_another_point_where_the_middle_is_unphysical(run, scan_file):
     """The window excludes the middle. One of the random points works, and the better order is advised."""
     scan = scan_file(
@@ -365,6 +368,7 @@ def noise(point):
 """
 
 
+@pytest.mark.slow
 def test_point_uses_the_same_random_numbers_as_a_scan(run, scan_file, evaluator):
     text = "variables: {x: [0, 4]}\ncodes: {toy: {function: loud:noise, observables: {y: {mean: 0, sigma: 1}}}}\n"
     scan = scan_file(text, loud__py=NOISE)

@@ -107,6 +107,13 @@ def test_a_changed_file_changes_the_physics(described, changed):
         ("timeout: 20", "invalid_when: {spinfo: false}"),
         ("timeout: 20", "success: {exit_codes: any}"),
         ("timeout: 20", "flags: {unitarity: [FLAGS, 2]}"),
+        ("timeout: 20", "append: true"),
+        ("timeout: 20", "data: [unrelated.py]"),
+        ("{2: x}", "{2: 1.0 * x}"),
+        ("d: mode+1", "d: mode+1.5"),
+        ("sh more.sh {input} {output}", "sh more.sh {output} {input}"),
+        ("sh more.sh {input} {output}", "sh more.sh '{input} {output}'"),
+        ("sh more.sh {input} {output}", "sh more.sh {input} > {output}"),
         ("{mode: [0, 10], x: [0, 1]}", "{x: [0, 1], mode: [0, 10]}"),
     ],
 )
@@ -140,10 +147,25 @@ def test_a_changed_constant_changes_only_the_digest_of_the_likelihood(digests, o
         ("x: [0, 1]", "x: {range: [0, 1], prior: {type: normal, mean: 0, sigma: 1}}"),
         ("codes:", "networks: {threshold_value: 3}\n# a comment\ncodes:"),
         ("scaling: UPPER, mean: 1, sigma: 2", "SCALING: UPPER, VARIANCE: 2.0, MEAN: '1'"),
+        ("timeout: 20", "append: false"),
+        ("timeout: 20", "data: []"),
+        ("timeout: 20", "success: {exit_codes: [0.0]}"),
+        ("timeout: 20", "invalid_when: {spinfo: true}\n    success: {}"),
+        ("d: mode+1", "d: (mode + 1.0)"),
+        ("{2: x}", "{2: ( x )}"),
+        ("mh > 0", "['mh>0.0']"),
+        ("function: y+1", "function: 'y + 1'"),
+        ("input_file: in.slha", "input_file: ./in.slha"),
+        ("input_file: in.slha", "input_file: FOLDER/in.slha"),
+        ("./spheno.sh", "FOLDER/spheno.sh"),
+        ("./spheno.sh", "'./package/../spheno.sh'"),
+        ("sh more.sh {input} {output}", "sh  './more.sh'  {input} \"{output}\""),
+        ("sh more.sh {input} {output}", "sh FOLDER/more.sh {input} {output}"),
     ],
 )
-def test_other_changes_leave_both_digests_as_they_are(digests, old, new):
+def test_other_changes_leave_both_digests_as_they_are(digests, tmp_path, old, new):
     assert SCAN.count(old) == 1
+    new = new.replace("FOLDER", str(tmp_path))
     assert digests() == digests(SCAN.replace(old, new), "other.yaml", unrelated__py="y = 2\n")
 
 

@@ -52,6 +52,7 @@ def test_a_forked_child_that_returns_from_the_function_answers_nothing(parent, m
     assert wait_until(lambda: len(alive(parent.tag)) == parent.processes)
 
 
+@pytest.mark.slow
 def test_a_forked_child_that_returns_between_two_codes_answers_nothing(evil, evaluator):
     scan = evil("if os.fork() == 0:\n    return -1.0")
     scan.write_text(scan.read_text() + "  second:\n    function: evil:f\n    observables: {z: {function: y}}\n")
@@ -88,6 +89,7 @@ def test_a_forked_child_that_returns_runs_no_later_code(evil, tmp_path):
     assert len((scan.parent / "pids").read_text().splitlines()) == 2
 
 
+@pytest.mark.slow
 def test_a_child_forked_by_an_import_answers_nothing(scan_file, evaluator):
     scan = scan_file(
         "variables: {x: [0, 9]}\ncodes:\n  toy:\n    function: forks:f\n    observables: {y: {mean: 1, sigma: 1}}\n",
@@ -127,7 +129,7 @@ def pids(tmp_path):
             os.kill(pid, signal.SIGKILL)
 
 
-@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("workers", [pytest.param(0, marks=pytest.mark.slow), 1])
 def test_a_daemon_without_an_environment_ends_with_its_point(evil, evaluator, tmp_path, pids, workers):
     (tmp_path / "daemon.py").write_text(DAEMON)
     way = f"subprocess.run(['env', '-i', {sys.executable!r}, HERE / 'daemon.py', HERE / 'pids'], env={{}})"
@@ -150,7 +152,7 @@ def test_a_daemon_of_a_program_ends_with_its_point(program_scan, evaluator, tmp_
     assert pids() and not any(map(is_there, pids()))
 
 
-@pytest.mark.parametrize("how", ["worker", "evaluator"])
+@pytest.mark.parametrize("how", ["worker", pytest.param("evaluator", marks=pytest.mark.slow)])
 def test_a_daemon_ends_with_its_worker_or_evaluator_when_that_is_killed(evil, evaluator, tmp_path, pids, how):
     (tmp_path / "daemon.py").write_text(DAEMON)
     way = f"subprocess.run(['env', '-i', {sys.executable!r}, HERE / 'daemon.py', HERE / 'pids'], env={{}})"
@@ -187,6 +189,7 @@ CAT = "subprocess.Popen(['cat'], stdin=subprocess.PIPE, stdout=subprocess.PIPE)"
 CAT_APART = CAT.replace(")", ", start_new_session=True)")
 
 
+@pytest.mark.slow
 def test_a_helper_that_a_function_keeps_lives_on(evil, evaluator):
     ends = "KEPT[0].stdin.close()\nreturn 100 + KEPT.pop().wait()"
     fails = "KEPT.append(subprocess.Popen(['sh', '-c', 'exit 3']))"
@@ -202,6 +205,7 @@ def test_a_helper_that_a_function_keeps_lives_on(evil, evaluator):
     assert server.nothing_left()
 
 
+@pytest.mark.slow
 def test_when_helpers_replace_each_other_the_last_one_lives_on(evil, evaluator, pids):
     way = "p = subprocess.Popen(['sleep', '1000'])\nnote(p.pid)\nKEPT[:] = [p]"
     server = evaluator(evil(way))
@@ -238,6 +242,7 @@ def test_what_a_function_changes_is_restored(changing, change):
     assert values(changing, [[1, 2 + 2 * change]]) == [1.0]
 
 
+@pytest.mark.slow
 def test_handlers_of_signals_that_a_function_sets_are_restored(evil, evaluator):
     server = evaluator(
         evil(
@@ -285,6 +290,7 @@ def test_a_point_that_fills_its_folder_costs_only_itself(evil, evaluator):
     assert not list(root.glob("point-*"))
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_not_blamed_on_the_point(evil, program_scan, evaluator, chain, tmp_path):
     way = "import errno\nraise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), 'file')"
     assert evaluator(evil(way)).statuses([[1, 1], [1, 0]]) == ["KILLED", "OK"]
@@ -300,6 +306,7 @@ def computed(pid):
     return int(fields[11]) / os.sysconf("SC_CLK_TCK")
 
 
+@pytest.mark.slow
 def test_a_child_that_nobody_waits_for_does_not_slow_later_points(evil, evaluator):
     server = evaluator(evil("KEPT.append(subprocess.Popen(['true']))"))
     (worker,) = server.workers()

@@ -1,5 +1,7 @@
 """Results and points share messages, as long as nobody waits longer for them."""
 
+import pytest
+
 from lodescan.v1 import evaluation_pb2 as pb
 from tests.evaluator.calls import Stream, statuses
 
@@ -71,6 +73,7 @@ def y(point):
 """
 
 
+@pytest.mark.slow
 def test_quick_points_do_not_wait_for_a_slow_point_of_the_same_group(scan_file, evaluator, tmp_path):
     """If the slow point crashes the worker, the quick ones are not evaluated again."""
     gate = 300
@@ -87,6 +90,7 @@ def test_quick_points_do_not_wait_for_a_slow_point_of_the_same_group(scan_file, 
     assert [x for x in begun if x >= 0] == [*range(gate + 1), *range(gate, gate + 20)]
 
 
+@pytest.mark.slow
 def test_quick_points_share_a_message_to_a_worker_even_if_messages_are_slow(slow):
     """Messages are slow on a machine that is busy with other evaluators. The code itself is said to take 10 µs."""
     server = slow(before=SLOW_WAY)

@@ -5,6 +5,7 @@ import threading
 
 from evaluator.executors.groups import LARGEST_GROUP, Groups
 from evaluator.executors.job import Job, JobQueue
+from tests.evaluator.calls import Stream, statuses
 from tests.evaluator.serving import wait_until
 
 
@@ -74,3 +75,39 @@ def test_those_who_wait_for_a_job_are_idle():
     for thread in threads:
         thread.join(60)
     assert jobs.idle == 0
+
+
+def test_points_behind_a_slow_one_go_to_a_worker_that_is_free(gated):
+    """All come in one batch. A worker gets several of them in one message, because the points before were quick."""
+    server = gated(workers=2)
+    stream = Stream(server, [[0.5, 0]] * 300)
+    stream.take(300)
+    stream.send(point_ids=range(300, 320), values=[1.0, 1, 2.0, 1, *[3.0, 0] * 18])
+    assert server.began(1) and server.began(2)
+    server.let_go(2)
+    assert set(stream.take(19)) == {*range(301, 320)}
+    server.let_go(1)
+    assert statuses(stream.close()) == {300: "OK"}
+
+
+def test_points_that_were_given_back_can_be_cancelled(gated):
+    server = gated(workers=1)
+    stream = Stream(server, [[0.5, 0]] * 300)
+    stream.take(300)
+    stream.send(point_ids=[300, 301, 302], values=[1.0, 1, *[3.0, 0] * 2])
+    assert server.began(1)
+    stream.send(cancel_point_ids=[301], return_waiting=True)
+    server.let_go(1)
+    found = statuses(stream.close())
+    assert found[300] == "OK" and found[301] == "CANCELLED" and found.keys() == {300, 301, 302}
+
+
+def test_a_job_that_waits_again_can_begin_again_or_be_cancelled():
+    ended: list[Job] = []
+    job = Job(1, (), 0.0, ended.append)
+    assert job.begin()
+    job.wait_again()
+    assert (job.running, job.begun_at) == (False, 0.0) and job.begin()
+    assert not job.cancel()  # it runs
+    job.wait_again()
+    assert ended == [job] and not job.begin()

@@ -81,6 +81,7 @@ def test_an_evaluator_without_workers_is_not_serving(scan, evaluator, watch, tmp
     assert [result.status for response in call for result in response.results] == [pb.STATUS_OK]
 
 
+@pytest.mark.slow
 def test_health_does_not_change_for_a_worker_that_is_soon_replaced(scan, evaluator, watch):
     soon = "from evaluator.commands import serve; serve.QUICK_START = 60.0"  # long enough for a busy machine
     server = evaluator(scan(), workers=1, before=soon)
@@ -95,10 +96,11 @@ def test_health_does_not_change_for_a_worker_that_is_soon_replaced(scan, evaluat
     assert server.process.wait(60) == 0
 
 
-ENDS = [signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU, signal.SIGHUP, signal.SIGTERM]
+ENDS = [signal.SIGHUP, signal.SIGTERM]
+RARE_ENDS = [signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU]
 
 
-@pytest.mark.parametrize("number", ENDS)
+@pytest.mark.parametrize("number", [*ENDS, *(pytest.param(number, marks=pytest.mark.slow) for number in RARE_ENDS)])
 def test_signals_of_batch_systems_end_an_evaluator_in_order(scan, evaluator, watch, tmp_path, number):
     """The signal may go to all processes of a job at once. The running points are answered."""
     server = evaluator(scan(), workers=2, options=["--grace", "20"])
@@ -167,6 +169,7 @@ def test_no_point_begins_once_health_has_told_of_the_end(scan, evaluator, watch,
     assert server.process.wait(60) == 0
 
 
+@pytest.mark.slow
 def test_a_hangup_that_nohup_ignores_stays_ignored(scan, evaluator):
     server = evaluator(scan(), before="import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)")
     server.process.send_signal(signal.SIGHUP)
@@ -186,6 +189,7 @@ worker.Worker.start_worker = start_worker
 """
 
 
+@pytest.mark.slow
 def test_a_first_start_that_fails_does_not_count_as_a_lost_worker(scan, evaluator):
     server = evaluator(scan(), workers=2, options=["--grace", "0.1"], before=NO_SECOND)
     call = server.stub.Evaluate(iter([server.request([[2.0], [3.0]])]), timeout=60)

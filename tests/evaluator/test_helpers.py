@@ -30,6 +30,7 @@ FORKED = (
 
 
 @pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.slow
 def test_a_helper_that_is_killed_is_named_once(scan_file, evaluator, workers):
     text = FORKED.replace("    os.close(master)\n", "    KEPT.append(master)\n").replace(
         "    os.read(master, 1) if False else None\n", ""

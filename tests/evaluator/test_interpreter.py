@@ -62,6 +62,7 @@ def test_what_a_function_does_to_its_python_is_undone(evil, evaluator):
         assert [result.observables[0] for result in found] == [2, 3, 4], way
 
 
+@pytest.mark.slow
 def test_what_an_imported_module_sets_stays(evil, evaluator, tmp_path):
     (tmp_path / "set_modes.py").write_text("import sys\nimport numpy as np\nnp.seterr(all='raise')\n")
     server = evaluator(evil("import set_modes\nreturn float(np.geterr()['divide'] == 'raise')"))
@@ -74,6 +75,7 @@ def test_what_a_function_sets_at_its_first_point_stays(evil, evaluator):
     assert values(server, [[0, 1]] * 20) == [3001.0] * 20
 
 
+@pytest.mark.slow
 def test_folders_added_to_the_import_path_stay(evil, evaluator, tmp_path):
     """One point adds the folder, and another point imports from it."""
     (tmp_path / "lazy").mkdir()
@@ -86,6 +88,7 @@ def test_folders_added_to_the_import_path_stay(evil, evaluator, tmp_path):
     assert values(server, [[1, 0], [1, 3]]) == [1, 7.0]
 
 
+@pytest.mark.slow
 def test_names_that_a_function_adds_stay(evil, evaluator):
     counts = "import math\nmath.count = getattr(math, 'count', 0) + 1\nmath.exp = None\nreturn math.count"
     server = evaluator(evil(counts))
@@ -99,6 +102,7 @@ DROP = (
 )
 
 
+@pytest.mark.slow
 def test_lowered_limits_cost_the_worker_only_if_later_points_feel_them(evil, evaluator):
     server = evaluator(
         evil(
@@ -114,6 +118,7 @@ def test_lowered_limits_cost_the_worker_only_if_later_points_feel_them(evil, eva
     assert "a function lowers limits of its process" in server.log.read_text()
 
 
+@pytest.mark.slow
 def test_an_output_stream_that_can_only_write_is_accepted(evil, evaluator):
     scan = evil("print('x')")
     tee = (
@@ -129,7 +134,9 @@ def test_an_output_stream_that_can_only_write_is_accepted(evil, evaluator):
     ("way", "words"),
     [
         ("KEPT.extend(open('/dev/null') for _ in range(30))", "leaves open files behind"),
-        ("KEPT.append(bytearray(100 * 2**20))", "takes more memory with each point"),
+        pytest.param(
+            "KEPT.append(bytearray(100 * 2**20))", "takes more memory with each point", marks=pytest.mark.slow
+        ),
         (
             "import threading\nfor _ in range(40):\n    threading.Thread(target=time.sleep, args=(1000,)).start()",
             "leaves threads behind",
@@ -153,12 +160,14 @@ def test_resources_that_points_use_up_come_back(evil, evaluator, way, words):
     assert server.log.read_text().count(f"a function {words}, so its worker process is replaced now and then") == 1
 
 
+@pytest.mark.slow
 def test_the_death_of_a_worker_before_a_point_begins_is_not_blamed_on_the_point(evil, evaluator):
     """The random numbers are seeded between the two points, so a failure there comes from the first point."""
     server = evaluator(evil("import zlib\nzlib.crc32 = None"))
     assert server.statuses([[1, 1], [2, 0], [3, 0]]) == ["OK", "OK", "OK"]
 
 
+@pytest.mark.slow
 def test_a_worker_broken_by_an_earlier_point_is_not_blamed_on_the_next(evil, evaluator):
     """The folder is removed after the second point, which is answered by then, so a failure there comes from the first
     point.
@@ -185,6 +194,7 @@ def test_a_thread_left_by_a_point_costs_no_other_point(evil, evaluator):
     assert server.statuses([[3, 3]]) == ["FAILED"]
 
 
+@pytest.mark.slow
 def test_a_crash_beside_old_threads_is_blamed_on_the_point(evil, evaluator, tmp_path):
     """Earlier points have survived beside these threads, so a crash is the point's own fault. Beside a newer thread it
     may not be, and the point is tried again.
@@ -214,7 +224,7 @@ def test_a_signal_that_comes_right_after_the_fork_ends_the_child():
     assert subprocess.run([sys.executable, "-c", SIGNAL_AT_ONCE], check=False).returncode == 0
 
 
-@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("workers", [pytest.param(0, marks=pytest.mark.slow), 1])
 def test_forked_children_end_at_a_signal(evil, evaluator, workers):
     """A pool ends its processes with SIGTERM, which a worker ignores."""
     pool = "with multiprocessing.get_context('fork').Pool(2) as pool:\n    return sum(pool.map(abs, [1, -2]))"
@@ -223,6 +233,7 @@ def test_forked_children_end_at_a_signal(evil, evaluator, workers):
     assert server.process.poll() is None
 
 
+@pytest.mark.slow
 def test_an_evaluator_ends_if_its_scratch_folder_is_removed(evil, evaluator):
     server = evaluator(evil(), workers=2)
     assert server.statuses([[1, 0]]) == ["OK"]

@@ -54,10 +54,12 @@ def test_bad_options_are_refused(here, python_scan, options, words):
     ("options", "words"),
     [
         (["--listen", "unix:/nowhere/at/all/wire"], "/nowhere/at/all: No such file or directory"),
-        (["--listen", "no.such.machine.invalid:50051", "--insecure"], "there is no machine"),
+        pytest.param(
+            ["--listen", "no.such.machine.invalid:50051", "--insecure"], "there is no machine", marks=pytest.mark.slow
+        ),
         (["--listen", "192.0.2.1:50051", "--insecure"], "192.0.2.1 is not an address of this machine"),
         (["--listen", "127.0.0.1:0", "--address-file", "/nowhere/at/all"], "--address-file /nowhere/at/all: No such"),
-        (["--listen", "127.0.0.1:0", "--address-file", "/"], "--address-file /: "),
+        pytest.param(["--listen", "127.0.0.1:0", "--address-file", "/"], "--address-file /: ", marks=pytest.mark.slow),
     ],
 )
 def test_options_that_the_machine_cannot_satisfy_are_refused(python_scan, options, words):
@@ -65,7 +67,7 @@ def test_options_that_the_machine_cannot_satisfy_are_refused(python_scan, option
     assert done.returncode == 2 and "Traceback" not in done.stderr and words in done.stderr.splitlines()[-1]
 
 
-@pytest.mark.parametrize("workers", ["0", "1"])
+@pytest.mark.parametrize("workers", [pytest.param("0", marks=pytest.mark.slow), "1"])
 def test_an_evaluator_whose_output_nobody_reads_works_and_ends_in_order(evil, tmp_path, workers):
     address_file = tmp_path / "address"
     command = [sys.executable, "-m", "evaluator", "serve", str(evil("subprocess.Popen(['sleep', '1000'])\nos.fork()"))]
@@ -105,6 +107,7 @@ def test_a_socket_is_for_one_user_and_one_evaluator(python_scan, evaluator, shor
     assert not path.parent.exists()
 
 
+@pytest.mark.slow
 def test_a_socket_left_by_a_kill_is_replaced_but_a_file_is_not(python_scan, evaluator, short):
     path = short / "wire"
     first = evaluator(python_scan(), options=["--listen", f"unix:{path}"])

@@ -27,6 +27,7 @@ def scan(scan_file):
     return lambda timeout=20: scan_file(SCAN.replace("TIMEOUT", str(timeout)), toy__py=SLOW_START)
 
 
+@pytest.mark.slow
 def test_workers_that_are_killed_while_they_start_cost_no_point(scan, evaluator):
     server = evaluator(scan(), workers=1)
     seen, kills = set(server.workers()), 0
@@ -46,6 +47,7 @@ def test_workers_that_are_killed_while_they_start_cost_no_point(scan, evaluator)
     assert server.statuses([[1, 0]]) == ["OK"]
 
 
+@pytest.mark.slow
 def test_too_many_open_files_end_the_evaluator_in_order(scan, evaluator):
     server = evaluator(scan(), workers=2)
     assert server.statuses([[1, 0]] * 4) == ["OK"] * 4
@@ -63,6 +65,7 @@ def test_too_many_open_files_end_the_evaluator_in_order(scan, evaluator):
     assert server.nothing_left()
 
 
+@pytest.mark.slow
 def test_an_evaluator_that_may_open_no_file_ends_in_order(scan, evaluator):
     """It says why, and clears up."""
     server = evaluator(scan(), workers=2)
@@ -124,6 +127,7 @@ def test_points_are_not_late_because_the_evaluator_was_suspended(scan, program_s
     assert found == {0: "STATUS_OK", 1: "STATUS_OK", 2: "STATUS_TIMED_OUT"}
 
 
+@pytest.mark.slow
 def test_a_worker_is_not_late_while_it_loads_because_the_evaluator_was_suspended(scan_file, evaluator):
     """The evaluator's clock stands still, as it does while it is suspended."""
 
@@ -138,6 +142,7 @@ def test_a_worker_is_not_late_while_it_loads_because_the_evaluator_was_suspended
         evaluator(loads_for(60), before=limited)
 
 
+@pytest.mark.slow
 def test_the_path_for_temporary_files_may_be_long(scan, evaluator, tmp_path):
     folder = tmp_path / ("a" * 90)
     folder.mkdir()

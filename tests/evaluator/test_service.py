@@ -11,6 +11,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from lodescan.v1 import evaluation_pb2 as pb
+from scanspec.fields import MOST_FIELDS
 from tests.evaluator.calls import Requests, Stream, collect, statuses
 from tests.evaluator.serving import wait_until
 
@@ -106,6 +107,27 @@ def test_bytes_that_are_no_message_are_refused_without_a_traceback(shared):
         list(raw(iter([b"\xff" * 100]), timeout=60))
     assert error.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert "Traceback" not in shared.log.read_text()
+
+
+@pytest.mark.parametrize("method", ["Describe", "Finish"])
+def test_the_bytes_of_other_calls_are_refused_in_the_same_way(shared, method):
+    raw = shared.channel.unary_unary(f"/lodescan.v1.EvaluationService/{method}")
+    with pytest.raises(grpc.RpcError, match="its bytes cannot be read") as error:
+        raw(b"\x0a\x02\xff" if method == "Finish" else b"\xff" * 10, timeout=60)
+    assert error.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert "Traceback" not in shared.log.read_text()
+
+
+def test_a_request_of_very_many_fields_is_refused_before_it_is_parsed(scan_file, evaluator):
+    ranges = "".join(f"  x{number}: [0, 1]\n" for number in range(20))
+    server = evaluator(
+        scan_file(f"variables:\n{ranges}codes:\n  toy_targets: {{observables: {{Ackley: {{mean: 1, sigma: 1}}}}}}\n")
+    )
+    raw = server.channel.stream_stream("/lodescan.v1.EvaluationService/Evaluate")
+    with pytest.raises(grpc.RpcError, match="has more than 250,000 fields; send several") as error:
+        list(raw(iter([b"\x0a\x00" * (MOST_FIELDS + 1)]), timeout=60))
+    assert error.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert "Traceback" not in server.log.read_text()
 
 
 def test_the_id_of_a_running_point_cannot_be_used_again(shared):

@@ -150,6 +150,15 @@ def test_a_table_within_a_block_is_read(run):
     assert run(text, address).status is Status.FAILED
 
 
+def test_a_line_of_a_cross_section_is_read(run):
+    text = "XSECTION 13000 2212 2212 2 6 -6\n 0 0 0 0 0 0 500.0 LO\n 0 2 0 0 0 0 830.0 NLL\n"
+    address = "slha: [XSECTION, [13000, 2212, 2212, 6, -6]]"
+    chosen, first = run(text, f"{address}, line: [0, 2]"), run(text, address)
+    assert (chosen.observables, chosen.warnings) == ([830.0], [])
+    assert first.observables == [500.0] and "0 0 0 0 0 0 = 500.0, 0 2 0 0 0 0 = 830.0" in first.warnings[0]
+    assert run(text, f"{address}, line: [0, 1]").status is Status.FAILED
+
+
 @pytest.mark.parametrize("word", ["-1.#IND", "1.#INF", "1.#QNAN0", "-1.#IND00E+000", "1.#J", "-1.#IO", "1.#R"])
 def test_nan_as_windows_writes_it_is_not_a_number(run, word):
     outcome = run(f"Block MASS\n 25 {word}  # h\n 24 1.# W\n", "slha: [MASS, 25]")

@@ -31,7 +31,7 @@ def spectra(server, points, below):
     return {result.point_id: list(result.spectra) for result in results}
 
 
-@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("workers", [pytest.param(0, marks=pytest.mark.slow), 1])
 def test_files_of_points_below_an_nll_come_back(copies, evaluator, workers):
     server = evaluator(copies, workers=workers)
     points = [[0.5], [2.0], [4.5]]  # NLL 0.125, 2, INVALID
@@ -55,6 +55,7 @@ def test_files_that_are_too_large_are_left_out_with_a_warning(copies, chain, tmp
     assert outcome.warnings == ["its spectrum files are larger than 0 MiB and were not kept"]
 
 
+@pytest.mark.slow
 def test_large_files_are_spread_over_messages(scan_file, evaluator):
     scan = scan_file(
         "variables: {x: [-5, 5]}\ncodes:\n  one:\n"

@@ -1,6 +1,7 @@
 """SLHA files are read: recorded files of real programs, and odd ones."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -163,6 +164,36 @@ def test_cross_sections_are_read():
     for address in ((7000, *chargino), (13000, 2212, 2212, 31), (13000, 2212, 2212, 1000022), ()):
         with pytest.raises(EntryMissing):
             spectrum["XSECTION", *address]
+
+
+ORDERS = """
+XSECTION  13000 2212 2212 2 1000021 1000021  # SModelS
+ 0 0 0 0 0 0 1.0E-02 SModelSv2
+XSECTION  13000 2212 2212 2 1000021 1000021
+ 0 1 0 0 0 0 1.5E-02 SModelSv2
+ 0 2 0 1.0 1.0 10042 1.7D-02 SModelSv2
+XSECTION  8000 2212 2212 2 1000021 1000021
+ 0 0 0 0 0 0 3.0E-03 SModelSv2
+"""
+
+
+def test_a_line_of_a_cross_section_is_selected_by_its_first_numbers():
+    spectrum, gluinos = read_spectrum(ORDERS), SlhaAddress("XSECTION", (2212, 2212, 1000021, 1000021), 13000.0)
+    lines: dict[tuple[float, ...], float] = {(): 0.015, (0, 0): 0.01, (0, 1): 0.015, (0, 2, 0, 1): 0.017}
+    for line, value in lines.items():
+        assert spectrum.entry(replace(gluinos, line=line)) == value
+    missing: list[tuple[float, ...]] = [(0, 3), (1,), (0, 2, 0, 1, 1, 10043)]
+    for line in missing:
+        with pytest.raises(EntryMissing, match=r"in the line .*; there are: 0 0 0 0 0 0 = 1.0E-02, 0 1 0 0 0 0 = 1.5E"):
+            spectrum.entry(replace(gluinos, line=line))
+    warning = spectrum.other_lines(gluinos)
+    assert (
+        "in several lines with different values: 0 0 0 0 0 0 = 1.0E-02, 0 1 0" in warning
+        and "without `line`" in warning
+    )
+    assert not spectrum.other_lines(replace(gluinos, line=(0, 1)))
+    assert not spectrum.other_lines(replace(gluinos, scale=8000.0))
+    assert not spectrum.other_lines(replace(gluinos, scale=7000.0))
 
 
 def test_values_of_analyses_are_read():

@@ -109,6 +109,12 @@ class Holding:
     def cancel(self, job):
         job.cancel()
 
+    def hold(self, owner):
+        raise AssertionError(owner)
+
+    def release(self, owner):
+        pass
+
     def drop(self, owner):
         pass
 
@@ -281,3 +287,35 @@ def test_points_that_an_owner_drops_are_forgotten():
     waiting.drop("nobody")
     assert waiting.qsize() == 3
     assert [waiting.get_nowait().owner for _ in range(3)] == ["b"] * 3
+
+
+def test_points_of_an_owner_that_is_held_back_wait_in_their_order():
+    waiting = JobQueue()
+    for number in range(2):
+        waiting.put(job(number, "a"))
+    waiting.put(job(0, "b"))
+    waiting.hold("a")
+    waiting.hold("a")
+    waiting.put(job(2, "a"))
+    assert (waiting.qsize(), waiting.get().owner) == (1, "b")
+    late = job(7, "a")
+    waiting.put_back([late])
+    waiting.release("a")
+    waiting.release("a")
+    assert [waiting.get().point_id for _ in range(4)] == [7, 0, 1, 2]
+    waiting.hold("a")
+    waiting.put(job(0, "a"))
+    waiting.drop("a")
+    waiting.put(job(1, "a"))
+    assert waiting.qsize() == 0  # it is still held back
+    waiting.release("a")
+    assert waiting.get().point_id == 1
+
+
+def test_points_are_put_back_before_those_of_their_owner():
+    waiting = JobQueue()
+    for number in range(4):
+        waiting.put(job(number, "a"))
+    taken = [waiting.get() for _ in range(3)]
+    waiting.put_back(taken[1:])
+    assert [waiting.get().point_id for _ in range(3)] == [1, 2, 3]

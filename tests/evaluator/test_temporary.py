@@ -60,6 +60,7 @@ def test_what_a_function_leaves_is_removed_but_for_what_is_made_once(scan_file, 
     assert server.nothing_left()
 
 
+@pytest.mark.slow
 def test_what_a_program_leaves_goes_also_when_the_worker_is_killed(scan_file, evaluator):
     scan = scan_file(COMMAND, copy__sh=PROGRAM, in__slha="BLOCK IN\n 1 x\n")
     (scan.parent / "copy.sh").chmod(0o755)
@@ -84,6 +85,7 @@ def test_they_count_as_scratch_files(scan_file, evaluator):
     assert full.message.startswith("wrote more than 40 MiB of scratch files")
 
 
+@pytest.mark.slow
 def test_those_of_earlier_points_do_not_count(scan_file, evaluator):
     """Each of them writes less than the limit of 80 MiB; the last one runs while its scratch files are looked at."""
     leaves = (
@@ -95,6 +97,7 @@ def test_those_of_earlier_points_do_not_count(scan_file, evaluator):
     assert [server.statuses([[pause]]) for pause in (0.1, 0.1, 0.6)] == [["INVALID"]] * 3
 
 
+@pytest.mark.slow
 def test_a_folder_that_the_scan_file_sets_is_left_alone(scan_file, evaluator, tmp_path):
     mine = tmp_path / "mine"
     mine.mkdir()

@@ -136,6 +136,7 @@ def test_a_worker_killed_while_it_works_costs_only_its_point(gated):
     assert server.statuses([[1, 0]] * 4) == ["OK"] * 4
 
 
+@pytest.mark.slow
 def test_a_worker_killed_while_its_program_runs_costs_only_its_point(program_scan, evaluator):
     server = evaluator(program_scan("spheno.sh", settings="timeout: 60"), workers=1)
     calls = server.stub.Evaluate(iter([server.request([[4.0], [1.0]])]), timeout=60)
@@ -178,6 +179,7 @@ def test_a_killed_fork_server_costs_nothing_but_time(python_scan, evaluator):
     assert server.nothing_left()
 
 
+@pytest.mark.slow
 def test_a_fork_server_that_was_stopped_is_replaced(python_scan, evaluator):
     impatient = "from evaluator.executors import shared\nshared.FORK_LIMIT = 3.0"
     server = evaluator(python_scan("slow_square", VARIABLES, "timeout: 60"), workers=1, before=impatient)
@@ -197,6 +199,7 @@ def _parent(pid):
         return int(file.read().rpartition(")")[2].split()[1])
 
 
+@pytest.mark.slow
 def test_sigterm_does_not_end_a_worker(python_scan, evaluator):
     server = evaluator(python_scan("slow_square", VARIABLES, "timeout: 60"), workers=1)
     assert server.statuses([row(1)]) == ["OK"]

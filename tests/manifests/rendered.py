@@ -39,7 +39,7 @@ def render(overlay: str, *components: str, settings: tuple[str, ...] = ()) -> li
         done = subprocess.run(["kubectl", "kustomize", folder], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     assert "Warning" not in done.stderr, done.stderr
-    return list(yaml.safe_load_all(done.stdout))
+    return list(yaml.load_all(done.stdout, yaml.CSafeLoader))
 
 
 def find(resources: list[Resource], kind: str, name: str) -> Resource:

@@ -250,7 +250,7 @@ def torch_as_before() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
-        torch.use_deterministic_algorithms(False)
+        torch.set_deterministic_debug_mode(0)
 
 
 @pytest.fixture

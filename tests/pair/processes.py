@@ -82,6 +82,16 @@ class ProposerProcess(LoggedProcess):
         super().__init__(log, [sys.executable, "-m", "proposer", *quickly(*arguments)])
 
 
+def tagged(tag: str, words: str = "") -> list[int]:
+    """The ids of the processes that have this tag in their environment and these words in their command line."""
+    found = []
+    for pid in alive(tag):
+        with contextlib.suppress(OSError):
+            if words in Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode():
+                found.append(pid)
+    return found
+
+
 class MakeScanProcess(LoggedProcess):
     """`make scan` and all processes that it starts, which have a mark in their environment."""
 
@@ -98,9 +108,4 @@ class MakeScanProcess(LoggedProcess):
 
     def processes(self, words: str = "") -> list[int]:
         """The ids of its processes whose command line has these words."""
-        found = []
-        for pid in alive(self.tag):
-            with contextlib.suppress(OSError):
-                if words in Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode():
-                    found.append(pid)
-        return found
+        return tagged(self.tag, words)

@@ -56,6 +56,7 @@ def good_ids(folder: Path) -> list[int]:
     return [point for point, nll in zip(points.ids, points.nll, strict=True) if nll < THRESHOLD]
 
 
+@pytest.mark.slow
 def test_a_strategy_is_asked_while_points_are_out_and_sees_parts_of_batches(
     make_scan: MakeScan, start_evaluator: StartEvaluator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -126,6 +127,7 @@ def test_a_scan_with_and_without_eager_tells_and_evaluates_each_point_once(
 
 
 @pytest.mark.usefixtures("quick")
+@pytest.mark.slow
 def test_the_manifest_says_that_a_scan_was_eager(
     make_scan: MakeScan, start_evaluator: StartEvaluator, lodescan: Lodescan, tmp_path: Path
 ) -> None:

@@ -97,6 +97,7 @@ def test_good_points_of_one_run_start_another(
     assert again == set(points.params[len(good) :])
 
 
+@pytest.mark.slow
 def test_a_table_of_a_run_with_another_likelihood_is_scored_again(
     make_scan: MakeScan, start_evaluator: StartEvaluator, lodescan: Lodescan, tmp_path: Path
 ) -> None:

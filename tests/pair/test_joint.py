@@ -88,6 +88,7 @@ def test_each_term_has_a_value_and_a_loss_and_the_losses_add_up(run: Path, folde
     assert lodescan("export", run).code == 0
 
 
+@pytest.mark.slow
 def test_an_edited_table_is_another_likelihood(
     run: Path, folder: Path, start_evaluator: Callable[..., EvaluatorProcess], lodescan: Lodescan, tmp_path: Path
 ) -> None:

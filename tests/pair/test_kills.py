@@ -150,6 +150,7 @@ def test_both_sides_are_killed_twenty_times_each(
     killing.check(proposer, "both sides")
 
 
+@pytest.mark.slow
 def test_a_point_whose_worker_is_killed_is_sent_again_twice_and_then_fails(
     make_scan: MakeScan, lodescan: Lodescan, start_evaluator: StartEvaluator, tmp_path: Path
 ) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import subprocess
 import threading
 import time
+import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -21,12 +24,15 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
 from proposer.commands.certificates import certificates
+from proposer.commands.watching import Wanted, Watching
 from proposer.evaluation.backend import Load
 from proposer.show.metrics import Metrics
 from proposer.show.tally import Tally
 from proposer.target import Target
+from proposer.wire.security import Security
+from tests.evaluator.serving import wait_until
 from tests.pair.conftest import EvaluatorProcess, Said, ScanFolder, json_lines, read_run
-from tests.pair.processes import ROOT, ProposerProcess
+from tests.pair.processes import ROOT, ProposerProcess, meanwhile
 from tests.ports import free_port
 
 DASHBOARD = (ROOT / "kubernetes/components/metrics/lodescan.json").read_text()
@@ -205,16 +211,34 @@ def check_traces(collector: Collector, points: list[dict[str, Any]]) -> None:
         assert evaluate.end_time_unix_nano <= point.end_time_unix_nano
 
 
+@pytest.mark.slow
 def test_training_and_choosing_are_counted_apart(
     tmp_path: Path, make_scan: Callable[..., ScanFolder], lodescan: Callable[..., Said]
 ) -> None:
-    folder = make_scan(iterations=2)
+    """The physics waits within the second batch, before which the search has trained for the first time."""
+    go, port = tmp_path / "go", free_port()
+    held = f"while os.fstat(LOG).st_size > 4500 and not Path({str(go)!r}).exists():\n    time.sleep(0.01)"
+    folder, seen = make_scan(iterations=2, body=held), dict[Sample, float]()
+
+    def second_batch() -> bool:
+        with contextlib.suppress(urllib.error.URLError):  # the scan is only starting
+            seen.update(scrape(port))
+        return seen.get(("lodescan_batches_total", frozenset())) == 2
+
+    def watch(_: threading.Event) -> None:
+        wait_until(second_batch)
+        go.touch()
+
     evaluator = start_evaluator(folder)
-    words = ["scan", folder.file, "--evaluator", evaluator.address, "--run", tmp_path / "run", "--log-format", "json"]
-    said = json_lines(lodescan(*words).err)
+    words = ["scan", folder.file, "--evaluator", evaluator.address, "--run", tmp_path / "run", "--metrics", port]
+    with meanwhile(watch):
+        said = json_lines(lodescan(*words, "--log-format", "json").err)
     evaluator.stop()
     asks = [event for event in said if event["event"] == "ask"]
     assert asks[0]["training"] == 0.0 < asks[1]["training"] <= asks[1]["seconds"]
+    assert of(seen, "lodescan_training_seconds_total") == asks[1]["training"]
+    choosing = sum(event["seconds"] - event["training"] for event in asks[:2])
+    assert of(seen, "lodescan_choosing_seconds_total") == pytest.approx(choosing)
     batches = [event["batch"] for event in said if event["event"] == "batch"]
     assert batches == list(range(1, len(batches) + 1))
     assert {"note", "end"} <= {event["event"] for event in said}
@@ -242,19 +266,25 @@ def test_a_journal_that_vanishes_spoils_no_scrape(tmp_path: Path, monkeypatch: p
     assert registry.get_sample_value("lodescan_dataset_bytes") == (1500.0 if looks else 1000.0) and seen
 
 
-def test_certificates_say_when_they_expire(tmp_path: Path, make_scan: Callable[..., ScanFolder]) -> None:
+@pytest.mark.parametrize("side", ["proposer", "evaluator"])
+def test_certificates_say_when_they_expire(side: str, tmp_path: Path, make_scan: Callable[..., ScanFolder]) -> None:
     certificates(tmp_path / "pair", [], 30)
-    side, port = tmp_path / "pair/evaluator", free_port()
-    files = [f"--tls-cert={side}/cert.pem", f"--tls-key={side}/key.pem", f"--tls-ca={side}/ca.pem"]
-    evaluator = start_evaluator(make_scan(), *files, "--metrics", port)
-    name, file = "lodescan_evaluator_certificate_expiry_timestamp_seconds", str(side / "cert.pem")
-    assert name in IN_DASHBOARD
-    try:
-        assert of(scrape(port), name, file=file) == pytest.approx(time.time() + 30 * 86400, abs=120)
-        certificates(tmp_path / "pair", [], 300)
-        assert of(scrape(port), name, file=file) == pytest.approx(time.time() + 300 * 86400, abs=120)
-    finally:
-        evaluator.stop()
+    folder, port = tmp_path / "pair" / side, free_port()
+    ca, cert, key = (folder / name for name in ("ca.pem", "cert.pem", "key.pem"))
+    with ExitStack() as opened:
+        if side == "proposer":
+            name = "lodescan_certificate_expiry_timestamp_seconds"
+            Watching(opened, Wanted(metrics=str(port)), Security(ca=ca, cert=cert, key=key), "run")
+        else:
+            name = "lodescan_evaluator_certificate_expiry_timestamp_seconds"
+            files = [f"--tls-ca={ca}", f"--tls-cert={cert}", f"--tls-key={key}"]
+            opened.callback(start_evaluator(make_scan(), *files, "--metrics", port).stop)
+        assert name in IN_DASHBOARD
+        for days in (30, 300):
+            certificates(tmp_path / "pair", [], days)
+            found = scrape(port)
+            assert of(found, name, file=str(cert)) == pytest.approx(time.time() + days * 86400, abs=600)
+            assert of(found, name, file=str(ca)) > time.time() + 300 * 86400  # the authority lives longer
 
 
 MISSING = {

@@ -69,6 +69,7 @@ def dots(picture: Path) -> dict[str, int]:
     return found
 
 
+@pytest.mark.slow
 def test_two_columns_are_drawn(
     run: Callable[[str], tuple[Path, Said]], lodescan: Callable[..., Said], tmp_path: Path
 ) -> None:
@@ -110,6 +111,7 @@ def test_the_pictures_of_the_scan_file_are_drawn(
     assert lodescan("plot", folder).out == f"drawn: {folder}/plots/new.pdf\n"  # the pictures of the newest scan file
 
 
+@pytest.mark.slow
 def test_entries_of_spectrum_files_can_be_drawn(run: Callable[[str], tuple[Path, Said]]) -> None:
     from proposer.show.plots import plot_axes, read_points
     from scanspec import read_scan_file
@@ -153,6 +155,7 @@ def test_a_picture_that_cannot_be_drawn_is_named(
         assert said.code == 2 and words in said.err, said.err
 
 
+@pytest.mark.slow
 def test_a_picture_that_cannot_be_drawn_does_not_prevent_others(
     run: Callable[[str], tuple[Path, Said]], lodescan: Callable[..., Said]
 ) -> None:
@@ -180,6 +183,7 @@ def test_a_run_of_read_csv_can_be_drawn_from_another_folder(
     assert sum(dots(tmp_path / "a.svg").values()) == 3
 
 
+@pytest.mark.slow
 def test_a_file_takes_one_picture(
     run: Callable[[str], tuple[Path, Said]], lodescan: Callable[..., Said], tmp_path: Path
 ) -> None:

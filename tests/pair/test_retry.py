@@ -39,11 +39,12 @@ def test_after_a_fault_is_fixed_its_points_are_evaluated_again(
     scan.physics("")
     mended = start_evaluator(scan.file)
     refused = lodescan("retry", run, "--evaluator", mended.address)
-    assert refused.code == 2 and "--same-physics goes on" in refused.err
+    assert refused.code == 2 and "if you have repaired a code" in refused.err and "--same-physics" in refused.err
     assert read_run(run).history() == before.history()
     begun = len(scan.evaluated())
+    (run / "report.html").write_text("old answers")
     done = lodescan("retry", run, "--evaluator", mended.address, "--same-physics")
-    assert done.code == 0
+    assert done.code == 0 and f"report.html still has the old answers; `lodescan report {run}` writes" in done.err
     assert f"evaluating {len(failed)} points with the status FAILED or TIMED_OUT again" in done.err
 
     after = read_run(run)

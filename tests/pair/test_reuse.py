@@ -33,13 +33,16 @@ def two_runs(shared: Shared, lodescan: Lodescan, tmp_path: Path) -> tuple[Path, 
     return runs[0], runs[1]
 
 
-def test_two_runs_are_compared_and_merged(two_runs: tuple[Path, Path], lodescan: Lodescan, tmp_path: Path) -> None:
+def test_two_runs_are_compared_and_merged(
+    two_runs: tuple[Path, Path], shared: Shared, lodescan: Lodescan, tmp_path: Path
+) -> None:
     first, second = map(read_run, two_runs)
     said = lodescan("compare", *two_runs)
     assert said.code == 0, said.err
     lines = said.out.splitlines()
     assert lines[0].startswith(f"{two_runs[0]}: ") and "; 20 evaluated" in lines[0] and "; 30 evaluated" in lines[1]
-    assert lines[2:4] == ["5 points are in both runs", "  OK, OK: 5"]
+    both = lines.index("5 points are in both runs")
+    assert lines[both + 1] == "  OK, OK: 5" and lines[both + 2].startswith("5 of them are OK in both: ")
     assert "  r: 1, 1, 1; 0" in lines and "  NLL: 1, 1, 1; 0" in lines
     found = json.loads(lodescan("compare", *two_runs, "--json").out)
     assert (found["both"], found["both_ok"], found["values"]["r"]["median"]) == (5, 5, 1.0)
@@ -58,6 +61,12 @@ def test_two_runs_are_compared_and_merged(two_runs: tuple[Path, Path], lodescan:
         assert len(list(csv.DictReader(file))) == good
     status = lodescan("status", merged)
     assert status.code == 0 and "stopped: merged from 2 runs" in status.out and "evaluated: 45 (" in status.out
+
+    assert "; seeds 1, 2; " in status.out
+    scan, address = tmp_path / "a" / "scan.yaml", shared[1].address
+    refused = lodescan("scan", scan, "--run", merged, "--evaluator", address)
+    assert refused.code == 2 and "has the points of several runs" in refused.err and "init_csv" in refused.err
+    assert read_run(merged).history() == whole.history()
 
     again = lodescan("merge", *two_runs, "--run", merged)
     assert again.code == 2 and "already contains a run; name a new folder" in again.err
@@ -119,6 +128,9 @@ def test_rescore_needs_no_evaluation_if_all_observables_are_known(
     assert f"good points: {good} ({into / 'good_points.csv'})" in said.err
     assert said.err.splitlines()[-1] == f"to go on: lodescan scan {new} --run {into}"
 
+    status = lodescan("status", into).out
+    assert f"taken from {run}, without evaluating them again: {len(after.ids)} points" in status
+
     again = start_evaluator(new)
     done = lodescan("scan", new, "--run", into, "--evaluator", again.address)
     assert done.code == 0 and "20 points evaluated in" in done.err, done.err
@@ -140,3 +152,28 @@ def test_a_run_that_cannot_be_rescored_is_refused(
     assert said.code == 2 and "does not have the variables of" in said.err and not into.exists()
     said = lodescan("rescore", two_runs[0], "--scan", scan.file, "--run", two_runs[1])
     assert said.code == 2 and "already contains a run" in said.err
+
+
+def test_check_says_whether_a_run_goes_on(
+    shared: Shared, lodescan: Lodescan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    scan = ScanFolder(tmp_path / "a", {"setup": "  type: RANDOM\n  seed: 1\n  max_evaluations: 20"})
+    there = ("--evaluator", shared[1].address)
+    assert "runs/ball" not in lodescan("check", scan.file, *there).out
+    assert lodescan("scan", scan.file, *there, "--quiet").code in (0, 5)
+    checked = lodescan("check", scan.file, *there)
+    assert checked.code == 0
+    assert checked.out.splitlines()[-1] == "runs/ball holds 20 answered points of a run, which this scan would continue"
+    scan.replace("z: {range: [10, 1000]", "z: {range: [10, 500]")
+    another = "runs/ball holds another run, which this scan would not continue: "
+    assert another + "in its scan file variables: z: range" in lodescan("check", scan.file, *there).out
+    scan.replace("[10, 500]", "[10, 1000]")
+    (scan.folder / "physics.py").write_text("from helper import *\n")
+    (scan.folder / "helper.py").write_text("def observables(point):\n    return {'r': 0.0}\n")
+    other = EvaluatorProcess(scan.file, tmp_path / "other")
+    try:
+        said = lodescan("check", scan.file, "--evaluator", other.address).out
+    finally:
+        other.stop()
+    assert another + "its evaluator computed something else: ball: file helper.py is new; ball: file phys" in said

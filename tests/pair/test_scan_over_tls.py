@@ -105,7 +105,13 @@ def test_a_wrong_host_name_and_plain_text_are_named(
         assert said.code == 2 and words in said.err
 
 
-@pytest.mark.parametrize("fault", ["no certificate", "a foreign authority", "plain text"])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "no certificate",
+        *(pytest.param(fault, marks=pytest.mark.slow) for fault in ("a foreign authority", "plain text")),
+    ],
+)
 def test_the_evaluators_own_commands_name_the_fault(server: EvaluatorProcess, certs: Path, fault: str) -> None:
     make, words = FAULTS[fault]
     for module, command, code in (("evaluator", ["healthy"], 1), ("evaluator.conformance", [], 2)):

@@ -202,6 +202,7 @@ def test_an_address_where_nobody_listens_is_named(certs: Path) -> None:
     assert client(certs / "good" / "proposer").fault(read_address(f"127.0.0.1:{port}")) == ""
 
 
+@pytest.mark.slow
 def test_replaced_certificates_are_used_at_once_under_load(certs: Path, tmp_path: Path) -> None:
     """An open stream goes on. New connections are checked with the new files, and no longer with the old ones."""
     folder = tmp_path / "pair"
@@ -291,6 +292,7 @@ def refusal(more: list[str], folder: Path) -> str:
     return done.stderr
 
 
+@pytest.mark.slow
 def test_an_evaluator_for_other_machines_needs_valid_and_private_files(certs: Path, tmp_path: Path) -> None:
     side, open_to_all = certs / "good" / "evaluator", ["--listen", "0.0.0.0:0"]
     assert "in plain text and without a password" in refusal(open_to_all, tmp_path)
@@ -359,7 +361,7 @@ def test_without_the_package_the_command_says_what_to_install() -> None:
     assert done.returncode == 2 and "pip install '.[certificates]'" in done.stderr
 
 
-@pytest.mark.parametrize("with_token", [True, False])
+@pytest.mark.parametrize("with_token", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_the_health_probe_needs_a_certificate_and_no_token(
     server: EvaluatorProcess, certs: Path, with_token: bool
 ) -> None:

@@ -37,7 +37,13 @@ def write(scan: ScanFolder, name: str, most: int) -> None:
         scan.replace(old, new)
 
 
-@pytest.mark.parametrize("name", sorted(TYPES.keys() - {"READ_CSV"}))  # it chooses no points; see test_read_csv.py
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] if name in {"SOBOL", "GRID"} else [])
+        for name in sorted(TYPES.keys() - {"READ_CSV"})  # it chooses no points; see test_read_csv.py
+    ],
+)
 def test_an_interrupted_scan_is_the_uninterrupted_one_and_no_point_runs_twice(
     pair: tuple[ScanFolder, EvaluatorProcess], lodescan: Callable[..., Said], tmp_path: Path, name: str
 ) -> None:

@@ -8,10 +8,14 @@ import shutil
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.proposer.stored_runs import FORMAT2
+
+if TYPE_CHECKING:
+    from proposer.run.dataset import Dataset
 
 
 @pytest.fixture(autouse=True)
@@ -31,6 +35,15 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     from tests.proposer.searches import train
 
     train(monkeypatch, particles=100, networks=(100, 25, 60, 25), regression=1.0)
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Iterator[Dataset]:
+    """A dataset that has begun."""
+    from tests.proposer.datasets import open_dataset
+
+    with open_dataset(tmp_path / "run") as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -8,9 +8,11 @@ from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
+
 from proposer.run.columns import Columns
-from proposer.run.dataset import Dataset, Outcome
-from proposer.types import Status
+from proposer.run.dataset import Added, Dataset, Outcome
+from proposer.types import Batch, Status
 
 
 def columns(dim: int = 2, observables: int = 3, codes: int = 2) -> Columns:
@@ -26,6 +28,23 @@ def open_dataset(folder: Path | str, dim: int = 2, observables: int = 3, codes: 
     if not dataset.batches and not dataset.meta():
         dataset.start(columns(dim, observables, codes), {"begun": True})
     return dataset
+
+
+def batch(n: int, seed: int = 0, origin: str = "bootstrap", iteration: int = 0, dim: int = 2) -> Batch:
+    """A batch of random points."""
+    return Batch(np.random.default_rng(seed).random((n, dim)), [origin] * n, iteration)
+
+
+def add(dataset: Dataset, made: Batch, checkpoint: bytes = b"state") -> Added:
+    """Stores a batch whose variables are from 0 to 100."""
+    return dataset.add_batch(made, made.u * 100, checkpoint)
+
+
+def ok(point: int, nll: float = 1.0) -> Outcome:
+    """An OK point with an observable that is NaN."""
+    return Outcome(
+        point, Status.OK, nll=nll, observables=[1.0, 2.0, math.nan], losses=[0.5, nll - 0.5, 0.0], seconds=[0.25]
+    )
 
 
 def count(path: Path, condition: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -30,6 +31,17 @@ def points(n: int, first: int = 1) -> Work:
     work = Work(["x"])
     work.add(Pending(np.arange(first, first + n), np.full((n, 1), 0.5), np.zeros(n, dtype=np.int64)), n)
     return work
+
+
+def names(monkeypatch: pytest.MonkeyPatch, hosts: list[str]) -> None:
+    """Lets the name `pool.test` stand for the present addresses in `hosts`."""
+    look_up = socket.getaddrinfo
+
+    def of_pool(name: Any, port: Any, *more: Any, **to: Any) -> list[Any]:
+        here = hosts if name == "pool.test" else [name]  # links of earlier tests may still ask for other names
+        return [entry for host in here for entry in look_up(host, port, *more, **to)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", of_pool)
 
 
 class Pooled:

@@ -95,7 +95,7 @@ def chain(x):
 
 
 @pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("scored", [True, False])
+@pytest.mark.parametrize("scored", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_losses_of_points_outside_a_window_lead_into_it(seed, scored):
     """This is BSMArt's example: if all points outside ranked the same, the search would never find the window."""
     first = Likelihood(Kind.CFUNCTION, lower=-5.0, upper=5.0) if scored else Likelihood()
@@ -188,7 +188,7 @@ def test_every_search_starts_at_the_mean():
 # Whole numbers
 
 
-@pytest.mark.parametrize("name", ["CMAES", "CMAES_ND"])
+@pytest.mark.parametrize("name", ["CMAES", pytest.param("CMAES_ND", marks=pytest.mark.slow)])
 def test_generations_of_known_points_are_learned_from_and_not_asked_for(name):
     """On a coarse grid a search contracts to points that it has seen. A resumed search goes through the same
     generations.

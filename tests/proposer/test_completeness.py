@@ -75,6 +75,11 @@ def test_the_bound_counts_only_independent_draws(seen: Seen) -> None:
     assert 100 * most(good, 150) <= percent < 103 * most(good, 150)
 
 
+def test_a_handful_of_draws_gives_no_bound(seen: Seen) -> None:
+    few = np.where(np.cumsum(seen.independent) <= 1, seen.origins, "exploit")
+    assert said(replace(seen, origins=few)).startswith("No useful bound can be given: only 1 point was drawn from")
+
+
 @pytest.mark.parametrize("word", sorted(set(ORIGINS) - {"random", "bootstrap"}))
 def test_points_that_depend_on_others_give_no_bound(seen: Seen, word: str) -> None:
     """The start of LODE and the points of SOBOL are sequences; MLS_DNNC draws its other points from the remaining
@@ -90,8 +95,8 @@ def test_in_older_runs_remaining_candidates_of_mls_dnnc_do_not_count_as_draws_fr
 ) -> None:
     older = see(make_run(tmp_path / "run", 150, kind=kind, first="random"))
     assert sample(older).sum() == points
-    (counted,) = [str(row[1]) for row in found([older]).rows if row[0] == "hit rate of draws from the prior"]
-    assert counted.endswith("of 150 points") if points else counted == "there are none"
+    (counted,) = [str(row[1]) for row in found([older]).rows if row[0] == "hit rate over the prior"]
+    assert " of 150 points spread over it or drawn from it" in counted if points else counted == "there are none"
 
 
 def test_the_first_incomplete_batch_and_later_ones_do_not_count(tmp_path: Path) -> None:

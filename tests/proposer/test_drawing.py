@@ -1,12 +1,16 @@
 """Values that no axis can show are left out and counted; the other values are drawn."""
 
+import re
 import warnings
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import matplotlib as mpl
 import numpy as np
 import pytest
 
-from proposer.show.drawing import Points
+from proposer.show.drawing import Axis, Look, Points, draw_corner, draw_plot
 from proposer.show.plots import draw
 from scanspec import ScanFileError, read_scan_file
 from scanspec.plotting import Plot, Plotting
@@ -83,3 +87,34 @@ def test_the_corner_picture_counts_the_points_outside_its_axes(tmp_path: Path):
     asked = Plotting((), unphysical=True, corner=True)
     draw(tmp_path, read_scan_file(tmp_path / "scan.yaml"), points, asked, say=said.append)
     assert said == ["corner.pdf: 2 points lie outside its axes"]
+
+
+def drawn(tmp_path: Path, path: str, draw_it: Callable[[Path], None]) -> str:
+    """A picture as SVG, with texts as texts."""
+    with mpl.rc_context({"svg.fonttype": "none"}):
+        draw_it(tmp_path / path)
+    return (tmp_path / path).read_text()
+
+
+def some_points() -> Points:
+    third = np.arange(40) % 3
+    points = points_of(np.linspace(1, 2, 40))
+    return replace(points, good=third == 0, bad=third == 1, unphysical=third == 2)
+
+
+def test_ticks_of_the_corner_picture_have_labels_only_at_its_left_and_lower_edges(tmp_path: Path) -> None:
+    axes = [Axis("a", 20 + 380 * A, "log", (20.0, 400.0)), Axis("b", A, "linear", (0.0, 1.0))]
+    text = drawn(tmp_path, "corner.svg", lambda path: draw_corner(some_points(), axes, path))
+    assert text.count(">30<") + text.count(">20<") == 1 and "$\\mathdefault" not in text and "10^" not in text
+    assert len(re.findall(r">\s*0\.[05]\s*<", text)) <= 4
+
+
+def test_bad_points_are_rings_in_a_picture_by_colour_too(tmp_path: Path) -> None:
+    points = some_points()
+    x, y, by = (Axis(name, points.columns[name], "linear", None) for name in ("a", "b", "s"))
+    look = Look(colour=by)
+    text = drawn(tmp_path, "c.svg", lambda p: draw_plot(points, [x, y], (), p, unphysical=True, look=look))
+    (bad,) = re.findall(r'<g id="bad">(.*?)</g>\s*<g id="good">', text, re.DOTALL)
+    colours = re.findall(r"fill: none; stroke: (#\w+)", bad)
+    assert len(set(colours)) > 10, "each in its colour"
+    assert all(f">{kind}<" in text for kind in ("unphysical", "bad", "good")), "the legend names each kind"

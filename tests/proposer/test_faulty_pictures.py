@@ -43,6 +43,7 @@ def asked(tmp_path: Path) -> ScanFile:
     return read_scan_file(tmp_path / "asked.yaml")
 
 
+@pytest.mark.slow
 def test_each_fault_is_said_and_the_other_pictures_are_drawn(
     run: Path, asked: ScanFile, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -68,6 +69,8 @@ def test_the_report_is_written_and_warns_of_its_own_faults(
     draw_pictures(run, asked, report=True)
     said = capsys.readouterr().err
     assert all(words in said for words in WORDS) and f"report: {run}/report.html\n" in said
+    (line,) = [line for line in said.splitlines() if f"{run}/plots/constraints: the picture is not drawn" in line]
+    assert "cannot be written" in line and line.endswith(f"`lodescan report {run}` draws it again")
     text = (run / "report.html").read_text()
     assert "this cannot be shown: TypeError: no such kind" in text
     assert f"the picture constraints cannot be drawn: {run}/plots/constraints.pdf: cannot be written" in text

@@ -4,13 +4,15 @@ import numpy as np
 import pytest
 
 from proposer.space import Space
+from proposer.strategies.cmaes import Cmaes, CmaesSettings
+from proposer.strategies.cmaes_nd import CmaesNd, CmaesNdSettings
 from proposer.strategies.lode.energy import ScoredObservable
 from proposer.strategies.lode.settings import LodeSettings
 from proposer.strategies.lode.strategy import Lode
 from proposer.strategies.mls_dnnc import MlsDnnc
 from proposer.strategies.mls_dnnc_settings import FitSettings, MlsDnncSettings
 from proposer.target import Target
-from proposer.types import Status
+from proposer.types import Observable, Status
 from scanspec import Kind, Likelihood, Variable
 from tests.proposer.scripted import scripted
 
@@ -50,6 +52,29 @@ def test_a_search_ends_when_all_points_are_known(kind: str, size: int, threshold
     assert len(np.unique(np.concatenate([batch.u for batch in told]), axis=0)) == 2 * size
     assert f"all {2 * size} points of the space" in strategy.stop_reason
     again = strategy_of(kind, space, threshold)
+    for batch in told:
+        again.tell(batch)
+    assert again.ask() is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings"),
+    [(Cmaes, CmaesSettings(target=Target(1.0))), (CmaesNd, CmaesNdSettings(target=Target(1.0)))],
+    ids=["CMAES", "CMAES_ND"],
+)
+def test_an_evolution_ends_when_all_points_are_known(kind, settings) -> None:
+    """Otherwise it would go on with generations of known points."""
+    space, y = space_of(2), Observable("y", "", "code", None, GAUSS)
+
+    def answers(x):
+        value = (x[:, 0] + 0.1 * x[:, 1])[:, None]
+        return [Status.OK] * len(x), GAUSS.loss(value[:, 0]), value
+
+    strategy = kind(space, settings, 1, [y])
+    told = [step.told for step in scripted(strategy, space, answers, batches=50)]
+    assert len(np.unique(np.concatenate([batch.u for batch in told]), axis=0)) == 4
+    assert len(told) < 50 and strategy.stop_reason == "all 4 points of the space were evaluated"
+    again = kind(space, settings, 1, [y])
     for batch in told:
         again.tell(batch)
     assert again.ask() is None

@@ -207,7 +207,9 @@ def test_no_order_of_answers_changes_which_points_are_good(tmp_path, name):
     assert ids[0] == ids[1] == ids[2]
 
 
-@pytest.mark.parametrize(("name", "evaluations"), [("RANDOM", 200), ("LODE", 130), ("CMAES_ND", 200)])
+@pytest.mark.parametrize(
+    ("name", "evaluations"), [("RANDOM", 200), pytest.param("LODE", 130, marks=pytest.mark.slow), ("CMAES_ND", 200)]
+)
 def test_a_scan_in_pieces_is_the_scan_in_one(tmp_path, name, evaluations):
     scan(tmp_path / "whole", LATE, in_order(), name, most=evaluations)
     for most in (33, evaluations - 50, evaluations - 49, evaluations):
@@ -255,6 +257,7 @@ def test_a_strategy_interrupted_at_every_batch_is_the_uninterrupted_one(tmp_path
     assert same(made, whole.batches)
 
 
+@pytest.mark.slow
 def test_lode_finds_the_deep_minimum_and_tells_points_by_it(tmp_path):
     """Points of the wide minimum that were good are no longer good for any part of LODE's batches."""
     told = points_of(RULE, 2)

@@ -97,6 +97,7 @@ def test_a_scan_goes_on_after_sys_exit_and_an_interrupt_that_a_function_raises(t
     assert set(points["status"]) == {"FAILED", "OK"} and len(points) == 20
 
 
+@pytest.mark.slow
 def test_a_changed_argument_of_a_partial_is_another_function(tmp_path: Path) -> None:
     def code(point, by):
         return {"radius": math.hypot(point["x"], point["y"]) + by}

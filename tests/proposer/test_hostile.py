@@ -14,10 +14,11 @@ import pytest
 from lodescan.v1 import evaluation_pb2 as pb
 from proposer.evaluation.backend import EvaluatorRefused, NoEvaluator
 from proposer.types import Status
-from proposer.wire import attendance, patience
+from proposer.wire import attendance, patience, remote
 from proposer.wire.messages import LARGEST_DESCRIPTION, LARGEST_SPECTRA, MOST_CONCURRENT, MOST_IN_BATCH, clean
 from proposer.wire.pool import Pool
 from proposer.wire.remote import MOST_AHEAD
+from scanspec.fields import MOST_FIELDS
 from tests.proposer.hostile import GAUSS, Refusal, client_of, good, message
 
 
@@ -143,11 +144,38 @@ def test_reported_times_are_bounded() -> None:
         assert client.evaluator.points_in(3600.0) == MOST_AHEAD
 
 
+def test_seconds_are_kept_if_the_clock_is_set_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time for which a point is out, which bounds its seconds, is not that of a clock on the wall."""
+    since_start, real_time = [0.0], time.time
+    monkeypatch.setattr(remote, "elapsed", lambda: since_start[0])
+
+    def answer(ids: list[int]) -> Iterator[pb.EvaluateResponse]:
+        since_start[0] = 100.0
+        monkeypatch.setattr(time, "time", lambda: real_time() - 3600.0)
+        yield message(*[good(point, seconds=[80.0, 700.0]) for point in ids])
+
+    with client_of(answer, codes=["one", "two"]) as client:
+        (outcome,) = client.outcomes(1, soon())
+    assert list(outcome.seconds) == pytest.approx([80.0 * 120 / 780, 700.0 * 120 / 780])  # 10 s + 1.1 times 100 s
+    assert outcome.returned - outcome.sent == pytest.approx(100.0)
+
+
+def gauss(mean: float, sigma: float = 0.0) -> dict[str, Any]:
+    """A description of one observable with these constants."""
+    likelihood = pb.Likelihood(kind=pb.LIKELIHOOD_KIND_GAUSS, mean=mean, sigma=sigma)
+    return {"observables": [pb.Observable(name="y", likelihood=likelihood)]}
+
+
 DESCRIPTIONS: dict[str, tuple[dict[str, Any], str]] = {
     "observables without end": ({"observables": [pb.Observable()] * 10_001}, "10,001 observables"),
     "codes without end": ({"codes": [""] * 10_001}, "10,001 codes"),
     "parameters without end": ({"parameters": [pb.Parameter()] * 10_001}, "10,001 parameters"),
     "an observable twice": ({"observables": [pb.Observable(name="y")] * 2}, "the observable 'y' twice"),
+    "a mean that is no number": (gauss(mean=math.nan, sigma=1.0), "the likelihood of 'y' is GAUSS nan [+]- 1"),
+    "an infinite mean": (gauss(mean=-math.inf, sigma=1.0), "is GAUSS -inf [+]- 1"),
+    "no sigma": (gauss(mean=1.0), "is GAUSS 1 [+]- 0"),
+    "a sigma that is no number": (gauss(mean=1.0, sigma=math.nan), "is GAUSS 1 [+]- nan"),
+    "a negative sigma": (gauss(mean=1.0, sigma=-2.0), "is GAUSS 1 [+]- -2"),
     "a parameter twice": ({"parameters": [pb.Parameter(name="a\x1b"), pb.Parameter(name="a ")]}, "'a ' twice"),
 }
 
@@ -242,3 +270,13 @@ def test_a_message_that_cannot_be_read_is_named_with_the_reason(said: bytes, cap
         evaluator.close()
         server.stop(None).wait()
     assert "Traceback" not in "".join(capfd.readouterr())
+
+
+def test_a_response_of_very_many_results_is_not_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The largest message, full of empty results, would take 10 GiB of memory."""
+    monkeypatch.setattr(attendance, "MOST_BREAKS", 1)
+    many = pb.EvaluateResponse(results=[pb.Result()] * (MOST_FIELDS + 1))
+    with client_of(lambda ids: [many]) as client:
+        with pytest.raises(NoEvaluator, match="broke off 2 times before it gave a result"):
+            client.outcomes(2, soon())
+        assert "(internal: a message of 500,002 bytes has more than 250,000 fields; send several)" in client.said[0]

@@ -54,6 +54,7 @@ def test_a_scan_is_marked_as_finished_before_its_evaluators_end(
         assert dataset.meta()["stopped"] == "5 good points found (points: 5)"
 
 
+@pytest.mark.slow
 def test_the_start_that_is_shown_is_that_of_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """LODE's is as long as the first command's max_evaluations allow; a later command may have more."""
     tallies = []

@@ -181,6 +181,7 @@ def test_a_mapped_observable_may_be_missing():
     assert share_good(made[4:]) > 0.5
 
 
+@pytest.mark.slow
 def test_a_narrow_likelihood_is_found_from_far():
     """A mass of 91.1876 +- 0.0021 in a range from 50 to 150: nearly everywhere the loss is at its cap."""
     likelihood = Likelihood(Kind.GAUSS, 91.1876, 0.0021)

@@ -68,16 +68,17 @@ def scattered(x, z):
 SLOW = [pytest.param(problem, marks=pytest.mark.slow) for problem in (constant(0.0), constant(1e30), several)]
 
 
-@pytest.mark.parametrize("instead", [constant(-999.0), *SLOW, scattered])
+@pytest.mark.parametrize("instead", [constant(-999.0), *SLOW, pytest.param(scattered, marks=pytest.mark.slow)])
 def test_values_that_stand_for_no_physics_cost_no_more_than_nan(instead):
     assert good_of(box(instead, instead), [Y, W]) > 130  # with NaN 151
 
 
-@pytest.mark.parametrize("values", [(124.0, 3.0), (130.0, 0.0)])
+@pytest.mark.parametrize("values", [(124.0, 3.0), pytest.param((130.0, 0.0), marks=pytest.mark.slow)])
 def test_a_constant_that_is_also_a_possible_value_costs_no_more_than_nan(values):
     assert good_of(box(*(constant(value) for value in values)), [Y, W]) > 110
 
 
+@pytest.mark.slow
 def test_values_that_stand_for_no_physics_may_fulfil_an_upper_limit():
     assert good_of(box(constant(-999.0), constant(-999.0)), [Y, LIMIT]) > 110
 

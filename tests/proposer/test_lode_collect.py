@@ -116,6 +116,7 @@ def until(steps: Iterator[Step], strategy: Lode, evaluations: int) -> Iterator[S
             return
 
 
+@pytest.mark.slow
 def test_goal_collect_steps_downhill_until_something_is_good(quick, monkeypatch):
     """It does so with only an NLL. A map never does so, nor does `collect` once ten good points are known."""
     calls: list[int] = []

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from proposer.strategies.lode.adam import Adam
+from proposer.strategies.adam import Adam
 from proposer.strategies.lode.nets import MEMBERS, WIDTH, Nets
 from tests.proposer.searches import train
 
@@ -24,6 +24,7 @@ def random(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
+@pytest.mark.slow
 def test_a_sum_of_squares_is_learned(short):
     """From 400 uniform points, of which about 6 are good, more than half of the good region (0.57 to 0.79 of it with
     eight other seeds) and little else (0.90 to 0.95 of what it takes for good is)."""

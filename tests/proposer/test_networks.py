@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from proposer.strategies import networks
+from proposer.strategies.adam import Adam
 from proposer.strategies.mls_dnnc_settings import FitSettings
 from proposer.strategies.networks import Classifier, large_network, small_network
 from proposer.strategies.state import pack, unpack
@@ -159,17 +160,14 @@ def scripted(monkeypatch, losses: list[float]) -> tuple[Classifier, list[list[np
             loss = super().forward(logits, target)
             return loss - loss.detach() + losses[len(history) - 1]
 
-    step = torch.optim.AdamW.step
+    step = Adam.step
 
-    def recorded(self, *args, **kwargs):
-        result = step(self, *args, **kwargs)
-        history[-1].extend(
-            parameter.detach().numpy().copy() for group in self.param_groups for parameter in group["params"]
-        )
-        return result
+    def recorded(self, *args):
+        step(self, *args)
+        history[-1].extend(weights(classifier))
 
     monkeypatch.setattr(nn, "BCEWithLogitsLoss", Scripted)
-    monkeypatch.setattr(torch.optim.AdamW, "step", recorded)
+    monkeypatch.setattr(Adam, "step", recorded)
     classifier.fit(*ball(50), 1.0, rng())
     return classifier, history
 

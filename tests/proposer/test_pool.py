@@ -6,7 +6,6 @@ import contextlib
 import itertools
 import math
 import queue
-import socket
 import threading
 import time
 from collections import Counter
@@ -24,9 +23,9 @@ from lodescan.v1 import evaluation_pb2 as pb
 from proposer.evaluation.backend import EvaluatorRefused, NoEvaluator
 from proposer.types import Status
 from proposer.wire import addresses, hand_out, patience
+from proposer.wire.answers import send_again
 from proposer.wire.attendance import Purpose
 from proposer.wire.hand_out import share_out, slow_points
-from proposer.wire.lost import send_again
 from proposer.wire.pool import Pool
 from proposer.wire.remote import Link
 from proposer.wire.security import NotSecure, Security
@@ -35,7 +34,7 @@ from scanspec import UsageError, read_address
 from scanspec.finished import is_marked
 from tests.evaluator.serving import wait_until
 from tests.proposer.hostile import Honest, good, listening, message
-from tests.proposer.pooled import DESCRIBED, Pooled, at_once, opened, points
+from tests.proposer.pooled import DESCRIBED, Pooled, at_once, names, opened, points
 
 __all__ = ["opened"]  # a fixture
 
@@ -265,13 +264,8 @@ def test_a_name_is_looked_up_again_and_a_new_address_takes_part(
     port = int(opened.enter_context(listening(first)).rpartition(":")[2])
     opened.enter_context(listening(second, port, "127.0.0.2"))
     hosts = ["127.0.0.1"]
-
-    def look_up(name: str, port: int, **_: Any) -> list[Any]:
-        assert name == "localhost"
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, port)) for host in hosts]
-
-    monkeypatch.setattr(socket, "getaddrinfo", look_up)
-    pooled = Pooled(opened, places=(f"dns:///localhost:{port}",))
+    names(monkeypatch, hosts)
+    pooled = Pooled(opened, places=(f"dns:///pool.test:{port}",), security=Security(insecure=True))
     assert len(pooled.evaluate(points(20))) == 20 and not second.asked
     hosts.append("127.0.0.2")
     ids = itertools.count(1000, 50)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.ndimage import label
 
-from proposer.show.profiles import FEW, edges, profile, surface, without_lone
+from proposer.show.profiles import FEW, FINE, edges, profile, surface, without_lone
 from proposer.target import height
 
 
@@ -65,3 +66,41 @@ def test_a_region_has_as_many_points_as_an_outline_needs(count: int) -> None:
     bounds, level = (edges(0, 1, "linear"), edges(0, 1, "linear")), height(0.95, 2)
     found, lone = without_lone(surface(x, y, above, bounds, 0.0), x, y, above, level=level)
     assert lone.any() == (count < FEW) and bool((found.z < level).any()) == (count >= FEW)
+
+
+def two_valleys(u: np.ndarray, v: np.ndarray, hidden: np.ndarray) -> np.ndarray:
+    """Two narrow valleys along v whose middle depends on a hidden variable; the profile over it is known."""
+    return 0.5 * (np.abs(np.abs(u - 0.5) - 0.2) / 0.02) ** 2 + 0.5 * ((v + 0.2 * hidden - 0.7) / 0.08) ** 2
+
+
+def points_of_a_scan(count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """`count` points evenly in the region below the 95 % contour, and as many anywhere."""
+    rng = np.random.default_rng(8)
+    draws = rng.random((3, 200 * count))
+    nll = two_valleys(*draws)
+    chosen = np.concatenate([np.flatnonzero(nll < 3.0)[:count], np.arange(count)])
+    return draws[0, chosen], draws[1, chosen], nll[chosen]
+
+
+def truth(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    return two_valleys(x[None, :, None], y[:, None, None], np.linspace(0, 1, 101)).min(axis=2)
+
+
+@pytest.mark.parametrize("window", [(0.0, 1.0), (0.2, 0.8)])
+def test_a_region_is_as_wide_as_it_is_in_truth_with_few_points_and_in_every_window(window: tuple[float, float]) -> None:
+    x, y, nll = points_of_a_scan(300)
+    found = surface(x, y, nll, (edges(*window, "linear", FINE), edges(*window, "linear", FINE)), 0.0)
+    drawn, true = found.z < height(0.95, 2), truth(found.x, found.y) < height(0.95, 2)
+    assert (drawn & ~true).sum() < 0.1 * true.sum(), "wider than it is"
+    assert (true & ~drawn).sum() < 0.25 * true.sum(), "narrower than it is"
+    sizes = np.bincount(label(drawn)[0][drawn])
+    assert (sizes > 0.1 * true.sum()).sum() == 2
+
+
+def test_a_region_has_the_same_size_in_every_window() -> None:
+    x, y, nll = points_of_a_scan(300)
+    sizes = []
+    for low, high in ((0.0, 1.0), (0.2, 0.9), (-0.3, 1.3)):
+        bounds = edges(low, high, "linear", FINE), edges(0.2, 0.9, "linear", FINE)
+        sizes.append((surface(x, y, nll, bounds, 0.0).z < height(0.95, 2)).mean() * (high - low))
+    assert sizes == pytest.approx([sizes[0]] * 3, rel=0.15)

@@ -239,6 +239,7 @@ def test_the_distance_of_two_samples_is_that_of_scipy() -> None:
     assert kolmogorov(first, second) == pytest.approx(ks_2samp(first, second).statistic)
 
 
+@pytest.mark.slow
 def test_the_report_loads_no_library_that_it_does_not_need() -> None:
     """Loading torch or scipy.stats takes as long as drawing all pictures."""
     slow = "[name for name in ('torch', 'scipy.stats', 'sklearn', 'pandas') if name in sys.modules]"
@@ -249,3 +250,14 @@ def test_the_report_loads_no_library_that_it_does_not_need() -> None:
         check=True,
     )
     assert done.stdout == "[]\n"
+
+
+def test_the_model_the_search_and_the_forms_of_likelihoods_are_named(run: Path) -> None:
+    scan, variables, observables, forms = asked(see(run)).tables
+    rows = {str(name): str(value) for name, value in scan.rows}
+    assert set(rows) == {"codes", "search", "ends at", "seed"} and all(rows.values())
+    assert "good points" in rows["ends at"]
+    kinds = {str(row[observables.header.index("likelihood")]).split()[0] for row in observables.rows if row[1]}
+    assert {row[0] for row in forms.rows} <= kinds and all(row[1] for row in forms.rows)
+    for table in (variables, observables):
+        assert all(any(row[k] for row in table.rows) for k in range(len(table.header))), "a column is empty"

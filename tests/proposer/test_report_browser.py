@@ -116,3 +116,15 @@ def test_the_printed_report_shows_images_on_white(opened: Callable[..., tuple[Pa
     assert page.locator(".play:visible").count() == 0 and page.locator("img:visible").count() >= 15
     assert page.locator("nav:visible").count() == 0
     assert len(page.pdf()) > 50_000
+
+
+def test_ticks_are_labelled_with_their_values(opened: Callable[..., tuple[Page, list[str]]]) -> None:
+    """On a logarithmic axis of less than a decade too, where the exponents of all ticks are alike."""
+    page, errors = opened()
+    labels = page.evaluate(
+        """[...Bokeh.documents[0].all_models].filter(m => m.type == "LogAxis" || m.type == "LinearAxis")
+        .map(m => m.formatter.doFormat([290, 345, 0.3, 2e-9, 1.5e7, 0, -0.5], {loc: 0}).map(Number))"""
+    )
+    assert errors == [] and len(labels) > 12
+    assert all(found == [290, 345, 0.3, 2e-9, 1.5e7, 0, -0.5] for found in labels)
+    assert page.evaluate("[...Bokeh.documents[0].all_models].some(m => m.type == 'LogAxis')")

@@ -77,3 +77,8 @@ def test_the_kind_of_picture_is_that_of_the_file(
 def test_a_profile_takes_no_colour(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["plot", str(folder), "x", "mass", "--profile", "--colour", "NLL"]) == 2
     assert "leave out --colour or --profile" in capsys.readouterr().err
+
+
+def test_levels_belong_to_a_profile(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plot", str(folder), "x", "mass", "--levels", "68"]) == 2
+    assert "add --profile" in capsys.readouterr().err

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Collection
 from pathlib import Path
+
+import pytest
 
 from proposer.strategies.choice import TYPES
 from tests.proposer.runs import make_run
@@ -34,9 +37,21 @@ proposer.scan(problem, folder={folder!r}, workers=1, quiet=True, report=False)
 """
 
 
-def loaded(program: str) -> set[str]:
+LEARNS = """\
+import sys, proposer
+for type, networks in ("MLS_DNNC", {{"bootstrap_points": 50, "epochs": 1}}), ("LODE", {{}}):
+    problem = proposer.Problem(
+        variables={{"x": (0, 1), "y": (0, 1)}}, observables={{"z": (0.5, 0.1)}}, code=lambda point: {{"z": point["x"]}},
+        threshold=1, points=1000, setup={{"max_evaluations": 100, "type": type}}, networks=networks,
+    )
+    run = proposer.scan(problem, folder={folder!r} + type, workers=1, quiet=True, report=False)
+    assert (run.points()["iteration"] > 0).any(), type
+"""
+
+
+def loaded(program: str, slow: Collection[str] = SLOW) -> set[str]:
     """The slow libraries that a program has loaded at its end."""
-    program += f"print(*({SLOW!r} & sys.modules.keys()))"
+    program += f"print(*({slow!r} & sys.modules.keys()))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
     return set(done.stdout.splitlines()[-1].split())
@@ -58,3 +73,8 @@ def test_a_scan_that_does_not_learn_loads_no_networks_and_one_without_pictures_d
     tmp_path: Path,
 ) -> None:
     assert not loaded(DRAWS.format(folder=str(tmp_path / "run"))) & {"torch", "sklearn", "matplotlib", "bokeh"}
+
+
+@pytest.mark.slow
+def test_a_scan_that_learns_does_not_load_the_compiler_of_torch(tmp_path: Path) -> None:
+    assert loaded(LEARNS.format(folder=str(tmp_path / "run")), {"torch", "torch._dynamo", "sympy"}) == {"torch"}

@@ -157,6 +157,12 @@ def test_addresses_have_default_windows(read, address, window):
     assert read(observable(f"{{mean: 1, sigma: 2, {address}}}")).all_observables()[0].valid == window
 
 
+def test_an_address_may_name_a_line_of_a_cross_section(read):
+    slha = read(observable("{mean: 1, sigma: 2, slha: [XSECTION, [8000, 2212, 2212, 25]], line: [0, 2.0]}"))
+    found = slha.all_observables()[0].slha
+    assert (found.line, str(found)) == ((0.0, 2.0), "XSECTION 2212 2212 25 at 8000 GeV in the line 0 2")
+
+
 @pytest.mark.parametrize("under", ["XS 11 -11 500", "[XS, 11, -11, 500]", "[XS, '11', '-11', '500']"])
 def test_an_address_may_name_a_table_within_a_block(read, under):
     slha = read(observable(f"{{mean: 1, sigma: 2, slha: [XS, 2, 25], under: {under}}}"))
@@ -229,6 +235,12 @@ def test_addresses_of_cross_sections_and_analyses_are_read(read, address, said, 
         ("[EFFICIENCIES, [CMS, SR1, 2]]", "NAME, 0 (or 1: its error)"),
         ("[PROCESS, [CMS, XS]], column: 2", "column is for entries of blocks; PROCESS is not one"),
         ("[BR, [25, 5, -5]], scale: 2", "scale is for entries of blocks; BR is not one"),
+        ("[MASS, 25], line: [0, 2]", "line is for XSECTION"),
+        (
+            "[XSECTION, [13000, 2212, 2212, 25]], line: [0, 0, 0, 0, 0, 0, 0]",
+            "must be at most six numbers: scale scheme",
+        ),
+        ("[XSECTION, [13000, 2212, 2212, 25]], line: NLL", "line is 'NLL', but must be a list of numbers"),
         ("[BR, [25, 5, -5]], under: XS", "under is for entries of blocks; BR is not one"),
         ("[XS, [2, 25, 23]], under: 500", "must be the first words of the line that heads the table"),
         ("[XS, [2, 25, 23]], under: []", "must be the first words of the line that heads the table"),

@@ -70,3 +70,23 @@ def test_a_kind_of_code_of_another_package_is_valid():
     text = "variables: {x: [0, 1]}\ncodes: {rows: {nearest_row: VALUE, observables: {y: {mean: 1, sigma: 1}}}}\n"
     assert faults(load(text.replace("VALUE", "{file: rows.csv}"))) == []
     assert faults(load(text.replace("VALUE", "rows.csv")))
+
+
+def sections(part):
+    """The keys of each section, wherever it is."""
+    if isinstance(part, dict):
+        if part.get("type") == "object" and "properties" in part and "additionalProperties" in part:
+            yield part["properties"]
+        for inner in part.values():
+            yield from sections(inner)
+    elif isinstance(part, list):
+        for inner in part:
+            yield from sections(inner)
+
+
+def test_an_editor_can_say_what_each_key_means():
+    found = [keys for keys in sections(schema()) if "toy_targets" not in keys and "n_bins" not in keys]
+    assert len(found) > 15
+    for keys in found:
+        assert [key for key, value in keys.items() if not value.get("description")] == []
+    assert "good points" in schema()["properties"]["setup"]["anyOf"][0]["properties"]["points"]["description"]

@@ -37,7 +37,7 @@ class FlavioTool(FlavioCode):
     key = ""
     tool = FLAVIO
     settings = None
-    beside = OF_INPUTS
+    other_keys = OF_INPUTS
 
     def __init__(self, spec: CodeSpec, scan: ScanFile, known: Collection[str]) -> None:
         for observable in spec.observables:

@@ -28,6 +28,7 @@ from evaluator.errors import CodeFailed, ConfigurationError
 from evaluator.expressions import Expression
 from scanspec import CodeSpec, Kind, Likelihood, ObservableSpec, ScanFile
 from scanspec import keys as known_keys
+from scanspec.canonical import canonical_expression
 from scanspec.document import Section, closest
 
 if TYPE_CHECKING:
@@ -254,7 +255,10 @@ class FlavioCode(Code):
         found = module_sources("flavio", self.folder)
         found["coefficients"] = self._wcxf or json.dumps(
             [self._eft, self._basis, self._scale]
-            + [[name, *(part.text for part in parts)] for name, parts in sorted(self._coefficients.items())]
+            + [
+                [name, *(canonical_expression(part.text) for part in parts)]
+                for name, parts in sorted(self._coefficients.items())
+            ]
         )
         return found | {f"prediction {spec.name}": str(spec.flavio) for spec in self._specs}
 

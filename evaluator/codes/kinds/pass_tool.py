@@ -23,7 +23,7 @@ class PassTool(Code):
     """The SLHA template, filled in, is the spectrum."""
 
     tool = PASS
-    beside = OF_INPUTS
+    other_keys = OF_INPUTS
     changes_process = False
     fills_a_template = True
 

@@ -23,11 +23,12 @@ from evaluator.codes.verdict import Verdict, read_output
 from evaluator.errors import CodeFailed
 from evaluator.files import write_new
 from scanspec import CodeSpec, ScanFile, SlhaAddress
+from scanspec.canonical import canonical_command, canonical_path
 from scanspec.codes import read_output_name
 from scanspec.files import read_bytes
 from scanspec.keys import OF_PROGRAMS
 from scanspec.spectrum import LARGEST_SPECTRUM, EntryMissing, Spectrum
-from scanspec.tools import PASS
+from scanspec.tools import PASS, appends
 
 if TYPE_CHECKING:
     from evaluator.codes.point import Point
@@ -49,7 +50,7 @@ class SlhaProgram(Code):
     """
 
     key = "command"
-    beside = OF_PROGRAMS
+    other_keys = OF_PROGRAMS
     changes_process = False
 
     def __init__(self, spec: CodeSpec, scan: ScanFile, known: Collection[str]) -> None:
@@ -66,23 +67,25 @@ class SlhaProgram(Code):
         self._variables = tuple(scan.setup.section("environment_variables"))
         self._companions = [self._program.parent / name for name in self._profile.companions]
         self._companions = [path for path in self._companions if path.is_file()]
-        beside = PurePath(self._command.words[0]).parent
-        if beside.is_absolute() or "/" not in self._command.words[0]:
-            beside = PurePath("$PATH")  # for the digest it does not matter where a program is installed
-        self._sources = script_sources(self._program, beside) | {"command": section.text("command")}
+        script_folder = PurePath(canonical_path(self._command.words[0], scan.folder)).parent
+        if script_folder.is_absolute() or "/" not in self._command.words[0]:
+            script_folder = PurePath("$PATH")  # for the digest it does not matter where a program is installed
+        command = canonical_command(section.text("command"), scan.folder)
+        self._sources = script_sources(self._program, script_folder) | {"command": command}
         files = self._files | _existing(_set_by_options(self._command), scan.folder)
+        files = {canonical_path(word, scan.folder): path for word, path in files.items()}
         files = {word: path for word, path in files.items() if path.suffix != ".log"}  # logs do not change results
         self._sources |= {f"file {word}": written_hash(path) for word, path in files.items()}
         for word, path in files.items():
             self._sources |= imported_sources(path, PurePath(word).parent)  # of a script: python3 model.py
         self._sources |= self._module_sources(scan.folder)
-        self._sources |= {f"file {beside / path.name}": file_hash(path) for path in self._companions}
+        self._sources |= {f"file {script_folder / path.name}": file_hash(path) for path in self._companions}
         self.fills_a_template = next(code.name for code in scan.codes if _writes_spectrum(code)) == spec.name
         named = section.path_text("input_file")
         self._template = self._read_template(scan, named, known)
         by_name = section.path_text("input_name") or (Path(named).name if named and self._template is None else "")
         self._input = self._profile.input_name or by_name or f"{self._name}.in.slha"
-        self._append = section.boolean("append", self._profile.append)
+        self._append = section.boolean("append", appends(section, spec.name))
         self._output = self._output_name(spec, scan)
         self.deadline = self._profile.deadline.read(section)
         self._verdict = Verdict.read(spec, self._profile, scan.observables)

@@ -37,12 +37,12 @@ class ToyTargets(Code):
     """Five test functions of the variables in the order of the file, also as entries 1 to 5 of the block TOYTARGETS."""
 
     tool = TOYS
-    beside = OF_TOYS
+    other_keys = OF_TOYS
     changes_process = False
 
     def __init__(self, spec: CodeSpec, scan: ScanFile, known: Collection[str]) -> None:
         super().__init__(spec, scan, known)
-        self.gives = TOY_NAMES if len(scan.variables) > 1 else OF_ONE_VARIABLE
+        self.defined_names = TOY_NAMES if len(scan.variables) > 1 else OF_ONE_VARIABLE
         section, settings = spec.section, ToySettings()
         numbers = {key: section.finite(key, getattr(settings, key)) for key in OF_TOYS if key != "easom_center"}
         center = settings.easom_center

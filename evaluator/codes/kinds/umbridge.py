@@ -23,6 +23,7 @@ from evaluator.errors import CodeFailed, CodeKilled, CodeTimedOut, Configuration
 from evaluator.expressions import Expression
 from scanspec import CodeSpec, ScanFile
 from scanspec import keys as known_keys
+from scanspec.canonical import canonical_expression
 from scanspec.document import closest, plain_name
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ class UmBridgeModel(Code):
         return run_by(timeout, self._address, lambda asked: self._evaluate(asked, timeout), point)
 
     def sources(self) -> Mapping[str, str]:
-        inputs = [expression.text for expression in self._inputs]
+        inputs = [canonical_expression(expression.text) for expression in self._inputs]
         described = json.dumps([self._model, inputs, self._outputs, self._config], sort_keys=True)
         return {"umbridge": described}  # without the address, because the server may move; its version is unknown
 

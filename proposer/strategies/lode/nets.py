@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from proposer.strategies.lode.adam import Adam
+from proposer.strategies.adam import Adam
 from proposer.types import Floats
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ import torch
 from scipy.spatial import cKDTree
 from torch import Tensor
 
-from proposer.strategies.lode.adam import Adam
+from proposer.strategies.adam import Adam
 from proposer.strategies.lode.matern import fall, left, likelihood, right, rows_of
 from proposer.types import Floats
 

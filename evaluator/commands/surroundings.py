@@ -13,7 +13,7 @@ process without a clear message.
 """
 
 
-def check_place() -> None:
+def check_surroundings() -> None:
     """Raises UsageError if an evaluator cannot run here."""
     try:
         os.getcwd()
