@@ -207,7 +207,7 @@ class Scan:
     def _think(self, least: int) -> tuple[Batch, bytes] | None:
         start, trained = time.monotonic(), self._trained
         try:
-            with within(self._until, self._over):
+            with self._progress.thinking(), within(self._until, self._over):
                 batch = self._strategy.ask(least)
         except OutOfTime:
             return None

@@ -23,6 +23,12 @@ class ScanFileError(LodescanError, ValueError):
         self.line = line
 
 
+class NoScanFile(ScanFileError):
+    """There is no scan file at a path, or it may not be read."""
+
+    next_step = "name a file that can be read; `lodescan init FILE` writes a new one"
+
+
 class Faults:
     """Keeps the errors of a file while it is `collecting`; before and afterwards, it raises an error at once."""
 

@@ -27,7 +27,7 @@ from ruamel.yaml.nodes import ScalarNode
 from ruamel.yaml.scalarfloat import ScalarFloat
 from ruamel.yaml.scalarint import ScalarInt
 
-from scanspec.faults import ScanFileError
+from scanspec.faults import NoScanFile, ScanFileError
 from scanspec.files import read_start, read_text
 from scanspec.foreign import what_bytes_are, what_it_is
 from scanspec.numbers import to_number
@@ -61,7 +61,8 @@ def read_document(path: Path) -> tuple[CommentedMap, str]:
         why = f"{error.reason} at byte {error.start}"
         raise ScanFileError(f"{path}: is not UTF-8 text ({why}); save it as UTF-8") from error
     except (OSError, ValueError) as error:
-        raise ScanFileError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
+        kind = NoScanFile if isinstance(error, OSError) else ScanFileError
+        raise kind(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
     return parse_document(path, text), text
 
 

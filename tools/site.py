@@ -25,6 +25,10 @@ ROOT = Path(__file__).parents[1]
 SITE = ROOT / ".docs"
 LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^()\s]+)\)")
 PAGES = {"README.md": "index.md", "CHANGELOG.md": "CHANGELOG.md", "CONTRIBUTING.md": "CONTRIBUTING.md"}
+INTERNAL = {"Problem.code_name", "Problem.read", "Target.is_band", "Target.to_meta", "Target.to_networks"}
+"""Methods that only lodescan's own modules call."""
+COPYING = "[data-md-copying] .gp, [data-md-copying] .go { display: none }\n"
+"""A button that copies a block of commands takes neither their prompts nor their output."""
 PAGES |= {"SECURITY.md": "SECURITY.md", "examples/README.md": "examples.md"}
 
 
@@ -35,6 +39,7 @@ def main() -> None:
     pages = PAGES | {f"docs/{path.name}": path.name for path in (ROOT / "docs").glob("*.md")}
     for source, target in pages.items():
         (SITE / target).write_text(with_links(ROOT / source, pages))
+    (SITE / "copying.css").write_text(COPYING)
     for name, text in (
         ("keys", keys()),
         ("commands", commands()),
@@ -69,7 +74,12 @@ def with_links(page: Path, pages: dict[str, str]) -> str:
         return f"{bang}[{words}](files/{inside})"
 
     parts = re.split(r"(^```.*?^```$)", page.read_text(), flags=re.MULTILINE | re.DOTALL)
-    return "".join(part if part.startswith("```") else LINK.sub(replace, part) for part in parts)
+    return "".join(as_console(part) if part.startswith("```") else LINK.sub(replace, part) for part in parts)
+
+
+def as_console(block: str) -> str:
+    """A block of code, with the language `console` if it has a prompt and no language."""
+    return f"```console{block[3:]}" if re.match(r"```\n(.*\n)*?\$ ", block) else block
 
 
 def keys() -> str:
@@ -136,7 +146,8 @@ def python() -> str:
         thing = getattr(proposer, name)
         lines += described("##", f"proposer.{name}", thing)
         for method, member in vars(thing).items() if inspect.isclass(thing) else ():
-            if not method.startswith("_") and (inspect.isfunction(member) or isinstance(member, property)):
+            shown = not method.startswith("_") and f"{name}.{method}" not in INTERNAL
+            if shown and (inspect.isfunction(member) or isinstance(member, property)):
                 lines += described("###", f"{name}.{method}", member)
         init = inspect.getdoc(thing.__init__) if inspect.isclass(thing) and "__init__" in vars(thing) else None
         lines += [fenced(init), ""] if init and thing.__doc__ != init else []

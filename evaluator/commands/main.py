@@ -7,6 +7,7 @@ module for every worker.
 from __future__ import annotations
 
 import argparse
+import importlib
 import logging
 import math
 import os
@@ -19,9 +20,9 @@ from typing import Any
 from evaluator.commands.alone import alone
 from evaluator.commands.channel import add_client_options, no_answer, open_channel
 from evaluator.scan import read_scan
-from scanspec import DEFAULT_ADDRESS, LodescanError, ScanFile, read_address, visible
+from scanspec import DEFAULT_ADDRESS, LodescanError, ScanFile, UsageError, read_address, visible
 from scanspec.events import TEXT, event, in_json
-from scanspec.intermixed import IntermixedParser
+from scanspec.intermixed import IntermixedParser, Parser
 from scanspec.logs import logging_to_stderr, set_level
 from scanspec.observing import add_watching_options
 
@@ -72,7 +73,7 @@ def _run(options: argparse.Namespace) -> int:
 
 def make_parser() -> argparse.ArgumentParser:
     """The commands with their arguments and options."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="lodescan-evaluator", description="Wraps physics codes: points in, observables and likelihoods out."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=IntermixedParser)
@@ -171,6 +172,11 @@ def make_parser() -> argparse.ArgumentParser:
     healthy.add_argument("address", metavar="HOST:PORT")
     add_client_options(healthy)
     healthy.set_defaults(run=_healthy)
+    completion = commands.add_parser(
+        "completion", help="print a script for the completion of these commands in a shell"
+    )
+    completion.add_argument("shell", choices=["bash", "zsh", "tcsh", "fish"])
+    completion.set_defaults(run=_completion)
     return parser
 
 
@@ -216,6 +222,18 @@ def _point(options: argparse.Namespace) -> int:
     from evaluator.commands.by_hand import point
 
     return point(_read(options.file), options.values, options.keep, point_id=options.id, as_json=options.json)
+
+
+def _completion(options: argparse.Namespace) -> int:
+    try:
+        shtab = importlib.import_module("shtab")  # a package of the proposer
+    except ModuleNotFoundError:
+        raise UsageError(
+            "completion needs the package shtab, which the proposer's environment has",
+            next_step=f"give .envs/proposer/bin/lodescan-evaluator completion {options.shell}",
+        ) from None
+    print(shtab.complete(make_parser(), options.shell))
+    return 0
 
 
 def _new(options: argparse.Namespace) -> int:

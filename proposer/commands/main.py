@@ -193,18 +193,22 @@ def _plot(options: argparse.Namespace) -> int:
     from proposer.show.plots import View, plot
 
     if options.x is not None and options.y is None:
-        raise UsageError("a picture needs two columns", next_step="name two columns to draw, or none")
+        raise UsageError(
+            "a picture needs two columns",
+            next_step=f"name two columns to draw, or none, such as `lodescan plot {options.folder} {options.x} NLL`",
+        )
     names = [column for column in (options.x, options.y) if column is not None]
     view = View(options.zoom is not None, options.xlog, options.ylog, options.colour)
     if options.profile:
-        from proposer.commands.profile import draw_profile
+        from proposer.report.profile_picture import draw_profile
         from proposer.show.profiles import LEVELS
 
         if not names:
             raise UsageError("a profile needs two columns", next_step="name a variable for x and one for y")
         if options.colour is not None:
             raise UsageError("a profile has the colours of its levels", next_step="leave out --colour or --profile")
-        return draw_profile(options.folder, names, options.levels or LEVELS, options.file, view)
+        print(f"drawn: {draw_profile(options.folder, names, options.levels or LEVELS, options.file, view)}")
+        return 0
     if options.levels is not None:
         raise UsageError("--levels are those of the regions of a profile", next_step="add --profile")
     return plot(options.folder, names, options.file, view)

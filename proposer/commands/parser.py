@@ -10,7 +10,7 @@ from pathlib import Path
 from proposer.commands.arguments import Once, count, levels, seconds
 from proposer.commands.security import add_security_options
 from scanspec import DEFAULT_ADDRESS
-from scanspec.intermixed import IntermixedParser
+from scanspec.intermixed import IntermixedParser, Parser
 from scanspec.observing import add_watching_options
 
 _WHERE = (
@@ -21,7 +21,7 @@ _WHERE = (
 
 def make_parser() -> argparse.ArgumentParser:
     """The parser. It stores the name of the command as `chosen`."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="lodescan",
         description="Finds the good regions of a parameter space with few evaluations of a physics code.",
     )
@@ -200,7 +200,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
 
     completion = add("completion", "print a script for the completion of these commands in a shell")
-    completion.add_argument("shell", choices=["bash", "zsh", "tcsh"])
+    completion.add_argument("shell", choices=["bash", "zsh", "tcsh", "fish"])
 
     doctor = add("doctor", "check versions, disk, locks, and an evaluator", [evaluator])
     doctor.add_argument("--evaluator", action=Once, metavar="HOST:PORT", help="the address of an evaluator")

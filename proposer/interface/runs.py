@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path, PosixPath
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -12,6 +14,7 @@ from proposer.run.dataset import Dataset
 from proposer.run.files import START, DatasetError
 from proposer.run.tables import to_frame
 from proposer.target import Target
+from scanspec import UsageError
 
 _SHOWN = 10  # columns in a notebook
 
@@ -72,16 +75,51 @@ class Run:
         """The n points with the lowest NLL, the best first."""
         return self.points().sort_values("NLL", kind="stable").dropna(subset=["NLL"]).head(n)
 
-    def plot(self, x: str, y: str, file: Path | str | None = None) -> PicturePath:
-        """Draws two columns, as `lodescan plot` does, into `file`, or as PDF and PNG into `plots/`. Returns the path,
-        which a notebook shows as the picture. Raises UsageError for a missing column.
+    def plot(
+        self,
+        x: str,
+        y: str,
+        file: Path | str | None = None,
+        *,
+        profile: bool = False,
+        levels: Sequence[float] | None = None,
+        colour: str | None = None,
+        zoom: Literal["good"] | None = None,
+        xlog: bool = False,
+        ylog: bool = False,
+    ) -> PicturePath:
+        """Draws two columns into `file`, or as PDF and PNG into `plots/`. The options are those of `lodescan plot`.
+        Returns the path, which a notebook shows as the picture.
+
+        `profile`: draw the regions of the profile NLL, at `levels` in percent (by default 68 and 95), and the best
+        point. `colour`: a column that colours the points. `zoom="good"`: show only the region of the good points.
+        `xlog`, `ylog`: a logarithmic axis. Raises UsageError for a missing column, and for options that do not fit
+        together.
         """
-        from proposer.show.plots import draw_columns
+        from proposer.report.profile_picture import draw_profile
+        from proposer.show.plots import View, draw_columns
+        from proposer.show.profiles import LEVELS
+
+        if zoom not in (None, "good"):
+            raise UsageError(f"zoom is {zoom!r}, and there is only one zoom", next_step='write zoom="good"')
+        if levels is not None and not profile:
+            raise UsageError("levels are those of the regions of a profile", next_step="add profile=True")
+        if profile and colour is not None:
+            raise UsageError("a profile has the colours of its levels", next_step="leave out colour or profile")
+        shares = LEVELS if levels is None else sorted({level / 100.0 for level in levels})
+        if not shares or not 0.0 < shares[0] <= shares[-1] < 1.0:
+            raise UsageError(f"levels are {levels!r}", next_step="give percentages between 0 and 100, such as (68, 95)")
+        view = View(zoom == "good", xlog, ylog, colour)
+
+        def draw(path: Path | None) -> Path:
+            if profile:
+                return draw_profile(self.folder, [x, y], shares, path, view)
+            return draw_columns(self.folder, [x, y], path, view)
 
         if file is not None:
-            return PicturePath(draw_columns(self.folder, [x, y], Path(file)))
-        drawn = draw_columns(self.folder, [x, y], None)
-        draw_columns(self.folder, [x, y], drawn.with_suffix(".png"))
+            return PicturePath(draw(Path(file)))
+        drawn = draw(None)
+        draw(drawn.with_suffix(".png"))
         return PicturePath(drawn)
 
     def report(self, file: Path | str | None = None) -> Path:

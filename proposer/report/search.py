@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from proposer.formats import show_number, show_time
 from proposer.report.section import Part, Rows
 from proposer.report.seen import Seen
 from proposer.show.picture import Bars, Curve, Panel, Picture, Side
@@ -75,7 +76,17 @@ def history(seen: Seen) -> Part:
     ]
     if (made := _steps(seen, kinds)) is not None:
         pictures.append(made)
-    return Part(tables=[origins], pictures=pictures)
+    return Part(_pace(seen), tables=[origins], pictures=pictures)
+
+
+def _pace(seen: Seen) -> list[str]:
+    """How long the scan took, in words; empty for a run that does not know it."""
+    took, points = float(seen.meta.get("seconds", 0.0)), len(seen.ids)
+    if took <= 0:
+        return []
+    return [
+        f"The scan took {show_time(took)} of wall time for {points:,} points: {show_number(points / took, 3)} points/s."
+    ]
 
 
 def _steps(seen: Seen, kinds: list[str]) -> Picture | None:

@@ -18,6 +18,7 @@ MOST_REASONS = 12
 """The largest number of rows in the table of reasons."""
 
 _CLEAR = 0.15  # a larger Kolmogorov distance is reported
+_NARROW = 0.6  # the largest share of the prior that 80 % of the points may span
 
 
 def trouble(seen: Seen, table: Table) -> Part:
@@ -70,7 +71,10 @@ def _apart(seen: Seen, at: np.ndarray) -> list[tuple[str, float, str]]:
         if variable.fixed:
             continue
         distance = kolmogorov(seen.u[at, k], seen.u[~at, k])
-        if distance > _CLEAR:
+        narrow = (
+            float(np.ptp(np.percentile(seen.u[at, k], [10, 90]))) < _NARROW
+        )  # others only miss where good points are
+        if distance > _CLEAR and narrow:
             low, high = np.percentile(seen.params[at, k], [10, 90])
             found.append((variable.name, distance, f"80 % of them with {variable.name} from {low:.4g} to {high:.4g}"))
     return sorted(found, key=lambda row: -row[1])

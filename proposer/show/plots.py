@@ -31,7 +31,7 @@ MOST_VARIABLES = 12
 
 @dataclass(frozen=True)
 class View:
-    """The options of the command line for a picture of two columns. `colour`: a column, or None."""
+    """The options for a picture of two columns. `colour`: a column, or None."""
 
     zoom: bool = False
     xlog: bool = False
@@ -50,9 +50,9 @@ def plot(folder: Path, names: list[str], file: Path | None, view: View = AS_IT_I
     return 0
 
 
-def draw_columns(folder: Path, names: list[str], file: Path | None) -> Path:
+def draw_columns(folder: Path, names: list[str], file: Path | None, view: View) -> Path:
     """Draws two columns and returns the path. Raises the errors of `plot`."""
-    return _drawn(folder, names, file, AS_IT_IS, lambda _: None)[0]
+    return _drawn(folder, names, file, view, lambda _: None)[0]
 
 
 def _drawn(folder: Path, names: list[str], file: Path | None, view: View, say: Callable[[str], None]) -> list[Path]:

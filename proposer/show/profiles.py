@@ -32,7 +32,7 @@ FEW = 10
 Mask = NDArray[np.bool_]
 
 _NEIGHBOUR = 3  # the rank of the neighbour whose distance measures the spacing of points
-_WIDER = 2.5
+_WIDER = 1.75
 _WIDE = 30  # points of a neighbourhood whose width is measured
 _MOST = 3000  # points that are looked at for this
 _FAR_UP = 30.0  # height above the lowest NLL; no contour lies higher
@@ -71,12 +71,11 @@ class Surface:
 def surface(x: Floats, y: Floats, nll: Floats, bounds: tuple[Floats, Floats], best: float) -> Surface:
     """The profile of two variables from scattered points, with smooth contours.
 
-    z is the proximal hull of the points (R. T. Rockafellar and R. J.-B. Wets, Variational Analysis (1998), example
-    1.44): the greatest function that is not above NLL_i - best at any point i and is a supremum of paraboloids
-    c - |(p - q) / h|^2. It passes through the points of the lower envelope. Between them it is interpolated over gaps
-    up to a few h, and beyond the outermost of them it rises within a fraction of h, so that bad points nearby bound a
-    region and gaps in it do not tear it. h, one number for each axis, is 2.5 times the typical distance between points
-    near the best (see `_spacing`), but at least one step of the grid.
+    z is the closing of the points, in the sense of mathematical morphology (J. Serra, Image Analysis and Mathematical
+    Morphology (1982)), by k(p) = (p_x / h_x)^4 + (p_y / h_y)^4: first l(p) = min_i [NLL_i - best + k(p - p_i)] over the
+    points i, then z(p) = max_q [l(q) - k(q - p)]. It closes gaps of up to about 2 h between points, rises steeply
+    beyond the outermost of them, and is nowhere above a point. h, one number for each axis, is 1.75 times the typical
+    distance between points near the best (see `_spacing`), but at least one step of the grid.
     """
     points = np.column_stack([_unit(x, bounds[0]), _unit(y, bounds[1])])
     nodes = len(bounds[0]), len(bounds[1])
@@ -87,14 +86,14 @@ def surface(x: Floats, y: Floats, nll: Floats, bounds: tuple[Floats, Floats], be
     if near.any():
         least = np.full(nodes[::-1], np.inf)
         np.minimum.at(least, _nodes(points[near], nodes), nll[near] - best)
-        far_x, far_y = (((one[:, None] - one) / far) ** 2 for one, far in zip(grid, reach, strict=True))
+        far_x, far_y = (((one[:, None] - one) / far) ** 4 for one, far in zip(grid, reach, strict=True))
         lower = np.minimum(_envelope(least, far_x, far_y), _FAR_UP)
         z = -_envelope(-lower, far_x, far_y)
     return Surface(_from_unit(grid[0], bounds[0]), _from_unit(grid[1], bounds[1]), z)
 
 
 def _envelope(values: Floats, far_x: Floats, far_y: Floats) -> Floats:
-    """The least of value + squared distance over all nodes, at each node. A paraboloid is the sum of two parabolas."""
+    """The least of value + k over all nodes, at each node. k is the sum of a function of x and one of y."""
     rows = np.stack([(row + far_x).min(axis=1) for row in values])
     return np.stack([(column + far_y).min(axis=1) for column in rows.T]).T
 

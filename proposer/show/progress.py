@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Self
 
@@ -30,6 +31,9 @@ PLAIN_EVERY = 10.0
 
 JSON_EVERY = 1.0
 """Seconds between two JSON objects."""
+
+LONG_THOUGHT = 1.0
+"""Seconds after which the display says that points are being chosen."""
 
 IN_A_ROW = 20
 """After this many failed points in a row, a warning is printed at once, once for each kind of failure."""
@@ -65,6 +69,7 @@ class Progress:
         self._told: list[Failures] = []
         self._out: dict[int, tuple[Floats, Floats]] = {}  # points without an answer: u and physical values
         self._doing, self._busy = "", 0
+        self._thinks_since: float | None = None
         self._workers: dict[str, int] = {}
         self._worker_seconds: dict[str, float] = {}
         self._evaluators: dict[str, EvaluatorWork] = {}
@@ -98,6 +103,15 @@ class Progress:
     def doing(self, what: str) -> None:
         """Notes the current step: the iteration, and whether the strategy trains or evaluates."""
         self._doing = what
+
+    @contextmanager
+    def thinking(self) -> Iterator[None]:
+        """A context in which the strategy chooses the next points."""
+        self._thinks_since = time.monotonic()
+        try:
+            yield
+        finally:
+            self._thinks_since = None
 
     def busy(
         self, points: int, workers: Mapping[str, int] | None = None, there: Mapping[str, float] | None = None
@@ -181,12 +195,21 @@ class Progress:
             lowest_nll=tally.best if math.isfinite(tally.best) else None,
             lowest=tally.lowest() if math.isfinite(tally.best) else "",
             doing=self._doing,
-            strategy=self._doings.words,
+            strategy=self._strategy(),
             regions=self._regions.words,
             seconds=about.seconds + time.monotonic() - self._start,
             left=None if self._remark() else self._rates.left(),
             remark=self._remark(),
         )
+
+    def _strategy(self) -> str:
+        """What the strategy does: it chooses points while none is evaluated, or its newest batch is evaluated."""
+        words, since = self._doings.words, self._thinks_since
+        took = time.monotonic() - since if since is not None else 0.0
+        if self._busy or took < LONG_THOUGHT:
+            return words
+        before = words.partition("; ")[2]
+        return f"learns from {self._tally.evaluated:,} points and chooses the next ones ({took:.0f} s); {before}"
 
     def _remark(self) -> str:
         """A remark to show instead of the time that is left, or empty."""

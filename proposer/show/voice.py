@@ -48,7 +48,7 @@ def say(line: str) -> None:
         return
     tell("note", {"text": line})
     if voice() is Voice.PEOPLE and not in_json():
-        stderr_console().print(visible(line))
+        _print(line)
 
 
 @contextmanager
@@ -70,7 +70,13 @@ def warn(line: str) -> None:
     """Writes a message that is shown even with --quiet."""
     tell("warning", {"text": line}, logging.WARNING)
     if voice() is not Voice.JSON and not in_json():
-        stderr_console().print(visible(line))
+        _print(line)
+
+
+def _print(line: str) -> None:
+    """Prints a line, which a terminal breaks at blanks; elsewhere it stays one line."""
+    console = stderr_console()
+    console.print(visible(line), soft_wrap=not console.is_terminal)
 
 
 def tell(name: str, values: Mapping[str, Any], level: int = logging.INFO) -> None:

@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from tests.documented_keys import documented, keys_of
+
 TEXT = """\
 variables: {x: [-4, 6], y: {range: [0, 1], unit: GeV}}
 codes:
@@ -62,3 +64,9 @@ def test_a_point_that_is_not_ok_is_one_object(point, x, code, status, message):
     assert (ended, found["status"], found["failed_code"], found["nll"]) == (code, status, "toy", None)
     assert message in found["message"]
     assert [observable["value"] for observable in found["observables"]] == [None] * 3
+
+
+def test_the_page_on_json_names_these_keys(point):
+    title = "lodescan-evaluator point --json"
+    found = [point(f"x={x}", "y=0.5")[1] for x in (5, -1, 5.5)]
+    assert keys_of(found, documented(title)) == documented(title)

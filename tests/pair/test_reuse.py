@@ -134,6 +134,7 @@ def test_rescore_needs_no_evaluation_if_all_observables_are_known(
     again = start_evaluator(new)
     done = lodescan("scan", new, "--run", into, "--evaluator", again.address)
     assert done.code == 0 and "20 points evaluated in" in done.err, done.err
+    assert f"of them were scored again from {run})" in done.err and "init_csv" not in done.err
     assert len(old.evaluated()) == begun + 20 == begun + len(read_run(into).ids) - len(after.ids)
     assert meta(into)["rescored_from"] == str(run) and len(meta(into)["likelihood_digest"]) == 64
 

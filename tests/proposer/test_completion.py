@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from evaluator.commands.main import main as evaluator
 from proposer.commands.main import COMMANDS, main
 
 COMPLETE = """
@@ -42,7 +43,7 @@ def test_bash_completes_commands_options_and_choices(complete) -> None:
     assert {"csv", "parquet", "arviz", "slha"} <= complete("lodescan", "export", "--format", "")
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh"])
+@pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh", "fish"])
 def test_the_script_of_each_shell_is_valid(shell: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["completion", shell]) == 0
     text = capsys.readouterr().out
@@ -50,3 +51,10 @@ def test_the_script_of_each_shell_is_valid(shell: str, tmp_path: Path, capsys: p
     if program := shutil.which(shell):
         (tmp_path / "script").write_text(text)
         subprocess.run([program, "-n", tmp_path / "script"], check=True)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh", "fish"])
+def test_the_evaluators_commands_are_completed_too(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert evaluator(["completion", shell]) == 0
+    text = capsys.readouterr().out
+    assert "lodescan-evaluator" in text and all(name in text for name in ("serve", "check", "point", "healthy"))

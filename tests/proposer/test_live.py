@@ -40,6 +40,7 @@ with logging_to_stderr(), Progress(tally, about=about) as progress:
     progress.answered(outcomes)
     sys.stdin.readline()
     say("a line of a command")
+    say("words " * 40)
     logging.getLogger("a.module").warning("of a module")
     warnings.warn("of a package")
     print("of a program", file=sys.stderr)
@@ -72,6 +73,8 @@ def test_messages_appear_above_the_display() -> None:
         assert terminal.wait() == 0
         lines = [line for line in terminal.shown if line]
     assert "a line of a command" in lines and "of a program" in lines
+    broken = [line for line in lines if line.startswith("words")]
+    assert len(broken) == 4 and {word for line in broken for word in line.split()} == {"words"}
     assert any(line.endswith("a.module: of a module") for line in lines)
     assert any("py.warnings: " in line for line in lines)
     assert not any("good" in line for line in lines)  # at the end the display has disappeared without a trace

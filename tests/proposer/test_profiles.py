@@ -92,7 +92,7 @@ def test_a_region_is_as_wide_as_it_is_in_truth_with_few_points_and_in_every_wind
     found = surface(x, y, nll, (edges(*window, "linear", FINE), edges(*window, "linear", FINE)), 0.0)
     drawn, true = found.z < height(0.95, 2), truth(found.x, found.y) < height(0.95, 2)
     assert (drawn & ~true).sum() < 0.1 * true.sum(), "wider than it is"
-    assert (true & ~drawn).sum() < 0.25 * true.sum(), "narrower than it is"
+    assert (true & ~drawn).sum() < 0.35 * true.sum(), "narrower than it is"
     sizes = np.bincount(label(drawn)[0][drawn])
     assert (sizes > 0.1 * true.sum()).sum() == 2
 
@@ -104,3 +104,39 @@ def test_a_region_has_the_same_size_in_every_window() -> None:
         bounds = edges(low, high, "linear", FINE), edges(0.2, 0.9, "linear", FINE)
         sizes.append((surface(x, y, nll, bounds, 0.0).z < height(0.95, 2)).mean() * (high - low))
     assert sizes == pytest.approx([sizes[0]] * 3, rel=0.15)
+
+
+@pytest.mark.parametrize(
+    ("count", "variables", "least"), [(150, 2, 0.85), (1000, 2, 0.9), (1000, 3, 0.8), (1000, 5, 0.6)]
+)
+def test_a_region_of_several_variables_is_never_too_wide(count: int, variables: int, least: float) -> None:
+    """A round Gaussian: the points are even in the ball with an NLL below 3, and as many lie around it."""
+    rng, sigma = np.random.default_rng(1), 0.05
+    radius = np.sqrt(6.0) * sigma
+    draws = rng.normal(size=(2 * count, variables))
+    far = np.concatenate([rng.random(count) ** (1 / variables), 1 + rng.random(count)])
+    at = draws * (radius * far / np.linalg.norm(draws, axis=1))[:, None]
+    nll = (at**2).sum(axis=1) / (2 * sigma**2)
+    bounds = edges(0.3, 0.7, "linear", FINE)
+    found = surface(0.5 + at[:, 0], 0.5 + at[:, 1], nll, (bounds, bounds), float(nll.min()))
+    drawn = (found.z < height(0.95, 2)).mean() * 0.4**2
+    true = np.pi * 2 * (height(0.95, 2) + float(nll.min())) * sigma**2
+    assert least < drawn / true < 1.08
+
+
+def test_what_lies_between_regions_is_not_drawn_as_one() -> None:
+    """Regions with gaps of several times the distance between points: the toy of arXiv:2207.09959."""
+
+    def toy(u: np.ndarray, v: np.ndarray, w: np.ndarray) -> np.ndarray:
+        return 0.5 * (((2 + np.cos(u / 7) * np.cos(v / 7) * np.cos(w / 7)) ** 5 - 100) / 10) ** 2
+
+    rng, end = np.random.default_rng(9), 31.41593
+    draws = rng.uniform(-end, end, (3, 60_000))
+    nll = toy(*draws)
+    chosen = np.concatenate([np.flatnonzero(nll < 0.5)[:420], np.arange(500)])
+    bounds = edges(-end, end, "linear", FINE)
+    found = surface(draws[0, chosen], draws[1, chosen], nll[chosen], (bounds, bounds), 0.0)
+    true = toy(found.x[None, :, None], found.y[:, None, None], np.linspace(-end, end, 101)).min(axis=2)
+    for level in (height(0.68, 2), height(0.95, 2)):
+        drawn, inside = found.z < level, true < level
+        assert (drawn & ~inside).sum() < 0.35 * inside.sum() and (inside & ~drawn).sum() < 0.45 * inside.sum()

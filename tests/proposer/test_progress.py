@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 
+import numpy as np
 import pytest
 
 from proposer.show.panel import one_line
@@ -143,3 +144,23 @@ def test_only_the_first_of_many_kinds_of_failures_are_told(capsys: pytest.Captur
 )
 def test_numbers_are_shown_with_separators(value: float, shown: str) -> None:
     assert Target(value).describe() == f"NLL below {shown}"
+
+
+def test_the_display_says_that_points_are_being_chosen_while_no_worker_is_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    tally = Tally(wanted=100, target=Target(1.0))
+    tally.by_status = Counter({Status.OK: 210})
+    progress = Progress(tally)
+    point = np.zeros((1, 1))
+    progress.asked([1], ["exploit"], point, point)
+    evaluates = progress.state().strategy
+    assert "fills the known region" in evaluates
+    with progress.thinking():
+        assert progress.state().strategy == evaluates, "a short thought is not worth a line"
+        now += 5.0
+        assert progress.state().strategy.startswith("learns from 210 points and chooses the next ones (5 s)")
+        progress.busy(2)
+        assert progress.state().strategy == evaluates, "points are evaluated meanwhile"
+        progress.busy(0)
+    assert progress.state().strategy == evaluates

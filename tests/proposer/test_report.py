@@ -17,11 +17,12 @@ from PIL import Image
 from scipy.stats import ks_2samp, spearmanr
 
 from proposer.__main__ import main
+from proposer.report.axes import table_of
 from proposer.report.overview import asked
 from proposer.report.physics import pull_of, ranks_correlation
-from proposer.report.search import hit_rate
+from proposer.report.search import history, hit_rate
 from proposer.report.seen import MOST_GOOD, MOST_OTHERS, see
-from proposer.report.trouble import kolmogorov
+from proposer.report.trouble import kolmogorov, trouble
 from proposer.report.write import write_report
 from proposer.run.dataset import Dataset, DatasetError
 from proposer.target import Target
@@ -261,3 +262,22 @@ def test_the_model_the_search_and_the_forms_of_likelihoods_are_named(run: Path) 
     assert {row[0] for row in forms.rows} <= kinds and all(row[1] for row in forms.rows)
     for table in (variables, observables):
         assert all(any(row[k] for row in table.rows) for k in range(len(table.header))), "a column is empty"
+
+
+def test_the_wall_time_of_the_scan_is_told(run: Path) -> None:
+    seen = see(run)
+    told = history(replace(seen, meta={**seen.meta, "seconds": 60.0})).words
+    assert [str(words) for words in told] == ["The scan took 60 s of wall time for 600 points: 10 points/s."]
+
+
+def test_a_variable_that_the_failing_points_span_is_not_named(run: Path) -> None:
+    """The other points lie close together in it, which says nothing of those that fail."""
+    seen = see(run)
+    failed = np.arange(len(seen.ids)) % 5 == 0
+    u = np.random.default_rng(1).random(seen.u.shape)
+    u[~failed, 1] = 0.5
+    u[failed, 0] *= 0.1
+    seen = replace(seen, u=u, params=u, status=np.where(failed, Status.FAILED, Status.OK))
+    names = [variable.name for variable in seen.scan.variables]
+    (words,) = [text for text in trouble(seen, table_of(seen)).words if text.startswith("FAILED")]
+    assert f"with {names[0]} from" in words and f"with {names[1]} from" not in words

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+import matplotlib as mpl
 import pytest
 
 from proposer.__main__ import main
@@ -82,3 +83,11 @@ def test_a_profile_takes_no_colour(folder: Path, capsys: pytest.CaptureFixture[s
 def test_levels_belong_to_a_profile(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["plot", str(folder), "x", "mass", "--levels", "68"]) == 2
     assert "add --profile" in capsys.readouterr().err
+
+
+def test_the_legend_of_a_profile_names_the_star(folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "profile.svg"
+    with mpl.rc_context({"svg.fonttype": "none"}):
+        assert main(["plot", str(folder), "x", "mass", "--profile", "--file", str(path)]) == 0
+    text = path.read_text()
+    assert all(f">{words}<" in text for words in ("68 %", "95 %", "best point"))

@@ -1,4 +1,4 @@
-"""`lodescan plot --profile`: draws regions of the profile NLL in two columns."""
+"""The picture of `lodescan plot --profile`: regions of the profile NLL in two columns."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from proposer.report.region import region_panel
 from proposer.report.seen import see
 from proposer.run.files import check_no_link, writing
 from proposer.show.marks import PAPER
-from proposer.show.picture import Picture
+from proposer.show.picture import Marks, Picture
 from proposer.show.plots import PLOTS, View
 from proposer.show.still import figure, rendered
 from scanspec import UsageError
@@ -21,9 +21,9 @@ from scanspec.plotting import file_name
 KINDS = ("pdf", "png", "svg", "jpg", "jpeg")
 
 
-def draw_profile(folder: Path, names: list[str], levels: Sequence[float], file: Path | None, view: View) -> int:
-    """Draws the picture, and prints its path. `levels` are probabilities from 0 to 1. Returns 0. Raises DatasetError
-    and UsageError.
+def draw_profile(folder: Path, names: list[str], levels: Sequence[float], file: Path | None, view: View) -> Path:
+    """Draws the picture, and returns its path. `levels` are probabilities from 0 to 1. Raises DatasetError and
+    UsageError.
     """
     seen = see(folder)
     for name in names:
@@ -38,6 +38,8 @@ def draw_profile(folder: Path, names: list[str], levels: Sequence[float], file: 
     panel = region_panel(seen, names[0], names[1], across=sides[0], up=sides[1], shares=levels)
     if panel is None:
         raise UsageError(f"{names[0]} or {names[1]} has only one value, so there is no region to draw")
+    named = [replace(mark, label="best point") if isinstance(mark, Marks) else mark for mark in panel.marks]
+    panel = replace(panel, marks=named)
     path = file or folder / PLOTS / f"{file_name('-'.join(names))}-profile.pdf"
     kind = path.suffix.removeprefix(".").lower()
     if kind not in KINDS:
@@ -48,5 +50,4 @@ def draw_profile(folder: Path, names: list[str], levels: Sequence[float], file: 
     drawn = figure(Picture(path.stem, "", [panel], columns=1), PAPER).figure
     with writing(path.parent, path.name) as out:
         out.write(rendered(drawn, kind, PAPER))
-    print(f"drawn: {path}")
-    return 0
+    return path
