@@ -46,8 +46,12 @@ LOSSES = {
     "CFUNCTION": "log10(1 + d), where d is the distance of x from the bounds",
     "JOINT_GAUSS": "χ²/2 of several observables with their covariance",
     "HALF_GAUSS": "(x − m)² / 2s², where s is the error on the side of x",
+    "BARLOW": "(x − m)² / 2(ab + (a − b)(x − m)), where a and b are the errors above and below m",
     "GAUSS_UPPER": "(x − m)² / 2s² above m, 0 below",
     "GAUSS_LOWER": "(x − m)² / 2s² below m, 0 above",
+    "LIMIT": "(z x/B)² / 2 above 0, where B is the bound on x, and z is 1.645 for a bound of 95 % confidence",
+    "LIMIT_UPPER": "((x − B)/sB)² / 2 above the bound B, 0 below",
+    "LIMIT_LOWER": "((x − B)/sB)² / 2 below the bound B, 0 above",
     "TABLE": "interpolated in a table",
 }
 """−ln L of each kind of likelihood, before the cap that keeps it finite. docs/likelihoods.md has more on each."""

@@ -80,9 +80,10 @@ def history(seen: Seen) -> Part:
 
 
 def _pace(seen: Seen) -> list[str]:
-    """How long the scan took, in words; empty for a run that does not know it."""
-    took, points = float(seen.meta.get("seconds", 0.0)), len(seen.ids)
-    if took <= 0:
+    """How long the scan took for the points that it evaluated itself, in words; empty if that is not known."""
+    given = (seen.origins == "init") & np.isnan(seen.seconds).all(axis=1)  # these came with their NLL: no code ran
+    took, points = float(seen.meta.get("seconds", 0.0)), int((~given).sum())
+    if took <= 0 or not points:
         return []
     return [
         f"The scan took {show_time(took)} of wall time for {points:,} points: {show_number(points / took, 3)} points/s."

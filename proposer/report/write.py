@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import shlex
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -136,7 +137,7 @@ def _told_at_once(folder: Path, name: str) -> Iterator[None]:
     except Exception as error:
         warn(
             f"{folder / PLOTS / name}: the picture is not drawn ({in_short(error)}); the report has all others. "
-            f"`lodescan report {folder}` draws it again"
+            f"`lodescan report {shlex.quote(str(folder))}` draws it again"
         )
         raise
 

@@ -208,8 +208,8 @@ class Progress:
         took = time.monotonic() - since if since is not None else 0.0
         if self._busy or took < LONG_THOUGHT:
             return words
-        before = words.partition("; ")[2]
-        return f"learns from {self._tally.evaluated:,} points and chooses the next ones ({took:.0f} s); {before}"
+        learns = f"learns from {self._tally.evaluated:,} points and chooses the next ones ({took:.0f} s)"
+        return "; ".join([learns, *words.split("; ")[1:]])
 
     def _remark(self) -> str:
         """A remark to show instead of the time that is left, or empty."""

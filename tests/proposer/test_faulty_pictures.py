@@ -10,6 +10,7 @@ from proposer.ending import draw_pictures
 from proposer.report import physics
 from proposer.report.section import Part
 from proposer.report.seen import Seen
+from proposer.report.write import _told_at_once
 from scanspec import ScanFile, read_scan_file
 from tests.proposer.runs import SCAN, make_run
 
@@ -75,3 +76,13 @@ def test_the_report_is_written_and_warns_of_its_own_faults(
     assert "this cannot be shown: TypeError: no such kind" in text
     assert f"the picture constraints cannot be drawn: {run}/plots/constraints.pdf: cannot be written" in text
     assert {"points.pdf", "profiles.pdf"} <= {path.name for path in (run / "plots").iterdir()}
+
+
+def test_the_command_that_draws_again_names_a_folder_with_a_blank(capsys: pytest.CaptureFixture[str]) -> None:
+    @_told_at_once(Path("my runs/ring"), "profiles")
+    def draw() -> None:
+        raise TypeError("no such kind")
+
+    with pytest.raises(TypeError, match="no such kind"):
+        draw()
+    assert "`lodescan report 'my runs/ring'` draws it again" in capsys.readouterr().err

@@ -12,6 +12,7 @@ from proposer.show.panel import panel, show_percent, sparkline
 from proposer.show.progress import About, Progress
 from proposer.show.state import State
 from proposer.show.tally import Tally
+from proposer.show.voice import broken
 from proposer.target import Target
 from proposer.types import Outcome, Status
 from tests.proposer.terminal import Terminal
@@ -153,3 +154,27 @@ def test_the_sparkline_shows_the_hit_rate(rates: list[float], line: str) -> None
 )
 def test_percentages_are_rounded_for_people(rate: float | None, shown: str) -> None:
     assert show_percent(rate) == shown
+
+
+AGAIN = "`lodescan report 'runs/my scan of everything in the mssm'`"
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("one two three", ["one two", "three"]),
+        ("all points: /a/path/that/is-long/dataset.sqlite", ["all", "points:", "/a/path/that/is-long/dataset.sqlite"]),
+        (f"not drawn: {AGAIN} draws it again\n\n  end", ["not drawn:", AGAIN, "draws it", "again", "", "  end"]),
+    ],
+)
+def test_lines_are_broken_at_blanks_but_not_within_words_and_commands(text: str, lines: list[str]) -> None:
+    assert broken(text, 10) == "\n".join(lines)
+
+
+def test_a_command_in_a_message_has_no_line_end_on_a_terminal() -> None:
+    """The terminal breaks it where its row ends, and knows that the next row belongs to it."""
+    program = f"from proposer.show.voice import say; say({f'not drawn: {AGAIN} draws it again'!r})"
+    with Terminal(program, columns=40) as terminal:
+        terminal.wait_for(lambda shown: "draws it again" in shown)
+        assert terminal.shown[:4] == ["not drawn:", AGAIN[:40].rstrip(), AGAIN[40:], "draws it again"]
+        assert terminal.wait() == 0

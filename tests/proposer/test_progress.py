@@ -159,7 +159,7 @@ def test_the_display_says_that_points_are_being_chosen_while_no_worker_is_busy(m
     with progress.thinking():
         assert progress.state().strategy == evaluates, "a short thought is not worth a line"
         now += 5.0
-        assert progress.state().strategy.startswith("learns from 210 points and chooses the next ones (5 s)")
+        assert progress.state().strategy == "learns from 210 points and chooses the next ones (5 s)"
         progress.busy(2)
         assert progress.state().strategy == evaluates, "points are evaluated meanwhile"
         progress.busy(0)

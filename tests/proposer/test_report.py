@@ -18,7 +18,7 @@ from scipy.stats import ks_2samp, spearmanr
 
 from proposer.__main__ import main
 from proposer.report.axes import table_of
-from proposer.report.overview import asked
+from proposer.report.overview import LOSSES, asked
 from proposer.report.physics import pull_of, ranks_correlation
 from proposer.report.search import history, hit_rate
 from proposer.report.seen import MOST_GOOD, MOST_OTHERS, see
@@ -28,6 +28,7 @@ from proposer.run.dataset import Dataset, DatasetError
 from proposer.target import Target
 from proposer.types import Status
 from scanspec import Kind, Likelihood
+from scanspec.terms import TermKind
 from tests.proposer.runs import make_run
 
 
@@ -259,9 +260,26 @@ def test_the_model_the_search_and_the_forms_of_likelihoods_are_named(run: Path) 
     assert set(rows) == {"codes", "search", "ends at", "seed"} and all(rows.values())
     assert "good points" in rows["ends at"]
     kinds = {str(row[observables.header.index("likelihood")]).split()[0] for row in observables.rows if row[1]}
-    assert {row[0] for row in forms.rows} <= kinds and all(row[1] for row in forms.rows)
+    assert {row[0] for row in forms.rows} == kinds and all(row[1] for row in forms.rows)
     for table in (variables, observables):
         assert all(any(row[k] for row in table.rows) for k in range(len(table.header))), "a column is empty"
+
+
+def test_each_kind_of_likelihood_has_its_formula() -> None:
+    """OFF has none, and that of UNKNOWN is known only to a newer evaluator."""
+    kinds = {kind.value for kind in (*Kind, *TermKind)}
+    assert set(LOSSES) == kinds - {"OFF", "UNKNOWN"} and all(LOSSES.values())
+
+
+def test_points_that_came_with_their_nll_took_no_time(run: Path) -> None:
+    seen = see(run)
+    origins, seconds = seen.origins.copy(), seen.seconds.copy()
+    origins[:500], seconds[:500] = "init", np.nan
+    origins[500:550], seconds[500:] = "init", 0.1  # such points of an init_csv were evaluated
+    rescored = replace(seen, origins=origins, seconds=seconds, meta={**seen.meta, "seconds": 10.0})
+    assert "10 s of wall time for 100 points: 10 points/s." in str(history(rescored).words[0])
+    seconds[:], origins[:] = np.nan, "init"
+    assert not history(rescored).words
 
 
 def test_the_wall_time_of_the_scan_is_told(run: Path) -> None:
