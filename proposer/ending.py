@@ -69,12 +69,12 @@ def conclude(dataset: Dataset, reason: str, tally: Tally, seconds: float) -> int
 
 def exit_code(tally: Tally) -> int:
     """The exit code of a scan that has ended with these counts."""
-    return 0 if tally.good else ALL_FAILED if tally.all_failed else NONE_GOOD
+    return ALL_FAILED if tally.useless else 0 if tally.good else NONE_GOOD
 
 
 def _advice(dataset: Dataset, tally: Tally) -> list[str]:
     """Advice for a scan in which no point or every point was good."""
-    if tally.all_failed and not tally.good:
+    if tally.useless:
         what_to_do = "mend the code, then scan anew"
         lines = [f"every point failed, so nothing is known about the physics; {what_to_do}", *_reasons(dataset)]
         if tally.hopeless:

@@ -46,7 +46,7 @@ class Begun(NamedTuple):
     points: int
 
 
-class _Answers:
+class Answers:
     """The outcomes of points that came in one message. They are sent together, but those of quick points do not wait
     for a slow one that came with them, and are not lost where it takes the process down. Points behind a slow one are
     given back.
@@ -104,7 +104,7 @@ class _Answers:
             sleep(EARLY)
             with self._lock:
                 if self._several.is_set() and monotonic() - self._began >= EARLY:
-                    if self._begun < self._points:
+                    if 0 < self._begun < self._points:  # one at least is answered, and so the message
                         self._points = self._begun
                         self._pipe.send((self._request, Begun(self._begun)))
                     self._send(self._points - 1)
@@ -140,7 +140,7 @@ def work(pipe: Connection, scan: ScanFile, root: str, *, log: str, state: str, m
     if memory := memory_of_process([step.code for step in chain.steps]):
         limit_memory(memory)
     deadline.prepare()
-    answers = _Answers(pipe)
+    answers = Answers(pipe)
     children = Children(answers.say)
     surroundings = Surroundings(scan.folder, workers) if runs_functions(chain) else None
     temporary.loaded(functions=surroundings is not None)

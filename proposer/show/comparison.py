@@ -101,9 +101,12 @@ def share_in(run: Run, other: Run) -> float | None:
     points: for 95 % of the good points of either run, the nearest good point of the same run is closer. Distances are
     those in the unit cube of the prior of `run`.
     """
-    ours, theirs = (run.space.to_unit(part.good) for part in (run, other))
-    if min(len(ours), len(theirs)) < FEWEST:
+    inside = run.space.inside(other.good).all(axis=1)  # the other run may have wider ranges
+    ours, theirs = run.space.to_unit(run.good), run.space.to_unit(other.good[inside])
+    if min(len(run.good), len(other.good)) < FEWEST:
         return None
+    if len(theirs) < FEWEST:
+        return 0.0
     distance = max(_spacing(ours), _spacing(theirs))
     return float(np.mean(cKDTree(theirs).query(ours)[0] <= distance))
 

@@ -104,8 +104,15 @@ class Tally:
 
     @property
     def hopeless(self) -> bool:
-        """Whether every point of the run failed, at least MOST_FAILED of them and all start points in this command."""
-        return self.all_failed and self.failed_in_a_row >= max(MOST_FAILED, self.start)
+        """Whether every point of the run failed, at least MOST_FAILED of them and all start points in this command, and
+        more points may be evaluated.
+        """
+        return self.useless and self.evaluated < self.most and self.failed_in_a_row >= max(MOST_FAILED, self.start)
+
+    @property
+    def useless(self) -> bool:
+        """Whether all evaluated points failed, and good points are still wanted."""
+        return self.all_failed and self.good < self.wanted
 
     @property
     def failed_points(self) -> int:

@@ -60,12 +60,12 @@ def train(
     *,
     particles: int | None = None,
     networks: tuple[int, int, int, int] | None = None,
-    regression: tuple[int, int] | None = None,
+    regression: float | None = None,
 ) -> None:
     """Makes searches quick: fewer particles, and fewer steps of training.
 
     `networks`: steps of the first training, of later ones, of one that begins again, and of the other networks.
-    `regression`: steps of the first training and of later ones.
+    `regression`: the share of these steps that networks of observables take.
     """
     if particles is not None:
         monkeypatch.setattr(lode, "PARTICLES", particles)
@@ -73,5 +73,4 @@ def train(
         for name, steps in zip(("FIRST_STEPS", "STEPS", "AGAIN_STEPS", "OTHER_STEPS"), networks, strict=True):
             monkeypatch.setattr(nets, name, steps)
     if regression is not None:
-        for name, steps in zip(("FIRST_STEPS", "LATER_STEPS"), regression, strict=True):
-            monkeypatch.setattr(regress, name, steps)
+        monkeypatch.setattr(regress, "SHARE", regression)

@@ -54,6 +54,16 @@ def test_distances_are_those_of_the_prior() -> None:
     assert share_in(every, part) == pytest.approx(0.25, abs=0.06)
 
 
+def test_runs_may_have_other_ranges_and_priors() -> None:
+    rng = np.random.default_rng(4)
+    positive = run_with(rng.uniform(0.1, 1.0, (500, 2)), PriorKind.LOG_UNIFORM, 0.01, 1.0)
+    either_sign = run_with(rng.uniform(-1.0, 1.0, (2000, 2)), low=-1.0)
+    negative = run_with(rng.uniform(-1.0, -0.1, (500, 2)), low=-1.0)
+    assert share_in(positive, either_sign) > 0.9
+    assert share_in(either_sign, positive) == pytest.approx(0.45**2, abs=0.06)
+    assert share_in(positive, negative) == 0.0
+
+
 def test_few_good_points_show_no_region() -> None:
     rng = np.random.default_rng(3)
     assert share_in(run_with(rng.random((9, 2))), run_with(rng.random((100, 2)))) is None

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from proposer.ending import NONE_GOOD, _never_numbers, conclude
+from proposer.ending import ALL_FAILED, NONE_GOOD, _never_numbers, conclude, exit_code
 from proposer.run.dataset import Dataset, Outcome, Results
 from proposer.run.stored import CHUNK
-from proposer.show.tally import read_tally
+from proposer.show.tally import MOST_FAILED, Tally, read_tally
 from proposer.target import Target
 from proposer.types import Batch, Status
 from scanspec.likelihoods import LARGEST_LOSS
@@ -101,3 +101,17 @@ def test_why_no_point_is_good(
     words = capsys.readouterr().err.partition("all points:")[2]
     assert [word for word in said if word not in words] == []
     assert [word for word in not_said if word in words] == []
+
+
+def test_given_good_points_do_not_hide_that_every_evaluated_point_failed() -> None:
+    for wanted, code in ((10, ALL_FAILED), (3, 0)):  # three good points were all that was wanted
+        tally = Tally(wanted, Target(1.0), good=3, given=3)
+        tally.add([failed("no such file")] * 5)
+        assert exit_code(tally) == code
+
+
+def test_a_scan_without_evaluations_left_is_not_said_to_go_on() -> None:
+    for most, goes_on in ((MOST_FAILED, False), (MOST_FAILED + 1, True)):
+        tally = Tally(10, Target(1.0), most)
+        tally.add([failed("no such file")] * MOST_FAILED)
+        assert tally.hopeless is goes_on

@@ -31,7 +31,7 @@ FAST = LodeSettings(target=Target(1.0), points_per_iteration=40)
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     """LODE has few particles and trains for a short time."""
-    train(monkeypatch, particles=200, networks=(200, 50, 150, 50), regression=(100, 25))
+    train(monkeypatch, particles=200, networks=(200, 50, 150, 50), regression=0.5)
 
 
 def value(u: Floats) -> Floats:

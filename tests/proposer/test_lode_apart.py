@@ -19,7 +19,7 @@ from tests.proposer.searches import first_steps, train
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     """Networks train for a short time."""
-    train(monkeypatch, regression=(200, 50))
+    train(monkeypatch, regression=0.2)
 
 
 RNG = np.random.default_rng(3)

@@ -87,3 +87,15 @@ def test_a_tiny_target_is_resolved_beside_values_of_either_sign():
     assert Coding.of(MASS[:, None], aims=narrow).width == Coding.of(MASS[:, None]).width
     coarse, of_mass = Coding.of(MASS[:, None]), Coding.of(MASS[:, None], aims=np.array([[120.0], [1.0]]))
     assert coarse.width == of_mass.width
+
+
+def test_targets_of_networks_are_distances_in_sigmas(coding):
+    """Of the logarithm, too; a target that is not positive leaves the scale of the logarithm."""
+    middle, unit = np.array([0.12, 120.0, 0.0, 1.0]), np.array([0.012, 2.0, 0.1, 0.5])
+    resolved = coding.resolving(middle, unit)
+    t = resolved.encode(np.array([[0.12 * np.exp(0.3), 126.0, -0.2, 0.0]]))
+    assert t == pytest.approx(np.arcsinh([[3.0, 3.0, -2.0, -2.0]]))
+    y = np.stack([RELIC, MASS, SIGNED, RATIO], axis=1)
+    assert resolved.decode(torch.from_numpy(resolved.encode(y))).numpy() == pytest.approx(y, rel=1e-9, abs=1e-9)
+    alone = coding.resolving(np.zeros(4), unit)
+    assert (alone.middle[0], alone.width[0]) == (coding.middle[0], coding.width[0])

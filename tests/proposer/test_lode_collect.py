@@ -10,7 +10,14 @@ from proposer.evaluation.local import Answers, LocalFunction
 from proposer.space import Space
 from proposer.strategies.lode import descend as lode_descend
 from proposer.strategies.lode import squares
-from proposer.strategies.lode.collect import around_good_points, candidates, certain, probability_by_neighbours
+from proposer.strategies.lode.collect import (
+    DOUBT,
+    agreement,
+    around_good_points,
+    candidates,
+    certain,
+    probability_by_neighbours,
+)
 from proposer.strategies.lode.descend import APART, centres, descend
 from proposer.strategies.lode.energy import EnergyOfObservables
 from proposer.strategies.lode.points import Known, Points
@@ -96,6 +103,13 @@ def test_steps_downhill_are_short_and_lower_and_keep_their_distance():
     assert descend(lambda z: two_bowls(z)[None], known, 0, rng).shape == (0, 2)
     nothing = Points(np.arange(2), EnergyOfObservables([], Target(1.0)), Target(1.0))
     assert descend(lambda z: two_bowls(z)[None], nothing.known(), 5, rng).shape == (0, 2)
+
+
+def test_candidates_count_less_if_other_models_take_them_for_bad():
+    u = np.array([[0.1], [0.4], [0.9]])
+    models = [lambda u: 2.0 * u[:, 0], lambda u: 4.0 * u[:, 0]]  # energies
+    np.testing.assert_allclose(agreement(models, u), [DOUBT + 1.0, DOUBT + 0.5, DOUBT])
+    np.testing.assert_array_equal(agreement([], u), 1.0)
 
 
 def small_ball(u: np.ndarray) -> np.ndarray:

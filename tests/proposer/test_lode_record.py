@@ -20,7 +20,7 @@ RNG = np.random.default_rng(2)
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Networks train for a short time."""
-    train(monkeypatch, regression=(600, 300))
+    train(monkeypatch, regression=0.3)
 
 
 def difference(predicted: Floats, values: Floats) -> Floats:
@@ -49,12 +49,53 @@ def test_a_regression_learns_and_is_stored_in_arrays():
     x = RNG.uniform(-1, 1, (400, 2))
     t = np.stack([np.sign(x[:, 0]), x[:, 1]], axis=1)
     made = Regression(2, 2)
-    made.learn(x, t, torch.Generator().manual_seed(1))
+    made.learn(x, t, np.ones(400), torch.Generator().manual_seed(1))
+    fresh = RNG.uniform(-1, 1, (100, 2))
+    made.judge(fresh, np.stack([np.sign(fresh[:, 0]), fresh[:, 1]], axis=1))
     again = Regression.from_arrays(made.to_arrays())
+    z, normal = torch.from_numpy(x), torch.from_numpy(RNG.standard_normal((8, 1, 2)))
     for one in (made, again):
-        mean, variance = one.predict(torch.from_numpy(x))
-        assert (mean.numpy() - t).std(axis=0).max() < 0.3
-        assert variance.shape == mean.shape == (400, 2)
+        assert (one.mean(z).numpy() - t).std(axis=0).max() < 0.3
+        assert one.members(z).shape == (4, 400, 2)
+        assert one.draws(z, normal, 1.0).shape == (8, 400, 2)
+    assert torch.equal(made.draws(z, normal, 1.5), again.draws(z, normal, 1.5))
+
+
+def test_draws_have_the_errors_that_predictions_near_the_target_had():
+    """One of four errors is large, as at a step; errors far from the target do not count."""
+    made, x = Regression(1, 1), RNG.uniform(-1, 1, (200, 1))
+    made.learn(x, 0.1 * x, np.ones(200), torch.Generator().manual_seed(1))
+    z, normal = torch.from_numpy(x), torch.from_numpy(RNG.standard_normal((400, 1, 1)))
+    predicted = made.mean(z).numpy()
+    off = np.where(np.arange(200) % 4 == 0, 5.0, 0.0)[:, None]
+    made.judge(x, predicted + off)
+    draws = made.draws(z, normal, 1.0).numpy() - predicted
+    assert 0.15 < (draws > 4.0).mean() < 0.35
+    assert (np.abs(draws) < 0.5).mean() > 0.65
+
+    class Far(Regression):
+        def mean(self, z: torch.Tensor) -> torch.Tensor:
+            return super().mean(z) + 10.0
+
+    far = Far.from_arrays(made.to_arrays())
+    before = far.errors.clone()
+    far.judge(x, predicted)
+    assert torch.equal(far.errors, before)
+
+
+def test_agreement_with_a_target_falls_with_the_loss():
+    """To 1 / e at the threshold; far from the target all values are equally bad, and so are those outside a window."""
+    observables = [
+        ScoredObservable("mass", Likelihood(Kind.GAUSS, 10.0, 0.5)),
+        ScoredObservable("limit", Likelihood(Kind.UPPER, 1.0, 0.01)),
+        ScoredObservable("gap", Likelihood(), (0.0, np.inf)),
+    ]
+    energy = EnergyOfObservables(observables, Target(2.0))
+    values = np.array([[10.0, 0.5, 1.0], [11.0, 2.0, 0.0], [500.0, 9.0, -0.1], [-500.0, 99.0, -9.0]])
+    found = energy.agreement(values)
+    np.testing.assert_allclose(found[:, 0], [1.0, np.exp(-1.0), 0.0, 0.0], atol=1e-3)
+    np.testing.assert_allclose(found[:, 1], [1.0, 0.0, 0.0, 0.0], atol=1e-9)
+    np.testing.assert_array_equal(found[:, 2], [1.0, 1.0, 0.0, 0.0])
 
 
 def stairs(u: Floats) -> Floats:

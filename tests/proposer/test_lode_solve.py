@@ -21,6 +21,10 @@ def test_other_models_get_few_points_if_the_map_is_good_without_them():
     assert share(known_with({"exploit": 40, "solve": 40})) == pytest.approx(0.5 * MOST)
 
 
+def test_other_models_get_few_points_while_only_points_between_good_ones_are_good():
+    assert share(known_with({"exploit": 0, "solve": 0, "fill": 60})) < 0.05
+
+
 @pytest.mark.parametrize("good", [5, 40, 90])
 def test_untried_models_count_as_successful_as_the_others(good: int) -> None:
     """While nothing is successful, an untried model must not take the whole batch."""

@@ -33,6 +33,25 @@ def test_a_thin_sheet_is_learned_from_bad_points_alone():
     assert (good & found).sum() > 0.8 * found.sum()
 
 
+def test_a_limit_and_a_product_of_powers_are_learned():
+    """The second residual counts only where it is positive, and no sum of products of two variables gives it."""
+
+    def bounded(x: np.ndarray) -> np.ndarray:
+        first = x[:, 0] + 0.5 * x[:, 1] * x[:, 2] - 0.2
+        second = x[:, 1] + np.tanh(2.0 * x[:, 0]) * x[:, 2] + 0.3
+        return (first**2 + second.clip(min=0.0) ** 2) / 0.05**2
+
+    rng = np.random.default_rng(4)
+    x, squares = rng.uniform(-1, 1, (300, 3)), Squares(3)
+    for _ in range(2):
+        squares.learn(x, bounded(x), rng)
+    fresh = rng.uniform(-1, 1, (20_000, 3))
+    good, found = bounded(fresh) < 1.0, squares.energy(torch.from_numpy(fresh), 0).numpy() < 1.0
+    assert good.sum() > 200
+    assert (good & found).sum() > 0.8 * good.sum()
+    assert (good & found).sum() > 0.8 * found.sum()
+
+
 def test_there_is_no_prediction_if_no_polynomial_fits():
     rng = np.random.default_rng(2)
     x = rng.uniform(-1, 1, (200, 3))

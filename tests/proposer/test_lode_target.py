@@ -32,7 +32,7 @@ ALL = [ScoredObservable(f"y{n}", GAUSS) for n in range(DIM)] + [ScoredObservable
 @pytest.fixture
 def longer(monkeypatch):
     """LODE trains for a short time, but long enough to find a band."""
-    train(monkeypatch, particles=300, networks=(400, 100, 400, 100), regression=(100, 25))
+    train(monkeypatch, particles=300, networks=(400, 100, 400, 100), regression=0.25)
 
 
 def observables(u):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -79,6 +79,17 @@ class Coding:
         return cls(
             floor, middle, width=width, mean=t.mean(axis=0), deviation=t.std(axis=0) + 1e-9, spread=spread, reach=reach
         )
+
+    def resolving(self, middle: Floats, unit: Floats) -> Coding:
+        """The same transformation with distances from `middle` in units of `unit`, shape (k,) each, and not scaled to
+        unit variance. The logarithm of an observable whose `middle` is not positive keeps its scale.
+        """
+        wide = self.floor > 0
+        of_log = wide & (middle > 0)
+        some = np.where(of_log, middle, 1.0)
+        middle = np.where(of_log, np.log(some), np.where(wide, self.middle, middle))
+        width = np.where(of_log, unit / some, np.where(wide, self.width, unit))
+        return replace(self, middle=middle, width=width, mean=np.zeros(len(wide)), deviation=np.ones(len(wide)))
 
     def encode(self, y: Floats) -> Floats:
         """The targets t, shape (n, k), of observables y, shape (n, k)."""

@@ -9,7 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from scipy.spatial import cKDTree
+from torch import Tensor
 
 from proposer.strategies.balance import between_good_points
 from proposer.strategies.lode.acquire import Part
@@ -17,6 +19,8 @@ from proposer.strategies.lode.select import Candidates, even
 from proposer.types import Floats
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from proposer.strategies.lode.acquire import Context
     from proposer.strategies.lode.points import Known
 
@@ -35,12 +39,29 @@ CERTAINTY, DARING = 6.0, 1.0
 map, most steps on thin curved regions went outside.
 """
 
+DOUBT = 0.05
+"""The weight of a candidate that all other models take for bad. If these models are wrong, they take nearly all
+candidates for bad, and change little.
+"""
+
 
 def gather(context: Context, n: int) -> Floats:
     """A part: the candidates with the highest probability, hardly spread."""
-    weight = certain(context.known, context.candidates, context.probability)
+    weight = certain(context.known, context.candidates, context.probability) * agreement(
+        context.surrogate.others(), context.candidates
+    )
     best = Candidates(context.positions(context.candidates), weight)
     return context.candidates[even(best, context.taken(), n, DARING)]
+
+
+def agreement(models: Sequence[Callable[[Tensor], Tensor]], u: Floats) -> Floats:
+    """Weights, shape (n,), of points u (n, d): DOUBT and the fraction of the models, from u to energies, that take a
+    point for good; 1 without models.
+    """
+    if not models:
+        return np.ones(len(u))
+    agree = np.mean([model(torch.from_numpy(u)).numpy() < 1.0 for model in models], axis=0)
+    return np.asarray(DOUBT + agree)
 
 
 def beside_good_points(context: Context) -> Floats:

@@ -205,6 +205,15 @@ class EnergyOfObservables:
                 columns[position] = columns[position] + cap(term.least(number, values[:, position]))
         return torch.stack(columns, dim=1)
 
+    def agreement(self, values: Floats) -> Floats:
+        """How well each of the values, shape (n, k), agrees with its own target: from 1, if it causes no loss, to 0,
+        far from the target or outside the window. It is exp(-loss / unit of energy), so that it falls to 1 / e where
+        the loss alone makes a point bad.
+        """
+        of = torch.from_numpy(values)
+        found = torch.exp(-self.losses(of).clamp(min=0.0) / self.of_nll.unit)
+        return torch.where(self.outside(of), torch.zeros_like(found), found).numpy()
+
     def rest(self, observables: Floats) -> Floats:
         """The sum, shape (n,), of the losses of observables that are likelihoods themselves, from all observables (n,
         m).

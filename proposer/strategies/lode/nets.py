@@ -1,4 +1,5 @@
-"""Networks of hidden residuals, with which LODE learns an NLL if there are no observables.
+"""Networks of hidden residuals, with which LODE learns an NLL if there are no observables, and their training, which
+they share with the networks of observables (`regress.py`).
 
 An NLL is mostly a sum of squares of smooth residuals, with a narrow steep valley that a regression can hardly learn. So
 each network has several outputs, and its predicted energy is the sum of their squares; the training finds such
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,7 +24,7 @@ from proposer.strategies.adam import Adam
 from proposer.types import Floats
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -57,13 +59,24 @@ PRODUCTS = 3.0
 """
 
 
-class Nets:
-    """A regression of energies over [-1, 1]^d."""
+@dataclass(frozen=True)
+class Data:
+    """What networks learn: inputs `x`, shape (n, d) in [-1, 1], `targets`, shape (n, ...), and the energies, shape
+    (n,), by which points are drawn.
+    """
 
-    def __init__(self, dim: int) -> None:
+    x: Floats
+    targets: Floats
+    energy: Floats
+
+
+class Networks:
+    """MEMBERS networks with several outputs over [-1, 1]^d. A subclass says how outputs compare with targets."""
+
+    def __init__(self, dim: int, outputs: int) -> None:
         self.dim = dim
         self._pairs = torch.triu_indices(dim, dim) if dim <= MOST_DIM else torch.empty(2, 0, dtype=torch.int64)
-        sizes = [dim + self._pairs.shape[1]] + [WIDTH] * DEPTH + [RESIDUALS]
+        sizes = [dim + self._pairs.shape[1]] + [WIDTH] * DEPTH + [outputs]
         self._shapes = [(a + 1, b) for a, b in itertools.pairwise(sizes)]  # the last row has the biases
         self._weights = torch.zeros(MEMBERS, sum(a * b for a, b in self._shapes))
         self._born = [0] * MEMBERS  # the number of points at the start of each network
@@ -72,43 +85,43 @@ class Nets:
     def learned(self) -> bool:
         return self._born[0] > 0
 
-    def learn(
-        self, x: Floats, energy: Floats, random: torch.Generator, share: float = 1.0, *, few: bool = False
-    ) -> None:
-        """Continues the training from the last weights. One network may start again, except with `few` steps.
+    def _loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """The mean loss of outputs, shape (m, n, outputs), for targets, shape (m, n, ...)."""
+        raise NotImplementedError
 
-        `x` has shape (n, d) in [-1, 1]; `energy` has shape (n,), and is finite. `share` is the fraction of the usual
-        steps.
+    def _learn(self, data: Data, random: torch.Generator, share: float, *, few: bool = False) -> None:
+        """Continues the training from the last weights. One network may start again, except with `few` steps. `share`
+        is the fraction of the usual steps.
         """
         every = list(range(MEMBERS))
         oldest = min(every, key=lambda member: self._born[member])
         if not self.learned:
-            self._train(every, round(share * FIRST_STEPS), x, energy, random, again=True)
+            self._train(every, round(share * FIRST_STEPS), data, random, again=True)
         elif few:
-            self._train(every, round(share * OTHER_STEPS), x, energy, random)
-        elif len(x) > GROWN * self._born[oldest]:
-            self._train([oldest], round(share * AGAIN_STEPS), x, energy, random, again=True)
-            self._train([member for member in every if member != oldest], round(share * OTHER_STEPS), x, energy, random)
+            self._train(every, round(share * OTHER_STEPS), data, random)
+        elif len(data.x) > GROWN * self._born[oldest]:
+            self._train([oldest], round(share * AGAIN_STEPS), data, random, again=True)
+            self._train([member for member in every if member != oldest], round(share * OTHER_STEPS), data, random)
         else:
-            self._train(every, round(share * STEPS), x, energy, random)
+            self._train(every, round(share * STEPS), data, random)
 
     def _train(
-        self, members: list[int], steps: int, x: Floats, energy: Floats, random: torch.Generator, *, again: bool = False
+        self, members: list[int], steps: int, data: Data, random: torch.Generator, *, again: bool = False
     ) -> None:
         n = len(members)
         weights = (self._begin(n, random) if again else self._weights[members]).requires_grad_(True)
-        inputs, targets = self._inputs(torch.from_numpy(x)), torch.from_numpy(np.log1p(energy)).float()
-        weight = torch.from_numpy((1.0 + energy) ** GAMMA)
+        inputs, targets = self._inputs(torch.from_numpy(data.x)), torch.from_numpy(data.targets).float()
+        weight = torch.from_numpy((1.0 + data.energy) ** GAMMA)
         rows = torch.multinomial(weight, n * ROWS * steps, replacement=True, generator=random)
         optimiser = Adam([weights], DECAY * min(self.dim, MOST_DIM) ** 2)
         for step, of in enumerate(rows.view(steps, n, ROWS)):
-            loss = torch.nn.functional.smooth_l1_loss(_log_energy(weights, self._shapes, inputs[of]), targets[of])
+            loss = self._loss(outputs(weights, self._shapes, inputs[of]), targets[of])
             gradient = torch.autograd.grad(n * loss, weights)
             optimiser.step(gradient, RATE * 0.5 * (1.0 + math.cos(math.pi * step / steps)))
         if bool(torch.isfinite(weights).all()):
             self._weights[members] = weights.detach()
             for member in members if again else []:
-                self._born[member] = len(x)
+                self._born[member] = len(data.x)
 
     def _begin(self, members: int, random: torch.Generator) -> Tensor:
         parts = []
@@ -123,11 +136,13 @@ class Nets:
         return (torch.cat([z, products], dim=1) * (REACH / min(self.dim, MOST_DIM))).float()
 
     @torch.no_grad()
-    def log_energy(self, z: Tensor, member: int | None = None) -> Tensor:
-        """log(1 + energy) of each network, shape (MEMBERS, n), or of one, shape (1, n), at z of shape (n, d)."""
+    def _all(self, z: Tensor, member: int | None = None) -> Iterator[Tensor]:
+        """The outputs, shape (MEMBERS, n, outputs), of all networks, or (1, n, outputs) of one, at z of shape (n, d), a
+        thousand points at a time.
+        """
         x, weights = self._inputs(z), self._weights if member is None else self._weights[member : member + 1]
-        every = [_log_energy(weights, self._shapes, few.expand(len(weights), -1, -1)) for few in torch.split(x, 1024)]
-        return torch.cat(every, dim=1).double()
+        for few in torch.split(x, 1024):
+            yield outputs(weights, self._shapes, few.expand(len(weights), -1, -1))
 
     def to_arrays(self) -> dict[str, NDArray[np.float64]]:
         return {
@@ -136,23 +151,57 @@ class Nets:
             "born": np.array(self._born, dtype=float),
         }
 
+    def load(self, arrays: Mapping[str, NDArray[np.float64]]) -> None:
+        """Restores the state from the arrays of `to_arrays`. Raises KeyError and ValueError."""
+        if arrays["weights"].shape != self._weights.shape or arrays["born"].shape != (MEMBERS,):
+            raise ValueError("the weights do not fit")
+        self._weights = torch.from_numpy(arrays["weights"]).float()
+        self._born = [int(born) for born in arrays["born"]]
+
+
+class Nets(Networks):
+    """A regression of energies over [-1, 1]^d."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__(dim, RESIDUALS)
+
+    def learn(
+        self, x: Floats, energy: Floats, random: torch.Generator, share: float = 1.0, *, few: bool = False
+    ) -> None:
+        """Continues the training from the last weights. One network may start again, except with `few` steps.
+
+        `x` has shape (n, d) in [-1, 1]; `energy` has shape (n,), and is finite. `share` is the fraction of the usual
+        steps.
+        """
+        self._learn(Data(x, np.log1p(energy), energy), random, share, few=few)
+
+    def _loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        return torch.nn.functional.smooth_l1_loss(_log_energy(outputs), targets)
+
+    @torch.no_grad()
+    def log_energy(self, z: Tensor, member: int | None = None) -> Tensor:
+        """log(1 + energy) of each network, shape (MEMBERS, n), or of one, shape (1, n), at z of shape (n, d)."""
+        return torch.cat([_log_energy(found) for found in self._all(z, member)], dim=1).double()
+
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[np.float64]]) -> Nets:
         """Restores the state from the arrays of `to_arrays`. Raises KeyError and ValueError."""
         made = cls(int(arrays["dim"]))
-        if arrays["weights"].shape != made._weights.shape or arrays["born"].shape != (MEMBERS,):
-            raise ValueError("the weights do not fit")
-        made._weights = torch.from_numpy(arrays["weights"]).float()
-        made._born = [int(born) for born in arrays["born"]]
+        made.load(arrays)
         return made
 
 
-def _log_energy(weights: Tensor, shapes: list[tuple[int, int]], x: Tensor) -> Tensor:
-    """log(1 + sum of squared residuals), shape (m, n), of x (m, n, d) with weights (m, p)."""
+def outputs(weights: Tensor, shapes: list[tuple[int, int]], x: Tensor) -> Tensor:
+    """The outputs, shape (m, n, k), of x (m, n, d) with weights (m, p)."""
     parts = torch.split(weights, [a * b for a, b in shapes], dim=1)
     for number, (part, (a, b)) in enumerate(zip(parts, shapes, strict=True)):
         if number:
             x = torch.nn.functional.silu(x)
         layer = part.view(-1, a, b)
         x = torch.baddbmm(layer[:, -1:], x, layer[:, :-1])
-    return torch.log1p(x.square().sum(dim=-1))
+    return x
+
+
+def _log_energy(residuals: Tensor) -> Tensor:
+    """log(1 + sum of squared residuals), shape (m, n), of residuals, shape (m, n, k)."""
+    return torch.log1p(residuals.square().sum(dim=-1))

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from proposer.strategies.lode.energy import FAR, EnergyOfObservables
 from proposer.strategies.lode.residuals import FARTHEST, Residuals
-from proposer.strategies.lode.select import hits
+from proposer.strategies.lode.solve import ahead
 from proposer.strategies.lode.squares import Squares
 from proposer.strategies.lode.surrogate import LEARN_AGAIN, grouped
 from proposer.strategies.lode.train import training_rows
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from proposer.strategies.lode.points import Known
 
-MOST_BY_SQUARES, MOST_JUDGED = 700, 600
+MOST_BY_SQUARES, MOST_JUDGED = 1200, 600
 """The largest numbers of points from which the polynomials, and the Gaussian process of the validity, learn."""
 PATIENCE, PATIENCE_BY_DIMENSION = 0.3, 0.04
 """The power with which misses lower the fraction of exploring points is PATIENCE_BY_DIMENSION per dimension, up to
@@ -76,8 +76,7 @@ class OfNll:
             return
         before, self._threshold = self._threshold, self._of_nll.threshold
         now = (lambda energy: self._of_nll.since(energy, before)) if self._of_nll.soft else None
-        few = hits(known, "solve") > hits(known, "exploit")
-        self.residuals.fit(known.u, self.inputs(known.u), known.plain, usable, rng, now=now, few=few)
+        self.residuals.fit(known.u, self.inputs(known.u), known.plain, usable, rng, now=now, few=ahead(known))
         rows = usable[training_rows(known.u[usable], known.energy[usable], MOST_BY_SQUARES, rng)]
         self._squares.learn(self.inputs(known.u[rows]), known.plain[rows].clip(max=FARTHEST), rng)
         again = len(usable) >= LEARN_AGAIN * self._learned_from

@@ -1,20 +1,20 @@
-"""Four small networks that regress observables. They may work where a Gaussian process fails, at steps and resonances.
+"""Networks that learn observables where a Gaussian process fails, at steps, resonances and differences of large terms.
 
-A process has one length scale per variable for the whole cube; networks have none. Their differences and their past
-errors give their uncertainty.
+They are like the networks of an NLL (`nets.py`), but their outputs are not hidden: each is the distance of an
+observable from its target in units of sigma. Distances are compared by their asinh, so that an error counts in sigmas
+near the target, and as a relative error far from it. From an NLL, networks must find such residuals by themselves, and
+without their signs, so they need more points.
 """
 
 from __future__ import annotations
 
-import itertools
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from proposer.strategies.adam import Adam
+from proposer.strategies.lode.nets import Data, Networks
 from proposer.types import Floats
 
 if TYPE_CHECKING:
@@ -22,71 +22,74 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-MEMBERS, WIDTH, DEPTH = 4, 64, 3
-FIRST_STEPS, LATER_STEPS, ROWS, RATE, DECAY = 1000, 250, 256, 5e-3, 1e-3
+SHARE = 0.5
+"""The fraction of the training steps for an NLL, because the processes are learned, too."""
+ERROR, ERRORS = 0.5, 64
+"""The standard deviation of errors before the first prediction, and the number of last errors of an output."""
+NEAR = float(np.arcsinh(3.0))
+"""Only errors of predictions closer to the target than 3 sigma count."""
 
 
-class Regression:
-    """A regression of k outputs with about unit variance over [-1, 1]^d."""
+class Regression(Networks):
+    """A regression of targets, asinh(distance / sigma), over [-1, 1]^d.
 
-    def __init__(self, dim: int, outputs: int) -> None:
-        self.dim, self.outputs = dim, outputs
-        self.learned = False
-        self.error = torch.full((outputs,), 0.1, dtype=torch.float64)
-        """Mean square errors at the training points, shape (k,)."""
-        sizes = [dim, *[WIDTH] * DEPTH, outputs]
-        self._shapes = [(a + 1, b) for a, b in itertools.pairwise(sizes)]  # the last row has the biases
-        self._weights = torch.zeros(MEMBERS, sum(a * b for a, b in self._shapes))
+    `errors`, shape (k, ERRORS), are the last errors of predictions near the target. At a step, most errors are small
+    and a few are large, so draws of these errors describe the uncertainty, and not a normal distribution.
+    """
 
-    def learn(self, x: Floats, t: Floats, random: torch.Generator) -> None:
-        """Continues the training from the last weights. `x` has shape (n, d), `t` shape (n, k)."""
-        steps = LATER_STEPS if self.learned else FIRST_STEPS
-        weights = (self._weights.clone() if self.learned else self._begin(random)).requires_grad_(True)
-        inputs, targets = torch.from_numpy(x).float(), torch.from_numpy(t).float()
-        optimiser = Adam([weights], DECAY)
-        for step in range(steps):
-            rows = torch.randint(len(x), (MEMBERS, ROWS), generator=random)
-            loss = torch.nn.functional.smooth_l1_loss(self._outputs(weights, inputs[rows]), targets[rows])
-            gradient = torch.autograd.grad(MEMBERS * loss, weights)
-            optimiser.step(gradient, RATE * 0.5 * (1.0 + math.cos(math.pi * step / steps)))
-        if bool(torch.isfinite(weights).all()):
-            self._weights, self.learned = weights.detach(), True
-            self.error = (self.predict(torch.from_numpy(x))[0] - torch.from_numpy(t)).square().mean(dim=0)
+    def __init__(self, dim: int, targets: int) -> None:
+        super().__init__(dim, targets)
+        normal = torch.special.ndtri((torch.arange(ERRORS, dtype=torch.float64) + 0.5) / ERRORS)
+        mixed = torch.arange(ERRORS) * 37 % ERRORS  # so that the oldest errors are not all on one side
+        self.errors = ERROR * normal[mixed].repeat(targets, 1)
 
-    def _begin(self, random: torch.Generator) -> Tensor:
-        parts = []
-        for a, b in self._shapes:
-            part = torch.randn(MEMBERS, a, b, generator=random) * math.sqrt(2.0 / (a - 1))
-            parts.append(part.flatten(1))
-        return torch.cat(parts, dim=1)
+    def learn(self, x: Floats, t: Floats, energy: Floats, random: torch.Generator) -> None:
+        """Continues the training from the last weights; one network may start again. `x` has shape (n, d), `t` shape
+        (n, k), and `energy` shape (n,).
+        """
+        self._learn(Data(x, t, energy), random, SHARE)
 
-    def _outputs(self, weights: Tensor, x: Tensor) -> Tensor:
-        """The outputs, shape (members, n, k), of x, shape (members, n, d)."""
-        parts = torch.split(weights, [a * b for a, b in self._shapes], dim=1)
-        for number, (part, (a, b)) in enumerate(zip(parts, self._shapes, strict=True)):
-            layer = part.view(-1, a, b)
-            x = torch.nn.functional.silu(x) if number else x
-            x = torch.baddbmm(layer[:, -1:], x, layer[:, :-1])
-        return x
+    def judge(self, x: Floats, t: Floats) -> None:
+        """Compares predictions with new points that were not yet learned: `x`, shape (n, d), and `t`, shape (n, k)."""
+        if not self.learned or not len(x):
+            return
+        predicted = self.mean(torch.from_numpy(x))
+        off = torch.from_numpy(t) - predicted
+        for j, near in enumerate(predicted.abs().T < NEAR):
+            self.errors[j] = torch.cat([self.errors[j], off[near, j]])[-ERRORS:]
+
+    def _loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        return torch.nn.functional.smooth_l1_loss(torch.asinh(outputs), targets, reduction="none").sum(dim=-1).mean()
 
     @torch.no_grad()
-    def predict(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and variance over the networks, shape (n, k) each, at z of shape (n, d)."""
-        found = self._outputs(self._weights, z.float().expand(MEMBERS, -1, -1)).double()
-        return found.mean(dim=0), found.var(dim=0, correction=0)
+    def members(self, z: Tensor) -> Tensor:
+        """The targets that each network predicts, shape (MEMBERS, n, k), at z of shape (n, d)."""
+        return torch.cat([torch.asinh(found.double()) for found in self._all(z)], dim=1)
+
+    def mean(self, z: Tensor) -> Tensor:
+        """The mean targets over the networks, shape (n, k), at z of shape (n, d)."""
+        return self.members(z).mean(dim=0)
+
+    def draws(self, z: Tensor, normal: Tensor, wider: float) -> Tensor:
+        """Draws of the targets, shape (draws, n, k): the predictions of the networks in turn, each with one of the last
+        errors. `normal` are standard normal numbers, shape (draws, 1, k), which choose the error by their rank;
+        `wider` multiplies the uncertainty.
+        """
+        members = self.members(z)
+        mean = members.mean(dim=0)
+        turn = torch.arange(len(normal)) % len(members)
+        rank = (torch.special.ndtr(normal[:, 0]) * ERRORS).long().clamp(max=ERRORS - 1)
+        error = torch.gather(self.errors.sort(dim=1).values.T, 0, rank)[:, None, :]
+        return mean + wider * (members[turn] - mean + error)
 
     def to_arrays(self) -> dict[str, NDArray[np.float64]]:
         """The arrays for `from_arrays`."""
-        sizes = np.array([float(self.dim), float(self.outputs), float(self.learned)])
-        return {"weights": self._weights.double().numpy(), "sizes": sizes, "error": self.error.numpy()}
+        return super().to_arrays() | {"errors": self.errors.numpy()}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[np.float64]]) -> Regression:
         """Restores the state from the arrays of `to_arrays`. Raises KeyError and ValueError."""
-        dim, outputs, learned = (int(size) for size in arrays["sizes"])
-        made = cls(dim, outputs)
-        if arrays["weights"].shape != made._weights.shape:
-            raise ValueError("the weights do not fit")
-        made.error = torch.from_numpy(arrays["error"].copy())
-        made._weights, made.learned = torch.from_numpy(arrays["weights"]).float(), bool(learned)
+        made = cls(int(arrays["dim"]), len(arrays["errors"]))
+        made.load(arrays)
+        made.errors = torch.from_numpy(arrays["errors"].copy())
         return made

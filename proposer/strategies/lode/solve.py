@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from proposer.strategies.lode.acquire import Context
     from proposer.strategies.lode.points import Known
 
-OTHERS = ("exploit", "explore", "probe")
+OTHERS = ("exploit", "explore", "probe", "fill")
 MOST, LAST = 0.9, 200
 """The largest fraction of a batch, and the number of last points that compare this part with the OTHERS."""
 NEWEST, SHARP = 100, 2.0
@@ -25,6 +25,11 @@ comparison: a part with half the hit rate gets at most a fifth. For the NLL of a
 were good, this part had a fifth of the points, of which 20 % were good.
 """
 PARTICLES = 400
+
+
+def ahead(known: Known) -> bool:
+    """Whether the other models hit more often than the main model."""
+    return share(known) > 0.5 * MOST
 
 
 def share(known: Known) -> float:

@@ -1,0 +1,100 @@
+"""Descents in many basins at once, by a small Gaussian process around the lowest known point of each basin.
+
+A basin is seen by few points, and nothing is known about its shape. A process through the nearest points (K. Jones,
+M. Schonlau and W. Welch, J. Global Optim. 13 (1998) 455) needs about eight evaluations to the minimum of a bowl in
+three dimensions. Quadratic forms through the same points, with steps aside for their gradients, needed thirteen.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.spatial import cKDTree
+from scipy.special import ndtr
+
+from proposer.types import Floats
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+NEAREST = 40
+"""The number of points from which each process learns."""
+LENGTHS = (0.5, 1.0, 2.0, 4.0, 8.0)
+"""The length scales that are tried, in mean distances to the neighbours. The best one for all basins together counts,
+because a single basin has too few points to say.
+"""
+TRIED, REACH, FINER = 200, 1.5, 0.3
+"""The number of candidates in a basin. Half of them are within REACH distances to the neighbours, the others within
+FINER of this.
+"""
+NOISE = 1e-6
+"""The noise variance, relative to that of the energy, which keeps the covariance of close points regular."""
+
+
+def descend(
+    u: Floats, energy: Floats, of: NDArray[np.int64], widths: Floats, *, each: int, rng: np.random.Generator
+) -> Floats:
+    """The next points, shape (n, each, d), in n basins whose lowest points are at the positions `of`, shape (n,), of
+    the points u (k, d) with these energies (k,). `widths`, shape (n,): the distances to their neighbours.
+
+    Each has the largest expected improvement of the lowest energy in its basin (Jones et al., equation 15). The second
+    is chosen as if the first had its predicted energy.
+    """
+    dim = u.shape[1]
+    near = np.asarray(cKDTree(u).query(u[of], k=min(NEAREST, len(u)))[1]).reshape(len(of), -1)
+    points, known = u[near], energy[near]
+    length = _length(points, known, float(np.median(widths)))
+    to = rng.standard_normal((len(of), TRIED, dim))
+    to *= rng.random((len(of), TRIED, 1)) ** (1.0 / dim) / np.linalg.norm(to, axis=2, keepdims=True)
+    to[:, TRIED // 2 :] *= FINER
+    tried = np.clip(u[of][:, None] + REACH * widths[:, None, None] * to, 0.0, 1.0)
+    basin, found = np.arange(len(of)), []
+    for _ in range(each):
+        middle, width = _predict(points, known, tried, length)
+        below = known.min(axis=1, keepdims=True) - middle
+        improvement = below * ndtr(below / width) + width * np.exp(-0.5 * (below / width) ** 2) / math.sqrt(2 * math.pi)
+        best = improvement.argmax(axis=1)
+        found.append(tried[basin, best])
+        points = np.concatenate([points, tried[basin, best][:, None]], axis=1)
+        known = np.concatenate([known, middle[basin, best][:, None]], axis=1)
+    return np.stack(found, axis=1)
+
+
+def _length(points: Floats, known: Floats, unit: float) -> float:
+    """The length scale with the largest likelihood of the energies `known` (n, k) at `points` (n, k, d), over all n
+    basins.
+    """
+    lengths = unit * np.array(LENGTHS)
+    likelihoods = []
+    for length in lengths.tolist():
+        root, above, _, variance = _fit(points, known, length)
+        logs = np.log(np.diagonal(root, axis1=1, axis2=2)).sum(axis=1)
+        likelihoods.append(-(0.5 * above.shape[1] * np.log(variance) + logs).sum())
+    return float(lengths[int(np.argmax(likelihoods))])
+
+
+def _fit(points: Floats, known: Floats, length: float) -> tuple[Floats, Floats, Floats, Floats]:
+    """Of n processes: the Cholesky factors (n, k, k) of the correlations; what these leave of the energies (n, k); the
+    means (n,); and the variances (n,).
+    """
+    root = np.asarray(np.linalg.cholesky(_correlation(points, points, length) + NOISE * np.eye(points.shape[1])))
+    left = np.asarray(np.linalg.solve(root, np.stack([np.ones_like(known), known], axis=2)))
+    mean: Floats = (left[:, :, 0] * left[:, :, 1]).sum(axis=1) / (left[:, :, 0] ** 2).sum(axis=1)
+    above: Floats = left[:, :, 1] - mean[:, None] * left[:, :, 0]
+    return root, above, mean, np.asarray((above**2).mean(axis=1) + 1e-300)
+
+
+def _predict(points: Floats, known: Floats, at: Floats, length: float) -> tuple[Floats, Floats]:
+    """Energies and their standard deviations, shape (n, m) each, at the points `at` (n, m, d)."""
+    root, above, mean, variance = _fit(points, known, length)
+    left = np.linalg.solve(root, _correlation(points, at, length))
+    unknown = np.clip(1.0 - (left**2).sum(axis=1), 1e-9, None)
+    return mean[:, None] + (left * above[:, :, None]).sum(axis=1), np.sqrt(variance[:, None] * unknown)
+
+
+def _correlation(a: Floats, b: Floats, length: float) -> Floats:
+    """The Matern 5/2 kernel between the points a (n, k, d) and b (n, m, d), shape (n, k, m)."""
+    r = math.sqrt(5.0) / length * np.linalg.norm(a[:, :, None] - b[:, None], axis=3)
+    return np.asarray((1.0 + r + r**2 / 3.0) * np.exp(-r))

@@ -1,0 +1,45 @@
+"""Polynomial features of the variables, for the residuals of an NLL."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from proposer.types import Floats
+
+MOST_HIGHER = 1000
+"""If there were more higher products, there are none."""
+
+
+class Polynomials:
+    """Products of Legendre polynomials over [-1, 1]^d.
+
+    The first `plain` features are all products of two variables, and the powers 3 and 4 of each variable. The others
+    are the products of three variables, and those of powers of two variables up to degree 4.
+    """
+
+    def __init__(self, dim: int) -> None:
+        one, two, three, four = (range(1 + degree * dim, 1 + (degree + 1) * dim) for degree in range(4))
+        pairs = list(combinations(range(dim), 2))
+        plain: list[tuple[int, ...]] = [(0,), *((k,) for k in one)]
+        plain += [(one[i], one[j]) for i, j in zip(*np.triu_indices(dim), strict=True)]
+        plain += [(k,) for k in (*three, *four)]
+        powers = ((two, one), (one, two), (three, one), (one, three), (two, two))
+        higher: list[tuple[int, ...]] = [(first[i], second[j]) for first, second in powers for i, j in pairs]
+        higher += combinations(one, 3)
+        self.plain = len(plain)
+        every = plain + (higher if len(higher) <= MOST_HIGHER else [])
+        # columns of the table in __call__, whose column 0 is 1
+        self._factors = np.array([(*columns, 0, 0)[:3] for columns in every], dtype=np.int64)
+
+    def __len__(self) -> int:
+        return len(self._factors)
+
+    def __call__(self, x: Floats, used: NDArray[np.bool_] | None = None) -> Floats:
+        """The features, shape (n, p), or those that are `used`, shape (p,), of x, shape (n, d)."""
+        cubes, fourth = x * (2.5 * x**2 - 1.5), (35.0 * x**4 - 30.0 * x**2 + 3.0) / 8.0
+        table = np.hstack([np.ones((len(x), 1)), x, 1.5 * x**2 - 0.5, cubes, fourth])
+        a, b, c = (self._factors if used is None else self._factors[used]).T
+        return np.asarray(table[:, a] * table[:, b] * table[:, c])
