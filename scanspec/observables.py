@@ -41,11 +41,11 @@ class SlhaAddress:
 
     def __str__(self) -> str:
         words = [self.block, *(str(index).replace(",)", ")") for index in self.indices), *self.words]
-        if self.block == "XSECTION":
-            words.append(f"at {all_digits(self.scale)} GeV")
-            words += [f"in the line {' '.join(map(all_digits, self.line))}"] if self.line else []
-        elif self.scale is not None:
-            words.append(f"at Q = {all_digits(self.scale)}")
+        if self.scale is not None:
+            number = all_digits(self.scale)
+            words.append(f"at {number} GeV" if self.block == "XSECTION" else f"at Q = {number}")
+        if self.line:
+            words.append(f"in the line {' '.join(map(all_digits, self.line))}")
         if self.column is not None:
             words.append(f"in column {self.column}")
         if self.under:

@@ -174,7 +174,7 @@ def test_check_says_whether_a_run_goes_on(
     found = "in its scan file networks: threshold_value"
     assert another + found in lodescan("check", scan.file, *there).out
     assert f"runs/ball holds another run: {found}" in lodescan("scan", scan.file, *there, "--quiet").err
-    scan.replace("threshold_value: 1", "threshold_value: {above_best: 1}")  # points are counted anew, so the run goes on
+    scan.replace("threshold_value: 1", "threshold_value: {above_best: 1}")  # then points are counted anew
     assert "this scan would continue" in lodescan("check", scan.file, *there).out
     scan.replace("{above_best: 1}", "2")
     (scan.folder / "physics.py").write_text("from helper import *\n")

@@ -237,7 +237,8 @@ def test_addresses_of_cross_sections_and_analyses_are_read(read, address, said, 
 )
 def test_different_addresses_have_different_names(read, one, other):
     """Names of addresses decide whether a run goes on, and whether evaluators agree."""
-    names = [str(read(observable(f"{{mean: 1, sigma: 2, slha: {of}}}")).all_observables()[0].slha) for of in (one, other)]
+    scans = [read(observable(f"{{mean: 1, sigma: 2, slha: {of}}}")) for of in (one, other)]
+    names = [str(scan.all_observables()[0].slha) for scan in scans]
     assert names[0] != names[1] and "e+" not in "".join(names)
 
 
