@@ -26,7 +26,8 @@ def split_command(text: str) -> list[str]:
 def canonical_command(text: str, folder: Path | None = None) -> str:
     """A command without needless quotes and blanks. The files behind < and > come last.
 
-    With the folder of the scan file, the words that name a file in it have one spelling, too.
+    With the folder of the scan file, paths from there have one spelling, too: the program, and the words that begin
+    with `./`, `../` or the folder.
     """
     try:
         words = split_command(text)
@@ -47,10 +48,17 @@ def canonical_command(text: str, folder: Path | None = None) -> str:
 
 
 def _file_word(word: str, folder: Path, *, is_program: bool) -> str:
-    """A word of a command; if it names a file in the folder, its path from there."""
-    if "/" not in word or not os.path.isfile(folder / word):
+    """A word of a command; if it is written as a path, its path from the folder.
+
+    The text alone decides: logs and tables come and go, and an unchanged command must keep its form.
+    """
+    is_path = "/" in word and (is_program or word.startswith(("./", "../", f"{folder}/")))
+    if not is_path or word.endswith("/") or "{" in word:  # {input} and {output} become whole paths
         return word
-    path = canonical_path(word, folder)
+    whole = Path(os.path.normpath(folder / word))
+    path = str(whole.relative_to(folder)) if whole.is_relative_to(folder) else os.path.normpath(word)
+    if path.startswith("-"):
+        return word  # it would be an option
     return f"./{path}" if is_program and "/" not in path else path
 
 

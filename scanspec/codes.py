@@ -48,9 +48,24 @@ def check_code_settings(code: Section, name: str) -> None:
         check(lambda: _check_umbridge(code.section("umbridge", keys.UMBRIDGE)))
     if name == TOYS:
         check(lambda: _check_toys(code))
+    for key in ("neutral_higgs", "charged_higgs"):
+        check(lambda key=key: code.integer(key, 0))  # type: ignore[misc]
+    check(lambda: read_lsp(code))
+    check(lambda: code.boolean("cross_sections", False))
     check(lambda: profile_name(code, name))
     for key in ("function", "description"):
         check(lambda key=key: code.text(key, ""))  # type: ignore[misc]
+
+
+def read_lsp(code: Section) -> list[int]:
+    """The PDG numbers that a dark matter candidate may have; empty without `lsp`. Raises ScanFileError."""
+    if not code.texts("lsp"):
+        return []
+    raw = code.raw("lsp")
+    found = [to_number(entry) for entry in (raw if isinstance(raw, list) else [raw])]
+    if any(number is None or not number.is_integer() for number in found):
+        raise code.wrong("lsp", "a list of PDG numbers")
+    return [int(number) for number in found if number is not None]
 
 
 def read_function(code: Section) -> tuple[str, str]:

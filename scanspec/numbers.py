@@ -36,3 +36,8 @@ def _parse(text: str) -> float | None:
 
 
 _EXPONENT = str.maketrans("dD", "ee")
+
+
+def all_digits(number: float) -> str:
+    """A number with all digits that it has, but without `.0`: two different numbers are never written alike."""
+    return repr(float(number)).removesuffix(".0")

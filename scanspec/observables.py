@@ -9,6 +9,7 @@ from typing import Any
 
 from scanspec.document import Section, closest, to_number
 from scanspec.likelihoods import NEEDS_MEAN_AND_SIGMA, Kind, Likelihood
+from scanspec.numbers import all_digits
 from scanspec.terms import Term, TermKind
 
 Index = int | tuple[int, ...]
@@ -40,11 +41,11 @@ class SlhaAddress:
 
     def __str__(self) -> str:
         words = [self.block, *(str(index).replace(",)", ")") for index in self.indices), *self.words]
-        if self.block == "XSECTION":
-            words.append(f"at {self.scale:g} GeV")
-            words += [f"in the line {' '.join(f'{number:g}' for number in self.line)}"] if self.line else []
-        elif self.scale is not None:
-            words.append(f"at Q = {self.scale:g}")
+        if self.scale is not None:
+            number = all_digits(self.scale)
+            words.append(f"at {number} GeV" if self.block == "XSECTION" else f"at Q = {number}")
+        if self.line:
+            words.append(f"in the line {' '.join(map(all_digits, self.line))}")
         if self.column is not None:
             words.append(f"in column {self.column}")
         if self.under:
@@ -60,7 +61,7 @@ class FlavioAddress:
     arguments: tuple[float, ...] = ()
 
     def __str__(self) -> str:
-        return " ".join([self.name, *(f"{number:g}" for number in self.arguments)])
+        return " ".join([self.name, *map(all_digits, self.arguments)])
 
 
 @dataclass(frozen=True)

@@ -95,7 +95,7 @@ def kind_key(code: Section) -> str:
 def call_of(code: Section, name: str, folder: Path | None = None) -> tuple[str, str]:
     """The key that says how a code runs, and the name of what it calls; a program is named without its folder.
 
-    With the `folder` of the scan file, words of a command that name a file there have one spelling, too.
+    With the `folder` of the scan file, paths from there have one spelling in a command, too.
     """
     way = kind_key(code)
     if way == "command":

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from evaluator.codes.deadline import DEFAULT_TIMEOUT, Deadline
 from scanspec import CodeSpec, Section, SlhaAddress
+from scanspec.codes import read_lsp
 from scanspec.tools import needs_the_folder, profile_name
 
 USUAL = Deadline()
@@ -111,7 +112,7 @@ def profile_of(spec: CodeSpec) -> tuple[str, Profile]:
         profile = replace(profile, words=(*section.text("options").split(), *profile.words))
     if name == "micrOMEGAs":
         first = ("--xsections",) if section.boolean("cross_sections", False) else ()
-        candidates = frozenset(_whole(section, "lsp"))
+        candidates = frozenset(read_lsp(section))
         profile = replace(profile, words=(*first, *profile.words), candidates=candidates)
     return name, profile
 
@@ -143,13 +144,3 @@ def _of_a_folder(section: Section, name: str, profile: Profile) -> Profile:
         table=(block, summary),
         files=files,
     )
-
-
-def _whole(section: Section, key: str) -> list[int]:
-    """The value of a key as a list of whole numbers, which may be empty."""
-    if not section.texts(key):
-        return []
-    found = section.numbers(key) if isinstance(section.raw(key), list) else [section.number(key)]
-    if any(not number.is_integer() for number in found):
-        raise section.wrong(key, "a list of PDG numbers")
-    return [int(number) for number in found]

@@ -65,14 +65,14 @@ def check(file: Path, places: Sequence[str], *, security: Security, as_json: boo
         print(json.dumps(_to_json(asked, description)))
     elif description is not None:
         print("the scan file and the evaluator agree")
-        if line := _about_the_run(asked.spec, description):
+        if line := _about_the_run(asked, description):
             print(line)
     return 0
 
 
-def _about_the_run(spec: ScanFile, description: Description) -> str:
+def _about_the_run(asked: Asked, description: Description) -> str:
     """Whether a run that is in the scan's folder would go on, in one line; empty if there is none."""
-    folder = Path("runs") / spec.run_name
+    folder = Path("runs") / asked.spec.run_name
     if not (folder / DATASET).exists():
         return ""
     with Dataset(folder, read_only=True) as dataset:
@@ -82,7 +82,7 @@ def _about_the_run(spec: ScanFile, description: Description) -> str:
         return ""
     if stored.merged_from:
         return str(merged_run(folder))
-    if found := why_not(folder, stored, spec, description):
+    if found := why_not(folder, stored, asked.spec, description, target=asked.settings.target):
         return f"{folder} holds another run, which this scan would not continue: {found}"
     return f"{folder} holds {points:,} answered points of a run, which this scan would continue"
 

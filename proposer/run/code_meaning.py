@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from scanspec import keys
 from scanspec.canonical import canonical_address, canonical_expression, canonical_path
-from scanspec.codes import read_exit_codes, read_output_name, read_pattern
+from scanspec.codes import read_exit_codes, read_lsp, read_output_name, read_pattern
 from scanspec.observables import read_address
 from scanspec.tools import TOYS, WITHOUT_EXIT_CODES, appends, call_of, profile_name
 
@@ -43,8 +43,8 @@ def code_meaning(code: CodeSpec, folder: Path) -> dict[str, Any]:
     for key in ("neutral_higgs", "charged_higgs"):
         if key in section:
             found[key] = section.integer(key)
-    if section.texts("lsp"):
-        found["lsp"] = sorted({float(number) for number in section.texts("lsp")})
+    if lsp := read_lsp(section):
+        found["lsp"] = sorted(set(lsp))
     found |= _verdict(section, [] if profile in WITHOUT_EXIT_CODES else [0])
     if name == TOYS:
         constants = [key for key in keys.OF_TOYS if key in section]

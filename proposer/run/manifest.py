@@ -142,10 +142,12 @@ def merged_run(folder: Path) -> AnotherRun:
     )
 
 
-def why_not(folder: Path, stored: RunRecord, scan: ScanFile, description: Description) -> str:
-    """Why a run would not go on with this scan file and this evaluator, in words; empty if it would."""
-    found = scan_difference(folder, stored, scan, None, but_for_target=True) or _other_physics(stored, description)
-    return found or _other_likelihood(stored, description)
+def why_not(folder: Path, stored: RunRecord, scan: ScanFile, description: Description, *, target: Target) -> str:
+    """Why a run would not go on with this scan file, whose target is given, and this evaluator, in words; empty if it
+    would.
+    """
+    found = scan_difference(folder, stored, scan, None, but_for_target=target_change(stored, target) is not None)
+    return found or _other_physics(stored, description) or _other_likelihood(stored, description)
 
 
 def _other_physics(stored: RunRecord, description: Description) -> str:

@@ -326,6 +326,7 @@ class Link:
                 if self._security.stamp() != files:  # a channel cannot read them again
                     return 0.0
                 self._post(described := self._ask(describe))
+            self.unread = ""
             self.call = call = evaluate(iter(self._requests.get, None))
             health = watch_health(channel, partial(self._tell_serving, call))
             error: grpc.RpcError | None = None

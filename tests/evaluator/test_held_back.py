@@ -7,6 +7,7 @@ import pytest
 from evaluator.service import stream as streams
 from lodescan.v1 import evaluation_pb2 as pb
 from tests.evaluator.calls import Requests
+from tests.evaluator.serving import wait_until
 
 SCAN = """variables: {x: [0, 10]}
 codes:
@@ -35,7 +36,12 @@ def large(tmp_path, evaluator):
     (tmp_path / "scan.yaml").write_text(SCAN)
     before = "from evaluator.service import stream; stream.MOST_HELD = 2**21; stream.LARGEST_MESSAGE = 2**19"
     server = evaluator(tmp_path / "scan.yaml", before=before)
-    return server, lambda x: (counts / str(x)).stat().st_size
+
+    def count(x):
+        file = counts / str(x)
+        return file.stat().st_size if file.exists() else 0
+
+    return server, count
 
 
 def begin(server, x, points):
@@ -50,6 +56,7 @@ def begin(server, x, points):
 def test_points_of_a_client_that_does_not_read_wait(large):
     server, count = large
     unread, requests = begin(server, 1, 200)
+    assert wait_until(lambda: count(1))
     read, others = begin(server, 2, 100)
     others.close()
     ids = [result.point_id for response in read for result in response.results]

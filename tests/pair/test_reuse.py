@@ -170,6 +170,13 @@ def test_check_says_whether_a_run_goes_on(
     another = "runs/ball holds another run, which this scan would not continue: "
     assert another + "in its scan file variables: z: range" in lodescan("check", scan.file, *there).out
     scan.replace("[10, 500]", "[10, 1000]")
+    scan.replace("threshold_value: 2", "threshold_value: 1")
+    found = "in its scan file networks: threshold_value"
+    assert another + found in lodescan("check", scan.file, *there).out
+    assert f"runs/ball holds another run: {found}" in lodescan("scan", scan.file, *there, "--quiet").err
+    scan.replace("threshold_value: 1", "threshold_value: {above_best: 1}")  # then points are counted anew
+    assert "this scan would continue" in lodescan("check", scan.file, *there).out
+    scan.replace("{above_best: 1}", "2")
     (scan.folder / "physics.py").write_text("from helper import *\n")
     (scan.folder / "helper.py").write_text("def observables(point):\n    return {'r': 0.0}\n")
     other = EvaluatorProcess(scan.file, tmp_path / "other")

@@ -1,11 +1,13 @@
 """`lodescan check`: its text about variables, fitted variables and kept files."""
 
 import json
+import re
 
 import pytest
 
 from proposer.commands.check import check
 from proposer.wire.security import PLAIN
+from scanspec import ScanFileError
 from scanspec.keys import NETWORKS, SETUP
 
 TEXT = """\
@@ -66,6 +68,34 @@ def test_settings_have_the_names_of_the_scan_file(tmp_path, capsys, setup, words
     rest = line.partition(": ")[2]
     names = {part.split()[0].rstrip(":") for part in rest.split(", ")}
     assert names <= {*SETUP.known, *NETWORKS.known}
+
+
+TOOLS = """\
+variables: {{x: [0, 1]}}
+codes:
+  spectrum: {{command: ./prog, input_file: in.slha, observables: {{h: {{slha: [MASS, 25], mean: 1, sigma: 1}}}}}}
+  {name}: {{command: ./tool, {setting}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "setting", "words"),
+    [
+        ("micrOMEGAs", "lsp: ~o1", "lsp is '~o1', but must be a list of PDG numbers"),
+        ("micrOMEGAs", "lsp: [1000022, ~o1]", "a list of PDG numbers"),
+        ("micrOMEGAs", "lsp: [1000022.5]", "a list of PDG numbers"),
+        ("micrOMEGAs", "lsp: .inf", "a list of PDG numbers"),
+        ("micrOMEGAs", "cross_sections: maybe", "true or false"),
+        ("HiggsBounds", "neutral_higgs: three", "a whole number"),
+        ("HiggsSignals", "charged_higgs: -1", "at least 0"),
+    ],
+)
+def test_wrong_settings_of_tools_are_refused_with_their_line(tmp_path, name, setting, words):
+    path = tmp_path / "scan.yaml"
+    path.write_text(TOOLS.format(name=name, setting=setting))
+    with pytest.raises(ScanFileError, match=re.escape(words)) as error:
+        check(path, None, security=PLAIN)
+    assert f"{path}, line 4" in str(error.value)
 
 
 def test_json_is_one_object_with_what_the_scan_would_do(tmp_path, capsys):

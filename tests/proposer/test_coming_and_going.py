@@ -19,6 +19,7 @@ from proposer.evaluation.backend import Description, EvaluatorRefused, NoEvaluat
 from proposer.types import Status
 from proposer.wire import addresses, attendance, remote
 from proposer.wire.events import Gone
+from scanspec import fields
 from tests.proposer.hostile import Honest, good, listening, message
 from tests.proposer.pooled import DESCRIBED, Pooled, at_once, opened, points
 
@@ -174,6 +175,40 @@ def test_an_evaluator_that_ends_between_two_batches_blames_no_point(
     outcomes = [outcome for part in received for outcome in part.outcomes]
     assert {outcome.id: outcome.status for outcome in outcomes} == dict.fromkeys(range(10, 19), Status.OK)
     assert pooled.said_of("lost the evaluator")
+
+
+class Babbling(Honest):
+    """The first stream ends with a message of too many fields, the second after one result that has been heard."""
+
+    def __init__(self) -> None:
+        super().__init__(at_once, DESCRIBED)
+        self.streams, self.heard = 0, threading.Event()
+
+    def Evaluate(self, requests: Any, context: Any) -> Iterator[pb.EvaluateResponse]:
+        self.streams += 1
+        if self.streams == 1:
+            yield message(*[pb.Result()] * 100)
+        elif self.streams == 2:
+            yield message(good(next(iter(requests)).point_ids[0]))
+            assert self.heard.wait(10)
+            context.abort(grpc.StatusCode.UNAVAILABLE, "the network is down")
+        else:
+            yield from super().Evaluate(requests, context)
+
+
+def test_an_unreadable_message_is_no_reason_of_a_later_loss(opened: ExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fields, "SMALL", 100)
+    monkeypatch.setattr(fields, "MOST_FIELDS", 50)
+    babbling = Babbling()
+    pooled, answered = Pooled(opened, babbling), set[int]()
+    pooled.pool.describe(5.0)
+    for received in pooled.pool.evaluate(points(3), wait=5.0, until=math.inf):
+        answered |= {outcome.id for outcome in received.outcomes}
+        if answered:
+            babbling.heard.set()
+    assert answered == {1, 2, 3}
+    unread, unavailable = pooled.said_of("lost the evaluator")
+    assert "has more than 50 fields" in unread and "(unavailable); its points" in unavailable
 
 
 class Leaving(Honest):

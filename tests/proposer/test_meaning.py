@@ -111,6 +111,19 @@ def test_another_spelling_means_the_same(tmp_path: Path, old: str, new: str) -> 
     assert difference(before, now) is None
 
 
+@pytest.mark.parametrize("spelling", ["./tables/t.dat", "FOLDER/run.log", "> ./run.log", "../tables/t.dat"])
+def test_which_files_are_there_makes_no_difference_for_a_command(tmp_path: Path, spelling: str) -> None:
+    _, now = written(tmp_path, "-t tables/t.dat", f"-t {spelling}")
+    (tmp_path.parent / "tables").mkdir(exist_ok=True)
+    logs = [tmp_path / "run.log", tmp_path.parent / "tables" / "t.dat"]
+    for log in logs:
+        log.touch()
+    with_all = meaning(read_scan_file(now))
+    for path in (*logs, tmp_path / "tables" / "t.dat", tmp_path / "prog"):
+        path.unlink()
+    assert meaning(read_scan_file(now)) == with_all
+
+
 @pytest.mark.parametrize(("old", "new", "path"), OTHER)
 def test_another_physics_is_named(tmp_path: Path, old: str, new: str, path: str) -> None:
     before, now = (meaning(read_scan_file(file)) for file in written(tmp_path, old, new))

@@ -5,6 +5,7 @@ import math
 import pytest
 
 from scanspec import Kind, Likelihood
+from scanspec.observables import FlavioAddress
 from tests.scanspec.small_scan import BASE, observable
 
 # ---- likelihoods
@@ -220,6 +221,30 @@ def test_wrong_slha_addresses_are_refused(fault, address):
 def test_addresses_of_cross_sections_and_analyses_are_read(read, address, said, scale):
     slha = read(observable(f"{{mean: 1, sigma: 2, SLHA: {address}}}")).all_observables()[0].slha
     assert (str(slha), slha.scale) == (said, scale)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("[XSECTION, [1000.0001, 11, -11, 25]]", "[XSECTION, [1000.0002, 11, -11, 25]]"),
+        (
+            "[XSECTION, [13000, 2212, 2212, 31]], line: [0, 2, 0, 1, 1, 30024200]",
+            "[XSECTION, [13000, 2212, 2212, 31]], line: [0, 2, 0, 1, 1, 30024201]",
+        ),
+        ("[GAUGE, [1]], scale: 1000.0001", "[GAUGE, [1]], scale: 1000.0002"),
+        ("[GAUGE, [1]], scale: 0.1", "[GAUGE, [1]], scale: 0.10000000000000002"),
+    ],
+)
+def test_different_addresses_have_different_names(read, one, other):
+    """Names of addresses decide whether a run goes on, and whether evaluators agree."""
+    scans = [read(observable(f"{{mean: 1, sigma: 2, slha: {of}}}")) for of in (one, other)]
+    names = [str(scan.all_observables()[0].slha) for scan in scans]
+    assert names[0] != names[1] and "e+" not in "".join(names)
+
+
+def test_different_bins_of_flavio_have_different_names():
+    assert str(FlavioAddress("BR", (1.1, 6.0000001))) == "BR 1.1 6.0000001"
+    assert str(FlavioAddress("BR", (1.0, 6.0))) == "BR 1 6"
 
 
 @pytest.mark.parametrize(
