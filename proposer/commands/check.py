@@ -14,7 +14,7 @@ from typing import Any
 from proposer.asked import Asked, check_agreement, describe_limits, notes_on, read_asked
 from proposer.evaluation.backend import Description
 from proposer.run.dataset import DATASET, Dataset
-from proposer.run.manifest import merged_run, why_not
+from proposer.run.manifest import is_finished, merged_run, target_change, why_not
 from proposer.run.record import RunRecord
 from proposer.run.spectra import keeps_good_ones, kept_below
 from proposer.show.voice import say
@@ -84,7 +84,10 @@ def _about_the_run(asked: Asked, description: Description) -> str:
         return str(merged_run(folder))
     if found := why_not(folder, stored, asked.spec, description, target=asked.settings.target):
         return f"{folder} holds another run, which this scan would not continue: {found}"
-    return f"{folder} holds {points:,} answered points of a run, which this scan would continue"
+    here = f"{folder} holds {points:,} answered points of a run"
+    if target_change(stored, asked.settings.target) is None and is_finished(stored, asked.spec):
+        return f"{here}, which is finished; more points or a higher budget in the scan file make it go on"
+    return f"{here}, which this scan would continue"
 
 
 def _print(asked: Asked) -> None:

@@ -165,7 +165,12 @@ def test_check_says_whether_a_run_goes_on(
     assert lodescan("scan", scan.file, *there, "--quiet").code in (0, 5)
     checked = lodescan("check", scan.file, *there)
     assert checked.code == 0
-    assert checked.out.splitlines()[-1] == "runs/ball holds 20 answered points of a run, which this scan would continue"
+    (here, _) = checked.out.splitlines()[-1].split(", which is finished; ")
+    assert here == "runs/ball holds 20 answered points of a run"
+    assert "20 points evaluated in" in lodescan("scan", scan.file, *there).err, "no more than before"
+    scan.replace("max_evaluations: 20", "max_evaluations: 40")
+    assert lodescan("check", scan.file, *there).out.splitlines()[-1] == f"{here}, which this scan would continue"
+    scan.replace("max_evaluations: 40", "max_evaluations: 20")
     scan.replace("z: {range: [10, 1000]", "z: {range: [10, 500]")
     another = "runs/ball holds another run, which this scan would not continue: "
     assert another + "in its scan file variables: z: range" in lodescan("check", scan.file, *there).out
