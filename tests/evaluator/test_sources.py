@@ -2,12 +2,13 @@
 
 import json
 import os
+import sys
 
 import pytest
 
 from evaluator.chain import Chain
 from evaluator.codes.sources import FileHash
-from evaluator.description import watched
+from evaluator.description import digest_of, watched
 from evaluator.scan import read_scan
 
 FUNCTION = "variables: {x: [0, 100]}\ncodes:\n  toy:\n    function: toy:f\n    observables: {y: {mean: 1, sigma: 1}}\n"
@@ -130,3 +131,18 @@ def test_what_a_program_in_python_imports(tmp_path, command):
     for path in tmp_path.iterdir():
         path.chmod(0o755)
     assert "more.py" in seen(tmp_path, PROGRAM.replace("COMMAND", command.replace("HERE", str(tmp_path))))
+
+
+def test_a_log_that_comes_changes_no_digest(tmp_path):
+    write(tmp_path, tool_py="")
+    (tmp_path / "in.slha").write_text("BLOCK MINPAR\n 1 x\n")
+    text = PROGRAM.replace("{output}", f"{{output}} {tmp_path}/run.log > ./out.log")
+    text = text.replace("COMMAND", f"{sys.executable} tool.py")
+
+    def digest():
+        (tmp_path / "scan.yaml").write_text(text)
+        return digest_of(Chain(read_scan(tmp_path / "scan.yaml")))
+
+    before = digest()
+    write(tmp_path, **{"run.log": "", "out.log": ""})
+    assert digest() == before
