@@ -181,6 +181,26 @@ def test_a_stuck_point_is_raced(
 
 
 @pytest.mark.slow
+def test_without_racing_a_slow_point_is_evaluated_once(
+    make_scan: MakeScan, lodescan: Lodescan, start_evaluator: StartEvaluator, tmp_path: Path
+) -> None:
+    body = """
+    mark = Path(__file__).with_name("slow")
+    try:
+        x < 0.05 and mark.mkdir() is None and time.sleep(3)
+    except FileExistsError:
+        pass
+    time.sleep(0.01)
+    """
+    scan = make_scan(body=body, bootstrap=60, iterations=1, batch=20)
+    addresses = [start_evaluator(scan.file, workers=2).address for _ in range(2)]
+    run = tmp_path / "run"
+    assert lodescan("scan", scan.file, "--evaluator", *addresses, "--run", run, "--no-race").code == 0
+    assert scan.file.with_name("slow").is_dir() and meta(run).get("raced", 0) == 0
+    assert set(read_run(run).status) == {"OK"} and max(Counter(scan.evaluated()).values()) == 1
+
+
+@pytest.mark.slow
 def test_evaluators_of_a_folder_come_and_go(
     make_scan: MakeScan, start_evaluator: StartEvaluator, start_proposer: StartProposer, tmp_path: Path
 ) -> None:

@@ -1,4 +1,4 @@
-"""A new replica has points within 5 s, with the intervals that every scan has."""
+"""Points move within 5 s, with the intervals that every scan has: to a new replica, and away from a lost one."""
 
 from __future__ import annotations
 
@@ -23,6 +23,9 @@ __all__ = ["opened"]  # a fixture
 
 PROMISED = 5.0
 """The promise of the design, in seconds."""
+
+WARM_UP = 1000
+"""The first id of points that only make sure that all evaluators take part."""
 
 TRIES = 3
 """Attempts, one of which must keep the promise: on a busy machine any of them may be held up."""
@@ -94,4 +97,62 @@ def test_a_new_replica_has_points_within_five_seconds(
     finally:
         ended.set()
         thread.join()
+    assert min(took) < PROMISED, took
+
+
+class Keeping(Honest):
+    """Says when it got points, and keeps them; it answers those from WARM_UP on."""
+
+    def __init__(self) -> None:
+        super().__init__(self.keep, DESCRIBED)
+        self.began, self.ended = threading.Event(), threading.Event()
+
+    def keep(self, ids: list[int], rows: np.ndarray) -> Iterator[pb.EvaluateResponse]:
+        if min(ids) < WARM_UP:
+            self.began.set()
+            self.ended.wait()
+        yield pb.EvaluateResponse(results=[good(point, seconds=[0.01]) for point in ids])
+
+
+class Noting(Honest):
+    """Answers at once, and notes when it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__(self.note, DESCRIBED)
+        self.when: dict[int, float] = {}
+
+    def note(self, ids: list[int], rows: np.ndarray) -> Iterator[pb.EvaluateResponse]:
+        self.when.update(dict.fromkeys(ids, time.monotonic()))
+        yield pb.EvaluateResponse(results=[good(point, seconds=[0.01]) for point in ids])
+
+
+def seconds_until_moved(opened: ExitStack) -> float:
+    """The time from the loss of an evaluator until another one had all of its points."""
+    keeping, noting, lost = Keeping(), Noting(), list[float]()
+    with ExitStack() as server:
+        pooled = Pooled(opened, noting, places=(server.enter_context(listening(keeping)),), race=False)
+        pooled.pool.describe(60.0)
+        while len(pooled.pool.addresses) < 2:  # both take part
+            pooled.evaluate(points(2, WARM_UP))
+
+        def lose() -> None:
+            assert keeping.began.wait(60.0)
+            lost.append(time.monotonic())
+            server.close()
+
+        thread = threading.Thread(target=lose)
+        thread.start()
+        try:
+            assert len(pooled.evaluate(points(40), seconds=60.0)) == 40
+        finally:
+            keeping.ended.set()
+            thread.join()
+    moved = [noting.when[point] for point in keeping.asked if point < WARM_UP]
+    return max(moved) - lost[0]
+
+
+def test_points_of_a_lost_evaluator_are_at_another_one_within_five_seconds(opened: ExitStack) -> None:
+    took = list[float]()
+    while len(took) < TRIES and min(took, default=math.inf) > PROMISED:
+        took.append(seconds_until_moved(opened))
     assert min(took) < PROMISED, took
