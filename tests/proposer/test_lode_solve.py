@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from proposer.strategies.lode.points import Known
-from proposer.strategies.lode.solve import MOST, share
+from proposer.strategies.lode.solve import MOST, ahead, share
 from tests.proposer.searches import known_of
 
 
@@ -29,3 +29,9 @@ def test_other_models_get_few_points_while_only_points_between_good_ones_are_goo
 def test_untried_models_count_as_successful_as_the_others(good: int) -> None:
     """While nothing is successful, an untried model must not take the whole batch."""
     assert 0.45 * MOST < share(known_with({"exploit": good})) < 0.55 * MOST
+
+
+def test_models_without_points_are_not_ahead():
+    """If they were, the networks would be trained less as long as nothing is good."""
+    assert not ahead(known_with({"explore": 0, "exploit": 0, "probe": 0}))
+    assert ahead(known_with({"exploit": 5, "solve": 65}))

@@ -60,6 +60,19 @@ def test_there_is_no_prediction_if_no_polynomial_fits():
     assert squares.members == 0
 
 
+@pytest.mark.parametrize(("dim", "points"), [(6, 100), (8, 150), (10, 250)])
+def test_noise_is_not_taken_for_polynomials(dim: int, points: int):
+    rng = np.random.default_rng(dim)
+    x, noise, squares = (
+        rng.uniform(-1, 1, (points, dim)),
+        100.0 * np.exp(3.0 * rng.standard_normal(points)),
+        Squares(dim),
+    )
+    for _ in range(2):
+        squares.learn(x, noise, rng)
+    assert squares.members == 0
+
+
 def test_learning_goes_on_from_a_stored_state():
     rng = np.random.default_rng(3)
     x, z = rng.uniform(-1, 1, (60, 4)), torch.from_numpy(rng.uniform(-1, 1, (20, 4)))

@@ -40,6 +40,8 @@ EACH, OUT = 2, 0.5
 """The number of points for a basin in a batch. A basin waits if a point is out that is so near to its lowest point, in
 distances to the neighbours.
 """
+MOST_BASINS = 200
+"""The most basins in a batch: the Gaussian processes of 600 take half a gigabyte."""
 DRAWN = 2000
 """The number of points from which those in the largest holes are chosen."""
 
@@ -79,7 +81,7 @@ def follow(context: Context, n: int) -> Floats:
     open_ = ~known.good[of]
     if len(context.pending):
         open_ &= np.asarray(cKDTree(context.pending).query(known.u[of])[0]) > OUT * widths
-    count = min(-(-n // EACH), int(open_.sum()))
+    count = min(-(-n // EACH), int(open_.sum()), MOST_BASINS)
     if not count:
         return np.empty((0, dim))
     of, widths = of[open_][:count], widths[open_][:count]

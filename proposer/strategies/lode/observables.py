@@ -116,6 +116,8 @@ class OfObservables:
             self._coding = Coding.of(y[usable], alone(no_value, y[usable]), self.energy.aims)
             self._coded_apart = bool(apart.any())
             self._values, self._nets = Processes(self.dim, y.shape[1]), None
+            if self._record is not None:
+                self._record.errors[1] = np.nan  # those of the old networks say nothing about new ones
             self._exact = np.zeros(y.shape[1], dtype=np.bool_)
             self._learned_from = 0
         again = len(usable) >= LEARN_AGAIN * self._learned_from

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import combinations
 
 import numpy as np
@@ -10,14 +11,14 @@ from numpy.typing import NDArray
 from proposer.types import Floats
 
 MOST_HIGHER = 1000
-"""If there were more higher products, there are none."""
+"""If there were more higher products than this (from 16 inputs on), there are none."""
 
 
 class Polynomials:
     """Products of Legendre polynomials over [-1, 1]^d.
 
-    The first `plain` features are all products of two variables, and the powers 3 and 4 of each variable. The others
-    are the products of three variables, and those of powers of two variables up to degree 4.
+    The first `plain` features are 1, the variables, all products of two of them, and the powers 3 and 4 of each
+    variable. The others are the products of three variables, and those of powers of two variables up to degree 4.
     """
 
     def __init__(self, dim: int) -> None:
@@ -27,10 +28,12 @@ class Polynomials:
         plain += [(one[i], one[j]) for i, j in zip(*np.triu_indices(dim), strict=True)]
         plain += [(k,) for k in (*three, *four)]
         powers = ((two, one), (one, two), (three, one), (one, three), (two, two))
-        higher: list[tuple[int, ...]] = [(first[i], second[j]) for first, second in powers for i, j in pairs]
-        higher += combinations(one, 3)
+        higher: list[tuple[int, ...]] = []
+        if len(powers) * len(pairs) + math.comb(dim, 3) <= MOST_HIGHER:
+            higher = [(first[i], second[j]) for first, second in powers for i, j in pairs]
+            higher += combinations(one, 3)
         self.plain = len(plain)
-        every = plain + (higher if len(higher) <= MOST_HIGHER else [])
+        every = plain + higher
         # columns of the table in __call__, whose column 0 is 1
         self._factors = np.array([(*columns, 0, 0)[:3] for columns in every], dtype=np.int64)
 

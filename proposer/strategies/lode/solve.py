@@ -28,8 +28,8 @@ PARTICLES = 400
 
 
 def ahead(known: Known) -> bool:
-    """Whether the other models hit more often than the main model."""
-    return share(known) > 0.5 * MOST
+    """Whether the other models were tried, and hit more often than the main model."""
+    return bool(np.any(known.origins == "solve")) and share(known) > 0.5 * MOST
 
 
 def share(known: Known) -> float:

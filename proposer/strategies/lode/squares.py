@@ -50,7 +50,7 @@ STARTS, WORK = 9, 4e9
 end the descents with a change.
 """
 ENOUGH = 0.05
-"""New descents begin until the error of log(1 + energy) is below this."""
+"""No new descents begin if the error of log(1 + energy) of a kept one is below this."""
 FIRST_GAMMA, GAMMA = -0.25, -0.5
 """The weight of a point is proportional to (1 + energy)^GAMMA. At the beginning of a descent it is larger far from the
 region, because only there are enough points.
@@ -93,7 +93,7 @@ class Squares:
         scores = [fit.score(one, SELECTED) for one in found]
         order = np.argsort(scores, kind="stable")[:KEPT]
         self._kept = [found[number] for number in order if scores[number] <= WORSE * scores[order[0]]]
-        self._fits = bool(fit.score(self._kept[0]) < BETTER * fit.variance)
+        self._fits = bool(fit.score(self._kept[0], SELECTED) < BETTER * fit.variance)
 
     def _begun(self, first: Fit, rng: np.random.Generator) -> Fitted:
         """A descent from random coefficients."""
@@ -108,8 +108,8 @@ class Squares:
         return fitted._replace(coefficients=coefficients)
 
     def _changed(self, fit: Fit, fitted: Fitted, rng: np.random.Generator) -> Fitted:
-        """The fit with a residual that is missing, that counts on other sides, or that begins anew, or with a further
-        residual.
+        """The fit with a residual that is missing, that becomes one-sided or two-sided, or that begins anew, or with a
+        further residual.
         """
         r, kind = len(fitted.one_sided), int(rng.integers(4))
         which = int(rng.integers(r))
