@@ -16,10 +16,10 @@ class Parser(argparse.ArgumentParser):
     """A parser whose errors name the closest choice and the help that lists all."""
 
     def error(self, message: str) -> NoReturn:
-        """Prints the error with a next step, and ends the program."""
+        """Prints the error with a next step in its last line, and ends the program."""
         choice = re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message)
         hint = nearest(choice[1], re.findall(r"[\w-]+", choice[2])) if choice else ""
-        super().error(f"{message}{hint}\nnext: `{self.prog} --help` lists what it accepts")
+        super().error(f"{message}{hint}{'' if hint else ';'} `{self.prog} --help` lists what it accepts")
 
 
 class IntermixedParser(Parser):

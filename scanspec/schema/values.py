@@ -46,7 +46,8 @@ def number(
     In texts only the sign is checked, because JSON Schema does not compare their numbers.
     """
     if finite or whole:
-        low, high = max(low, -LARGEST_NUMBER), min(high, LARGEST_NUMBER)
+        largest = LARGEST_WHOLE if whole else LARGEST_NUMBER
+        low, high = max(low, -largest), min(high, largest)
     bounds: Schema = {} if math.isinf(low) else {"exclusiveMinimum" if above else "minimum": low}
     bounds |= {} if math.isinf(high) else {"exclusiveMaximum" if below else "maximum": high}
     positive = low > 0 or (low == 0 and above)
@@ -61,7 +62,7 @@ def number(
 
 def _words_for(low: float, high: float, above: bool, whole: bool) -> str:
     what = "a whole number" if whole else "a number"
-    low, high = (-math.inf if low <= -LARGEST_NUMBER else low), (math.inf if high >= LARGEST_WHOLE else high)
+    low, high = (-math.inf if low <= -LARGEST_WHOLE else low), (math.inf if high >= LARGEST_WHOLE else high)
     if math.isinf(low):
         return what if math.isinf(high) else f"{what}, at most {high:g}"
     return f"{what}, {describe_range(low, high, above)}"
