@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -16,10 +17,11 @@ class Parser(argparse.ArgumentParser):
     """A parser whose errors name the closest choice and the help that lists all."""
 
     def error(self, message: str) -> NoReturn:
-        """Prints the error with a next step in its last line, and ends the program."""
+        """Prints the usage, where to read more, and in the last line the error. Ends the program."""
         choice = re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message)
         hint = nearest(choice[1], re.findall(r"[\w-]+", choice[2])) if choice else ""
-        super().error(f"{message}{hint}{'' if hint else ';'} `{self.prog} --help` lists what it accepts")
+        self.print_usage(sys.stderr)
+        self.exit(2, f"`{self.prog} --help` says what this means\n{self.prog}: error: {message}{hint}\n")
 
 
 class IntermixedParser(Parser):

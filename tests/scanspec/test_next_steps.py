@@ -77,4 +77,5 @@ def test_a_mistyped_command_is_answered_with_the_closest_one(capsys: pytest.Capt
     with pytest.raises(SystemExit, match="2"):
         parser.parse_args(["statsu"])
     said = capsys.readouterr().err
-    assert "'scan', 'status', 'report'); did you mean 'status'? `lodescan --help` lists what it accepts\n" in said
+    assert said.endswith("'scan', 'status', 'report'); did you mean 'status'?\n")
+    assert "\n`lodescan --help` says what this means\nlodescan: error: " in said
