@@ -242,7 +242,9 @@ def test_an_evaluator_with_another_physics_is_left_out_and_two_kinds_of_physics_
 def test_faster_evaluators_get_more_points_and_each_point_has_four_times(
     make_scan: MakeScan, lodescan: Lodescan, start_evaluator: StartEvaluator, tmp_path: Path
 ) -> None:
-    scan = make_scan(body="time.sleep(0.02)", bootstrap=200, iterations=1, batch=40)
+    scan = make_scan(
+        body="time.sleep(0.1)", bootstrap=200, iterations=1, batch=40
+    )  # long beside a busy machine's delays
     addresses = [start_evaluator(scan.file, workers=workers).address for workers in (1, 4)]
     assert lodescan("scan", scan.file, "--evaluator", *addresses, "--run", tmp_path / "run").code == 0
     counts = evaluators_of(tmp_path / "run")
