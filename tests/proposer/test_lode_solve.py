@@ -31,7 +31,7 @@ def test_untried_models_count_as_successful_as_the_others(good: int) -> None:
     assert 0.45 * MOST < share(known_with({"exploit": good})) < 0.55 * MOST
 
 
-def test_models_without_points_are_not_ahead():
-    """If they were, the networks would be trained less as long as nothing is good."""
-    assert not ahead(known_with({"explore": 0, "exploit": 0, "probe": 0}))
+def test_models_are_ahead_if_they_hit_more_often_or_are_untried_while_nothing_is_good():
+    assert ahead(known_with({"explore": 0, "exploit": 0, "probe": 0}))
+    assert not ahead(known_with({"exploit": 40, "solve": 30}))
     assert ahead(known_with({"exploit": 5, "solve": 65}))
