@@ -24,10 +24,10 @@ from scanspec.schema.values import (
 )
 from scanspec.terms import ASYMMETRIC, OF_LIMITS, ONE_SIDED, TermKind
 
-FILE: Schema = {"type": "string", "minLength": 1, "description": "the name of a file"}
-NUMBERS = either(FINITE, list_of(FINITE), FILE, description="a number for each observable, or the name of a file")
+TABLE: Schema = {"type": "string", "minLength": 1, "description": "the name of a file"}
+NUMBERS = either(FINITE, list_of(FINITE), TABLE, description="a number for each observable, or the name of a file")
 MATRIX = either(
-    list_of(either(FINITE, list_of(FINITE))), FILE, description="a number for each pair of observables, or a file"
+    list_of(either(FINITE, list_of(FINITE))), TABLE, description="a number for each pair of observables, or a file"
 )
 OF_JOINT = ("observables", "mean", "covariance", "sigma", "correlation", "scaling")
 ONE_NUMBER = either(FINITE, list_of(FINITE, 1, 1))
@@ -50,9 +50,9 @@ def term() -> Schema:
             "sigma": either(NUMBERS, sigma),
             "correlation": MATRIX,
             "scaling": {"enum": kinds, "description": " or ".join(kinds)},
-            "limit": FILE,
+            "limit": TABLE,
             "confidence": NUMBER,
-            "table": FILE,
+            "table": TABLE,
         },
         [
             holds("observables", {"not": NULL}),

@@ -156,20 +156,24 @@ def test_an_evaluator_told_to_stop_finishes_its_running_points_and_gets_no_more(
     assert len(scan.evaluated()) == len(set(scan.evaluated())) == len(points.ids)  # no point was evaluated twice
 
 
+def one_sleeps(mark: str, seconds: float) -> str:
+    """The body of a code that makes the folder `mark` at the first point with x < 0.05, and sleeps there."""
+    return f"""
+    mark = Path(__file__).with_name({mark!r})
+    try:
+        x < 0.05 and mark.mkdir() is None and time.sleep({seconds})
+    except FileExistsError:
+        pass
+    time.sleep(0.01)
+    """
+
+
 @pytest.mark.slow
 def test_a_stuck_point_is_raced(
     make_scan: MakeScan, lodescan: Lodescan, start_evaluator: StartEvaluator, tmp_path: Path
 ) -> None:
     """The first evaluator that gets a point with x < 0.05 sleeps for a long time; another one answers the point."""
-    body = """
-    mark = Path(__file__).with_name("stuck")
-    try:
-        x < 0.05 and mark.mkdir() is None and time.sleep(250)
-    except FileExistsError:
-        pass
-    time.sleep(0.01)
-    """
-    scan = make_scan(body=body, bootstrap=60, iterations=1, batch=20, timeout=280)
+    scan = make_scan(body=one_sleeps("stuck", 250), bootstrap=60, iterations=1, batch=20, timeout=280)
     addresses = [start_evaluator(scan.file, workers=2).address for _ in range(2)]
     run, start = tmp_path / "run", time.monotonic()
     assert lodescan("scan", scan.file, "--evaluator", *addresses, "--run", run).code == 0
@@ -184,15 +188,7 @@ def test_a_stuck_point_is_raced(
 def test_without_racing_a_slow_point_is_evaluated_once(
     make_scan: MakeScan, lodescan: Lodescan, start_evaluator: StartEvaluator, tmp_path: Path
 ) -> None:
-    body = """
-    mark = Path(__file__).with_name("slow")
-    try:
-        x < 0.05 and mark.mkdir() is None and time.sleep(3)
-    except FileExistsError:
-        pass
-    time.sleep(0.01)
-    """
-    scan = make_scan(body=body, bootstrap=60, iterations=1, batch=20)
+    scan = make_scan(body=one_sleeps("slow", 3), bootstrap=60, iterations=1, batch=20)
     addresses = [start_evaluator(scan.file, workers=2).address for _ in range(2)]
     run = tmp_path / "run"
     assert lodescan("scan", scan.file, "--evaluator", *addresses, "--run", run, "--no-race").code == 0

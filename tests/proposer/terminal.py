@@ -12,6 +12,7 @@ import sys
 import termios
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -79,6 +80,12 @@ class Terminal:
         while not there(self.shown):
             assert time.monotonic() < deadline and self.read(0.1), "\n".join(self.shown)
         return self.shown
+
+    def answer(self, is_shown: Callable[[str, list[str]], bool], *turns: tuple[str, str]) -> None:
+        """Waits for each question, and then types its answer."""
+        for question, answer in turns:
+            self.wait_for(partial(is_shown, question))
+            self.enter(answer)
 
     def wait(self, seconds: float = 60.0) -> int:
         """Waits for the end of the program; gives its exit code."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -162,15 +161,14 @@ def test_init_asks_questions_on_a_terminal(tmp_path):
     (tmp_path / "mine.py").write_text("def f(point):\n    return compute(point)\n")
     file = tmp_path / "scan.yaml"
     with Terminal("-m", "proposer", "init", str(file)) as terminal:
-        for question, answer in (
+        terminal.answer(
+            is_shown,
             ("your code", "mine:f"),
             ("variables, as", "x=0,1 y=-2,2"),
             ("observables, as", "a=1,0.5"),
             ("good points", "70"),
             ("a point is good", "2.5"),
-        ):
-            terminal.wait_for(partial(is_shown, question))
-            terminal.enter(answer)
+        )
         assert terminal.wait() == 0
     scan = read_scan_file(file)
     assert [variable.name for variable in scan.variables] == ["x", "y"] and scan.setup.integer("points") == 70

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -70,7 +71,7 @@ class Data:
     energy: Floats
 
 
-class Networks:
+class Networks(ABC):
     """MEMBERS networks with several outputs over [-1, 1]^d. A subclass says how outputs compare with targets."""
 
     def __init__(self, dim: int, outputs: int) -> None:
@@ -85,9 +86,9 @@ class Networks:
     def learned(self) -> bool:
         return self._born[0] > 0
 
+    @abstractmethod
     def _loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """The mean loss of outputs, shape (m, n, outputs), for targets, shape (m, n, ...)."""
-        raise NotImplementedError
 
     def _learn(self, data: Data, random: torch.Generator, share: float, *, few: bool = False) -> None:
         """Continues the training from the last weights. One network may start again, except with `few` steps. `share`
