@@ -11,7 +11,7 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import Self
@@ -81,7 +81,7 @@ class Terminal:
             assert time.monotonic() < deadline and self.read(0.1), "\n".join(self.shown)
         return self.shown
 
-    def answer(self, is_shown: Callable[[str, list[str]], bool], *turns: tuple[str, str]) -> None:
+    def answer(self, is_shown: Callable[[str, list[str]], bool], turns: Iterable[tuple[str, str]]) -> None:
         """Waits for each question, and then types its answer."""
         for question, answer in turns:
             self.wait_for(partial(is_shown, question))

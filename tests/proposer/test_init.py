@@ -161,14 +161,14 @@ def test_init_asks_questions_on_a_terminal(tmp_path):
     (tmp_path / "mine.py").write_text("def f(point):\n    return compute(point)\n")
     file = tmp_path / "scan.yaml"
     with Terminal("-m", "proposer", "init", str(file)) as terminal:
-        terminal.answer(
-            is_shown,
+        turns = [
             ("your code", "mine:f"),
             ("variables, as", "x=0,1 y=-2,2"),
             ("observables, as", "a=1,0.5"),
             ("good points", "70"),
             ("a point is good", "2.5"),
-        )
+        ]
+        terminal.answer(is_shown, turns)
         assert terminal.wait() == 0
     scan = read_scan_file(file)
     assert [variable.name for variable in scan.variables] == ["x", "y"] and scan.setup.integer("points") == 70

@@ -164,14 +164,14 @@ def test_a_refused_answer_changes_nothing(tmp_path):
     file = tmp_path / "scan.yaml"
     command = ["proposer", "init", str(file), "--variable", "x=0,1", "--variable", "y=0,2"]
     with Terminal("-m", *command) as terminal:
-        terminal.answer(
-            is_shown,
+        turns = [
             ("your code", "mine:f"),
             ("no variable 'x'; it has: a, b", "mine:g"),
             ("(Enter keeps mh=0,1;", "mh=125,2"),
             ("good points", ""),
             ("a point is good", ""),
-        )
+        ]
+        terminal.answer(is_shown, turns)
         assert terminal.wait() == 0
     scan = read_scan_file(file)
     assert {found.name: (found.low, found.high) for found in scan.variables} == {"x": (0, 1), "y": (0, 2)}
@@ -185,13 +185,13 @@ def test_a_refused_slha_file_changes_nothing(tmp_path):
     file = tmp_path / "scan.yaml"
     command = ["proposer", "init", str(file), *PROGRAM, "--variable", "m0=100,200"]
     with Terminal("-m", *command) as terminal:
-        terminal.answer(
-            is_shown,
+        turns = [
             ("an SLHA input file", str(other)),
             ("no variable 'm0'; it has: tanb", str(good)),
             ("good points", ""),
             ("a point is good", ""),
-        )
+        ]
+        terminal.answer(is_shown, turns)
         assert terminal.wait() == 0
     assert [(found.name, found.low, found.high) for found in read_scan_file(file).variables] == [("m0", 100, 200)]
     assert "MINPAR,4" not in file.read_text()
