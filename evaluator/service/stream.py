@@ -36,7 +36,7 @@ its points begin.
 COALESCE = 0.0025
 """The most seconds for which a result waits for others: a message of one costs as much as one of sixty."""
 
-LINGER = 0.05
+LINGER = 0.1
 """The same for quick points while the workers have enough others. With many evaluators on one machine, few points
 finish in less time.
 """
