@@ -111,7 +111,11 @@ def test_points_are_shared_out_again_when_they_take_longer_than_earlier_ones(ope
     """One evaluator has most of the points, because it was the fastest. Now each point takes long, and the other
     evaluator would be idle.
     """
-    servicers = [OneByOne(lambda point, fast=fast: fast if point < 1000 else 0.1) for fast in (0.001, 0.02)]
+
+    def one_that_takes(at_first: float) -> OneByOne:
+        return OneByOne(lambda point: at_first if point < 1000 else 0.1)
+
+    servicers = one_that_takes(0.001), one_that_takes(0.02)
     pooled = Pooled(opened, *servicers, race=False)
     pooled.pool.describe(5.0)
     while len(pooled.pool.addresses) < 2:
