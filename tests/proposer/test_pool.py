@@ -343,7 +343,10 @@ def test_a_point_is_slow_after_three_times_the_median() -> None:
     assert slow_points([busy], {7, 8}, since) == []
 
 
-@pytest.mark.parametrize("place", ["dir:", "dns:///", "dns:///a b:1", "somewhere", "127.0.0.1:99999"])
+A_FILE = f"dir:{__file__}"
+
+
+@pytest.mark.parametrize("place", ["dir:", A_FILE, "dns:///", "dns:///a b:1", "somewhere", "127.0.0.1:99999"])
 def test_wrong_addresses_are_refused(place: str) -> None:
     with pytest.raises(UsageError, match="--evaluator"):
         Pool([place], say=print)
