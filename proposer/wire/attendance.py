@@ -58,7 +58,7 @@ class Purpose:
 
 
 UNNAMED = Purpose()
-"""No spectrum files, and no name of a run."""
+"""For a client that wants no spectrum files and gives no name of a run."""
 
 
 class Attendance:
