@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import combinations
+from typing import cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from proposer.report.axes import discrete, plain, side, widened
 from proposer.report.section import Part
 from proposer.report.seen import Seen
 from proposer.show.picture import Curve, Dots, Lone, Mark, Marks, Panel, Picture, Regions, Rule, Side, Table
-from proposer.show.profiles import BINS, FEW, FINE, LEVELS, around, edges, profile, surface, without_lone
+from proposer.show.profiles import BINS, FEW, FINE, LEVELS, Surface, around, edges, profile, surface, without_lone
 from proposer.target import height
+from proposer.types import Floats
 
 MOST_VARIABLES = 12
 """The largest number of variables in the picture of all pairs, which is unreadable with more."""
@@ -21,6 +24,9 @@ MOST_PAIRS = 6
 """The largest number of pairs that are drawn large, and profiled."""
 
 MOST_PROFILES = 12
+
+ESTIMATED = "estimate"
+"""The label of the profile NLL with estimates."""
 
 WIDENED = 8
 """The largest number of times that the axes of a region are extended. They grow at most tenfold."""
@@ -163,13 +169,18 @@ def profiles(seen: Seen) -> Part:
             low, high = axis.limits
             bounds = edges(low, high, axis.scale, int(np.clip(np.sqrt(seen.good.sum()), 10, BINS)))
             centres = 0.5 * (bounds[1:] + bounds[:-1]) if axis.scale == "linear" else np.sqrt(bounds[1:] * bounds[:-1])
-        least = profile(seen.columns[name][ok], seen.nll[ok], bounds) - best
-        outline = Curve(np.repeat(bounds, 2)[1:-1], np.repeat(least, 2))  # a bin beside empty ones is a line too
+        lowest = profile(seen.columns[name][ok], seen.nll[ok], bounds) - best
+        estimates, above, _ = seen.profile([name])
+        least = np.fmin(lowest, profile(estimates[:, 0], above, bounds))
+        steps = np.repeat(bounds, 2)[1:-1]  # a bin beside empty ones is a line too
+        outline = [Curve(steps, np.repeat(least, 2), ESTIMATED if len(above) else "")]
+        if len(above):
+            outline.append(Curve(steps, np.repeat(lowest, 2), "lowest found", 1))
         inside = centres[least < height(0.95, 1)]
         if len(inside):
             found.append(f"{plain(name)} {inside.min():.3g} to {inside.max():.3g}")
         star = Marks(seen.columns[name][[seen.best]], np.array([0.0]))
-        singles.append(Panel(axis, upwards, [outline, *lines, star], tall=0.7))
+        singles.append(Panel(axis, upwards, [*outline, *lines, star], tall=0.7))
     doubles = []
     for x, y in narrowest(seen):
         panel = region_panel(seen, x, y, across=side(seen, x, zoom=True), up=side(seen, y, zoom=True), shares=LEVELS)
@@ -186,13 +197,7 @@ def profiles(seen: Seen) -> Part:
             f"The search fills the region with {seen.words}. These levels lie outside: {'; '.join(outside)}. "
             "Points are few there, so the true intervals and regions may be larger than drawn."
         )
-    if doubles and len(seen.variables) > 2:
-        below = int((seen.nll[ok] < best + height(0.95, 2)).sum())
-        words.append(
-            f"The regions of two variables are drawn from {below:,} points. Few of them come close to the lowest NLL "
-            f"at their place, because all {len(seen.variables)} variables must fit. So the regions are drawn too "
-            "small, that of 68 % most."
-        )
+    words += _how_complete(seen, pairs=bool(doubles))
     pictures = []
     if singles:
         says = f"Profile NLL of each variable. Within 95 %: {'; '.join(found)}."
@@ -201,8 +206,8 @@ def profiles(seen: Seen) -> Part:
                 "profiles",
                 says,
                 singles,
-                "Profile NLL of each variable: the lowest NLL in each bin. The lines are at 68 % (dashed) and 95 % "
-                "(dash-dotted).",
+                "Profile NLL of each variable: the lowest NLL in each bin. The horizontal lines are at 68 % (dashed) "
+                "and 95 % (dash-dotted).",
             )
         )
     if doubles:
@@ -215,6 +220,25 @@ def profiles(seen: Seen) -> Part:
             )
         pictures.append(Picture("regions", says, doubles, caption))
     return Part(words, pictures=pictures)
+
+
+def _how_complete(seen: Seen, *, pairs: bool) -> list[str]:
+    """What the profile NLL misses, and how it is estimated between the points; in words."""
+    count = len(seen.variables)
+    if count < (3 if pairs else 2):
+        return []
+    best = float(seen.nll[cast("int", seen.best)])
+    below = int((seen.nll[seen.ok] < best + height(0.95, 2)).sum())
+    few = (
+        f"{below:,} points are at most {height(0.95, 2):.2f} above the lowest NLL. Few of them come close to the "
+        f"lowest NLL at their place, because all {count} variables must fit. "
+    )
+    if not len(seen.profile([seen.variables[0].name])[1]):
+        return [few + "So intervals and regions are drawn too small, those of 68 % most."]
+    return [
+        few + "So it is also estimated, by quadratic fits to the NLL of neighbouring points, wherever these points "
+        "agree with the fit. Intervals and regions are still drawn too small, but less so."
+    ]
 
 
 def _levels_outside(best: float, threshold: float, *, pairs: bool) -> list[str]:
@@ -235,11 +259,10 @@ def region_panel(seen: Seen, x: str, y: str, *, across: Side, up: Side, shares: 
     if seen.best is None or across.limits is None or up.limits is None:
         return None
     levels, words = [height(level, 2) for level in shares], [f"{100 * level:g} %" for level in shares]
+    estimates = seen.profile([x, y])
     for _ in range(WIDENED + 1):
         grid = edges(*across.limits, across.scale, FINE), edges(*up.limits, up.scale, FINE)
-        z = surface(
-            seen.columns[x][seen.ok], seen.columns[y][seen.ok], seen.nll[seen.ok], grid, float(seen.nll[seen.best])
-        )
+        z = _surface(seen, x, y, grid, estimates)
         inside = z.z < max(levels)
         wider = (
             widened(seen, x, across, at_ends=(bool(inside[:, 0].any()), bool(inside[:, -1].any()))),
@@ -259,3 +282,18 @@ def region_panel(seen: Seen, x: str, y: str, *, across: Side, up: Side, shares: 
         if at.any():
             marks.append(Lone(values[0][at], values[1][at], number, "" if len(marks) > 1 else "points"))
     return Panel(across, up, [*marks, *_star(seen, x, y)])
+
+
+def _surface(
+    seen: Seen, x: str, y: str, grid: tuple[Floats, Floats], estimates: tuple[Floats, Floats, NDArray[np.int64]]
+) -> Surface:
+    """The profile NLL of two columns, from the points, and from estimates where these are lower."""
+    best, ok = float(seen.nll[cast("int", seen.best)]), seen.ok
+    found = surface(seen.columns[x][ok], seen.columns[y][ok], seen.nll[ok], grid, best)
+    values, above, near = estimates
+    if not len(above):
+        return found
+    across, up = (np.append(seen.columns[name][near], column) for name, column in zip((x, y), values.T, strict=True))
+    nll = np.append(seen.nll[near] - best, above)
+    lower = surface(across, up, nll, grid, 0.0, measured=np.arange(len(nll)) < len(near))
+    return Surface(found.x, found.y, np.minimum(found.z, lower.z))

@@ -68,20 +68,23 @@ class Surface:
     z: Floats
 
 
-def surface(x: Floats, y: Floats, nll: Floats, bounds: tuple[Floats, Floats], best: float) -> Surface:
+def surface(
+    x: Floats, y: Floats, nll: Floats, bounds: tuple[Floats, Floats], best: float, measured: Mask | None = None
+) -> Surface:
     """The profile of two variables from scattered points, with smooth contours.
 
     z is the closing of the points, in the sense of mathematical morphology (J. Serra, Image Analysis and Mathematical
     Morphology (1982)), by k(p) = (p_x / h_x)^4 + (p_y / h_y)^4: first l(p) = min_i [NLL_i - best + k(p - p_i)] over the
     points i, then z(p) = max_q [l(q) - k(q - p)]. It closes gaps of up to about 2 h between points, rises steeply
     beyond the outermost of them, and is nowhere above a point. h, one number for each axis, is 1.75 times the typical
-    distance between points near the best (see `_spacing`), but at least one step of the grid.
+    distance between points near the best (see `_spacing`), but at least one step of the grid. If only some of the
+    points are `measured`, shape (n,), and the others are estimates, it is the distance between the measured ones.
     """
     points = np.column_stack([_unit(x, bounds[0]), _unit(y, bounds[1])])
     nodes = len(bounds[0]), len(bounds[1])
     grid = np.linspace(0.0, 1.0, nodes[0]), np.linspace(0.0, 1.0, nodes[1])
     near = (nll < best + _FAR_UP) & (points > -0.2).all(axis=1) & (points < 1.2).all(axis=1)
-    inner = points[near & (nll < best + height(0.95, 2))]
+    inner = points[near & (nll < best + height(0.95, 2)) & (True if measured is None else measured)]
     reach = np.maximum(_WIDER * _spacing(inner), 1.0 / (np.array(nodes) - 1))
     z = np.full(nodes[::-1], _FAR_UP)
     if near.any():
