@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from proposer.dashboard.runs import Look, stamp_of
+from proposer.formats import show_percent
 from proposer.report.page import from_template
 from proposer.report.write import served_page
 
@@ -67,7 +68,9 @@ class Reports:
 
 def list_page(looks: Sequence[Look], roots: Sequence[Path]) -> bytes:
     """The page with the list of runs and their states."""
-    return from_template("list.html", looks=looks, roots=[str(root) for root in roots]).encode(errors="replace")
+    return from_template("list.html", looks=looks, roots=[str(root) for root in roots], percent=show_percent).encode(
+        errors="replace"
+    )
 
 
 def missing_page(words: str) -> bytes:

@@ -18,7 +18,7 @@ from bokeh.plotting import figure
 
 from proposer.report.axes import plain
 from proposer.show import picture as p
-from proposer.show.marks import LIGHT, STRONG
+from proposer.show.marks import LIGHT, STRONG, dashes_of
 from proposer.types import Floats
 
 TEXT = "#5f6b78"
@@ -167,6 +167,8 @@ class Live:
             case p.Lone():
                 colour = LIGHT.regions[min(mark.number, len(LIGHT.regions) - 1)]
                 drawn.scatter(mark.x, mark.y, size=6, fill_color=colour, line_color=TEXT, **named)
+            case p.Outline():
+                _outline(drawn, mark)
             case p.Bars():
                 start = np.zeros(len(mark.values)) if mark.start is None else mark.start
                 drawn.hbar(
@@ -278,6 +280,25 @@ class Live:
             )
         drawn.add_tools(HoverTool(renderers=[made], tooltips=[("", "@x and @y: @value{+0.00}")]))
         drawn.add_layout(_bar(colour, "correlation"), "right")
+
+
+def _outline(drawn: Any, mark: p.Outline) -> None:
+    colour, dashes = NUMBERED[mark.number % 4], _DASHES[dashes_of(mark.number)]
+    drawn.contour(
+        mark.x,
+        mark.y,
+        mark.z,
+        levels=[-1.0, mark.level],
+        fill_color=colour,
+        fill_alpha=0.18,
+        line_color=colour,
+        line_width=2,
+        line_dash=dashes,
+    )
+    marker = ("square", "triangle", "diamond", "inverted_triangle")[mark.number % 4]
+    drawn.scatter(*mark.lone, marker=marker, size=5, fill_alpha=0.0, line_color=colour)
+    drawn.scatter(*map(np.atleast_1d, mark.best), marker="star", size=15, fill_color=colour, line_color="white")
+    drawn.line([np.nan], [np.nan], line_color=colour, line_dash=dashes, line_width=2, legend_label=mark.label)
 
 
 def _bar(colours: LinearColorMapper, title: str) -> ColorBar:

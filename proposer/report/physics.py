@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from proposer.formats import show_number
+from proposer.formats import show_number, show_percent
 from proposer.report.axes import plain
 from proposer.report.region import restricted
 from proposer.report.section import Part, Rows
@@ -177,7 +177,7 @@ def constraints(seen: Seen) -> Part:
         tall=_tall(len(drawn)),
     )
     says = "Share of points that each constraint alone excludes: " + ", ".join(
-        f"{name} {share:.1%}" for name, share in shares[:MOST]
+        f"{name} {show_percent(share)}" for name, share in shares[:MOST]
     )
     rules = [
         f"This counts {whose} ({count:,}).",

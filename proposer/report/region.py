@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import combinations
 from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from proposer.formats import show_percent
 from proposer.report.axes import discrete, plain, side, widened
 from proposer.report.section import Part
 from proposer.report.seen import Seen
@@ -38,8 +40,8 @@ def pairs(seen: Seen, table: Table) -> Part:
     words, warnings, pictures = [_drawn(seen)], [], []
     for name, end, share in seen.hugged:
         warnings.append(
-            f"{share:.0%} of the good points lie in the outermost hundredth of the range of {name}, at its {end} end. "
-            "The good region seems to continue outside: widen the range."
+            f"{show_percent(share)} of the good points lie in the outermost hundredth of the range of {name}, at its "
+            f"{end} end. The good region seems to continue outside: widen the range."
         )
     chosen = narrowest(seen)
     if len(names) > MOST_VARIABLES:
@@ -64,7 +66,13 @@ def pairs(seen: Seen, table: Table) -> Part:
         pictures.append(Picture("points", f"{which}: {_where(seen)}", large, caption, table=table))
         if len(names) > 3:
             panels = [
-                Panel(side(seen, x, zoom=True), side(seen, y, zoom=True), [Dots(x, y)], place=(row, column), tall=0.95)
+                Panel(
+                    side(seen, x, zoom=True),
+                    side(seen, y, zoom=True),
+                    [Dots(x, y), *_star(seen, x, y)],
+                    place=(row, column),
+                    tall=0.95,
+                )
                 for row, y in enumerate(names[1:])
                 for column, x in enumerate(names[: row + 1])
             ]
@@ -73,7 +81,7 @@ def pairs(seen: Seen, table: Table) -> Part:
                     "pairs",
                     f"All pairs of {len(names)} variables: {_where(seen)}",
                     panels,
-                    "Every pair of variables.",
+                    "Every pair of variables. The star is the best point.",
                     lively=False,
                     table=table,
                 )
@@ -251,19 +259,33 @@ def _levels_outside(best: float, threshold: float, *, pairs: bool) -> list[str]:
     ]
 
 
-def region_panel(seen: Seen, x: str, y: str, *, across: Side, up: Side, shares: Sequence[float]) -> Panel | None:
-    """A panel with regions of the profile NLL of two columns, at probabilities `shares`; None if a column has no range.
-
-    The axes are extended to the end of the regions, but not beyond the range of a variable.
+@dataclass(frozen=True)
+class Region:
+    """The profile NLL of two columns above its lowest value, on axes that reach to the end of a region. `lone`: points
+    of parts that hold too few points to be drawn as a region, as rows of the run.
     """
+
+    across: Side
+    up: Side
+    surface: Surface
+    lone: NDArray[np.int64]
+
+
+def region_of(seen: Seen, names: tuple[str, str], sides: tuple[Side, Side], level: float) -> Region | None:
+    """The region below a level of the profile NLL of two columns; None if a column has no range.
+
+    The axes are extended to the end of the region, but not beyond the range of a variable.
+    """
+    (x, y), (across, up) = names, sides
     if seen.best is None or across.limits is None or up.limits is None:
         return None
-    levels, words = [height(level, 2) for level in shares], [f"{100 * level:g} %" for level in shares]
-    estimates = seen.profile([x, y])
+    estimates = seen.profile(names)
     for _ in range(WIDENED + 1):
+        assert across.limits is not None
+        assert up.limits is not None
         grid = edges(*across.limits, across.scale, FINE), edges(*up.limits, up.scale, FINE)
         z = _surface(seen, x, y, grid, estimates)
-        inside = z.z < max(levels)
+        inside = z.z < level
         wider = (
             widened(seen, x, across, at_ends=(bool(inside[:, 0].any()), bool(inside[:, -1].any()))),
             widened(seen, y, up, at_ends=(bool(inside[0].any()), bool(inside[-1].any()))),
@@ -271,17 +293,30 @@ def region_panel(seen: Seen, x: str, y: str, *, across: Side, up: Side, shares: 
         if wider == (across, up):
             break
         across, up = wider
-        assert across.limits is not None and up.limits is not None
-    above = seen.nll[seen.ok] - float(seen.nll[seen.best])
-    values = seen.columns[x][seen.ok], seen.columns[y][seen.ok]
-    few = len(seen.ok) + 1 if len(discrete(seen, x)) or len(discrete(seen, y)) else FEW
-    z, lone = without_lone(z, *values, above, level=max(levels), few=few)
+    rows = np.flatnonzero(seen.ok)
+    above = seen.nll[rows] - float(seen.nll[seen.best])
+    few = len(rows) + 1 if len(discrete(seen, x)) or len(discrete(seen, y)) else FEW
+    z, lone = without_lone(z, seen.columns[x][rows], seen.columns[y][rows], above, level=level, few=few)
+    return Region(across, up, z, rows[lone])
+
+
+def region_panel(seen: Seen, x: str, y: str, *, across: Side, up: Side, shares: Sequence[float]) -> Panel | None:
+    """A panel with regions of the profile NLL of two columns, at probabilities `shares`; None if a column has no
+    range.
+    """
+    levels, words = [height(level, 2) for level in shares], [f"{100 * level:g} %" for level in shares]
+    found = region_of(seen, (x, y), (across, up), max(levels))
+    if found is None:
+        return None
+    z, lone = found.surface, found.lone
+    above = seen.nll[lone] - float(seen.nll[cast("int", seen.best)])
     marks: list[Mark] = [Regions(z.x, z.y, z.z, levels, words)]
     for number, (low, high) in enumerate(zip([-np.inf, *levels], levels, strict=False)):
-        at = lone & (above >= low) & (above < high)
-        if at.any():
-            marks.append(Lone(values[0][at], values[1][at], number, "" if len(marks) > 1 else "points"))
-    return Panel(across, up, [*marks, *_star(seen, x, y)])
+        at = lone[(above >= low) & (above < high)]
+        if len(at):
+            label = "" if len(marks) > 1 else "points"
+            marks.append(Lone(seen.columns[x][at], seen.columns[y][at], number, label))
+    return Panel(found.across, found.up, [*marks, *_star(seen, x, y)])
 
 
 def _surface(

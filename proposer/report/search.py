@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from proposer.formats import show_number, show_time
+from proposer.formats import show_number, show_percent, show_time
 from proposer.report.section import Part, Rows
 from proposer.report.seen import Seen
 from proposer.show.picture import Bars, Curve, Panel, Picture, Side
@@ -47,8 +47,8 @@ def history(seen: Seen) -> Part:
         [Curve(every.astype(np.float64), total[every - 1])],
     )
     says = (
-        f"Hit rate over {len(total):,} points, from {share[0]:.1%} in the first {int(ends[0]):,} to {share[-1]:.1%} "
-        f"in the last; {int(total[-1]):,} good points in all."
+        f"Hit rate over {len(total):,} points, from {show_percent(share[0])} in the first {int(ends[0]):,} to "
+        f"{show_percent(share[-1])} in the last; {int(total[-1]):,} good points in all."
     )
     kinds = sorted(set(seen.origins.tolist()), key=lambda origin: int(np.flatnonzero(seen.origins == origin)[0]))
     rows = []
@@ -61,7 +61,7 @@ def history(seen: Seen) -> Part:
                 f"{int(at.sum()):,}",
                 f"{int((at & seen.ok).sum()):,}",
                 f"{int((at & seen.good).sum()):,}",
-                f"{(at & seen.good).sum() / at.sum():.1%}",
+                show_percent(seen.good[at].mean()),
             ]
         )
     origins = Rows("Where points came from", ["step", "meaning", "points", "with an NLL", "good", "hit rate"], rows)

@@ -44,7 +44,7 @@ def test_the_list_shows_each_run_with_its_state(tmp_path: Path) -> None:
         assert "|ended|" in found["ended"] and "|30|" in found["ended"] and "|30 evaluations|" in found["ended"]
         assert "|unreadable|" in found["broken"] and "dataset.sqlite" in found["broken"]
         assert "|not finished|" in found["killed"] and "|3 of 50|" in found["killed"]
-        assert "|running|" in found["running"] and "|7 of 50|" in found["running"] and "|70.00%|" in found["running"]
+        assert "|running|" in found["running"] and "|7 of 50|" in found["running"] and "|70 %|" in found["running"]
         assert "iteration 4" in found["running"] and "no news for" in found["running"]
 
 

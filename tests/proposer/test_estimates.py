@@ -20,7 +20,8 @@ def gaussian(d: int) -> tuple[Function, Profile]:
     """Correlated: the sum of the variables is known worse than their differences."""
 
     def inverse(k: int) -> Floats:
-        return np.linalg.inv(0.05**2 * (0.4 * np.eye(k) + 0.6))
+        found: Floats = np.asarray(np.linalg.inv(0.05**2 * (0.4 * np.eye(k) + 0.6)), dtype=np.float64)
+        return found
 
     def nll(u: Floats) -> Floats:
         return 0.5 * np.einsum("...i,ij,...j->...", u - 0.5, inverse(d), u - 0.5)
@@ -127,13 +128,13 @@ def test_regions_come_closer_to_the_truth_and_are_never_too_wide(
         edges(max(low - 0.05, 0.0), min(high + 0.05, 1.0), "linear", FINE)
         for low, high in zip(shown.min(axis=0), shown.max(axis=0), strict=True)
     )
-    found = surface(*u[ok, :2].T, above[ok], (bounds[0], bounds[1]), 0.0)
+    found = surface(u[ok, 0], u[ok, 1], above[ok], (bounds[0], bounds[1]), 0.0)
     estimates = LocalFits(u, above).profile([0, 1])
     assert len(estimates.above) > 100 and estimates.above.min() >= 0.0
     values = np.append(above[estimates.near], estimates.above)
     places = np.concatenate([u[estimates.near, :2], estimates.u[:, :2]])
     measured = np.arange(len(values)) < len(estimates.near)
-    lower = surface(*places.T, values, (bounds[0], bounds[1]), 0.0, measured=measured)
+    lower = surface(places[:, 0], places[:, 1], values, (bounds[0], bounds[1]), 0.0, measured=measured)
     true = least(found.x[None, :], found.y[:, None]) - np.nanmin(nll(u))
     for level in (height(0.68, 2), height(0.95, 2)):
         inside = true < level

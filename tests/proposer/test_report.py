@@ -17,14 +17,17 @@ from PIL import Image
 from scipy.stats import ks_2samp, spearmanr
 
 from proposer.__main__ import main
+from proposer.formats import show_percent
 from proposer.report.axes import table_of
 from proposer.report.overview import LOSSES, asked
 from proposer.report.physics import pull_of, ranks_correlation
 from proposer.report.search import history, hit_rate
 from proposer.report.seen import MOST_GOOD, MOST_OTHERS, see
+from proposer.report.together import together
 from proposer.report.trouble import kolmogorov, trouble
 from proposer.report.write import write_report
 from proposer.run.dataset import Dataset, DatasetError
+from proposer.show.picture import Outline
 from proposer.target import Target
 from proposer.types import Status
 from scanspec import Kind, Likelihood
@@ -109,7 +112,7 @@ def test_counts_are_those_of_the_dataset(run: Path, page: Page) -> None:
     good = int((nll < 3).sum())
     assert f"{good:,} of 100 asked for" in page.text and f"{np.nanmin(nll):.6g} (point" in page.text
     for ending in Status:
-        assert f"{int((status == ending).sum()):,} ({(status == ending).mean():.1%})" in page.text
+        assert f"{int((status == ending).sum()):,} ({show_percent((status == ending).mean())})" in page.text
     assert "ValueError: math domain error" in page.text and "600 evaluations" in page.text
 
 
@@ -158,6 +161,16 @@ def test_several_runs_are_compared(run: Path, tmp_path: Path) -> None:
     page = Page((tmp_path / "both.html").read_text())
     assert page.text.count(str(other)) > 5 and "ring, other" in page.text
     assert (other / "plots" / "profiles.pdf").exists()
+    assert "A is " + str(run) in page.text and page.text.count("95 % regions of the profile NLL of all runs") == 1
+    assert (run / "plots" / "together.pdf").exists() and not (other / "plots" / "together.pdf").exists()
+    (picture,) = together([see(run), see(other)]).pictures
+    assert len(picture.panels) == 3, "each pair of the variables that both vary"
+    for panel in picture.panels:
+        first, second = panel.marks
+        assert isinstance(first, Outline) and isinstance(second, Outline)
+        assert (first.label, second.label, first.number, second.number) == ("A ring", "B other", 0, 1)
+        both = (first.z < first.level) & (second.z < second.level)
+        assert both.sum() > 0.7 * (second.z < second.level).sum(), "both have found the same ring"
 
 
 @pytest.mark.slow
