@@ -16,7 +16,7 @@ import numpy as np
 
 from proposer.formats import in_short
 from proposer.report import calibration, completeness, overview, physics, region, search, together, trouble
-from proposer.report.axes import table_of
+from proposer.report.axes import side, table_of
 from proposer.report.live import Live
 from proposer.report.page import DPI, Drawn, Head, page
 from proposer.report.section import Part, Section
@@ -205,4 +205,5 @@ def _live(seen: Seen, table: Table) -> Live:
     variables = [variable.name for variable in seen.variables]
     others = [name for name in seen.columns if name not in variables and name not in seen.likelihoods]
     names = [*variables, *seen.likelihoods, *others[:MOST_OBSERVABLES]]
-    return Live(table, names, [*variables, "NLL", *seen.likelihoods])
+    axes = {name: side(seen, name, zoom=False) for name in names}
+    return Live(table, axes, [*variables, "NLL", *seen.likelihoods])
