@@ -48,7 +48,7 @@ def pulls(seen: Seen) -> Part:
         if term is not None and len(term.observables) == 1:
             pull = pull * side_of(term, seen.columns[term.observables[0]])
         stored = seen.stored.observables[seen.likelihoods[name]]
-        at_best, spread = _values(seen, term.observables if term is not None else [name])
+        at_best, spread = _values(seen, seen.best, term.observables if term is not None else [name])
         rows.append(
             [
                 name,
@@ -94,16 +94,16 @@ def pulls(seen: Seen) -> Part:
     return Part(tables=tables, pictures=[Picture("observables", says, [panel], caption, columns=1)])
 
 
-def _values(seen: Seen, names: Sequence[str]) -> tuple[str, str]:
-    """Observables at the best point, and their spans over the good points, with their units. Of several, it names the
-    first MOST_NAMED.
+def _values(seen: Seen, best: int, names: Sequence[str]) -> tuple[str, str]:
+    """Observables at the point in the row `best`, and their spans over the good points, with their units. Of several,
+    it names the first MOST_NAMED.
     """
     units = {stored.name: stored.unit for stored in seen.stored.observables}
     at_best, spans = [], []
     for name in names[:MOST_NAMED]:
         unit = f" {plain(units[name])}" if units.get(name) else ""
         good, what = seen.columns[name][seen.good], f"{name} " if len(names) > 1 else ""
-        at_best.append(f"{what}{_show(seen.columns[name][seen.best])}{unit}")
+        at_best.append(f"{what}{_show(float(seen.columns[name][best]))}{unit}")
         spans.append(f"{what}{_show(np.min(good))} to {_show(np.max(good))}{unit}" if len(good) else "none")
     more = [f"and {len(names) - MOST_NAMED} more"] if len(names) > MOST_NAMED else []
     return "; ".join([*at_best, *more]), "; ".join([*spans, *more])

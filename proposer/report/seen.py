@@ -195,7 +195,7 @@ def see(folder: Path) -> Seen:
         raise DatasetError(f"{folder}: no point has an answer yet, so there is nothing to report", next_step=WAIT)
     codes = max(len(stored.codes), 1)
     seconds = [
-        np.pad(row[:codes], (0, codes - len(row[:codes])), constant_values=np.nan)
+        [*row[:codes], *[math.nan] * (codes - len(row))]  # numpy.pad would take a tenth of the report's time
         for part in parts
         for row in part.seconds
     ]

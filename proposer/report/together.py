@@ -55,7 +55,7 @@ def _panel(runs: Sequence[Seen], labels: Sequence[str], pair: tuple[str, str]) -
             lone = np.array([run.columns[name][region.lone] for name in pair])
             best = float(run.columns[x][run.best]), float(run.columns[y][run.best])
             z = region.surface
-            outlines.append(Outline(z.x, z.y, z.z, level, plain(label), number, lone, best))
+            outlines.append(Outline(z.x, z.y, z.z, level, label=plain(label), number=number, lone=lone, best=best))
     return Panel(*sides, outlines)
 
 

@@ -305,19 +305,19 @@ def test_it_is_told_why_the_hit_rate_fell(run: Path) -> None:
     seen = see(run)
     count, half = len(seen.ids), len(seen.ids) // 2
     rng, late = np.random.default_rng(2), np.arange(count) >= half
-    everywhere = {"status": np.full(count, Status.OK, dtype=np.int8)}
+    seen = replace(seen, status=np.full(count, Status.OK, dtype=np.int8))
     exploit = rng.random(count) < np.where(late, 0.2, 0.9)
     origins = np.where(exploit, "exploit", "explore").astype(object)
-    spent = replace(seen, nll=np.where(exploit, 0.0, 9.0), origins=origins, **everywhere)
+    spent = replace(seen, nll=np.where(exploit, 0.0, 9.0), origins=origins)
     (words,) = fall(spent)
     assert re.search(r"fell from (8|9)\d % in points 1 to 150 to (1|2)\d % in points \d+ to \d+: ", words)
     assert "of the points were exploit (predicted to be good), before" in words and "were good, before" not in words
     worse = np.where(rng.random(count) < np.where(late, 0.1, 0.9), 0.0, 9.0)
-    (words,) = fall(replace(seen, nll=worse, origins=np.full(count, "fill", dtype=object), **everywhere))
+    (words,) = fall(replace(seen, nll=worse, origins=np.full(count, "fill", dtype=object)))
     assert "of the points from fill (between and around good points) were good, before" in words
     same = np.where(rng.random(count) < 0.5, 0.0, 9.0)
-    assert fall(replace(seen, nll=same, origins=origins, **everywhere)) == []
-    assert fall(replace(seen, nll=worse[::-1].copy(), origins=origins, **everywhere)) == [], "it rose"
+    assert fall(replace(seen, nll=same, origins=origins)) == []
+    assert fall(replace(seen, nll=worse[::-1].copy(), origins=origins)) == [], "it rose"
 
 
 def test_a_variable_that_the_failing_points_span_is_not_named(run: Path) -> None:
