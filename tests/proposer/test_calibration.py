@@ -73,7 +73,7 @@ def test_the_picture_shows_the_bins_with_their_errors(seen):
     good, others = counts.marks
     assert isinstance(good, Bars) and isinstance(others, Bars) and counts.y.categories == [row[0] for row in table.rows]
     assert good.values.sum() + others.values.sum() == np.isfinite(seen.probability).sum()
-    assert len(re.findall(r"predicted \d\.\d to \d\.\d \(mean [\d.]+\): [\d.]+% of [\d,]+ good", picture.says)) == len(
+    assert len(re.findall(r"predicted \d\.\d to \d\.\d \(mean [\d.]+\): [\d.]+ % of [\d,]+ good", picture.says)) == len(
         table.rows
     )
     drawn = figure(picture, PAPER).figure

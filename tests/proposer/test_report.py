@@ -20,7 +20,7 @@ from proposer.__main__ import main
 from proposer.formats import show_percent
 from proposer.report.axes import table_of
 from proposer.report.overview import LOSSES, asked
-from proposer.report.physics import pull_of, ranks_correlation
+from proposer.report.physics import correlations, pull_of, pulls, ranks_correlation
 from proposer.report.search import fall, history, hit_rate
 from proposer.report.seen import MOST_GOOD, MOST_OTHERS, see
 from proposer.report.together import together
@@ -30,7 +30,7 @@ from proposer.run.dataset import Dataset, DatasetError
 from proposer.show.picture import Outline
 from proposer.target import Target
 from proposer.types import Status
-from scanspec import Kind, Likelihood
+from scanspec import Kind, Likelihood, read_scan_file
 from scanspec.terms import TermKind
 from tests.proposer.runs import make_run
 
@@ -150,7 +150,7 @@ def test_pictures_for_a_paper_are_named(written: list[Path]) -> None:
 
 @pytest.mark.slow
 def test_a_region_where_points_fail_is_named(page: Page) -> None:
-    assert re.search(r"INVALID: [\d,]+ points \([\d.]+%\), 80 % of them with x from -3\.\d+ to -3\.", page.text)
+    assert re.search(r"INVALID: [\d,]+ points \([\d.]+ %\), 80 % of them with x from -3\.\d+ to -3\.", page.text)
     assert re.search(r"FAILED: [\d,]+ points .* with x from 2\.", page.text)
 
 
@@ -331,3 +331,19 @@ def test_a_variable_that_the_failing_points_span_is_not_named(run: Path) -> None
     names = [variable.name for variable in seen.scan.variables]
     (words,) = [text for text in trouble(seen, table_of(seen)).words if text.startswith("FAILED")]
     assert f"with {names[0]} from" in words and f"with {names[1]} from" not in words
+
+
+def test_a_joint_likelihood_shows_the_values_of_its_observables(run: Path, tmp_path: Path) -> None:
+    seen, file = see(run), tmp_path / "scan.yaml"
+    text = (run / "scan.yaml").read_text().replace("radius: {mean: 2, sigma: 0.1, unit: fm}", "")
+    joint = "{observables: [limit, other], mean: [300, 1], sigma: [30, 1], correlation: [[1, 0], [0, 1]]}"
+    file.write_text(f"likelihoods:\n  radius: {joint}\n{text}")
+    seen = replace(seen, scan=read_scan_file(file))
+    rows = {row[0]: row for row in pulls(seen).tables[0].rows}
+    best = {name: seen.columns[name][seen.best] for name in ("limit", "other")}
+    assert rows["radius"][2] == f"limit {best['limit']:.5g} GeV; other {best['other']:.5g}"
+    spans = [f"{name} {seen.columns[name][seen.good].min():.5g} to " for name in best]
+    assert all(span in str(rows["radius"][5]) for span in spans)
+    assert rows["limit"][2] == f"{best['limit']:.5g} GeV"
+    (panel,) = correlations(seen).pictures[0].panels
+    assert "loss of radius" in panel.y.categories and "limit" in [*panel.x.categories, *panel.y.categories]
