@@ -220,7 +220,10 @@ def profiles(seen: Seen) -> Part:
         )
     if doubles:
         says = f"Regions of 68 and 95 % in {len(doubles)} pairs of variables around the best point."
-        caption = "Profile NLL of pairs: the regions of 68 % (dark) and 95 % (light); the star is the best point."
+        caption = (
+            "Profile NLL of pairs: the inner regions are those of 68 %, the outer ones those of 95 %. The star is the "
+            "best point."
+        )
         if any(isinstance(mark, Lone) for panel in doubles for mark in panel.marks):
             caption += (
                 f" Where fewer than {FEW} points lie together, the points themselves are drawn: they are too few to "
