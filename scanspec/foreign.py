@@ -83,7 +83,9 @@ _MAGIC = {
     b"PAR1": "a table in the format Parquet",
     b"\x89PNG": "a picture",
     b"\x89HDF": "a file in the format HDF5",
+    b"\x93NUMPY": "an array that numpy has saved",
     b"\x7fELF": "a program",
+    b"\xff\xfe\0\0": "text in UTF-32; save it as UTF-8",
     b"\xff\xfe": "text in UTF-16; save it as UTF-8",
     b"\xfe\xff": "text in UTF-16; save it as UTF-8",
 }
@@ -91,5 +93,10 @@ _MAGIC = {
 
 def what_bytes_are(start: bytes) -> str:
     """Says in one line what kind of file begins with these bytes; empty for anything that may be text."""
-    kind = next((kind for magic, kind in _MAGIC.items() if start.startswith(magic)), "")
+    kind = kind_of_bytes(start)
     return f"is {kind}; {_A_SCAN_FILE}" if kind else ""
+
+
+def kind_of_bytes(start: bytes) -> str:
+    """The kind of file that begins with these bytes; empty for anything that may be text."""
+    return next((kind for magic, kind in _MAGIC.items() if start.startswith(magic)), "")

@@ -23,6 +23,10 @@ SCAN = (
         ("return {'y': np.linalg.inv(np.zeros((2, 2)))}", "LinAlgError: Singular matrix (FOLDER/mine.py, line 5)"),
         ("return help_me(point)", "ValueError: no (FOLDER/helper.py, line 2)"),
         ("return json.loads('x')", "(FOLDER/mine.py, line 5)"),
+        ("return {'y': point[0]}", "the point has no 0; known are: a, ms (FOLDER/mine.py, line 5)"),
+        ("return {'y': point.ms}", "the point has no attribute 'ms'; write point['ms'] (FOLDER/mine.py, line 5)"),
+        ("return {'y': point}", "the observable y is the point (a, ms), not a number"),
+        ("yield 'y', 1", "but returned a generator, because it has `yield`: write `return`"),
         ("sys.exit()", "it called sys.exit with exit code 0 (FOLDER/mine.py, line 5)"),
         ("sys.exit(3)", "it called sys.exit with exit code 3 (FOLDER/mine.py, line 5)"),
         ("sys.exit('enough')", "it called sys.exit: enough (FOLDER/mine.py, line 5)"),
@@ -40,6 +44,15 @@ def test_the_message_shows_the_users_own_line(scan_file, chain, tmp_path, monkey
     outcome = chain(scan).evaluate([1.5, 1.5], tmp_path / "s")
     assert outcome.status is Status.FAILED
     assert message.replace("FOLDER", str(tmp_path)) in outcome.message
+
+
+def test_an_async_function_is_named_so(scan_file, chain, tmp_path, monkeypatch):
+    monkeypatch.delitem(sys.modules, "mine", raising=False)
+    monkeypatch.setattr("sys.path", list(sys.path))
+    scan = scan_file(SCAN, mine__py="async def f(point):\n    return {'y': 1}\n")
+    outcome = chain(scan).evaluate([1.5, 1.5], tmp_path / "s")
+    assert outcome.status is Status.FAILED
+    assert "mine:f must return a mapping of observables, but returned a coroutine, because it is" in outcome.message
 
 
 @pytest.mark.parametrize("command", ["point", "check"])

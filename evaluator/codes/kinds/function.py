@@ -29,7 +29,7 @@ from scanspec import CodeSpec, ScanFile, visible
 from scanspec.arguments import of_a_point, signature_of, what_it_gets
 from scanspec.codes import read_function
 from scanspec.document import closest
-from scanspec.raised import shown, what_was_raised, words_of
+from scanspec.raised import returned, what_was_raised, words_of
 from scanspec.spectrum import EntryMissing
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ class PythonFunction(Code):
             hint = f"; {self._gets}" if self._gets and isinstance(error, (TypeError, AttributeError)) else ""
             raise CodeFailed(f"{_what(error)} ({self._line_of(error)}){hint}") from error
         if not isinstance(found, Mapping):
-            raise CodeFailed(f"{self._called} must return a mapping of observables, but returned {shown(found)}")
+            raise CodeFailed(f"{self._called} must return a mapping of observables, but returned {returned(found)}")
         return found
 
     def _line_of(self, error: BaseException) -> str:
