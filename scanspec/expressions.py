@@ -63,6 +63,8 @@ def parse(text: str, known: Collection[str], variables: int, others: Mapping[str
     """
     if len(text) > _LONGEST:
         raise ExpressionError(f"{text[:60]!r} ... is longer than {_LONGEST:,} characters")
+    if _PLACEHOLDER.fullmatch(text.strip()):
+        raise ExpressionError(f"{text!r:.200} is not an expression; write what is between the signs alone, as in 2*x")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", SyntaxWarning)  # of "3(x)"; the error below explains it
@@ -161,6 +163,9 @@ def _why_not(text: str, known: Collection[str]) -> str:
         return ": is a * missing between two factors?"
     return ""
 
+
+_PLACEHOLDER = re.compile(r"\{\{.*\}\}|\$?\{[^{}:,]*\}|\$\w+|@\w+@|%\w+%|<\w+>")
+"""How the templates of other programs write a variable."""
 
 _HABITS = (
     (r"\|[^|]*\|", "write abs(x) for |x|"),

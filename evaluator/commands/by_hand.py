@@ -57,6 +57,9 @@ def check(scan: ScanFile) -> int:
         console.print(f"{scan.path}: {counts}, codes: {codes}")
         for line in (*scan.notes, *([f"without meaning here: {', '.join(scan.ignored)}"] if scan.ignored else [])):
             console.print(f"note: {line}")
+        for step in chain.steps:
+            if step.code.remark:
+                console.print(f"warning: {step.code.remark}", style="yellow")
         _print_tables(console, chain, values, outcome)
         if outcome.status in (Status.OK, Status.INVALID):  # an error is printed at the end
             _print_status(console, chain, outcome)

@@ -63,6 +63,9 @@ def test_an_unknown_name_is_compared_as_it_is_printed():
     ("text", "words"),
     [
         ("|y|", "write abs(x)"),
+        ("{{ y }}", "write what is between the signs alone"),
+        ("${y}", "write what is between the signs alone"),
+        ("@y@", "write what is between the signs alone"),
         ("y!", "write factorial(n)"),
         ("\u221ay", "write sqrt(...)"),
         ("x \u2212 y", "(MINUS SIGN, U+2212) stands here; write -"),
