@@ -67,7 +67,10 @@ def what_it_is(path: Path, text: str, content: Any = None) -> str:
     if _MARKUP.match(text):
         return f"is HTML or XML, not a scan file; {_A_SCAN_FILE}"
     if isinstance(content, list):
-        return f"is a list, whose entries begin with a dash; {_A_SCAN_FILE}: write them without the dashes"
+        kind, without = (
+            ("stand in [ ]", "in { }") if text.lstrip().startswith("[") else ("begin with a dash", "without the dashes")
+        )
+        return f"is a list, whose entries {kind}; {_A_SCAN_FILE}: write them {without}"
     if path.suffix.lower() in (".csv", ".tsv", ".dat"):
         return f"is a table, not a scan file; name it in one: setup: {{init_csv: {path.name}}}; {_A_SCAN_FILE}"
     if isinstance(content, str):

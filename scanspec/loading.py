@@ -330,9 +330,22 @@ def _check_json(path: Path, text: str) -> None:
         raise ScanFileError(f"{path}: nested too deeply") from None
 
 
+_OF_JSON = {
+    "Extra data": "the text goes on behind the bracket that closes the whole",
+    "Invalid \\escape": "a backslash in a text is written twice",
+    "Invalid \\uXXXX escape": "a backslash in a text is written twice",
+    "Invalid control character": "a text is one line, and a tab in it is \\t; is its last quote missing?",
+    "Unterminated string": "the quote that opens here is not closed",
+}
+"""The beginnings of the messages of Python's parser, and what they mean."""
+
+
 def _explain_json(text: str, error: json.JSONDecodeError) -> str:
     """Explains an error to a user who does not know JSON."""
     here, before = text[error.pos : error.pos + 1], text[: error.pos].rstrip()[-1:]
+    for words, why in _OF_JSON.items():
+        if error.msg.startswith(words):
+            return why
     if here == "'":
         return "texts and keys stand in double quotes"
     if here and here in "/#":
