@@ -66,6 +66,16 @@ def test_sys_exit_is_an_error(scan_file, command, source):
     assert "it called sys.exit" in done.stdout + done.stderr
 
 
+@pytest.mark.parametrize("command", ["point", "check"])
+def test_a_keyboard_interrupt_that_a_function_raises_is_an_error(scan_file, command):
+    scan = scan_file(SCAN, mine__py="def f(point):\n    raise KeyboardInterrupt('no')\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "evaluator", command, str(scan)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode in (1, 2)
+    assert "KeyboardInterrupt: no" in done.stdout + done.stderr
+
+
 def test_a_function_may_test_for_a_name_that_does_not_exist(scan_file, chain, tmp_path, monkeypatch):
     monkeypatch.delitem(sys.modules, "mine", raising=False)
     monkeypatch.setattr("sys.path", list(sys.path))

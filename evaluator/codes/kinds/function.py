@@ -45,8 +45,8 @@ def _what(error: BaseException) -> str:
 
 
 def _is_ours(error: BaseException) -> bool:
-    """Whether the error is a request to end this process. In a worker, a signal is no such request."""
-    return isinstance(error, KeyboardInterrupt) and interrupts.are_taken()
+    """Whether the error is a request to end this process, and not an exception that the code itself has raised."""
+    return isinstance(error, KeyboardInterrupt) and interrupts.may_have_come()
 
 
 def _file_of(module: ModuleType) -> str:
