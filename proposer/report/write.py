@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import shlex
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -29,6 +28,7 @@ from proposer.show.plots import PLOTS
 from proposer.show.still import cut, figure, pixels, png, rendered
 from proposer.show.voice import warn
 from scanspec import LodescanError
+from scanspec.text import quoted
 
 MOST_OBSERVABLES = 12
 """The largest number of observables without a likelihood in live pictures."""
@@ -137,7 +137,7 @@ def _told_at_once(folder: Path, name: str) -> Iterator[None]:
     except Exception as error:
         warn(
             f"{folder / PLOTS / name}: the picture is not drawn ({in_short(error)}); the report has all others. "
-            f"`lodescan report {shlex.quote(str(folder))}` draws it again"
+            f"`lodescan report {quoted(folder)}` draws it again"
         )
         raise
 
