@@ -18,7 +18,7 @@ from evaluator.codes.programs import last_line, read_tail
 from evaluator.errors import ConfigurationError, EvaluatorLost
 from evaluator.executors.groups import Groups
 from evaluator.executors.job import Job
-from evaluator.executors.late_imports import Imported, note_on
+from evaluator.executors.late_files import Late, note_on
 from evaluator.executors.pipe import limit_waiting, receive
 from evaluator.executors.scratch import Kept
 from evaluator.executors.shared import Shared
@@ -272,8 +272,8 @@ class Worker:
                     continue
                 self._groups.note(together / asked)
                 return answer
-            if isinstance(answer, (str, Imported)):
-                shared.say(answer if isinstance(answer, str) else note_on(answer.files, shared.watch.files))
+            if isinstance(answer, (str, Late)):
+                shared.say(answer if isinstance(answer, str) else note_on(answer, shared.watch.files))
                 continue
             self._step = answer
             limit = Countdown(shared.limits[self._step])
