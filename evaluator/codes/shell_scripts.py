@@ -19,8 +19,8 @@ _OF_THE_SYSTEM = tuple({f"{folder}/" for folder in ("/bin", "/sbin", "/usr", "/l
 
 
 def named_programs(script: Path) -> Iterator[Path]:
-    """The executable files, and scripts, that a shell script names: by absolute paths, by paths from its own folder, and
-    by such paths behind a variable or `$(dirname $0)`. Those of the system and of Python are left out.
+    """The executable files, and scripts, that a shell script names: by absolute paths, by paths from its own folder,
+    and by such paths behind a variable or `$(dirname $0)`. Those of the system and of Python are left out.
     """
     with script.open("rb") as file:
         content = file.read(LARGEST_SCRIPT)

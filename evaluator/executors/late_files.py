@@ -97,7 +97,7 @@ def note_on(late: Late, watched: Collection[Path]) -> str:
         return ""
     was, it = ("was", "it") if len(files) == 1 else ("were", "them")
     return (
-        f"note: {', '.join(files)} {was} {late.done} only while a point ran. The physics digest does not cover that, so "
-        f"a change of it goes unnoticed. {late.done.removesuffix('ed').capitalize()} {it} at the top of the module, or "
-        f"name {it} as `data` of the code in the scan file"
+        f"note: {', '.join(files)} {was} {late.done} only while a point ran. The physics digest does not cover that, "
+        f"so a change of it goes unnoticed. {late.done.removesuffix('ed').capitalize()} {it} at the top of the module, "
+        f"or name {it} as `data` of the code in the scan file"
     )
