@@ -36,8 +36,10 @@ STATE_SIZE = 100
 ALONE, IN_COMPANY = "alone", "accompanied"
 """The words in the file `state` that say whether threads of earlier points still run."""
 
-EARLY = 0.02
-"""Seconds after which outcomes of a message's points are sent, even if other points of the message still run."""
+EARLY = 0.1
+"""Seconds after which outcomes of a message's points are sent, even if other points of the message still run. On a
+machine with many evaluators, a message of quick points takes 30 ms or more.
+"""
 
 
 class Begun(NamedTuple):
