@@ -1,4 +1,4 @@
-"""The folder of a worker for temporary files: those that a point leaves there go with the point."""
+"""The folder of a worker for temporary files. Files that a point leaves there are removed with the point."""
 
 from __future__ import annotations
 
