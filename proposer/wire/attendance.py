@@ -7,7 +7,7 @@ import queue
 import shlex
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -111,14 +111,21 @@ class Attendance:
             return
         for folder in self._folders:
             mark_finished(folder, reference.digests)
-        for address, link in self._links.items():
-            if link in self._refusals or link.description is None:
-                continue
-            with suppress(grpc.RpcError, NotSecure), self._security.channel(address, link.options) as channel:
-                request = pb.FinishRequest(
-                    physics_digest=reference.physics_digest, likelihood_digest=reference.likelihood_digest
-                )
-                pb_grpc.EvaluationServiceStub(channel).Finish(request, timeout=ANSWERS)
+        request = pb.FinishRequest(
+            physics_digest=reference.physics_digest, likelihood_digest=reference.likelihood_digest
+        )
+        with ExitStack() as channels:
+            calls = []
+            for address, link in self._links.items():
+                if link in self._refusals or link.description is None:
+                    continue
+                with suppress(NotSecure):
+                    channel = channels.enter_context(self._security.channel(address, link.options))
+                    stub = pb_grpc.EvaluationServiceStub(channel)
+                    calls.append(stub.Finish.future(request, timeout=ANSWERS))
+            for call in calls:  # together, because some may not answer
+                with suppress(grpc.RpcError):
+                    call.result()
 
     def wake(self) -> None:
         """Makes `evaluate` yield at once; callable from any thread."""
