@@ -57,6 +57,8 @@ def read_address(text: str, *, any_port: bool = False) -> Address:
     """Reads an address. Port 0, which means any free port, is allowed only with `any_port`. Raises AddressError."""
     if text.startswith("unix:"):
         return _read_path(text)
+    if "," in text or re.search(r":\d+\s+\S", text):
+        raise AddressError(f"{text!r:.200} is not one address; several are separate arguments, without commas")
     host, colon, port = text.rpartition(":")
     if not colon or not host or not port:
         raise AddressError(f"{text!r} is not an address")

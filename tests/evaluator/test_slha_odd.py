@@ -245,3 +245,31 @@ Block SPhenoINFO
         "OBSINFO 4: by itself",
     ]
     assert spectrum.spinfo == [(1, "MYCODE"), (3, "relic density too large"), (3, "doubtful"), (4, "")]
+
+
+# SARAH, FeynRules: a block for each new particle, all of one name
+QNUMBERS = """BLOCK QNUMBERS 9000005  # ~S
+ 1 0
+ 2 1
+Block QNumbers 9000006 # ~P
+ 1 3
+ 2 1
+"""
+
+
+def test_blocks_that_differ_in_the_number_behind_their_name_are_not_taken_for_one():
+    assert missing(QNUMBERS, "QNUMBERS", 1, words="0 in QNUMBERS 9000005, 3 in QNUMBERS 9000006; write 'QNUMBERS 90")
+    assert entry(QNUMBERS, "QNUMBERS", 2) == 1.0
+    assert (entry(QNUMBERS, "QNUMBERS 9000005", 1), entry(QNUMBERS, "QNUMBERS 9000006", 1)) == (0.0, 3.0)
+    assert missing(QNUMBERS, "QNUMBERS 7", 1, words="no block QNUMBERS 7")
+    assert entry("BLOCK A 1\n 1 5\nBLOCK A # 2\n 1 6\n", "A", 1) == 6.0  # a later code wrote it
+
+
+@pytest.mark.parametrize("word", ["-nan(ind)", "nan(0x8000000000000)", "NaN", "-nan"])
+def test_every_spelling_of_nan_is_nan(word):
+    assert str(entry(f"BLOCK MASS\n 25 {word}\n", "MASS", 25)) == "nan"
+
+
+def test_a_form_feed_before_a_block_does_not_hide_it():
+    text = "BLOCK MASS\n 25 125\n\fBLOCK X\n 25 2\n"
+    assert (entry(text, "MASS", 25), entry(text, "X", 25)) == (125.0, 2.0)
