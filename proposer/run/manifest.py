@@ -221,7 +221,10 @@ def columns_of(scan: ScanFile, description: Description) -> Columns:
     """The columns of a run. Raises ScanFileError if there are more than a table can have."""
     try:
         return Columns(
-            [Quantity(variable.name, variable.unit) for variable in scan.variables],
+            [
+                Quantity(variable.name, variable.unit, description=json.dumps(variable.entry))
+                for variable in scan.variables
+            ],
             [
                 Quantity(spec.name, spec.unit, spec.code, show(spec.likelihood, spec.term))
                 for spec in description.observables

@@ -7,7 +7,7 @@ import queue
 import shlex
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,7 +59,7 @@ class Purpose:
 
 
 UNNAMED = Purpose()
-"""No spectrum files, and no name of a run."""
+"""For a client that wants no spectrum files and gives no name of a run."""
 
 
 class Attendance:
@@ -111,14 +111,21 @@ class Attendance:
             return
         for folder in self._folders:
             mark_finished(folder, reference.digests)
-        for address, link in self._links.items():
-            if link in self._refusals or link.description is None:
-                continue
-            with suppress(grpc.RpcError, NotSecure), self._security.channel(address, link.options) as channel:
-                request = pb.FinishRequest(
-                    physics_digest=reference.physics_digest, likelihood_digest=reference.likelihood_digest
-                )
-                pb_grpc.EvaluationServiceStub(channel).Finish(request, timeout=ANSWERS)
+        request = pb.FinishRequest(
+            physics_digest=reference.physics_digest, likelihood_digest=reference.likelihood_digest
+        )
+        with ExitStack() as channels:
+            calls = []
+            for address, link in self._links.items():
+                if link in self._refusals or link.description is None:
+                    continue
+                with suppress(NotSecure):
+                    channel = channels.enter_context(self._security.channel(address, link.options))
+                    stub = pb_grpc.EvaluationServiceStub(channel)
+                    calls.append(stub.Finish.future(request, timeout=ANSWERS))
+            for call in calls:  # together, because some may not answer
+                with suppress(grpc.RpcError):
+                    call.result()
 
     def wake(self) -> None:
         """Makes `evaluate` yield at once; callable from any thread."""
@@ -237,9 +244,24 @@ class Attendance:
             link.ask_again(LEFT_OUT)
             return
         self._refusals.pop(link, None)
+        if (twin := self._twin(link, description)) is not None:
+            self._say_once(f"the evaluator at {link.address} is the one at {twin.address}, and is used once")
+            link.description = None
+            link.ask_again(LEFT_OUT)
+            return
         link.description = description
         if self._first.parameters:
             self._open(link)
+
+    def _twin(self, link: Link, description: Description) -> Link | None:
+        """Another link to the same evaluator, such as its IPv6 address beside its IPv4 address."""
+        same = (
+            other
+            for other in self._links.values()
+            if other is not link and other.description is not None and other.description.instance
+            if other.description.instance == description.instance
+        )
+        return next(same, None)
 
     def _difference(self, description: Description) -> str:
         """The differences from the run's first description, in words; "" if the digests are the same."""

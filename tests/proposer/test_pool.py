@@ -297,11 +297,40 @@ def test_the_folder_says_that_the_scan_is_finished_until_it_goes_on(opened: Exit
     assert not is_marked(tmp_path, digests)
 
 
+def test_all_evaluators_are_told_together_that_the_scan_is_finished(opened: ExitStack) -> None:
+    """Those that are suspended do not answer, and each would take its time one after the other."""
+    together, told = threading.Barrier(3, timeout=4.0), list[int]()
+
+    class Finishing(Honest):
+        def Finish(self, request: Any, context: Any) -> pb.FinishResponse:
+            told.append(together.wait())
+            return pb.FinishResponse(ends=True)
+
+    pooled = Pooled(opened, *(Finishing(at_once, DESCRIBED) for _ in range(3)))
+    pooled.pool.describe(5.0)
+    first = itertools.count(1, 20)
+    assert wait_until(lambda: bool(pooled.evaluate(points(20, first=next(first)))) and len(pooled.pool.addresses) == 3)
+    pooled.pool.finish()
+    assert sorted(told) == [0, 1, 2]
+
+
 def test_a_name_stands_for_all_its_addresses(opened: ExitStack) -> None:
     servicer = Honest(at_once, DESCRIBED)
     port = opened.enter_context(listening(servicer)).rpartition(":")[2]
     pooled = Pooled(opened, places=(f"dns:///localhost:{port}",))
     assert len(pooled.evaluate(points(30))) == 30
+
+
+def test_an_evaluator_with_two_addresses_is_used_once(opened: ExitStack) -> None:
+    """A name may have IPv4 and IPv6 addresses, and a folder may name an evaluator that --evaluator names, too."""
+    servicer = Honest(at_once, {**DESCRIBED, "instance": "one"})
+    port = opened.enter_context(listening(servicer)).rpartition(":")[2]
+    pooled = Pooled(opened, places=(f"127.0.0.1:{port}", f"localhost:{port}", f"dns:///127.0.0.1:{port}"))
+    pooled.pool.describe(5.0)
+    first = itertools.count(1, 20)
+    assert wait_until(lambda: len(pooled.evaluate(points(20, first=next(first)))) == 20 and pooled.said_of("used once"))
+    assert len(servicer.asked) == len({*servicer.asked}) == next(first) - 1
+    assert pooled.pool.load.evaluators == 1 and len(pooled.said_of("takes part")) == 1
 
 
 def test_a_name_is_looked_up_again_and_a_new_address_takes_part(
