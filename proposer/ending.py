@@ -99,7 +99,7 @@ def _advice(dataset: Dataset, tally: Tally) -> list[str]:
         what = "is not a number (NaN)" if len(no_numbers) == 1 else "are not numbers (NaN)"
         lines.append(f"{', '.join(no_numbers)} {what} at any point: correct the code or the expression")
     if capped := [name for name in capped if name not in no_numbers]:
-        lines.append(f"the loss of {', '.join(capped)} is at its cap (710.78) even there: has the mean other units?")
+        lines.append(f"the loss of {', '.join(capped)} is at its cap (710.78) even there: is the mean in another unit?")
     if 2 * tally.failed_points >= tally.evaluated:
         lines += _reasons(dataset)
     return lines
@@ -128,7 +128,7 @@ def _never_numbers(dataset: Dataset, tally: Tally, names: Sequence[str]) -> list
 def conclude_again(dataset: Dataset, limits: Limits, settings: Settings, stored: RunRecord) -> int:
     """Reports the end of a finished run again. This needs no evaluator."""
     tally = read_tally(dataset, limits.points, settings.target, limits.evaluations, stored.observables)
-    say(f"{dataset.path.parent} is finished; more points or a higher budget in the scan file make it go on")
+    say(f"{dataset.path.parent} is finished; more points or a higher budget in the scan file continue it")
     return conclude(dataset, stored.stopped or "", tally, stored.seconds)
 
 

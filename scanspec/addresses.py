@@ -73,7 +73,7 @@ def read_address(text: str, *, any_port: bool = False) -> Address:
     if len(port) > 20 or int(port) > 65535:
         raise AddressError(f"{text:.80}: there is no port {port:.40}; the largest one is 65535")
     if not int(port) and not any_port:
-        raise AddressError(f"{text}: port 0 is not a port; name the one on which the evaluator says that it listens")
+        raise AddressError(f"{text}: port 0 is not a port; give the port that the evaluator prints at its start")
     return Address(host, int(port))
 
 

@@ -374,7 +374,7 @@ def _branching_ratio(decay: Decay, address: SlhaAddress) -> float:
     table = _TABLES[address.block]
     if daughters in decay.doubtful:
         line = decay.doubtful[daughters]
-        raise EntryMissing(f"the {table} of {parent} does not say one thing about {address}: see its line {line!r:.80}")
+        raise EntryMissing(f"the {table} of {parent} is ambiguous for {address}: see its line {line!r:.80}")
     if daughters not in decay.branching_ratios and decay.unread:
         raise EntryMissing(f"the {table} of {parent} has a line that cannot be read: {decay.unread[0]!r:.80}")
     # a channel that a decay table leaves out is closed: its branching ratio is 0
@@ -389,7 +389,7 @@ def _remedy(block: Block, address: SlhaAddress, words: list[str]) -> str:
     """How the user can tell apart the several entries of a block."""
     if headings := block.headings():
         shown = "; ".join(headings[:5]) + ("; ..." if len(headings) > 5 else "")
-        return f"`under` names the table that is meant by the words of its first line: {shown}"
+        return f"`under` selects a table by the words of its first line: {shown}"
     if address.column is not None:
         return "give more of the numbers that stand in its line"
     if " " in words[0]:

@@ -40,7 +40,7 @@ class Lode:
     >>> points.shape[1], search.good > 20
     (2, True)
     >>> near, far = search.probability([[2.0, 0.0], [0.0, 0.0]])
-    >>> bool(near > 0.5 > far), bool(search.odds([[2.0, 0.0]])[0] == near)
+    >>> bool(near > 0.5 > far), search.odds([[2.0, 0.0], [0.0, 0.0]]).tolist() == [near, far]
     (True, True)
     """
 

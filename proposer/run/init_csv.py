@@ -155,7 +155,7 @@ def read_init_csv(scan: ScanFile, space: Space) -> InitPoints | None:
         )
     if believed.any() and not reads_rows(scan.setup):
         notes.append(
-            f"init_csv: the NLLs of {believed.sum():,} points are believed as they stand in {path}; without the column "
+            f"init_csv: the NLLs of {believed.sum():,} points are taken unchanged from {path}; without the column "
             f"NLL the points are evaluated{_other_likelihood(scan, path)}"
         )
     return InitPoints(

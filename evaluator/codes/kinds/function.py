@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from evaluator.codes.point import Point
 
 
+LONGEST_TRACEBACK = 100_000
+"""The most characters of a traceback that are printed; the text of an exception may have any length."""
+
 _EVALUATOR = str(Path(__file__).parents[2]) + os.sep
 _PACKAGES = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
 
@@ -130,7 +133,7 @@ class PythonFunction(Code):
             if _is_ours(error):
                 raise
             with contextlib.suppress(Exception):  # the code's log may be full or closed
-                print(visible(traceback.format_exc()), end="", file=sys.stderr)
+                print(visible(traceback.format_exc()[-LONGEST_TRACEBACK:]), end="", file=sys.stderr)
             if isinstance(error, OSError) and error.errno in FULL:
                 raise CodeKilled(f"the disk is full: {words_of(error)} ({self._line_of(error)})") from error
             hint = f"; {self._gets}" if self._gets and isinstance(error, (TypeError, AttributeError)) else ""
