@@ -12,7 +12,6 @@ import struct
 import sys
 import termios
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TextIO
@@ -24,9 +23,6 @@ LARGEST_PIPE = 2**20
 
 LONGEST_LINE = 2**16
 """A longer line, in bytes, is cut into several."""
-
-LAST_LINES = 10.0
-"""The most seconds at the end for lines that wait."""
 
 
 @contextmanager
@@ -60,8 +56,8 @@ def _read(reading: int, over: int, tell: Callable[[str], object]) -> None:
     rest = b""
     while over not in select.select([reading, over], [], [])[0]:
         rest = _read_some(reading, rest, tell, LONGEST_LINE)
-    left, until = _waiting(reading), time.monotonic() + LAST_LINES  # others may go on writing
-    while left > 0 and time.monotonic() < until:
+    left = _waiting(reading)  # at most a pipe full, because others may go on writing
+    while left > 0:
         some = min(left, LONGEST_LINE)
         rest = _read_some(reading, rest, tell, some)
         left -= some
