@@ -5,7 +5,7 @@ import pytest
 
 from benchmarks.search.problems import PROBLEMS, Problem
 from proposer.drive import drive
-from proposer.strategies.lode.contest import MODELS, poor, scores
+from proposer.strategies.lode.contest import MODELS, poor
 from proposer.strategies.lode.settings import LodeSettings
 from proposer.strategies.lode.strategy import Lode
 from proposer.target import Target
@@ -27,17 +27,6 @@ def test_a_model_is_poor_if_many_points_that_it_took_for_good_are_not(good, expe
     for origins in (["explore"] * 100 + ["exploit"] * 100, ["exploit"] * 100 + ["solve"] * 100):
         assert poor(known_of(u, nll, origins)) == expected
     assert not poor(known_of(u, nll, ["explore"] * 200))
-
-
-def test_a_model_that_expects_nothing_has_a_lower_score_than_one_that_knows_the_good_points():
-    """Of points that are good with the predicted probability, only a third is."""
-    rng = np.random.default_rng(5)
-    truth = 0.67 * rng.random(400)
-    good = rng.random(400) < truth
-    knows, sure, nothing, half = scores(
-        np.column_stack([truth, np.sqrt(truth), np.zeros(400), np.full(400, 0.5)]), good
-    )
-    assert knows > sure > half > nothing
 
 
 def test_without_need_there_is_no_second_model(quick):
@@ -69,7 +58,7 @@ def test_an_amplitude_whose_sign_jumps_is_mapped_by_the_nll(quick):
 def test_a_contest_goes_on_from_a_checkpoint(quick):
     problem = SIGNED
     strategy, answered = search(problem, 330, batch=40)
-    assert [name for name in kept(strategy) if name == "contest/predicted"]
+    assert [name for name in kept(strategy) if name == "contest/chose/u"]
     again = Lode(problem.space(), strategy.settings, 3, problem.scored())
     for told in answered[: -strategy.lag]:
         again.tell(told)

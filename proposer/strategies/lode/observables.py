@@ -93,6 +93,8 @@ class OfObservables:
         self._exact: NDArray[np.bool_] = np.zeros(len(energy.columns), dtype=np.bool_)
         self.by_nets: NDArray[np.bool_] = np.zeros(len(energy.columns), dtype=np.bool_)
         """Whether networks predict an output, shape (k,)."""
+        # whether the process of an output predicts badly
+        self._poor: NDArray[np.bool_] = np.zeros(len(energy.columns), dtype=np.bool_)
         self._coded_apart = False  # whether points without physics were left out of the scale
 
     @property
@@ -170,9 +172,10 @@ class OfObservables:
         process, nets = self._record.errors
         limit = BAD**2 / len(process)
         with np.errstate(invalid="ignore"):  # NaN before the first comparison
-            bad, still_bad = process > limit, self.by_nets & (process > STILL * limit)
-            self.by_nets = (bad & (nets < BETTER * process)) | (still_bad & (nets < process / BETTER))
-        if len(usable) < ENOUGH or not (bad | self.by_nets).any():
+            bad, self._poor = process > limit, process > STILL * limit
+            better, still = bad & (nets < BETTER * process), self.by_nets & self._poor & (nets < process / BETTER)
+        self.by_nets = better | still
+        if len(usable) < ENOUGH or not (self._poor if self._nets else bad).any():
             return
         random = torch.Generator().manual_seed(int(rng.integers(2**63)))
         self._nets = self._nets or Regression(self.dim, known.values.shape[1])
@@ -267,11 +270,11 @@ class OfObservables:
         return []
 
     def versions(self) -> list[Surrogate]:
-        if not self.by_nets.any():
+        if self._nets is None or not self._poor.any():
             return [self]
-        by_processes = copy.copy(self)
-        by_processes.by_nets = np.zeros_like(self.by_nets)
-        return [self, by_processes]
+        by_nets, by_processes = copy.copy(self), copy.copy(self)
+        by_nets.by_nets, by_processes.by_nets = self._poor, np.zeros_like(self._poor)
+        return [by_nets, by_processes]
 
     @torch.no_grad()
     def probability(self, u: Floats, rng: np.random.Generator, wider: float = 1.0) -> Floats:
@@ -307,6 +310,7 @@ class OfObservables:
             "nets_seen": np.array(float(self._nets_seen)),
             "exact": self._exact.astype(float),
             "by_nets": self.by_nets.astype(float),
+            "poor": self._poor.astype(float),
         }
         if self._values is not None:
             arrays |= {f"values/{key}": value for key, value in self._values.to_arrays().items()}
@@ -323,6 +327,7 @@ class OfObservables:
         self._nets_seen = int(arrays.get("nets_seen", 0))
         none = np.zeros(len(self.energy.columns))
         self._exact, self.by_nets = arrays.get("exact", none) > 0, arrays.get("by_nets", none) > 0
+        self._poor = arrays.get("poor", none) > 0
         coding = parts.get("coding")
         if coding is not None and "reach" not in coding:  # from an older lodescan: the scale is computed again
             coding = None
