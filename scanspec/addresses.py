@@ -92,7 +92,12 @@ def _is_host(host: str) -> bool:
             return ipaddress.ip_address(host[1:-1]).version == 6
         except ValueError:
             return False
-    return len(host) <= 253 and _HOST.fullmatch(host) is not None
+    return is_host_name(host)
+
+
+def is_host_name(text: str) -> bool:
+    """Whether the system can look up a text as the name of a machine; an IPv4 address is such a text, too."""
+    return len(text) <= 253 and _HOST.fullmatch(text) is not None
 
 
 def _read_path(text: str) -> Address:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from scanspec.addresses import Address
 from scanspec.errors import LodescanError
+from scanspec.key_pairs import fault_of_pair
 
 PROBE_SECONDS = 3.0
 """The longest wait in seconds for a connection, and for each answer."""
@@ -46,18 +47,8 @@ class Handshake:
             raise NotSecure(f"--tls-ca {self.ca} holds no certificate (PEM): {error.reason or error}") from error
         except OSError as error:
             raise NotSecure(f"--tls-ca {self.ca}: {error.strerror or error}") from error
-        if self.cert is not None and self.key is not None:
-            try:
-                for file in (self.cert, self.key):
-                    file.read_bytes()  # so that an OSError names the file
-                context.load_cert_chain(self.cert, self.key, password=lambda: "")
-            except ssl.SSLError as error:
-                raise NotSecure(
-                    f"--tls-cert {self.cert} holds no certificate that goes with {self.key} (PEM): "
-                    f"{error.reason or error}"
-                ) from error
-            except OSError as error:
-                raise NotSecure(f"{error.filename}: {error.strerror or error}") from error
+        if self.cert is not None and self.key is not None and (fault := fault_of_pair(context, self.cert, self.key)):
+            raise NotSecure(fault)
         return context
 
     def fault(self, address: Address, name: str = "") -> str:

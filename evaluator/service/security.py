@@ -16,6 +16,7 @@ import grpc
 
 from evaluator.errors import ConfigurationError
 from scanspec import Address
+from scanspec.key_pairs import fault_of_pair
 
 SHORTEST_TOKEN = 16
 """Characters; `lodescan certificates` makes one of 43."""
@@ -117,12 +118,17 @@ def read_token(path: Path) -> bytes:
     is_mounted = status.st_uid == 0 != os.geteuid()
     if stat.S_IMODE(status.st_mode) & (0o037 if is_mounted else 0o077):
         raise ConfigurationError(f"--token-file {path}: others can read it; `chmod 600 {path}`, and make a new token")
-    if len(text) < SHORTEST_TOKEN or not text.isascii() or len(text.split()) != 1:
+    if len(text) < SHORTEST_TOKEN or not _is_word(text):
         raise ConfigurationError(
-            f"--token-file {path}: a token is one word of at least {SHORTEST_TOKEN} ASCII characters; "
-            "`openssl rand -hex 32` makes one"
+            f"--token-file {path}: a token is one word of at least {SHORTEST_TOKEN} ASCII characters that "
+            "can be printed; `openssl rand -hex 32` makes one"
         )
     return text
+
+
+def _is_word(text: bytes) -> bool:
+    """Whether a header of HTTP/2 can carry the text as one word."""
+    return all(0x20 < byte < 0x7F for byte in text)
 
 
 class TokenGuard(grpc.aio.ServerInterceptor):
@@ -180,21 +186,16 @@ def _set_denied(context: Any) -> None:
 
 def _check_pair(cert: Path, key: Path, ca: Path | None) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    for option, path, load in (
-        ("--tls-cert", cert, cert.read_bytes),
-        ("--tls-key", key, key.read_bytes),
-        ("--tls-cert", cert, lambda: context.load_cert_chain(cert, key, password=lambda: "")),
-        ("--tls-ca", ca, lambda: context.load_verify_locations(ca)),
-    ):
-        if path is None:
-            continue
-        try:
-            load()
-        except ssl.SSLError as error:
-            what = "no certificate (PEM)" if option == "--tls-ca" else f"no certificate that goes with {key} (PEM)"
-            raise ConfigurationError(f"{option} {path} holds {what}: {error.reason or error}") from error
-        except OSError as error:
-            raise ConfigurationError(f"{option} {path}: {error.strerror or error}") from error
+    if fault := fault_of_pair(context, cert, key):
+        raise ConfigurationError(fault)
+    if ca is None:
+        return
+    try:
+        context.load_verify_locations(ca)
+    except ssl.SSLError as error:
+        raise ConfigurationError(f"--tls-ca {ca} holds no certificate (PEM): {error.reason or error}") from error
+    except OSError as error:
+        raise ConfigurationError(f"--tls-ca {ca}: {error.strerror or error}") from error
 
 
 def _stamp_of(path: Path) -> tuple[int, int, int]:

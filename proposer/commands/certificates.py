@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scanspec import LodescanError
+from scanspec.addresses import is_host_name
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -41,7 +42,7 @@ def certificates(folder: Path, hosts: Sequence[str], days: int) -> int:
     An authority and a token in the folder are kept, and only the certificates are new. `hosts` are further names of the
     evaluator; `days` is the validity of the certificates. Raises NoCertificates.
     """
-    names = list(dict.fromkeys([*USUAL_HOSTS, socket.gethostname(), socket.getfqdn(), *hosts]))
+    names = list(dict.fromkeys([*USUAL_HOSTS, *_own_names(), *map(_host, hosts)]))
     try:
         authority = _make(folder, names, days)
     except ImportError:
@@ -179,6 +180,19 @@ def _sign(builder: x509.CertificateBuilder, key: EllipticCurvePrivateKey) -> x50
     from cryptography.hazmat.primitives.hashes import SHA256
 
     return builder.sign(key, SHA256())
+
+
+def _own_names() -> list[str]:
+    """The names of this machine; one that no certificate can have is left out."""
+    return [name for name in (socket.gethostname(), socket.getfqdn()) if is_host_name(name)]
+
+
+def _host(text: str) -> str:
+    """A `--host` as it stands in a certificate. Raises NoCertificates."""
+    host = text.removeprefix("[").removesuffix("]").partition("%")[0]  # the zone of an address is known to one machine
+    if _is_ip(host) or is_host_name(host.removeprefix("*.")):
+        return host
+    raise NoCertificates(f"--host {text!r} is not the name or address of a machine; write it without a port")
 
 
 def _is_ip(host: str) -> bool:

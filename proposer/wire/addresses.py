@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 from collections.abc import Callable, Sequence
@@ -44,6 +45,11 @@ def read_place(text: str, security: Security) -> Place:
         folder = text.removeprefix("dir:")
         if not folder or "\0" in folder:
             raise UsageError(f"--evaluator {text!r} names no folder", next_step="write dir:FOLDER")
+        if os.path.exists(folder) and not (os.path.isdir(folder) and os.access(folder, os.R_OK | os.X_OK)):
+            raise UsageError(
+                f"--evaluator {text}: it is not a folder that you may read",
+                next_step="name the folder of `lodescan-evaluator serve --announce FOLDER`",
+            )
         return Place(text, folder=Path(folder))
     is_name = text.startswith("dns:///")
     try:

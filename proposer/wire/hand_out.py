@@ -27,7 +27,8 @@ def hand_out(points: UnderWay) -> None:
     kept_free = _send_suspects(points, links) if points.suspects else None
     if not work.waiting:
         return
-    roomy = [link for link in links if link.room > 0 and link is not kept_free]
+    since = slow_since(points)
+    roomy = [link for link in links if link.room > 0 and link is not kept_free and not _is_stuck(link, since)]
     for link, number in share_out(roomy, len(work.waiting)):
         link.send(work.take(number), work)
 
@@ -74,30 +75,50 @@ def _others(points: UnderWay, point: int, able: Sequence[Link]) -> Sequence[Link
     return [link for link in able if link.place != points.last_at.get(point)] or able
 
 
+def slow_since(points: UnderWay) -> float:
+    """A point that has run since before this time of time.monotonic is slow; -infinity if no speed is known, or if
+    there is only one evaluator, to which no other one can be compared.
+    """
+    if len(points.links) < 2 or len(points.times) < KNOWN:
+        return -math.inf
+    return time.monotonic() - max(SLOW * statistics.median(points.times), LEAST)
+
+
+def _is_stuck(link: Link, since: float) -> bool:
+    """Whether all workers of an evaluator have had their points since before `since`, or it is suspended. When its
+    other points begin, nobody knows.
+    """
+    return link.heard < since and len(link.out) >= link.concurrency
+
+
 def race(points: UnderWay) -> None:
     """Sends points that run for long to a second evaluator whose workers are idle."""
     links, work = list(points.links.values()), points.work
-    if work.waiting or len(links) < 2 or not points.times:
+    if work.waiting or len(links) < 2:
         return
-    median, count = statistics.median(points.times), len(points.times)
     wanted = work.rows.keys() - points.twice - points.asked_back - points.deaths.suspects
-    for point, link in slow_points(links, wanted, median, count):
+    for point, link in slow_points(links, wanted, slow_since(points)):
         points.twice.add(point)
         link.send([point], work)
 
 
 def rebalance(points: UnderWay) -> None:
     """Asks back points that an evaluator has beyond its present window if another evaluator has idle workers. This
-    happens when points take longer than before.
+    happens when points take longer than before. From a stuck evaluator, all points that wait are asked back.
     """
-    links = list(points.links.values())
-    if points.work.waiting or len(links) < 2 or not any(link.room > 0 and _idle(link) > 0 for link in links):
+    links, since = list(points.links.values()), slow_since(points)
+    if points.work.waiting or len(links) < 2:
         return
+    if not any(link.room > 0 and _idle(link) > 0 and not _is_stuck(link, since) for link in links):
+        return
+    unanswered = points.work.rows
     for link in links:
-        beyond = len(link.out) - link.window_now
-        if beyond > 0 and (back := [point for point in list(link.queued)[-beyond:] if point not in points.moved]):
+        beyond = len(link.queued) if _is_stuck(link, since) else len(link.out) - link.window_now
+        last = list(link.queued)[-beyond:] if beyond > 0 else []
+        if back := [point for point in last if point in unanswered and point not in points.moved]:
             points.moved.update(back)
             link.ask_back(back)
+            link.asked_back_at = time.monotonic()
 
 
 def share_out(links: Sequence[Link], points: int) -> Iterator[tuple[Link, int]]:
@@ -129,15 +150,19 @@ def share_out(links: Sequence[Link], points: int) -> Iterator[tuple[Link, int]]:
     yield from ((link, number) for link, number in zip(links, given, strict=True) if number)
 
 
-def slow_points(links: Sequence[Link], wanted: Collection[int], median: float, answered: int) -> list[tuple[int, Link]]:
-    """The `wanted` points that run for too long, the longest first, each with another link that has an idle worker.
-
-    `median`: the median time of a point in seconds; `answered`: the number of points behind it.
+def slow_points(links: Sequence[Link], wanted: Collection[int], since: float) -> list[tuple[int, Link]]:
+    """The `wanted` points that have run since before `since`, the longest first, each with another link that has an
+    idle worker. The points that wait at a stuck evaluator come last, if it does not return them although it was asked.
     """
-    idle = [link for link in links if link.room > 0 and not link.queued for _ in range(_idle(link))]
-    if not idle or answered < KNOWN:
+    idle = [
+        link
+        for link in links
+        if link.room > 0 and not link.queued and not _is_stuck(link, since)
+        for _ in range(_idle(link))
+    ]
+    if not idle:
         return []
-    since = time.monotonic() - max(SLOW * median, LEAST)
+    now = time.monotonic()
     slow = []
     for link in links:
         for point, begun in link.running.items():  # in the order in which they began
@@ -145,6 +170,8 @@ def slow_points(links: Sequence[Link], wanted: Collection[int], median: float, a
                 break
             if point in wanted:
                 slow.append((begun, point, link))
+        if _is_stuck(link, since) and link.asked_back_at < now - LEAST:
+            slow += [(now, point, link) for point in link.queued if point in wanted]
     found = []
     for _, point, owner in sorted(slow, key=lambda entry: entry[:2]):
         other = next((link for link in idle if link is not owner), None)

@@ -9,12 +9,17 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
 
 from lodescan.v1 import evaluation_pb2 as pb
 from lodescan.v1 import evaluation_pb2_grpc as pb_grpc
@@ -306,8 +311,9 @@ def test_an_evaluator_for_other_machines_needs_valid_and_private_files(certs: Pa
     more = [*options(side, token=False), "--token-file", str(token)]
     assert f"others can read it; `chmod 600 {token}`" in refusal(more, tmp_path)
     token.chmod(0o600)
-    token.write_text("short\n")
-    assert "at least 16 ASCII characters" in refusal(more, tmp_path)
+    for text in ("short\n", "a-word-with-a-bell-\a-in-it\n"):  # no header of HTTP/2 can carry the second one
+        token.write_text(text)
+        assert "at least 16 ASCII characters" in refusal(more, tmp_path)
 
 
 def test_the_proposer_refuses_insecure_options(certs: Path, tmp_path: Path) -> None:
@@ -332,6 +338,63 @@ def test_the_proposer_refuses_insecure_options(certs: Path, tmp_path: Path) -> N
     token.chmod(0o604)
     with pytest.raises(NotSecure, match="others can read it"):
         client(side, token_file=token)
+    token.chmod(0o600)
+    for text in ("two words", "two\nlines", "", "caf\xe9-and-more-of-it", "a-\x7f-character", "nul-\0-character"):
+        token.write_bytes(text.encode("latin-1"))
+        with pytest.raises(NotSecure, match="one word of ASCII characters"):
+            client(side, token_file=token)
+    token.write_bytes(b"a-word-and-the-end-of-a-line\r\n")
+    client(side, token_file=token)
+
+
+def own_pair(folder: Path, key: Any, encryption: Any) -> tuple[Path, Path]:
+    """A certificate that signs itself, and its key, in a new folder."""
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "own")])
+    now = datetime.now(UTC)
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    builder = builder.serial_number(7).not_valid_before(now).not_valid_after(now + timedelta(days=1))
+    algorithm = None if isinstance(key, ed25519.Ed25519PrivateKey) else hashes.SHA256()
+    folder.mkdir()
+    cert, file = folder / "cert.pem", folder / "key.pem"
+    cert.write_bytes(builder.sign(key, algorithm).public_bytes(Encoding.PEM))
+    file.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption))
+    return cert, file
+
+
+PAIRS: dict[str, tuple[Callable[[], Any], Any, str]] = {
+    "a pass phrase": (
+        lambda: ec.generate_private_key(ec.SECP256R1()),
+        BestAvailableEncryption(b"secret"),
+        r"--tls-key .* has a pass phrase.*openssl pkey -in",
+    ),
+    "Ed25519": (ed25519.Ed25519PrivateKey.generate, NoEncryption(), "a kind of key that gRPC does not take"),
+    "P-521": (lambda: ec.generate_private_key(ec.SECP521R1()), NoEncryption(), "a kind of key that gRPC does not take"),
+    "P-384": (lambda: ec.generate_private_key(ec.SECP384R1()), NoEncryption(), ""),
+    "RSA": (lambda: rsa.generate_private_key(65537, 2048), NoEncryption(), ""),
+}
+
+
+@pytest.mark.parametrize("kind", PAIRS)
+def test_a_key_that_grpc_cannot_use_is_named_at_the_start(certs: Path, tmp_path: Path, kind: str) -> None:
+    """gRPC only says that the evaluator is UNAVAILABLE, or that it cannot listen at the address."""
+    make, encryption, words = PAIRS[kind]
+    cert, key = own_pair(tmp_path / "own", make(), encryption)
+    side = certs / "good" / "proposer"
+    if not words:
+        client(side, cert=cert, key=key)
+        return
+    with pytest.raises(NotSecure, match=words):
+        client(side, cert=cert, key=key)
+    if kind == "Ed25519":
+        assert "it takes RSA and ECDSA" in refusal(["--tls-cert", str(cert), "--tls-key", str(key)], tmp_path)
+
+
+def subject_names(folder: Path, hosts: list[str]) -> set[str]:
+    """The names and addresses in the certificate of an evaluator with these hosts."""
+    certificates(folder, hosts, 30)
+    cert = x509.load_pem_x509_certificate((folder / "evaluator" / "cert.pem").read_bytes())
+    alternatives = cert.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    return {str(alternative.value) for alternative in alternatives}
 
 
 def test_only_their_owner_can_read_the_certificates_that_the_command_makes(
@@ -347,6 +410,11 @@ def test_only_their_owner_can_read_the_certificates_that_the_command_makes(
     token, authority = (folder / "proposer" / "token").read_bytes(), (folder / "ca.pem").read_bytes()
     assert main(["certificates", str(folder)]) == 0  # the second call makes new certificates of the same authority
     assert ((folder / "proposer" / "token").read_bytes(), (folder / "ca.pem").read_bytes()) == (token, authority)
+    names = subject_names(folder, ["[fe80::1%eth0]", "*.example.org"])
+    assert {"fe80::1", "*.example.org", "localhost"} <= names
+    for wrong in ("node7:50051", "a host", "", "https://node7", "[node7]:5"):
+        with pytest.raises(NoCertificates, match="not the name or address of a machine"):
+            certificates(folder, [wrong], 30)
     (folder / "ca.key").write_text("nonsense")
     with pytest.raises(NoCertificates, match="cannot be read"):
         certificates(folder, [], 30)

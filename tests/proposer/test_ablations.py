@@ -1,4 +1,4 @@
-"""LODE still searches without one of its parts, so that the figures in docs/search.md can be repeated."""
+"""LODE still searches without one of its parts, so that the figures in docs/search-reasons.md can be repeated."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Which points to evaluate next: a batch is filled by parts, one after the other.
 
-A part takes a context and how many points are still free, and gives some of its own. `docs/search.md` lists the parts
-in their order.
+A part takes a context and how many points are still free, and gives some of its own. `docs/search-steps.md` lists the
+parts in their order.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """LODE, lodescan's own search. It learns the observables, and fills the good region evenly.
 
-`docs/search.md` explains the method; the numbers in the comments are its steps.
+`docs/search.md` explains the method. The numbers in the comments are the steps of `docs/search-steps.md`.
 """
 
 from __future__ import annotations
