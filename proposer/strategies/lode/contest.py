@@ -41,10 +41,10 @@ RECENT, JUDGED = 100, 50
 """The hit rate of a model is that of its last JUDGED points among the newest half of all exploiting points, or among
 the last RECENT. So a model that was worse at first is tried again.
 """
-UNTRIED, LEAST_RATE, SHARP, AHEAD = 0.75, 0.02, 4.0, 0.05
+UNTRIED, LEAST_RATE, FEW, SHARP, AHEAD = 0.75, 0.02, 6.0, 4.0, 0.05
 """A model without points counts as if it hit UNTRIED times as often as all models together, and these at least
-LEAST_RATE. The shares are proportional to the power SHARP of the hit rates. Another model takes the lead if its hit
-rate is higher by AHEAD.
+LEAST_RATE; each model counts as if it had FEW such points more. The shares are proportional to the power SHARP of the
+hit rates. Another model takes the lead if its hit rate is higher by AHEAD.
 """
 PARTICLES = 400
 """The number of particles in the region of each model that does not lead."""
@@ -110,7 +110,7 @@ class Contest:
         rows, of = rows[-recent:], of[-recent:]
         untried = UNTRIED * max(float(_newest(known).mean()), LEAST_RATE)
         good = [known.good[rows[of == model][-JUDGED:]] for model in range(MODELS)]
-        return np.array([(one.sum() + 2.0 * untried) / (len(one) + 2.0) for one in good])
+        return np.array([(one.sum() + FEW * untried) / (len(one) + FEW) for one in good])
 
     def end(self) -> None:
         """Ends the contest, because one of the models cannot be used."""
