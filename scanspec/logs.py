@@ -8,11 +8,12 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
-from scanspec.events import JSON, TEXT, JsonFormatter, events
+from scanspec.events import JSON, TEXT, JsonFormatter, event, events
+from scanspec.raw_output import STDERR, raw_lines
 from scanspec.scanfile import ScanFile
 from scanspec.text import visible
 
@@ -42,16 +43,20 @@ class _Formatter(logging.Formatter):
 
 
 class _PlainHandler(logging.Handler):
-    """Prints one line per record to the standard error of that moment."""
+    """Prints one line per record to `stream`, or to the standard error of that moment."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        super().__init__()
+        self._stream = stream
 
     def emit(self, record: logging.LogRecord) -> None:
-        with suppress(OSError):  # the reader of standard error is gone
-            print(self.format(record), file=sys.stderr, flush=True)
+        with suppress(OSError, ValueError):  # the reader of standard error is gone, or the stream is closed
+            print(self.format(record), file=self._stream or sys.stderr, flush=True)
 
 
-def _handler(form: str) -> logging.Handler:
+def _handler(form: str, stream: TextIO | None) -> logging.Handler:
     if form == JSON:
-        return _with(_PlainHandler(), JsonFormatter("%(message)s"))
+        return _with(_PlainHandler(stream), JsonFormatter("%(message)s"))
     if not stderr_console().is_terminal:
         return _with(_PlainHandler(), _Formatter("%(name)s: %(message)s"))
     from rich.highlighter import NullHighlighter
@@ -68,22 +73,35 @@ def _with(handler: logging.Handler, formatter: logging.Formatter) -> logging.Han
 
 @contextmanager
 def logging_to_stderr(form: str = TEXT) -> Iterator[None]:
-    """Writes log records and Python's warnings to standard error in the block. `form`: TEXT or JSON."""
-    root, handler = logging.getLogger(), _handler(form)
+    """Writes log records and Python's warnings to standard error in the block. `form`: TEXT or JSON. In JSON, what
+    others write to standard error becomes events, too, so that each line is an object.
+    """
+    root = logging.getLogger()
     level, fonts = root.level, logging.getLogger(FONTS)
     of_fonts = fonts.level
-    root.addHandler(handler)
-    root.setLevel(LEVELS[0])
-    fonts.setLevel(logging.ERROR)
-    logging.captureWarnings(True)
+    with ExitStack() as stack:
+        stack.enter_context(events(form))
+        stack.callback(logging.captureWarnings, False)
+        stack.callback(root.setLevel, level)
+        stack.callback(fonts.setLevel, of_fonts)
+        stack.callback(lambda: root.removeHandler(handler))  # after the last lines of others
+        stream = None
+        if form == JSON and _is_of_the_process(sys.stderr):
+            stream = stack.enter_context(raw_lines(lambda line: event("output", text=line)))
+        handler = _handler(form, stream)
+        root.addHandler(handler)
+        root.setLevel(LEVELS[0])
+        fonts.setLevel(logging.ERROR)
+        logging.captureWarnings(True)
+        yield
+
+
+def _is_of_the_process(stream: TextIO | None) -> bool:
+    """Whether a stream is the standard error of the process, and not one of a test or a notebook."""
     try:
-        with events(form):
-            yield
-    finally:
-        logging.captureWarnings(False)
-        root.removeHandler(handler)
-        root.setLevel(level)
-        fonts.setLevel(of_fonts)
+        return stream is not None and stream.fileno() == STDERR
+    except (OSError, ValueError):
+        return False
 
 
 def set_level(scan: ScanFile) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from scanspec.errors import LodescanError
 
@@ -68,6 +69,14 @@ def trace_id(trace: int, point: int) -> int:
     return trace << 64 | point
 
 
+def _is_url(text: str) -> bool:
+    try:
+        url = urlsplit(text)
+        return url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
+    except ValueError:  # a port that is none, for example
+        return False
+
+
 @contextmanager
 def sending_traces(url: str | None, service: str) -> Iterator[Spans | None]:
     """Sends spans to a collector at `url`, such as http://127.0.0.1:4318/v1/traces. Without a URL it yields None.
@@ -77,7 +86,7 @@ def sending_traces(url: str | None, service: str) -> Iterator[Spans | None]:
     if url is None:
         yield None
         return
-    if not url.startswith(("http://", "https://")):
+    if not _is_url(url):
         raise NoTraces(f"--traces {url!r} is not a URL", next_step="write for example http://127.0.0.1:4318/v1/traces")
     try:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter

@@ -1,4 +1,4 @@
-"""`lodescan-evaluator new NAME`: a folder with a small working backend, as a start for one's own."""
+"""`lodescan-evaluator new NAME`: writes a folder with a small backend that works, for users to change."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Runs points on a Dask cluster (`--executor dask --scheduler ADDRESS`).
 
-Each Dask worker keeps worker processes of its own (`dask_worker`), one a thread: so deadlines,
-crashes and memory are dealt with as on one machine, and cost a point and not the Dask worker. A
-Dask worker that is lost costs nothing but time: the scheduler gives its points to another.
+Each Dask worker keeps worker processes of its own (`dask_worker`), one for each thread. So a missed
+deadline, a crash or too much memory costs only a point, as on one machine, and not the Dask worker. If
+a Dask worker is lost, the scheduler gives its points to another.
 
 The workers need this package, the physics packages and the scan file at the same path.
 """

@@ -1,4 +1,4 @@
-"""How many points a worker is sent in one message."""
+"""Decides how many points go to a worker in one message."""
 
 from __future__ import annotations
 

@@ -46,10 +46,9 @@ class Interpreter:
     def __init__(self, workers: int = 0) -> None:
         self._streams = (sys.stdout, sys.stderr)
         self._files = [(number, kept) for number in _STREAMS if (kept := _copy(number)) is not None]
-        self._lowest = 0
         self._limits = [resource.getrlimit(kind) for kind in _LIMITS]
         self._most_files = self._most_threads = 0  # until the first point has shown what is needed
-        self._timers = [signal.getitimer(timer) for timer in _TIMERS]
+        self._timers = [timer for timer in _TIMERS if signal.getitimer(timer) == _NEVER]
         self._temporary = tempfile.gettempdir()
         self._traced = (sys.gettrace(), sys.getprofile())
         self._collects = gc.isenabled()
@@ -80,13 +79,13 @@ class Interpreter:
             self._names.restore()
         else:
             self._names.note()
-        if (sys.stdout, sys.stderr) != self._streams or any(map(_is_closed, self._streams)):
+        out, err = self._streams
+        if sys.stdout is not out or sys.stderr is not err or _is_closed(out) or _is_closed(err):
             self._restore_streams()
         for number, kept in self._files:  # restored without asking whether it changed, which would take as long
             os.dup2(kept, number)
-        self._lowest = _lowest_free()
-        for timer, before in zip(_TIMERS, self._timers, strict=True):
-            if before == _NEVER and signal.getitimer(timer) != _NEVER:
+        for timer in self._timers:
+            if signal.getitimer(timer) != _NEVER:
                 signal.setitimer(timer, 0)
         faulthandler.cancel_dump_traceback_later()
         if (sys.gettrace(), sys.getprofile()) != self._traced:
@@ -154,11 +153,12 @@ class Interpreter:
         """Why this process must be replaced, because points have used it up; empty while it is fine."""
         if self._worn:
             return self._worn
+        lowest = _lowest_free()
         if not self._most_files:
             most = self._limits[_LIMITS.index(resource.RLIMIT_NOFILE)][0]
-            self._most_files = max((self._lowest + most) // 2, self._lowest)
+            self._most_files = max((lowest + most) // 2, lowest)
             self._most_threads = threading.active_count() + MOST_THREADS
-        if self._lowest > self._most_files:
+        if lowest > self._most_files:
             return "leaves open files behind"
         if threading.active_count() > self._most_threads:
             return "leaves threads behind"

@@ -32,6 +32,7 @@ class Job:
         "owner",
         "point_id",
         "running",
+        "size",
         "spectra_below",
         "variables",
     )
@@ -52,6 +53,8 @@ class Job:
         self.owner = owner
         """The owner who has submitted the job; the jobs of several owners take turns."""
         self.outcome = _CANCELLED
+        self.size = 0
+        """The bytes of its outcome in memory, once its owner has counted them."""
         self.begun_at = self.ended_at = 0.0
         """The times of begin and end in seconds since 1970-01-01 UTC; 0.0 before."""
         self.running = False
@@ -112,13 +115,14 @@ class JobQueue:
         self._held: dict[object, collections.deque[Job]] = {}
         self._turns: collections.deque[object] = collections.deque()
         self._count = self._ends = 0
-        self._ready = threading.Condition(threading.Lock())
+        self._lock = threading.Lock()
+        self._ready = threading.Condition(self._lock)
         self.idle = 0
         """The number of threads that wait for a job, or have not yet taken the one that has come."""
 
     def put(self, job: Job | None) -> None:
         """Adds a job behind the others of its owner."""
-        with self._ready:
+        with self._lock:
             if job is None:
                 self._ends += 1
             elif (held := self._held.get(job.owner)) is not None:
@@ -127,11 +131,12 @@ class JobQueue:
             else:
                 self._jobs_of(job.owner).append(job)
                 self._count += 1
-            self._ready.notify()
+            if self.idle:
+                self._ready.notify()
 
     def put_back(self, jobs: Sequence[Job]) -> None:
         """Puts jobs before all others of their owners, in the same order."""
-        with self._ready:
+        with self._lock:
             for job in reversed(jobs):
                 if (held := self._held.get(job.owner)) is not None:
                     held.appendleft(job)
@@ -149,13 +154,13 @@ class JobQueue:
 
     def hold(self, owner: object) -> None:
         """Holds back the jobs of an owner, also those that are put from now on."""
-        with self._ready:
+        with self._lock:
             if owner not in self._held:
                 self._held[owner] = self._remove(owner)
 
     def release(self, owner: object) -> None:
         """Lets the jobs of an owner go on."""
-        with self._ready:
+        with self._lock:
             jobs = self._held.pop(owner, None)
             if jobs:
                 self._jobs_of(owner).extend(jobs)
@@ -164,7 +169,7 @@ class JobQueue:
 
     def get(self) -> Job | None:
         """The next owner's next job; waits for one."""
-        with self._ready:
+        with self._lock:
             while not self._count and not self._ends:
                 self.idle += 1
                 self._ready.wait()
@@ -173,7 +178,7 @@ class JobQueue:
 
     def get_nowait(self) -> Job | None:
         """The same at once; raises queue.Empty."""
-        with self._ready:
+        with self._lock:
             if not self._count and not self._ends:
                 raise queue.Empty
             return self._next()
@@ -198,7 +203,7 @@ class JobQueue:
 
     def drop(self, owner: object) -> None:
         """Forgets the jobs of an owner, who has cancelled them."""
-        with self._ready:
+        with self._lock:
             self._remove(owner)
             if owner in self._held:
                 self._held[owner].clear()

@@ -36,7 +36,7 @@ its points begin.
 COALESCE = 0.0025
 """The most seconds for which a result waits for others: a message of one costs as much as one of sixty."""
 
-LINGER = 0.05
+LINGER = 0.1
 """The same for quick points while the workers have enough others. With many evaluators on one machine, few points
 finish in less time.
 """
@@ -166,8 +166,9 @@ class Stream:
 
     def _done(self, job: Job) -> None:
         # from a worker's thread; one wake-up serves all that finish before the loop runs
+        job.size = _size(job)
         with self._held_lock:
-            self._held += _size(job)
+            self._held += job.size
             if not (self._is_held_back or self._is_over) and self._held > MOST_HELD * self._share():
                 self._is_held_back = True
                 self._executor.hold(self)
@@ -227,7 +228,7 @@ class Stream:
         while self.finished and len(taken) < limit and size < LARGEST_MESSAGE:
             job = self.finished.popleft()
             del self.running[job.point_id]
-            size += _size(job)
+            size += job.size
             taken.append(job)
         with self._held_lock:
             self._held -= size

@@ -25,7 +25,7 @@ def export(folder: Path, kind: str) -> int:
         paths = [write_arviz(folder, good) if kind == "arviz" else write_anesthetic(folder, good)]
     for path in paths:
         print(f"written: {path}")
-    print(f"these are {NO_POSTERIOR}")
+    print(NO_POSTERIOR)
     return 0
 
 

@@ -108,8 +108,9 @@ def _lines(values: dict[str, Any], columns: Columns) -> list[str]:
             else f"{observable['value']!r}"
         )
         loss = "" if observable["loss"] is None else f", loss {show_number(observable['loss'])}"
-        unit = f" {observable['unit']}" if observable["unit"] else ""
-        lines.append(f"  {observable['name']}: {shown}{unit} ({observable['likelihood'] or 'no likelihood'}{loss})")
+        unit = f" {observable['unit']}" if observable["unit"] and observable["value"] is not None else ""
+        likelihood = "no likelihood" if (observable["likelihood"] or "OFF") == "OFF" else observable["likelihood"]
+        lines.append(f"  {observable['name']}: {shown}{unit} ({likelihood}{loss})")
     if values["seconds"]:
         lines.append("seconds: " + ", ".join(f"{name} {s:.3g}" for name, s in values["seconds"].items()))
     lines += [f"file: {value}" for value in values["files"]]

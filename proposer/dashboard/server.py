@@ -158,7 +158,7 @@ def _bokeh() -> bytes:
 
 def _is_own(hosts: Sequence[str], names: set[str]) -> bool:
     """Whether the header Host names this machine. Otherwise a page of another site whose name points to this machine
-    could read the runs (DNS rebinding). Such a page has a host name, and no IP address.
+    could read the runs (DNS rebinding). The address of such a page has a host name instead of an IP address.
     """
     if len(hosts) != 1:
         return False

@@ -187,21 +187,23 @@ class Dataset(Stored):
             probability=batch.probability,
         )
         asked = dict(zip(ids.tolist(), made, strict=True))
-        given = [known[row] for row in np.flatnonzero(kept).tolist()] if known else []
+        given = [known[row] for row in np.flatnonzero(kept).tolist()] if known else [None] * len(u)
         answered = [
-            outcome._replace(id=point) for point, outcome in zip(asked, given, strict=False) if outcome is not None
+            outcome._replace(id=point) for point, outcome in zip(asked, given, strict=True) if outcome is not None
         ]
         with self._transaction(asks=True) as db:
             schema.write_checkpoint(db, number, checkpoint)
             dropped = len(keys) - len(u)
             schema.write_batch(db, (number, batch.iteration, first, len(u), dropped, len(answered)), u)
             db.executemany(columns.ask, rows)
-            db.executemany(columns.answer, answer_rows(answered, [asked[outcome.id] for outcome in answered], columns))
+            if answered:
+                asked_before = [asked[outcome.id] for outcome in answered]
+                db.executemany(columns.answer, answer_rows(answered, asked_before, columns))
         self._seen.add(keys[kept])
         self._last, self._newest = self._last + len(u), number
         self._unanswered.update(asked)
         self._note_answered(answered)
-        left = np.isin(ids, [outcome.id for outcome in answered], invert=True)
+        left = np.array([outcome is None for outcome in given], dtype=np.bool_)
         return Added(number, ids, kept, Pending(ids[left], params[left], np.zeros(left.sum(), dtype=np.int64)))
 
     def batch_of(self, point: int) -> int:
@@ -250,7 +252,7 @@ class Dataset(Stored):
         """Notes that points were killed from outside. This is not an answer: they will be sent again."""
         for point in ids:
             if (asked := self._unanswered.get(point)) is not None:
-                asked = asked._replace(attempts=asked.attempts + 1)
+                asked = Asked.of(asked.batch, asked.crc, asked.attempts + 1)
                 with self._transaction() as db:
                     row = (asked.attempts, asked.row_crc, point)
                     db.execute("UPDATE points SET attempts = ?, crc = ? WHERE id = ?", row)

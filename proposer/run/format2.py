@@ -57,7 +57,7 @@ def _convert(old: sqlite3.Connection, new: sqlite3.Connection) -> None:
         schema.write_batch(new, tuple(numbers), rows_of_batch[:, 0])
         rows, asked = ask_rows(first, number, iteration, json.loads(origins), rows_of_batch[:, 1])
         new.executemany(columns.ask, rows)
-        asked = [Asked(point.batch, point.crc, attempts.get(first + k, 0)) for k, point in enumerate(asked)]
+        asked = [Asked.of(point.batch, point.crc, attempts.get(first + k, 0)) for k, point in enumerate(asked)]
         tried = [(point.attempts, point.row_crc, first + k) for k, point in enumerate(asked) if point.attempts]
         new.executemany("UPDATE points SET attempts = ?, crc = ? WHERE id = ?", tried)
         outcomes = list(_outcomes(old, number))

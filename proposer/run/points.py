@@ -41,16 +41,19 @@ _NOT_AS_WRITTEN = (ValueError, TypeError, LookupError, ArithmeticError, Attribut
 
 
 class Asked(NamedTuple):
-    """A point without an answer: its batch, the checksum of the point itself, and its attempts."""
+    """A point without an answer: its batch, the checksum of the point itself, its attempts, and the checksum of its
+    row, which covers both.
+    """
 
     batch: int
     crc: int
     attempts: int
+    row_crc: int
 
-    @property
-    def row_crc(self) -> int:
-        """The checksum of the point's row."""
-        return crc32(_ATTEMPTS.pack(self.attempts), self.crc)
+    @classmethod
+    def of(cls, batch: int, crc: int, attempts: int) -> Self:
+        """Computes the checksum of the row."""
+        return cls(batch, crc, attempts, crc32(_ATTEMPTS.pack(attempts), crc))
 
 
 def ask_rows(
@@ -72,7 +75,7 @@ def ask_rows(
     told = np.empty((len(ids), 2))
     told[:, 0], told[:, 1] = asked_at, math.nan if probability is None else probability
     numbers = np.column_stack([ids, np.full_like(ids, batch), np.full_like(ids, iteration), params, told])
-    asked = [Asked(batch, crc, 0) for crc in _asked_crcs(numbers, origins)]
+    asked = [Asked.of(batch, crc, 0) for crc in _asked_crcs(numbers, origins)]
     rows = [
         (point, batch, iteration, origin, *values, point_asked.row_crc)
         for point, origin, values, point_asked in zip(
@@ -141,7 +144,7 @@ def asked_of(rows: Sequence[Row], columns: Columns) -> list[Asked]:
         told = np.array([(row[-_WORDS - _TIMES], row[_PROBABILITY_AT]) for row in rows], dtype=np.float64)
         numbers = np.column_stack([ids, batches, iterations, params, told])
         crcs = _asked_crcs(numbers, [row[3] for row in rows])
-        return [Asked(int(row[1]), crc, int(row[_ATTEMPTS_AT])) for row, crc in zip(rows, crcs, strict=True)]
+        return [Asked.of(int(row[1]), crc, int(row[_ATTEMPTS_AT])) for row, crc in zip(rows, crcs, strict=True)]
     except (ValueError, TypeError, LookupError, AttributeError) as error:
         raise Damaged(f"a row is not as it was written ({error})") from error
 
@@ -190,7 +193,7 @@ class _Table(NamedTuple):
             [self.ids, self.batches, self.iterations, self.values[:, 1 : 1 + d], times[:, :1], probability]
         )
         asked = [
-            Asked(batch, crc, tries)
+            Asked.of(batch, crc, tries)
             for batch, crc, tries in zip(
                 self.batches.tolist(), _asked_crcs(asked_of_each, self.origins), self.attempts, strict=True
             )

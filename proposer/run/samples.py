@@ -17,7 +17,7 @@ from proposer.run.files import writing
 from proposer.run.names import plain_names
 from proposer.run.tables import MissingPackage
 
-NO_POSTERIOR = "a map of the region of good points, each with a weight of 1, and no posterior"
+NO_POSTERIOR = "These points are a map of the good region, and no posterior: every weight is 1."
 
 
 def write_anesthetic(folder: Path, good: GoodColumns) -> Path:

@@ -56,8 +56,9 @@ class CmaesNdSettings(CmaesSettings):
     no_good_points_patience: int = 5000
     best_loss_patience: int = 200
     best_valid_constraints_patience: int = 2000
-    """Generations: the scan ends after so many without a good point, if the lowest sum of losses and the largest
-    fraction of fulfilled constraints have not improved for so many either, or the search has ended.
+    """Numbers of generations. The scan ends when no point was good in the first number of them, and either a search
+    has just ended, or the lowest sum of losses has not improved in the second number of generations, and the largest
+    fraction of fulfilled constraints not in the third.
     """
     seeds: tuple[tuple[float, ...], ...] = ()
     """Points in physical units; the first search starts at a random one of them."""

@@ -1,6 +1,6 @@
 """MLS_DNNC: the published scan that BSMArt took from MLscanner.
 
-A classifier learns from the points evaluated so far which are good, and chooses the next
+A classifier learns from the evaluated points which points are good, and chooses the next
 ones (arXiv:2207.09959, section 2; arXiv:2301.01154). The numbers in the comments are the
 steps of docs/method.md.
 """

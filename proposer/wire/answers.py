@@ -31,7 +31,8 @@ def take_results(
     outcomes: list[Outcome] = []
     killed: list[int] = []
     least, codes = description.least_losses, len(description.codes) or SECONDS_OF_NAMELESS
-    again, returned, raced = [], time.time(), 0
+    again, raced = [], 0
+    now, returned = elapsed(), time.time()
     results = list(response.results)
     for result, numbers in zip(results, numbers_of(results, least), strict=True):
         point = result.point_id
@@ -49,7 +50,7 @@ def take_results(
                 again.append(point)
             points.moved.discard(point)
             continue
-        came = link.address, returned - link.seconds_out(point), returned
+        came = link.address, returned - (now - link.out[point]), returned
         outcome = to_outcome(result, numbers, least, codes=codes, came=came)
         seconds = sum(outcome.seconds)
         link.answer(point, seconds)
@@ -69,9 +70,9 @@ def take_results(
             _end_race(points, point)
         outcomes.append(outcome)
     work.done(answered.id for answered in outcomes)
-    points.moved.difference_update(answered.id for answered in outcomes)
-    if points.asked_back:
-        points.asked_back.difference_update(answered.id for answered in outcomes)
+    for noted in (points.moved, points.asked_back):
+        if noted:
+            noted.difference_update(answered.id for answered in outcomes)
     points.put_back(again)
     if outcomes or killed:
         link.breaks = 0

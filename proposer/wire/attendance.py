@@ -58,7 +58,7 @@ class Purpose:
 
 
 UNNAMED = Purpose()
-"""No spectrum files, and no name of a run."""
+"""For a client that wants no spectrum files and gives no name of a run."""
 
 
 class Attendance:
@@ -236,9 +236,24 @@ class Attendance:
             link.ask_again(LEFT_OUT)
             return
         self._refusals.pop(link, None)
+        if (twin := self._twin(link, description)) is not None:
+            self._say_once(f"the evaluator at {link.address} is the one at {twin.address}, and is used once")
+            link.description = None
+            link.ask_again(LEFT_OUT)
+            return
         link.description = description
         if self._first.parameters:
             self._open(link)
+
+    def _twin(self, link: Link, description: Description) -> Link | None:
+        """Another link to the same evaluator, such as its IPv6 address beside its IPv4 address."""
+        same = (
+            other
+            for other in self._links.values()
+            if other is not link and other.description is not None and other.description.instance
+            if other.description.instance == description.instance
+        )
+        return next(same, None)
 
     def _difference(self, description: Description) -> str:
         """The differences from the run's first description, in words; "" if the digests are the same."""

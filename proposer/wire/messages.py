@@ -298,10 +298,12 @@ def _to_seconds(seconds: list[float], out: float) -> list[float]:
     """Replaces impossible times by 0, and scales all down if the codes claim to have run for much longer than the point
     was `out`, in seconds, because both would spoil sums and means.
     """
-    if [value for value in seconds if not 0.0 <= value <= LONGEST]:
-        seconds = [value if 0.0 <= value <= LONGEST else 0.0 for value in seconds]
-    total, (more, times) = sum(seconds), CLOCKS_DIFFER
+    more, times = CLOCKS_DIFFER
     most = more + times * max(out, 0.0)
+    if sum(seconds) <= most and min(seconds, default=0.0) >= 0.0:  # no NaN is among them, or the sum would be one
+        return seconds
+    seconds = [value if 0.0 <= value <= LONGEST else 0.0 for value in seconds]
+    total = sum(seconds)
     return seconds if total <= most else [value * most / total for value in seconds]
 
 

@@ -117,7 +117,7 @@ class Link:
         self.longest = 0.0  # the longest point in seconds, by its own claim, but at most the time since the start
         self.seconds = math.nan  # of a point, a running mean
         self.last = 0.0  # seconds of a point of the last message, the mean of all: one alone may have been held up
-        self._message = (0, 0.0)  # points of the message that is being read, and the sum of their seconds
+        self._ran: list[float] = []  # seconds of the points of the message that is being read
         self._first = time.monotonic()
         self._busy = [0.0, 0.0]  # points answered, and the seconds that this took, while all workers had points
         self.place, self._name, self._events, self._security = address, name, events, security
@@ -174,10 +174,6 @@ class Link:
         """Lets the thread read the next message, because the last one was handled."""
         self._orders.put(_NEXT)
 
-    def seconds_out(self, point: int) -> float:
-        """The time in seconds since a point was sent."""
-        return elapsed() - self.out[point]
-
     def answer(self, point: int, seconds: float) -> None:
         """Notes that a point is answered, after `seconds` in its codes (negative: not run)."""
         del self.out[point]
@@ -185,9 +181,7 @@ class Link:
         self.queued.pop(point, None)
         self.most.pop(point, None)
         if seconds >= 0.0:
-            self._message = self._message[0] + 1, self._message[1] + seconds
-            self.longest = max(self.longest, min(seconds, time.monotonic() - self._first))
-            self.seconds = seconds if math.isnan(self.seconds) else 0.9 * self.seconds + 0.1 * seconds
+            self._ran.append(seconds)
 
     def took_up(self, answered: int, concurrency: int) -> None:
         """Notes that a message with `answered` points was handled. `concurrency`: the evaluator's present number of
@@ -195,9 +189,12 @@ class Link:
         """
         if self.description is not None and concurrency and concurrency != self.concurrency:
             self.description = replace(self.description, concurrency=to_concurrency(concurrency))
-        now, (points, seconds) = time.monotonic(), self._message
-        if points:
-            self.last, self._message = seconds / points, (0, 0.0)
+        now, ran = time.monotonic(), self._ran
+        if ran:
+            self.last, self._ran = sum(ran) / len(ran), []
+            self.longest = max(self.longest, min(max(ran), now - self._first))
+            for seconds in ran:
+                self.seconds = seconds if math.isnan(self.seconds) else 0.9 * self.seconds + 0.1 * seconds
         if len(self.out) + answered > self.concurrency:
             self._busy = [self._busy[0] + answered, self._busy[1] + now - self.heard]
             if self._busy[1] > REMEMBERED:

@@ -16,7 +16,7 @@ from typing import TypeVar
 import pytest
 
 from scanspec import read_scan_file
-from tests.containers.conftest import GID, UID, Project, docker, layers
+from tests.containers.conftest import GID, ROOT, UID, Project, docker, layers
 from tests.pair.conftest import Points, read_run
 
 pytestmark = [pytest.mark.containers, pytest.mark.usefixtures("images")]
@@ -174,29 +174,32 @@ codes:
 
 
 def test_replicas_of_the_evaluator_come_and_go(project: Project) -> None:
-    """One of three replicas is killed, and the number is raised to four. The scan cannot end before, because some
-    points wait for a file.
+    """The commands of docs/many.md: one of four replicas is killed, and the number is raised to five. The scan cannot
+    end before, because some points wait for a file.
     """
+    page = (ROOT / "docs/many.md").read_text()
+    start, kill, raised, logs = re.findall(r"^\$ docker (.*)$", page, re.MULTILINE)
     folder = project.folder / "my scans"
     folder.mkdir()
     (folder / "waits.py").write_text(WAITS)
     (folder / "waits.yaml").write_text(WAITS_FILE)
     project.variables |= {"FOLDER": str(folder), "SCAN": "waits.yaml", "PHYSICS": "evaluator"}
-    project.compose("up", "--detach", "--scale", "evaluator=3")
+    project.compose(*start.split()[1:])
     proposer = wait_for_container(project, "proposer")
 
     def take_part(after: str = "") -> list[str]:
         said = docker("logs", proposer).stderr.partition(after)[2] if after else docker("logs", proposer).stderr
         return re.findall(r"the evaluator at (\S+) takes part", said)
 
-    wait_until(lambda: len({*take_part()}) == 3, "three replicas did not take part")
-    docker("kill", project.compose("ps", "--quiet", "evaluator").stdout.split()[0])
+    wait_until(lambda: len({*take_part()}) == 4, "four replicas did not take part")
+    docker(*kill.replace("lodescan-", f"{project.environment['COMPOSE_PROJECT_NAME']}-").split())
     lost = "lost the evaluator"
     wait_until(lambda: lost in docker("logs", proposer).stderr, "the proposer did not notice")
-    project.compose("up", "--detach", "--no-recreate", "--scale", "evaluator=4")
+    project.compose(*raised.split()[1:])
     wait_until(lambda: len(take_part(lost)) >= 2, "two more replicas did not take part")
     (folder / "go").touch()
     assert docker("wait", proposer).stdout.strip() == "0"
+    assert lost in project.compose(*logs.split()[1:]).stdout
     points = stored(project.folder / "runs/waits", 1)
     assert len(points.ids) == len(set(points.ids)) == 300 and set(points.status) == {"OK"}
 

@@ -14,7 +14,7 @@ import pytest
 from lodescan.v1 import evaluation_pb2 as pb
 from proposer.evaluation.backend import EvaluatorRefused, NoEvaluator
 from proposer.types import Status
-from proposer.wire import attendance, patience, remote
+from proposer.wire import answers, attendance, patience, remote
 from proposer.wire.messages import LARGEST_DESCRIPTION, LARGEST_SPECTRA, MOST_CONCURRENT, MOST_IN_BATCH, clean
 from proposer.wire.pool import Pool
 from proposer.wire.remote import MOST_AHEAD
@@ -147,7 +147,8 @@ def test_reported_times_are_bounded() -> None:
 def test_seconds_are_kept_if_the_clock_is_set_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """The time for which a point is out, which bounds its seconds, is not that of a clock on the wall."""
     since_start, real_time = [0.0], time.time
-    monkeypatch.setattr(remote, "elapsed", lambda: since_start[0])
+    for module in (remote, answers):  # which note when a point was sent, and when it was answered
+        monkeypatch.setattr(module, "elapsed", lambda: since_start[0])
 
     def answer(ids: list[int]) -> Iterator[pb.EvaluateResponse]:
         since_start[0] = 100.0

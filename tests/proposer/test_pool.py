@@ -304,6 +304,18 @@ def test_a_name_stands_for_all_its_addresses(opened: ExitStack) -> None:
     assert len(pooled.evaluate(points(30))) == 30
 
 
+def test_an_evaluator_with_two_addresses_is_used_once(opened: ExitStack) -> None:
+    """A name may have IPv4 and IPv6 addresses, and a folder may name an evaluator that --evaluator names, too."""
+    servicer = Honest(at_once, {**DESCRIBED, "instance": "one"})
+    port = opened.enter_context(listening(servicer)).rpartition(":")[2]
+    pooled = Pooled(opened, places=(f"127.0.0.1:{port}", f"localhost:{port}", f"dns:///127.0.0.1:{port}"))
+    pooled.pool.describe(5.0)
+    first = itertools.count(1, 20)
+    assert wait_until(lambda: len(pooled.evaluate(points(20, first=next(first)))) == 20 and pooled.said_of("used once"))
+    assert len(servicer.asked) == len({*servicer.asked}) == next(first) - 1
+    assert pooled.pool.load.evaluators == 1 and len(pooled.said_of("takes part")) == 1
+
+
 def test_a_name_is_looked_up_again_and_a_new_address_takes_part(
     opened: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -45,7 +45,7 @@ def _what(error: BaseException) -> str:
 
 
 def _is_ours(error: BaseException) -> bool:
-    """Whether the error is a request to end this process. In a worker, a signal is no such request."""
+    """Whether the error is a request to end this process. In a worker, a signal is not such a request."""
     return isinstance(error, KeyboardInterrupt) and interrupts.are_taken()
 
 

@@ -64,7 +64,7 @@ def _newest(known: Known) -> NDArray[np.bool_]:
 
 
 class Contest:
-    """The contest of the models. `make` makes the model of the NLL at its first use."""
+    """The contest of the models. `make` makes the model of the NLL when it is first needed."""
 
     def __init__(self, make: Callable[[], Surrogate]) -> None:
         self._make = make

@@ -1,4 +1,4 @@
-"""Points that other models of the energy than the main model take for good."""
+"""Chooses points that a model of the energy other than the main one predicts to be good."""
 
 from __future__ import annotations
 
