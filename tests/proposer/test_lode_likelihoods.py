@@ -81,6 +81,29 @@ def test_losses_of_single_observables_are_lower_bounds_for_any_values_of_the_oth
     assert energy.one_sided.tolist() == [True, False, True]
 
 
+def test_a_limit_in_two_dimensions_judges_both_observables():
+    """Each prediction stands among the true values of the others."""
+    energy = EnergyOfObservables(SCORED, Target(3.0))
+    y, _ = table(50)
+    values, column = y[:, energy.columns], 2
+    predicted = values.copy()
+    predicted[:, column] *= 3.0
+    among, true = energy.agreement(predicted, values), energy.agreement(values)
+    np.testing.assert_array_equal(among[:, :column], true[:, :column])
+    loss = LIMIT.nll(np.column_stack([values[:, 0], predicted[:, column]]))
+    capped = losses_and_nll([NLL], loss[:, None])[0][:, 0]
+    np.testing.assert_allclose(among[:, column], np.exp(-capped / 3.0), rtol=1e-6)
+    assert (among[:, column] < true[:, column] - 0.1).any()
+
+
+def test_a_window_gives_the_origin_and_the_unit_of_an_observable():
+    windows = ((100.0, 200.0), (0.0, np.inf), (-np.inf, 7.0), (-np.inf, np.inf))
+    energy = EnergyOfObservables([ScoredObservable(str(w), OFF, w) for w in windows], Target(3.0))
+    middle, unit = energy.resolution(np.array([80.0, 9.0, 9.0, 9.0]))
+    assert middle.tolist() == [150.0, 0.0, 7.0, 0.0]
+    assert unit.tolist() == [50.0, 9.0, 9.0, 9.0]
+
+
 def test_points_keep_the_losses_that_are_learned_as_an_nll():
     energy = EnergyOfObservables(SCORED, Target(3.0))
     points = Points(np.arange(2), energy, Target(3.0))

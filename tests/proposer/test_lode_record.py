@@ -12,6 +12,7 @@ from proposer.strategies.lode.regress import Regression
 from proposer.target import Target
 from proposer.types import Floats, Status, Told
 from scanspec import Kind, Likelihood, losses_and_nll
+from tests.proposer.answered import told_of
 from tests.proposer.searches import train
 
 RNG = np.random.default_rng(2)
@@ -101,6 +102,29 @@ def test_agreement_with_a_target_falls_with_the_loss():
 def stairs(u: Floats) -> Floats:
     """A step at a curved edge, steep waves, and a smooth function."""
     return np.stack([10.0 * (u[:, 0] > 0.5 + 0.2 * np.sin(6.0 * u[:, 1])) + np.sin(9.0 * u[:, 0]), u[:, 1]], axis=1)
+
+
+def jumps(u: Floats) -> Floats:
+    """Twelve small steps at different places, shape (n, 12)."""
+    return (u[:, :1] > np.linspace(0.2, 0.8, 12)) + 0.1 * u[:, 1:]
+
+
+@pytest.mark.parametrize(("outputs", "learn"), [(1, False), (12, True)])
+def test_the_errors_of_many_outputs_add_up(outputs: int, learn: bool):
+    """One output alone, whose loss is at most a tenth of the threshold, is predicted well enough without networks."""
+    likelihoods = [Likelihood(Kind.GAUSS, 0.0, 1.5)] * outputs
+    observables = [ScoredObservable(f"y{j}", likelihood) for j, likelihood in enumerate(likelihoods)]
+    energy = EnergyOfObservables(observables, Target(3.0))
+    points = Points(np.arange(2), energy, Target(3.0))
+    model = OfObservables(2, energy, lambda u: 2.0 * u - 1.0)
+    rng = np.random.default_rng(3)
+    for _ in range(3):
+        u = rng.random((50, 2))
+        model.expect(u)
+        y = jumps(u)[:, 4 : 4 + outputs] if outputs == 1 else jumps(u)
+        points.add(told_of(u, losses_and_nll(likelihoods, y)[1], y))
+        model.fit(points.known(), rng)
+    assert any(name.startswith("nets/") for name in model.to_arrays()) == learn
 
 
 @pytest.mark.slow

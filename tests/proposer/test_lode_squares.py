@@ -87,6 +87,16 @@ def test_learning_goes_on_from_a_stored_state():
         Squares.from_arrays(squares.to_arrays() | {"kept0": np.zeros((1, 3))})
 
 
+def test_the_descents_of_an_older_state_without_priors_begin_anew():
+    older = Squares.from_arrays({"sizes": np.array([4.0, 1.0]), "kept0": np.zeros((2, 23)), "kept1": np.zeros((1, 23))})
+    assert older.members == 0
+    x, new = np.random.default_rng(3).uniform(-1, 1, (60, 4)), Squares(4)
+    for one in (older, new):
+        one.learn(x, energy(x), np.random.default_rng(4))
+    assert older.to_arrays().keys() == new.to_arrays().keys()
+    assert all((older.to_arrays()[name] == value).all() for name, value in new.to_arrays().items())
+
+
 @pytest.mark.slow
 def test_thin_curved_sheets_in_eight_dimensions_are_found_and_filled():
     """Three of 10,000 points of the cube are good."""

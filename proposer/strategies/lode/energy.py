@@ -205,13 +205,21 @@ class EnergyOfObservables:
                 columns[position] = columns[position] + cap(term.least(number, values[:, position]))
         return torch.stack(columns, dim=1)
 
-    def agreement(self, values: Floats) -> Floats:
+    def agreement(self, values: Floats, among: Floats | None = None) -> Floats:
         """How well each of the values, shape (n, k), agrees with its own target: from 1, if it causes no loss, to 0,
         far from the target or outside the window. It is exp(-loss / unit of energy), so that it falls to 1 / e where
-        the loss alone makes a point bad.
+        the loss alone makes a point bad. In joint terms, each value stands among the other values of `among`, shape (n,
+        k), by default those of `values`.
         """
         of = torch.from_numpy(values)
-        found = torch.exp(-self.losses(of).clamp(min=0.0) / self.of_nll.unit)
+        losses = list(losses_and_nll(self._likelihoods, of)[0].unbind(dim=1))
+        others = of if among is None else torch.from_numpy(among)
+        for term, positions in self._terms:
+            for number, position in enumerate(positions):
+                joint = others[:, positions]
+                joint[:, number] = of[:, position]
+                losses[position] = losses[position] + cap(term.nll(joint))
+        found = torch.exp(-torch.stack(losses, dim=1).clamp(min=0.0) / self.of_nll.unit)
         return torch.where(self.outside(of), torch.zeros_like(found), found).numpy()
 
     def rest(self, observables: Floats) -> Floats:
@@ -222,10 +230,14 @@ class EnergyOfObservables:
         return np.asarray(losses_and_nll(likelihoods, observables[:, self.as_nll])[1])
 
     def resolution(self, spread: Floats) -> tuple[Floats, Floats]:
-        """The unit and the origin of each value, shape (k,) each: sigma and mean of the likelihood, or `spread`, shape
-        (k,), without a likelihood.
+        """The origin and the unit of each value, shape (k,) each: mean and sigma of the likelihood. Without a
+        likelihood, these are the middle of the window and half of its width, or its only edge and `spread`, shape (k,).
         """
         middle, sigma = np.zeros(len(spread)), np.array(spread, dtype=float)
+        for j, window in enumerate(self._windows):
+            if window is not None and (edges := [edge for edge in window if math.isfinite(edge)]):
+                middle[j] = sum(edges) / len(edges)
+                sigma[j] = min(sigma[j], 0.5 * (edges[-1] - edges[0]) or math.inf)
         for term, positions in self._terms:
             for number, position in enumerate(positions):
                 mean, width = term.aim(number)

@@ -8,6 +8,7 @@ their predictions of the newest points were better. Observables that are a likel
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from proposer.strategies.lode.points import Known
+    from proposer.strategies.lode.surrogate import Surrogate
 
 MOST_POINTS, MOST_NUMBERS, LEAST_POINTS = 1200, 1600, 300
 """The largest number of points for the regression, and of points times outputs, but at least LEAST_POINTS points for
@@ -39,10 +41,12 @@ any number of outputs. They bound the cost of an iteration; 2,400 numbers cost a
 """
 MOST_BY_NETS = 4000
 """The largest number of points from which networks learn."""
-ENOUGH, BAD, BETTER = 100, 0.1, 0.9
-"""With at least ENOUGH points, networks learn too if the process of an output has an error above BAD in the agreement
-with the target (from 0 to 1). They predict an output if their mean square error is below BETTER times that of the
-process. With 1.5, they replaced processes that still learned: toy3d_thin took an eighth more evaluations.
+ENOUGH, BAD, BETTER, STILL = 100, 0.1, 0.9, 0.25
+"""With at least ENOUGH points, networks learn too if the process of an output has an error above BAD / sqrt(k) in the
+agreement with the target (from 0 to 1), because the errors of k outputs add up. They predict an output if their mean
+square error is below BETTER times that of the process. With 1.5, they replaced processes that still learned: toy3d_thin
+took an eighth more evaluations. They are used until the mean square error of the process is below STILL of that limit,
+or below BETTER times their own.
 """
 EXACT, NEAR, LEAST_NEAR = 0.03, 2.0, 10
 """An output is predicted from a third of the points, and its length scales rest, as long as this third predicts the
@@ -87,11 +91,15 @@ class OfObservables:
         self._learned_from = 0
         # whether an output is predicted well from few points
         self._exact: NDArray[np.bool_] = np.zeros(len(energy.columns), dtype=np.bool_)
+        self.by_nets: NDArray[np.bool_] = np.zeros(len(energy.columns), dtype=np.bool_)
+        """Whether networks predict an output, shape (k,)."""
+        # whether the process of an output predicts badly
+        self._poor: NDArray[np.bool_] = np.zeros(len(energy.columns), dtype=np.bool_)
         self._coded_apart = False  # whether points without physics were left out of the scale
 
     @property
     def fitted(self) -> bool:
-        return self._values is not None
+        return self._values is not None and self._values.conditioned
 
     @property
     def patience(self) -> float:
@@ -116,6 +124,7 @@ class OfObservables:
             self._coding = Coding.of(y[usable], alone(no_value, y[usable]), self.energy.aims)
             self._coded_apart = bool(apart.any())
             self._values, self._nets = Processes(self.dim, y.shape[1]), None
+            self.by_nets = np.zeros(y.shape[1], dtype=np.bool_)
             if self._record is not None:
                 self._record.errors[1] = np.nan  # those of the old networks say nothing about new ones
             self._exact = np.zeros(y.shape[1], dtype=np.bool_)
@@ -160,7 +169,13 @@ class OfObservables:
         if self._record is None:
             return
         self._record.compare(known.u, known.values, self._miss)
-        if len(usable) < ENOUGH or not (self._record.errors[0] > BAD**2).any():
+        process, nets = self._record.errors
+        limit = BAD**2 / len(process)
+        with np.errstate(invalid="ignore"):  # NaN before the first comparison
+            bad, self._poor = process > limit, process > STILL * limit
+            better, still = bad & (nets < BETTER * process), self.by_nets & self._poor & (nets < process / BETTER)
+        self.by_nets = better | still
+        if len(usable) < ENOUGH or not (self._poor if self._nets else bad).any():
             return
         random = torch.Generator().manual_seed(int(rng.integers(2**63)))
         self._nets = self._nets or Regression(self.dim, known.values.shape[1])
@@ -185,27 +200,23 @@ class OfObservables:
 
     def _miss(self, predicted: Floats, values: Floats) -> Floats:
         """Errors, shape (n, k), of how well observables agree with their targets. What a model predicts far from a
-        target decides nothing, and does not count.
+        target decides nothing, and does not count. An observable in which only the map is even has no target; its
+        errors count on its scale.
         """
-        miss = self.energy.agreement(predicted) - self.energy.agreement(values)
+        miss = self.energy.agreement(predicted, values) - self.energy.agreement(values)
+        if len(self.energy.deciding) < values.shape[1]:
+            assert self._coding is not None
+            off = (self.scaled(predicted) - self.scaled(values)) / self._coding.width
+            free = np.delete(np.arange(values.shape[1]), self.energy.deciding)
+            miss[:, free] = off[:, free].clip(-1.0, 1.0)
         return np.where(np.isnan(predicted), np.nan, miss)
-
-    @property
-    def by_nets(self) -> NDArray[np.bool_]:
-        """Whether networks predict an output, shape (k,)."""
-        assert self._values is not None
-        if self._nets is None or self._record is None:
-            return np.zeros(self._values.outputs, dtype=np.bool_)
-        process, nets = self._record.errors
-        with np.errstate(invalid="ignore"):
-            return np.asarray((process > BAD**2) & (nets < BETTER * process))
 
     def _mean(self, values: Processes, z: Tensor) -> Tensor:
         """Predicted observables, shape (n, k)."""
         assert self._coding is not None
         mean = self._coding.decode(values.mean(z))
-        if self._nets is not None and (by_nets := self.by_nets).any():
-            mean = torch.where(torch.from_numpy(by_nets), self._resolved.decode(self._nets.mean(z)), mean)
+        if self._nets is not None and self.by_nets.any():
+            mean = torch.where(torch.from_numpy(self.by_nets), self._resolved.decode(self._nets.mean(z)), mean)
         return mean
 
     def _draws(self, z: Tensor, normal: Tensor, wider: float) -> Tensor:
@@ -217,9 +228,9 @@ class OfObservables:
         mean, deviation = self._values.predict(z)
         deviation = (deviation.square() + self._values.noise).sqrt()
         values = self._coding.decode(mean + wider * deviation * normal)
-        if self._nets is not None and (by_nets := self.by_nets).any():
+        if self._nets is not None and self.by_nets.any():
             of_nets = self._resolved.decode(self._nets.draws(z, normal, wider))
-            values = torch.where(torch.from_numpy(by_nets), of_nets, values)
+            values = torch.where(torch.from_numpy(self.by_nets), of_nets, values)
         return values
 
     def expect(self, u: Floats) -> None:
@@ -258,6 +269,13 @@ class OfObservables:
     def others(self) -> list[Callable[[Tensor], Tensor]]:
         return []
 
+    def versions(self) -> list[Surrogate]:
+        if self._nets is None or not self._poor.any():
+            return [self]
+        by_nets, by_processes = copy.copy(self), copy.copy(self)
+        by_nets.by_nets, by_processes.by_nets = self._poor, np.zeros_like(self._poor)
+        return [by_nets, by_processes]
+
     @torch.no_grad()
     def probability(self, u: Floats, rng: np.random.Generator, wider: float = 1.0) -> Floats:
         """The fraction of good draws among 32 draws from the uncertainty of the regression."""
@@ -291,6 +309,8 @@ class OfObservables:
             "coded_apart": np.array(float(self._coded_apart)),
             "nets_seen": np.array(float(self._nets_seen)),
             "exact": self._exact.astype(float),
+            "by_nets": self.by_nets.astype(float),
+            "poor": self._poor.astype(float),
         }
         if self._values is not None:
             arrays |= {f"values/{key}": value for key, value in self._values.to_arrays().items()}
@@ -305,7 +325,9 @@ class OfObservables:
         parts = grouped(arrays)
         self._learned_from, self._coded_apart = int(arrays["learned_from"]), bool(arrays["coded_apart"])
         self._nets_seen = int(arrays.get("nets_seen", 0))
-        self._exact = arrays.get("exact", np.zeros(len(self.energy.columns))) > 0
+        none = np.zeros(len(self.energy.columns))
+        self._exact, self.by_nets = arrays.get("exact", none) > 0, arrays.get("by_nets", none) > 0
+        self._poor = arrays.get("poor", none) > 0
         coding = parts.get("coding")
         if coding is not None and "reach" not in coding:  # from an older lodescan: the scale is computed again
             coding = None

@@ -48,6 +48,8 @@ class Processes:
     def __init__(self, dim: int, outputs: int) -> None:
         self.dim, self.outputs = dim, outputs
         self.learned = False
+        self.conditioned = False
+        """Whether there are data, without which nothing can be predicted."""
         self._asked_for_noise = False
         self._scales = torch.full((outputs, dim), 0.5 * math.log(dim), dtype=torch.float64)
         self._amplitude = torch.zeros(outputs, dtype=torch.float64)
@@ -102,6 +104,7 @@ class Processes:
 
     def condition(self, x: Floats, t: Floats) -> None:
         """Sets the data for predictions."""
+        self.conditioned = True
         points, self._middle = torch.from_numpy(np.ascontiguousarray(x)), torch.from_numpy(t).mean(dim=0)
         targets = (torch.from_numpy(t) - self._middle).T[..., None]
         self._data = list(right(points, self._scales))

@@ -149,8 +149,12 @@ class Squares:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[np.float64]]) -> Squares:
-        """Restores the state from the arrays of `to_arrays`. Raises KeyError and ValueError."""
+        """Restores the state from the arrays of `to_arrays`. The descents of an older lodescan, which stored no priors,
+        begin anew. Raises KeyError and ValueError.
+        """
         made = cls(int(arrays["sizes"][0]))
+        if "kept0" in arrays and "prior0" not in arrays:
+            return made
         made._fits = bool(arrays["sizes"][1])
         for n in range((len(arrays) - 1) // 3):
             made._kept.append(Fitted(arrays[f"kept{n}"], arrays[f"one{n}"] > 0.5, arrays[f"prior{n}"]))
