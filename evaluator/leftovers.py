@@ -38,7 +38,15 @@ CLEAR_LIMIT = 10.0
 LONGEST_FOR_SOCKETS = 70
 """The longest path of a folder, in bytes, for sockets. The system allows 107 with the name of the socket."""
 
-ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU)
+ENDING = (
+    signal.SIGTERM,
+    signal.SIGINT,
+    signal.SIGHUP,
+    signal.SIGQUIT,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+    signal.SIGXCPU,
+)
 """The signals by which people, terminals, and batch systems end an evaluator in order. They may be sent to all its
 processes at once, but only the main process handles them.
 """

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 
 from scanspec import ScanFileError, read_scan_file, visible
+from scanspec.intermixed import Parser
 from scanspec.schema import schema
 
 
@@ -14,7 +14,7 @@ def main() -> int:
     """Prints the physics environment that a scan file names, or the JSON Schema of scan files. Returns 2 for a wrong
     file.
     """
-    parser = argparse.ArgumentParser(prog="python -m scanspec", description=__doc__)
+    parser = Parser(prog="python -m scanspec", description=__doc__)
     commands = parser.add_subparsers(required=True, dest="what")
     commands.add_parser("environment").add_argument("file")
     commands.add_parser("schema")

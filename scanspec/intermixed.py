@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from scanspec.document import nearest
+from scanspec.text import visible
 
 
 class Parser(argparse.ArgumentParser):
@@ -22,6 +23,10 @@ class Parser(argparse.ArgumentParser):
         hint = nearest(choice[1], re.findall(r"[\w-]+", choice[2])) if choice else ""
         self.print_usage(sys.stderr)
         self.exit(2, f"`{self.prog} --help` says what this means\n{self.prog}: error: {message}{hint}\n")
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Prints help and errors. These repeat the user's words, which a terminal must not obey."""
+        super()._print_message(visible(message), file)
 
 
 class IntermixedParser(Parser):

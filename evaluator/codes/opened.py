@@ -15,7 +15,7 @@ import json
 import os
 import sys
 import sysconfig
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,7 @@ def main() -> None:
         name = os.fsdecode(arguments[0])
         if event == "ctypes.dlopen" and os.sep not in name:  # the system looks for it in its own folders
             return
-        if event == "open" and arguments[2] & _WRITES:
+        if event == "open" and may_write(arguments[2]):
             written.add(os.path.realpath(name))
         else:
             read[os.path.realpath(name)] = None
@@ -84,13 +84,26 @@ def _of_the_user(read: Collection[str], imported: Collection[str], folders: Coll
     """The files that were read, and the modules, without those of Python and of installed packages."""
     code = {*imported} | {path for path in read if path.endswith(".py")}
     code = {path for path in code if is_of_the_user(path)}
-    below = tuple({folder.rstrip(os.sep) + os.sep for folder in (*folders, *map(os.path.dirname, code))})
-    data = [
-        path
-        for path in read
-        if path.startswith(below) and not path.endswith((".py", ".pth")) and not _is_anothers(path, below)
-    ]
+    data = [path for path in below_folders(read, [*folders, *map(os.path.dirname, code)]) if not path.endswith(".py")]
     return [*sorted(code), *data]
+
+
+def below_folders(paths: Iterable[str], folders: Iterable[str]) -> list[str]:
+    """Which of some absolute paths are below the folders, and belong to no package and no cache there. A file of
+    Python's cache counts as its source.
+    """
+    below = tuple({folder.rstrip(os.sep) + os.sep for folder in folders})
+    sources = dict.fromkeys(map(_source, paths))
+    return [
+        path
+        for path in sources
+        if path.startswith(below) and not path.endswith(".pth") and not _is_anothers(path, below)
+    ]
+
+
+def may_write(flags: int) -> bool:
+    """Whether a file that is opened with these flags may be written."""
+    return bool(flags & _WRITES)
 
 
 def is_of_the_user(path: str) -> bool:

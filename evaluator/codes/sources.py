@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path, PurePath
 
+from evaluator.codes.shell_scripts import named_programs
 from evaluator.errors import ConfigurationError
 from scanspec.files import NotAFile, require_regular
 
@@ -113,18 +114,30 @@ def script_sources(path: Path, script_folder: PurePath) -> dict[str, str]:
 
 
 def imported_sources(path: Path, script_folder: PurePath) -> dict[str, str]:
-    """What a script in Python imports; nothing for another file.
+    """What a script in Python imports, and the programs that a shell script names with what these need; nothing for
+    another file.
 
     `script_folder` is the script's folder as the scan file names it. It tells the helpers of scripts in several folders
     apart.
     """
+    found: dict[str, str] = {}
+    _follow(path, script_folder, found)
+    return found
+
+
+def _follow(path: Path, script_folder: PurePath, found: dict[str, str]) -> None:
     with path.open("rb") as file:
         head = file.readline(200) + file.readline(1000)  # pip writes a long interpreter into the second line
-    found: dict[str, str] = {}
     if path.suffix == ".py" or (head.startswith(b"#!") and b"python" in head):
         for name in _imports(path):
             _visit(name, path.parent, found, script_folder)
-    return found
+    elif head.startswith(b"#!"):
+        for program in named_programs(path):
+            is_below = program.is_relative_to(path.parent)
+            folder = script_folder / program.relative_to(path.parent).parent if is_below else PurePath("...")
+            if (key := f"program {folder / program.name}") not in found:
+                found[key] = file_hash(program)
+                _follow(program, folder, found)
 
 
 def _visit(module: str, folder: Path, found: dict[str, str], script_folder: PurePath = _BESIDE) -> None:

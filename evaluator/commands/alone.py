@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from evaluator.commands.cleaned import LAST_WORDS
 from evaluator.interrupts import PASSED_ON, take_interrupts
 from evaluator.leftovers import end_with_parent
 from scanspec import visible
@@ -50,11 +52,8 @@ def alone(run: Callable[[], int], file: Path) -> int:
     for number, handler in before.items():
         signal.signal(number, handler)
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    os.set_blocking(reading, False)  # processes that a code left may hold the other end
-    try:
-        has_returned = bool(os.read(reading, 1))
-    except BlockingIOError:
-        has_returned = False
+    # processes that a code left may hold the other end, and one holds it until the output is shown
+    has_returned = bool(select.select([reading], [], [], LAST_WORDS)[0] and os.read(reading, 1))
     if has_returned or -code in _ENDING:
         return code if code >= 0 else 128 - code
     ending = f"exit code {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from evaluator.chain import Chain, Outcome
+from evaluator.commands.cleaned import cleaned
 from evaluator.executors.surroundings import Surroundings, runs_functions
 
 
@@ -14,7 +15,8 @@ class ByHand:
 
     def __init__(self, chain: Chain) -> None:
         self.chain = chain
-        chain.load()
+        with cleaned():
+            chain.load()
         self._surroundings = Surroundings(chain.scan.folder) if runs_functions(chain) else None
 
     def evaluate(self, values: Sequence[float], folder: Path, *, point_id: int = 0, windows: bool = True) -> Outcome:
@@ -23,6 +25,7 @@ class ByHand:
             return self.chain.evaluate(values, folder, windows=windows)
         self._surroundings.seed(point_id, values)
         try:
-            return self.chain.evaluate(values, folder, windows=windows)
+            with cleaned():
+                return self.chain.evaluate(values, folder, windows=windows)
         finally:
             self._surroundings.restore()

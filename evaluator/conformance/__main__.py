@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 
@@ -21,6 +20,7 @@ from evaluator.commands.channel import add_client_options, no_answer
 from evaluator.conformance.peer import Broken, Peer
 from evaluator.errors import ConfigurationError
 from scanspec import AddressError, read_address, visible
+from scanspec.intermixed import Parser
 
 LONGEST_LINE = 2000
 """The largest number of characters of a message from the evaluator."""
@@ -33,9 +33,7 @@ def shown(text: object) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Prints a line for each check. Returns 0 if all pass, 1 if not, 2 if the evaluator does not answer."""
-    parser = argparse.ArgumentParser(
-        prog="lodescan-conformance", description="Checks whether an evaluator follows the contract."
-    )
+    parser = Parser(prog="lodescan-conformance", description="Checks whether an evaluator follows the contract.")
     parser.add_argument("address", metavar="HOST:PORT", help="or unix:PATH")
     parser.add_argument(
         "--timeout",

@@ -11,7 +11,7 @@ from evaluator.description import watched
 from evaluator.errors import EvaluatorLost
 from evaluator.executors.children import Children
 from evaluator.executors.job import Job, JobQueue
-from evaluator.executors.late_imports import LateImports, note_on
+from evaluator.executors.late_files import LateFiles, note_on
 from evaluator.executors.protocol import Health
 from evaluator.executors.surroundings import Surroundings, runs_functions
 from evaluator.executors.watch import Watch
@@ -43,7 +43,7 @@ class InProcessExecutor:
 
     def _work(self) -> None:
         surroundings = Surroundings(self._chain.scan.folder) if runs_functions(self._chain) else None
-        imports, count = LateImports(Path(self._scratch.path)), 0
+        late_files, count = LateFiles(Path(self._scratch.path), self._chain.scan.folder), 0
         while (job := self._queue.get()) is not None:
             if not job.begin():
                 continue
@@ -54,8 +54,9 @@ class InProcessExecutor:
                     self._watch.begin()
                     outcome = self._run(job, f"{self._scratch.path}/point-{count}", surroundings)
                     self._watch.look(after_point=True)
-                    if (files := imports.new()) and (note := note_on(files, self._watch.files)):
-                        say(note)
+                    for late in late_files.new():
+                        if note := note_on(late, self._watch.files):
+                            say(note)
             except EvaluatorLost as error:
                 self.health.report(error)
                 outcome = Outcome(Status.CANCELLED)

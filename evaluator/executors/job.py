@@ -59,7 +59,7 @@ class Job:
         """The times of begin and end in seconds since 1970-01-01 UTC; 0.0 before."""
         self.running = False
         self.dropped = False
-        """Whether it was cancelled while it ran; then whoever runs it ends it."""
+        """Whether it was cancelled; if it runs, whoever runs it ends it."""
         self._open = True
         self._done = done
 
@@ -75,15 +75,15 @@ class Job:
         """Marks a job that has begun, but was not worked on, as waiting, or ends it if it was cancelled."""
         with _lock:
             self.running, self.begun_at = False, 0.0
-        if self.dropped:
+            dropped = self.dropped
+        if dropped:
             self.cancel_waiting()
 
     def cancel(self) -> bool:
         """Cancels it while it waits; False when it runs already, or has ended: then whoever runs it ends it."""
-        if self.cancel_waiting():
-            return True
-        self.dropped = True
-        return False
+        with _lock:
+            self.dropped = True  # before it may wait again
+        return self.cancel_waiting()
 
     def cancel_waiting(self) -> bool:
         """Cancels the job if it waits. Returns False, and changes nothing, if it runs or has ended."""

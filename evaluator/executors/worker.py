@@ -18,7 +18,8 @@ from evaluator.codes.programs import last_line, read_tail
 from evaluator.errors import ConfigurationError, EvaluatorLost
 from evaluator.executors.groups import Groups
 from evaluator.executors.job import Job
-from evaluator.executors.late_imports import Imported, note_on
+from evaluator.executors.late_files import Late, note_on
+from evaluator.executors.pipe import limit_waiting, receive
 from evaluator.executors.scratch import Kept
 from evaluator.executors.shared import Shared
 from evaluator.executors.worker_process import IN_COMPANY, Begun, work
@@ -71,6 +72,7 @@ class Worker:
         self._starts += 1
         self._mark = f"{shared.root}/{self._number}.{self._starts}"
         ours, theirs = shared.context.Pipe()
+        limit_waiting(ours)
         process = shared.context.Process(
             target=work,
             args=(theirs, shared.chain.scan, str(shared.root)),
@@ -98,7 +100,7 @@ class Worker:
         answer: str | None = f"the worker was not ready within {START_LIMIT:g} s, while it loaded the codes"
         if not self._doomed and self._has_spoken([ours, process.sentinel]):
             try:
-                answer = ours.recv()
+                answer = receive(ours)
             except (EOFError, OSError):
                 process.join(JOIN_LIMIT)
                 answer = f"the worker died while it loaded the codes ({self._how_it_died()})"
@@ -252,7 +254,7 @@ class Worker:
             if self._pipe not in ready and not self._pipe.poll():
                 return None
             try:
-                request, answer = self._pipe.recv()
+                request, answer = receive(self._pipe)
             except (EOFError, OSError):
                 return None
             if request != self._requests or (isinstance(answer, list) and not 0 < len(answer) <= len(group)):
@@ -262,7 +264,7 @@ class Worker:
                 continue
             if isinstance(answer, list):
                 shared.watch.look(after_point=True)
-                # of the codes alone: on a busy machine the way to the worker takes longest, which a group saves
+                # of the codes alone: on a busy machine the way to the worker takes longest
                 together += sum(sum(outcome.seconds) for outcome in answer)
                 if len(answer) < len(group):
                     self._answer_first(group, answer)
@@ -270,8 +272,8 @@ class Worker:
                     continue
                 self._groups.note(together / asked)
                 return answer
-            if isinstance(answer, (str, Imported)):
-                shared.say(answer if isinstance(answer, str) else note_on(answer.files, shared.watch.files))
+            if isinstance(answer, (str, Late)):
+                shared.say(answer if isinstance(answer, str) else note_on(answer, shared.watch.files))
                 continue
             self._step = answer
             limit = Countdown(shared.limits[self._step])

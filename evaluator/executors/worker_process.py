@@ -20,7 +20,7 @@ from evaluator.codes.programs import limit_memory, limit_resources
 from evaluator.codes.resources import memory_of_process
 from evaluator.errors import ConfigurationError
 from evaluator.executors.children import Children
-from evaluator.executors.late_imports import Imported, LateImports
+from evaluator.executors.late_files import Late, LateFiles
 from evaluator.executors.surroundings import Surroundings, runs_functions
 from evaluator.executors.temporary import TemporaryFiles
 from evaluator.leftovers import CLOCK, WORKER_MARK, adopt_orphans, outlast_endings
@@ -85,7 +85,7 @@ class Answers:
             self._begun += may_begin
             return may_begin
 
-    def say(self, what: str | int | Imported) -> None:
+    def say(self, what: str | int | Late) -> None:
         """Sends something else about these points."""
         with self._lock:
             self._pipe.send((self._request, what))
@@ -117,8 +117,8 @@ def work(pipe: Connection, scan: ScanFile, root: str, *, log: str, state: str, m
     closes. If the points take long, it says how many of them have begun, and answers no others.
 
     First it loads the codes and sends None, or an error. While it works on a point that came alone, it sends the number
-    of each code that it begins, except the first. It sends messages for the user as lines of text, and the modules that
-    points import as Imported. `state` is a file that names the point it has come to, and says ALONE or
+    of each code that it begins, except the first. It sends messages for the user as lines of text, and the files that
+    points need as Late. `state` is a file that names the point it has come to, and says ALONE or
     IN_COMPANY; `root` is the folder in which the evaluator keeps its time; `mark` is the folder of its temporary files;
     `workers` is the number of such processes. It ends by itself when its points have used up what a process has.
     """
@@ -146,7 +146,7 @@ def work(pipe: Connection, scan: ScanFile, root: str, *, log: str, state: str, m
     children = Children(answers.say)
     surroundings = Surroundings(scan.folder, workers) if runs_functions(chain) else None
     temporary.loaded(functions=surroundings is not None)
-    imports = LateImports(Path(root))
+    late_files = LateFiles(Path(root), scan.folder)
     gc.collect()
     gc.freeze()  # loaded objects stay, so the garbage collector need not scan them again
     pipe.send(None)
@@ -171,8 +171,8 @@ def work(pipe: Connection, scan: ScanFile, root: str, *, log: str, state: str, m
                 if surroundings is not None:
                     surroundings.restore()
                     worn = worn or surroundings.worn()
-                    if files := imports.new():
-                        answers.say(Imported(files))
+                    for late in late_files.new():
+                        answers.say(late)
                 now = _threads() - answers.threads
                 if outcomes[-1].status in (Status.OK, Status.INVALID):  # threads that outlive it beside it harm nobody
                     threads = min(beside, now)

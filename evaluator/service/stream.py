@@ -242,12 +242,13 @@ class Stream:
         if everything:
             with self._held_lock:
                 self._is_over = True
+        # first: a job that a worker gives back from now on either is still in the queue at the end, or was cancelled
+        self._executor.drop(self)
         for job in list(self.running.values()):
             if everything:
                 self._executor.cancel(job)
             else:
                 job.cancel_waiting()
-        self._executor.drop(self)
         if everything:
             self._executor.release(self)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import shlex
+import sys
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+from proposer.commands.arguments import Visible
 from proposer.commands.drafting.draft import Draft
 from proposer.commands.drafting.function import from_function
 from proposer.commands.drafting.questions import ask
@@ -15,6 +17,7 @@ from proposer.commands.drafting.slha import from_slha
 from proposer.commands.drafting.text import SCHEMA, text_of
 from scanspec import UsageError, read_scan_file
 from scanspec.schema import schema
+from scanspec.text import quoted
 
 
 @dataclass(frozen=True)
@@ -59,13 +62,14 @@ def init(file: Path, draft: Draft, given: Given) -> int:
     for path, content in contents.items():
         path.write_bytes(content)
     read_scan_file(file)  # checks the written file
-    print(f"written: {written}")
-    for name, place in draft.comments.items():
-        print(f"variable {name}: {place}")
-    for left in draft.left:
-        print(f"not a variable: {left}")
-    if draft.left:
-        print("to choose the variables yourself: --entry BLOCK,NUMBER for each of them")
-    named = shlex.quote(str(file))
-    print(f"next: check its ranges and constants; then lodescan check {named}; lodescan-evaluator check {named}")
+    with contextlib.redirect_stdout(Visible(sys.stdout)):
+        print(f"written: {written}")
+        for name, place in draft.comments.items():
+            print(f"variable {name}: {place}")
+        for left in draft.left:
+            print(f"not a variable: {left}")
+        if draft.left:
+            print("to choose the variables yourself: --entry BLOCK,NUMBER for each of them")
+        named = quoted(file)
+        print(f"next: check its ranges and constants; then lodescan check {named}; lodescan-evaluator check {named}")
     return 0

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 BAD_INPUT, NO_ROOM = 2, 74
 
+ON_TERMINAL = ("init", "watch")
+"""The commands that need the terminal itself, to ask questions or to draw on it. They make their texts safe."""
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command, and returns its exit code: 0 done, 2 bad input, 3 no evaluator, 4 all points failed, 5 no good
@@ -50,7 +53,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     try:
-        code = COMMANDS[options.chosen](options)
+        with contextlib.ExitStack() as opened:
+            if options.chosen not in ON_TERMINAL:
+                opened.enter_context(contextlib.redirect_stdout(Visible(sys.stdout)))
+            code = COMMANDS[options.chosen](options)
     except LodescanError as error:
         words = {"text": error.message, "next_step": error.next_step, "code": error.exit_code}
         tell("error", words, logging.ERROR)
@@ -120,15 +126,13 @@ def _scan_options(options: argparse.Namespace) -> ScanOptions:
 def _check(options: argparse.Namespace) -> int:
     from proposer.commands.check import check
 
-    with contextlib.redirect_stdout(Visible(sys.stdout)):
-        return check(options.file, options.evaluator or [], security=read_security(options), as_json=options.json)
+    return check(options.file, options.evaluator or [], security=read_security(options), as_json=options.json)
 
 
 def _status(options: argparse.Namespace) -> int:
     from proposer.commands.status import status
 
-    with contextlib.redirect_stdout(Visible(sys.stdout)):
-        return status(options.folder, as_json=options.json)
+    return status(options.folder, as_json=options.json)
 
 
 def _watch(options: argparse.Namespace) -> int:
@@ -140,8 +144,7 @@ def _watch(options: argparse.Namespace) -> int:
 def _point(options: argparse.Namespace) -> int:
     from proposer.commands.point import point
 
-    with contextlib.redirect_stdout(Visible(sys.stdout)):
-        return point(options.folder, options.number, as_json=options.json)
+    return point(options.folder, options.number, as_json=options.json)
 
 
 def _retry(options: argparse.Namespace) -> int:
@@ -168,8 +171,7 @@ def _rescore(options: argparse.Namespace) -> int:
 def _compare(options: argparse.Namespace) -> int:
     from proposer.commands.compare import compare
 
-    with contextlib.redirect_stdout(Visible(sys.stdout)):
-        return compare(options.folders, as_json=options.json)
+    return compare(options.folders, as_json=options.json)
 
 
 def _merge(options: argparse.Namespace) -> int:
@@ -250,8 +252,7 @@ def _completion(options: argparse.Namespace) -> int:
 def _doctor(options: argparse.Namespace) -> int:
     from proposer.commands.doctor import doctor
 
-    with contextlib.redirect_stdout(Visible(sys.stdout)):
-        return doctor(options.evaluator, security=read_security(options))
+    return doctor(options.evaluator, security=read_security(options))
 
 
 def _certificates(options: argparse.Namespace) -> int:

@@ -92,7 +92,8 @@ class _Answer(BaseHTTPRequestHandler):
         keys = list(dict.fromkeys(query.get("run", [])))
         if asked.path == "/":
             found = self.server.runs.found().values()
-            self._send(HTML, list_page([self.server.runs.look(folder) for folder in found], self.server.roots))
+            looks = [self.server.runs.look(folder) for folder in found]
+            self._send(HTML, list_page(looks, self.server.roots, "".join(query.get("sort", [])[:1])))
         elif asked.path == "/report":
             self._report(keys)
         elif asked.path == "/state":

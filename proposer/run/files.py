@@ -61,7 +61,7 @@ def not_written(path: Path, error: OSError) -> DatasetError:
     if error.errno in NO_ROOM_LEFT:
         return NoRoom(
             f"{path}: cannot be written ({error.strerror})",
-            next_step="make room on the disk, then give the same command again: what was committed is kept",
+            next_step="make room on the disk, then give the same command again: all stored results are kept",
         )
     what_to_do = "choose another folder, or move away what is there"
     if error.errno in _NOT_ALLOWED:

@@ -1,7 +1,11 @@
 """Text of programs, files and clients is shown without control sequences that a terminal would obey."""
 
+import os
+import pty
 import subprocess
 import sys
+
+import pytest
 
 
 def test_the_output_of_a_code_is_shown_by_point_without_control_sequences(scan_file):
@@ -20,3 +24,46 @@ def test_the_output_of_a_code_is_shown_by_point_without_control_sequences(scan_f
     assert done.returncode == 0, done.stderr
     assert "red \ufffdb\n" in done.stdout and "GeV" in done.stdout
     assert not any(char in done.stdout + done.stderr for char in "\x1b\x07\u202e")
+
+
+def on_a_terminal(*words):
+    """The exit code of a command, and what it writes on a terminal."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen([sys.executable, "-m", "evaluator", *words], stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    said = b""
+    try:
+        while content := os.read(ours, 2**16):
+            said += content
+    except OSError:  # the command has ended
+        pass
+    os.close(ours)
+    return process.wait(60), said.decode().replace("\r\n", "\n")
+
+
+SCAN = "variables: {x: [0, 1]}\ncodes: {c: {function: evil:f, observables: {y: {mean: 1, sigma: 2}}}}\n"
+PRINTS = """
+import os, sys
+print("\\x1b]0;title\\x07at import")
+def f(point):
+    print("\\x1b[2Jprinted\\x07", end="")
+    print("one\\rtwo", file=sys.stderr, flush=True)
+    os.system("printf '\\\\033[2Jof a program\\\\n'")
+    HOW
+    return {"y": point["x"]}
+"""
+
+
+@pytest.mark.parametrize("command", ["point", "check"])
+def test_what_a_function_prints_is_shown_on_a_terminal_without_control_sequences(scan_file, command):
+    code, said = on_a_terminal(command, str(scan_file(SCAN, evil__py=PRINTS.replace("HOW", ""))))
+    assert code == 0
+    assert "at import\n" in said and "of a program\n" in said and "printed\ufffd" in said and "one\ntwo\n" in said
+    assert not any(sequence in said for sequence in ("\x1b]0", "\x1b[2J", "\x07"))
+
+
+@pytest.mark.parametrize("how", ["os._exit(3)", "os.kill(os.getpid(), 11)"])
+def test_the_output_of_a_function_that_ends_its_process_is_shown_before_the_message(scan_file, how):
+    code, said = on_a_terminal("point", str(scan_file(SCAN, evil__py=PRINTS.replace("HOW", how))))
+    assert code == 1
+    assert 0 < said.index("of a program") < said.index("a code ended its own process") and "\x1b[2J" not in said

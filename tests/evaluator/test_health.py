@@ -97,7 +97,7 @@ def test_health_does_not_change_for_a_worker_that_is_soon_replaced(scan, evaluat
 
 
 ENDS = [signal.SIGHUP, signal.SIGTERM]
-RARE_ENDS = [signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU]
+RARE_ENDS = [signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU]
 
 
 @pytest.mark.parametrize("number", [*ENDS, *(pytest.param(number, marks=pytest.mark.slow) for number in RARE_ENDS)])

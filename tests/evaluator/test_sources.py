@@ -133,6 +133,28 @@ def test_what_a_program_in_python_imports(tmp_path, command):
     assert "more.py" in seen(tmp_path, PROGRAM.replace("COMMAND", command.replace("HERE", str(tmp_path))))
 
 
+WRAPPERS = {
+    "$(dirname $0)": 'exec "$(dirname "$0")/bin/real" "$@"',
+    "a variable": 'HERE=$(cd "$(dirname "$0")"; pwd)\n"$HERE/bin/real" "$1" > "$2"',
+    "an absolute path": "if true; then\n  FOLDER/bin/real $*\nfi",
+    "its own folder": "cd $(dirname $0) && ./bin/real $1 $2",
+    "another wrapper": 'exec "${0%/*}/second.sh" "$@"',
+}
+
+
+@pytest.mark.parametrize("command", ["./tool", "sh ./tool"])
+@pytest.mark.parametrize("line", WRAPPERS.values(), ids=WRAPPERS)
+def test_the_program_that_a_shell_script_runs(tmp_path, line, command):
+    write(tmp_path, bin__real="#!/usr/bin/env python3\nimport more\n", bin__more_py="", bin__notes="", bin__unused="")
+    write(tmp_path, tool=f"#!/bin/sh\n# not ./bin/unused\n{line.replace('FOLDER', str(tmp_path))}\ncat ./bin/notes\n")
+    write(tmp_path, **{"second.sh": '#!/bin/bash\n"$(dirname "$0")/tool" && "$(dirname "$0")/bin/real"\n'})
+    (tmp_path / "in.slha").write_text("BLOCK IN\n 1 x\n")
+    for name in ("tool", "second.sh", "bin/real", "bin/unused"):
+        (tmp_path / name).chmod(0o755)
+    found = seen(tmp_path, PROGRAM.replace("COMMAND", command))
+    assert {name for name in found if name.startswith("bin/")} == {"bin/real", "bin/more.py"}
+
+
 def test_a_log_that_comes_changes_no_digest(tmp_path):
     write(tmp_path, tool_py="")
     (tmp_path / "in.slha").write_text("BLOCK MINPAR\n 1 x\n")

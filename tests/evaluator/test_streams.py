@@ -241,6 +241,42 @@ def test_a_signal_given_before_a_wait_does_not_end_the_wait(monkeypatch):
     assert len(asyncio.run(run())) == 4
 
 
+class GivesBack(Holding):
+    """An executor with a real queue. A worker gives the job `begun` back just before the queue is emptied."""
+
+    def __init__(self):
+        super().__init__()
+        self.queue, self.begun = JobQueue(), None
+
+    def submit(self, job):
+        self.queue.put(job)
+
+    def drop(self, owner):
+        self.begun.wait_again()
+        self.queue.put_back([self.begun])
+        self.queue.drop(owner)
+
+
+def test_a_point_that_is_given_back_while_points_are_returned_is_answered():
+    executor = GivesBack()
+
+    async def requests():
+        yield pb.EvaluateRequest(parameters=["x"], point_ids=range(3), values=[0.5] * 3)
+
+    async def room(*_):
+        return
+
+    async def run():
+        stream = streams.Stream(executor, pb.DescribeResponse(parameters=[pb.Parameter(name="x")]), room)
+        await stream.read(requests())
+        executor.begun = executor.queue.get_nowait()
+        assert executor.begun.begin()
+        stream.cancel(everything=False)
+        return sorted(job.point_id for job in stream.take(10))
+
+    assert asyncio.run(run()) == [0, 1, 2]
+
+
 def test_too_many_streams_that_stay_open_are_refused(slow):
     server = slow(before="from evaluator.service import server as service; service.MOST_STREAMS = 3")
     streams = [Stream(server, [[1.0, 0.0]]) for _ in range(3)]  # all of them keep their side open

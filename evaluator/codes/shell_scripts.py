@@ -1,0 +1,43 @@
+"""Finds the programs that a shell script runs by their paths: a wrapper does not change when its program does."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+LARGEST_SCRIPT = 2**16
+"""The most bytes of a script that are searched."""
+
+_SHELL = re.compile(rb"#!.*\b(ba|da|z|k|a)?sh\b")
+_WORD = re.compile(r"[\w./+@%-]+")
+_HOME = re.compile(r"\$HOME\b|\$\{HOME\}|~(?=/)")
+_COMMENT = re.compile(r"^\s*#.*$", re.MULTILINE)
+_OF_THE_SYSTEM = tuple({f"{folder}/" for folder in ("/bin", "/sbin", "/usr", "/lib", sys.prefix, sys.base_prefix)})
+
+
+def named_programs(script: Path) -> Iterator[Path]:
+    """The executable files, and scripts, that a shell script names: by absolute paths, by paths from its own folder,
+    and by such paths behind a variable or `$(dirname $0)`. Those of the system and of Python are left out.
+    """
+    with script.open("rb") as file:
+        content = file.read(LARGEST_SCRIPT)
+    if not _SHELL.match(content.partition(b"\n")[0]):
+        return
+    text = _HOME.sub(lambda _: str(Path.home()), _COMMENT.sub("", content.decode("utf-8", errors="replace")))
+    for word in dict.fromkeys(_WORD.findall(text)):
+        if "/" not in word and "." not in word:
+            continue
+        behind = word.partition("/")[2]
+        for path in dict.fromkeys([script.parent / word, script.parent / (behind or word)]):
+            if _is_program(path) and not path.samefile(script):
+                yield path
+                break
+
+
+def _is_program(path: Path) -> bool:
+    if os.path.normpath(path).startswith(_OF_THE_SYSTEM) or not path.is_file() or not os.access(path, os.R_OK):
+        return False
+    return os.access(path, os.X_OK) or path.suffix in (".py", ".sh")
