@@ -7,11 +7,8 @@ from scipy.spatial import cKDTree
 from benchmarks.search.kinds import balls, radius
 from benchmarks.search.problems import Problem
 from proposer.drive import drive
-from proposer.strategies.lode.acquire import Context
-from proposer.strategies.lode.basins import BASINS, began, holes, share
-from proposer.strategies.lode.energy import EnergyOfObservables
+from proposer.strategies.lode.basins import began, holes, share
 from proposer.strategies.lode.local import descend
-from proposer.strategies.lode.nll import OfNll
 from proposer.strategies.lode.settings import LodeSettings
 from proposer.strategies.lode.strategy import Lode
 from proposer.target import Target
@@ -66,21 +63,6 @@ def test_the_share_of_basins_follows_what_they_find():
     assert share(known_of(u, nothing, origins)) < 0.01
     assert share(known_of(u, np.where(first, every, nothing), origins)) > 0.3
     assert share(known_of(u, np.where(first, nothing, every), origins)) < 0.01
-
-
-def test_a_small_region_beside_a_known_one_is_followed():
-    """Of the four nearest neighbours of the point at (0.5, 0.5), only the last is lower: it is in the known region."""
-    beside = [[0.5, 0.5], [0.53, 0.5], [0.5, 0.53], [0.5, 0.47], [0.44, 0.5]]
-    u = np.concatenate([beside, np.random.default_rng(5).random((60, 2)) * [1.0, 0.3]])
-    known = known_of(u, np.concatenate([[4.0, 9.0, 10.0, 11.0, 0.5], np.full(60, 60.0)]))
-    model = OfNll(2, EnergyOfObservables([], TARGET), lambda u: u)
-    context = Context(
-        known, u[:0], model, snap=lambda u: u, inputs=lambda u: u, generator=lambda _: np.random.default_rng(1)
-    )
-    context.n = 20
-    found = BASINS.choose(context, 20)
-    assert len(found) == 2
-    assert np.linalg.norm(found - [0.5, 0.5], axis=1).max() < 0.06
 
 
 @pytest.mark.slow

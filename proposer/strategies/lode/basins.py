@@ -1,10 +1,10 @@
 """Many separate regions: each basin is followed to its bottom, for a few evaluations.
 
 A model of the whole cube does not see a hundred small regions before it has a good point in each of them. A basin needs
-no such model: each known point that is lower than its d + 1 nearest neighbours is improved by a small Gaussian process
-of the points around it (`local.py`), until it is good or its bottom is known. New basins are looked for in the largest
-holes between the points. How many points go there follows how many new parts of the region such points began, beside
-those of the other parts.
+no such model: each known point that is lower than all its neighbours is improved by a small Gaussian process of the
+points around it (`local.py`), until it is good or its bottom is known. New basins are looked for in the largest holes
+between the points. How many points go there follows how many new parts of the region such points began, beside those of
+the other parts.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def follow(context: Context, n: int) -> Floats:
     if context.surrogate.by_observables or dim > MOST_DIM:  # processes see basins: probes are enough
         return np.empty((0, dim))
     n = min(n, round(share(known) * context.n))
-    of, widths = lowest(known, dim + 1)  # of 2 d neighbours, some are often in a known region beside it
+    of, widths = lowest(known)
     open_ = ~known.good[of]
     if len(context.pending):
         open_ &= np.asarray(cKDTree(context.pending).query(known.u[of])[0]) > OUT * widths

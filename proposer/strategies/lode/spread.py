@@ -59,13 +59,13 @@ def spread(context: Context, n: int) -> Floats:
     return np.concatenate(found)
 
 
-def lowest(known: Known, neighbours: int) -> tuple[NDArray[np.int64], Floats]:
-    """Positions, shape (n,), of points that are lower than so many nearest neighbours, if these are not yet very near,
-    the lowest first; and the mean distances, shape (n,), to the neighbours.
+def lowest(known: Known) -> tuple[NDArray[np.int64], Floats]:
+    """Positions, shape (n,), of points that are lower than all their neighbours, if these are not yet very near, the
+    lowest first; and the mean distances, shape (n,), to the neighbours.
     """
     rows = np.flatnonzero(np.isfinite(known.slope))
     u, energy = known.u[rows], known.slope[rows]
-    count = min(neighbours + 1, len(rows))
+    count = min(AROUND * u.shape[1] + 1, len(rows))
     if count < 2:
         return rows[:0], np.empty(0)
     distance, near = map(np.asarray, cKDTree(u).query(u, k=count))
@@ -78,7 +78,7 @@ def lowest(known: Known, neighbours: int) -> tuple[NDArray[np.int64], Floats]:
 
 def basins(known: Known, most: int) -> NDArray[np.int64]:
     """The positions of at most `most` of these points, at some distance from each other."""
-    return apart(known.u, lowest(known, AROUND * known.u.shape[1])[0], most)
+    return apart(known.u, lowest(known)[0], most)
 
 
 def other_basins(context: Context, n: int) -> Floats:
