@@ -263,6 +263,9 @@ def _coloured(figure: Figure, ax: Axes, x: Axis, y: Axis, *, points: Points, by:
         figure.colorbar(drawn, ax=ax, label=by.label, extend=extend)
 
 
+LEAST_OF_CONTOURS = 3  # points, for one triangle
+
+
 def _contours(ax: Axes, axes: list[Axis], mask: NDArray[np.bool_], levels: Sequence[float]) -> None:
     """Draws contours of a linear interpolation on triangles between the points."""
     x, y, z = (axis.values for axis in axes[:3])
@@ -272,8 +275,12 @@ def _contours(ax: Axes, axes: list[Axis], mask: NDArray[np.bool_], levels: Seque
             x[shown], y[shown], z[shown], levels=int(levels[0]) if len(levels) == 1 else list(levels), cmap="viridis"
         )
     except (ValueError, RuntimeError) as error:  # too few points, or all on a line
-        message = f"contours of {axes[2].label} cannot be drawn from {int(shown.sum())} points"
-        raise ScanFileError(f"{message}: {error}") from None
+        count, why = int(shown.sum()), str(error)
+        if count < LEAST_OF_CONTOURS:
+            why = f"at least {LEAST_OF_CONTOURS} are needed"
+        elif isinstance(error, RuntimeError):  # of qhull, in words about its algorithm
+            why = f"in {axes[0].label} and {axes[1].label} they lie on one line"
+        raise ScanFileError(f"contours of {axes[2].label} cannot be drawn from {count} points: {why}") from None
     ax.clabel(lines, fontsize=7)
 
 

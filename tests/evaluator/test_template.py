@@ -2,6 +2,8 @@
 
 import os
 import re
+import subprocess
+import sys
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -247,9 +249,13 @@ def test_an_invisible_sign_is_refused_outside_comments(render):
     assert "\u00a0" in render("BLOCK X\n 1 m0 #\u00a0GeV\n")
 
 
-def test_check_says_that_a_template_has_no_variable(here, program_scan, tmp_path):
+def test_check_says_that_a_template_has_no_variable(program_scan, tmp_path):
     scan = program_scan("spheno.sh")
-    (tmp_path / "in.slha").write_text("BLOCK MODSEL\n 1 1\n")
-    assert "the template in.slha has no variable, so " in " ".join(here("check", scan).stdout.split())
-    (tmp_path / "in.slha").write_text("BLOCK MODSEL\n 1 VARIABLE[0]\n")
-    assert "has no variable" not in here("check", scan).stdout
+
+    def check(template):
+        (tmp_path / "in.slha").write_text(template)
+        command = [sys.executable, "-m", "evaluator", "check", str(scan)]
+        return " ".join(subprocess.run(command, capture_output=True, text=True, check=False).stdout.split())
+
+    assert "the template in.slha has no variable, so " in check("BLOCK MODSEL\n 1 1\n")
+    assert "has no variable" not in check("BLOCK MODSEL\n 1 VARIABLE[0]\n")
