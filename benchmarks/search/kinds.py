@@ -5,6 +5,8 @@ Functions of points u, shape (n, d), in the unit cube to observables, shape (n, 
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from proposer.types import Floats
@@ -127,7 +129,7 @@ def balls(dim: int, count: int, share: float, seed: int) -> Floats:
 
 def radius(dim: int, count: int, share: float) -> float:
     """The radius of balls (in the Euclidean norm) of which `count` have the volume `share` of the unit cube."""
-    unit = {2: np.pi, 3: 4.0 / 3.0 * np.pi, 4: np.pi**2 / 2.0}[dim]
+    unit = math.pi ** (dim / 2.0) / math.gamma(dim / 2.0 + 1.0)
     return float((share / count / unit) ** (1.0 / dim))
 
 

@@ -335,6 +335,7 @@ _PROBLEMS = {
         Problem("tachyon3d", 3, 2.0, likelihoods=_gauss([128, 0.02], [0.5, 0.002]), observables=kinds.no_spectrum),
         _balls(3, 100, 1e-3, 1),
         _balls(2, 40, 4e-3, 2),
+        _balls(5, 50, 1e-3, 3),
         Problem("sheet8d", 8, 2.0, nll_only=kinds.sheet),
         Problem("saddle8d", 8, 2.0, nll_only=kinds.saddle),
         _many(25, 0.3, 15.0),
