@@ -26,9 +26,12 @@ def take_interrupts() -> None:
         signal.signal(number, _interrupt)
 
 
-def are_taken() -> bool:
-    """Whether a KeyboardInterrupt asks this process to end; this is not so in a worker."""
-    return signal.getsignal(signal.SIGINT) in (signal.default_int_handler, _interrupt)
+def may_have_come() -> bool:
+    """Whether a KeyboardInterrupt asks this process to end. This is not so in a worker, nor before any signal has
+    arrived: then a code has raised it.
+    """
+    handler = signal.getsignal(signal.SIGINT)
+    return handler is signal.default_int_handler or (handler is _interrupt and _raised[-1] > 0)
 
 
 def _interrupt(number: int, _: FrameType | None) -> None:

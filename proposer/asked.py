@@ -17,6 +17,7 @@ from proposer.strategies.base import Settings
 from proposer.strategies.choice import read_settings, type_name
 from proposer.wire.agreement import disagreements
 from scanspec import Kind, PriorKind, ScanFile, read_scan_file
+from scanspec.checking import check_blocks
 from scanspec.logs import read_verbose
 from scanspec.plotting import read_plotting
 from scanspec.settings import reads_rows
@@ -53,7 +54,7 @@ class Asked(NamedTuple):
 
 def read_asked(file: Path) -> Asked:
     """Reads a scan file and checks all that a scan needs. Raises ScanFileError."""
-    return ask_of(read_scan_file(file))
+    return ask_of(read_scan_file(file, also=check_blocks))
 
 
 def ask_of(spec: ScanFile) -> Asked:

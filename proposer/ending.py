@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +26,7 @@ from proposer.types import Status
 from scanspec import LodescanError, ScanFile, ScanFileError
 from scanspec.plotting import read_plotting
 from scanspec.spectrum import FILES_NOT_KEPT
+from scanspec.text import quoted
 
 ALL_FAILED, NONE_GOOD = 4, 5
 """Exit codes of a scan that ended normally, but without a good point."""
@@ -58,7 +58,7 @@ def conclude(dataset: Dataset, reason: str, tally: Tally, seconds: float) -> int
             f"without the spectrum files of {dropped:,} points, which are too large to be kept (1 MiB a point): "
             "`lodescan-evaluator point FILE NAME=VALUE ... --keep DIR` writes those of a point anew"
         )
-    say(f"all points: {folder / DATASET} (`lodescan export {shlex.quote(str(folder))}` writes a table)")
+    say(f"all points: {folder / DATASET} (`lodescan export {quoted(folder)}` writes a table)")
     for line in _advice(dataset, tally):
         say(line)
     code = exit_code(tally)
@@ -79,7 +79,7 @@ def _advice(dataset: Dataset, tally: Tally) -> list[str]:
         lines = [f"every point failed, so nothing is known about the physics; {what_to_do}", *_reasons(dataset)]
         if tally.hopeless:
             folder = dataset.path.parent
-            retried = f", and `lodescan retry {shlex.quote(str(folder))}` evaluates the failed points again"
+            retried = f", and `lodescan retry {quoted(folder)}` evaluates the failed points again"
             lines.append(
                 "if the fault was outside the code (a missing file, a licence), mend it: the same command then goes on"
                 + ("" if is_of_a_notebook(scan_file(folder)) else retried)
@@ -99,7 +99,7 @@ def _advice(dataset: Dataset, tally: Tally) -> list[str]:
         what = "is not a number (NaN)" if len(no_numbers) == 1 else "are not numbers (NaN)"
         lines.append(f"{', '.join(no_numbers)} {what} at any point: correct the code or the expression")
     if capped := [name for name in capped if name not in no_numbers]:
-        lines.append(f"the loss of {', '.join(capped)} is at its cap (710.78) even there: has the mean other units?")
+        lines.append(f"the loss of {', '.join(capped)} is at its cap (710.78) even there: is the mean in another unit?")
     if 2 * tally.failed_points >= tally.evaluated:
         lines += _reasons(dataset)
     return lines
@@ -128,7 +128,7 @@ def _never_numbers(dataset: Dataset, tally: Tally, names: Sequence[str]) -> list
 def conclude_again(dataset: Dataset, limits: Limits, settings: Settings, stored: RunRecord) -> int:
     """Reports the end of a finished run again. This needs no evaluator."""
     tally = read_tally(dataset, limits.points, settings.target, limits.evaluations, stored.observables)
-    say(f"{dataset.path.parent} is finished; more points or a higher budget in the scan file make it go on")
+    say(f"{dataset.path.parent} is finished; more points or a higher budget in the scan file continue it")
     return conclude(dataset, stored.stopped or "", tally, stored.seconds)
 
 
@@ -152,7 +152,7 @@ def draw_pictures(folder: Path, spec: ScanFile, *, report: bool) -> None:
                     written = write_report([folder])
                 say(f"report: {written[0]}")
     except KeyboardInterrupt:
-        say(f"not drawn: interrupted; all results are kept, and `lodescan report {shlex.quote(str(folder))}` draws it")
+        say(f"not drawn: interrupted; all results are kept, and `lodescan report {quoted(folder)}` draws it")
     except NoRoom as error:
         say(f"not drawn: {error}")
 

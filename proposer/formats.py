@@ -10,6 +10,15 @@ def show_number(value: float, digits: int = 6) -> str:
     return f"{value:.{digits}g}"
 
 
+def show_percent(rate: float | None) -> str:
+    """A fraction in percent, for people."""
+    if rate is None:
+        return "-"
+    percent = 100 * rate
+    digits = f"{percent:.0f}" if percent >= 9.95 else f"{percent:.2g}" if percent >= 1e-3 or not percent else "<0.001"
+    return f"{digits} %"
+
+
 def show_time(seconds: float) -> str:
     """A duration for people."""
     if seconds < 90:

@@ -14,7 +14,7 @@ MOST_REPEATS = 100
 
 
 class FirstGood:
-    """The `wanted` good points with the lowest ids, of which each takes 8 bytes."""
+    """The `wanted` good points with the lowest ids. Each of them takes 8 bytes."""
 
     def __init__(self, wanted: int) -> None:
         self._wanted = wanted

@@ -142,7 +142,7 @@ class Target:
 
     @property
     def rule(self) -> Self:
-        """The target without what was found: without a threshold, if that follows the best NLL."""
+        """The target as the scan file states it: without a threshold, if the threshold follows the best NLL."""
         return self.at(math.inf)
 
     def at(self, best: float) -> Self:

@@ -57,6 +57,8 @@ def read_address(text: str, *, any_port: bool = False) -> Address:
     """Reads an address. Port 0, which means any free port, is allowed only with `any_port`. Raises AddressError."""
     if text.startswith("unix:"):
         return _read_path(text)
+    if "," in text or re.search(r":\d+\s+\S", text):
+        raise AddressError(f"{text!r:.200} is not one address; several are separate arguments, without commas")
     host, colon, port = text.rpartition(":")
     if not colon or not host or not port:
         raise AddressError(f"{text!r} is not an address")
@@ -71,7 +73,7 @@ def read_address(text: str, *, any_port: bool = False) -> Address:
     if len(port) > 20 or int(port) > 65535:
         raise AddressError(f"{text:.80}: there is no port {port:.40}; the largest one is 65535")
     if not int(port) and not any_port:
-        raise AddressError(f"{text}: port 0 is not a port; name the one on which the evaluator says that it listens")
+        raise AddressError(f"{text}: port 0 is not a port; give the port that the evaluator prints at its start")
     return Address(host, int(port))
 
 

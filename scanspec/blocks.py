@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ OF_MICROSOFT = re.compile(
     r"(?<!\S)([+-]?)1\.#(?:(?:IND|QNAN|SNAN|INF)\S*|(?:IO|J|QNB|QO|R|SNB|SO|T)(?:e[+-]\d+)?(?!\S))", re.IGNORECASE
 )
 NO_E = re.compile(r"([+-]?(?:\d+\.\d*|\.\d+))([+-]\d{3})")  # Fortran drops the E before three digits: 1.5-101
+_NAN = re.compile(r"[+-]?nan\(\w*\)", re.IGNORECASE)  # C may add what kind of NaN it is: nan(0x8000), -nan(ind)
 _WHOLE = re.compile(r"[+-]?[0-9]+")  # int() also accepts 1_0 and digits of other alphabets
 _GLUED = re.compile(r"(?<=\d)(?=-)")  # two columns without a blank between them: 1-9.9E-01
 _TOUCHING = re.compile(r"\d-\d*\.\d")
@@ -35,6 +37,8 @@ def to_float(word: str) -> float:
     try:
         return float(word)
     except ValueError:
+        if _NAN.fullmatch(word):
+            return math.nan
         match = NO_E.fullmatch(word)
         return float(f"{match[1]}E{match[2]}" if match else word.replace("D", "E").replace("d", "e"))
 

@@ -6,8 +6,9 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from scanspec.document import Section, every_key
+from scanspec.document import ScanFileError, Section, every_key
 from scanspec.expressions import ExpressionError, parse
+from scanspec.numbers import to_number
 from scanspec.observables import ObservableSpec
 from scanspec.settings import only_tabulates
 from scanspec.tools import OF_ONE_VARIABLE, TOY_NAMES, TOYS, WAYS, kind_key
@@ -69,6 +70,32 @@ def check_expressions(root: Section, scan: ScanFile) -> None:
         for condition in code.conditions:
             check(condition, code.section, "conditions")
     check_all(scan.observables)
+
+
+def check_blocks(scan: ScanFile) -> None:
+    """Adds an error for each value of `blocks` that no template can hold. The evaluator finds these errors itself, with
+    those of its template.
+    """
+    faults = scan.setup.faults
+    fitted = scan.fitting.variables if scan.fitting is not None else ()
+    known = [*(variable.name for variable in (*scan.variables, *fitted)), *scan.derived]
+    if faults.any:  # an error may have hidden the definition of a name
+        known += sorted(every_key(scan.document))
+    for (block, index), where in scan.block_lines.items():
+        with faults.collect():
+            _check_entry(scan.blocks[block][index], where, known, len(scan.variables))
+
+
+def _check_entry(text: str, where: str, known: Sequence[str], variables: int) -> None:
+    """Raises ScanFileError if an entry of a block is neither a number, nor a quoted text, nor an expression."""
+    if to_number(text) is not None or re.fullmatch(r"\s*(['\"]).*\1\s*", text):
+        return
+    try:
+        parse(text, known, variables)
+    except ExpressionError as error:
+        line = int(where.rpartition(" ")[2])
+        quoted = f"a text that the program wants is written in quotes: '{text}'"
+        raise ScanFileError(f"{where}: {error} ({quoted})", line) from None
 
 
 def _circle(scan: ScanFile, name: str) -> dict[str, str]:

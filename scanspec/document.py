@@ -12,6 +12,7 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from scanspec.faults import Faults, ScanFileError
 from scanspec.keys import MAY_BE_EMPTY, Keys
+from scanspec.lookalike import difference, odd_sign, twin
 from scanspec.numbers import to_number
 
 __all__ = ["ScanFileError", "Section", "closest", "describe_range", "nearest", "plain_name", "to_number"]
@@ -63,6 +64,8 @@ class Section:
                 hint = "; is it a part of the number before it? write that without a comma"
             elif (empty := self._empty_before(key)) and not self.path:
                 hint = f"; {empty} above it is empty: is this one of its entries? indent it then"
+            elif sign := odd_sign(str(key)):
+                hint = f"; {sign}"
             where = f" in {self.path}" if self.path else ""
             raise self.error(f"unknown key {key!r}{where}{hint}", key)
         self._found[str(key)] = key
@@ -76,12 +79,15 @@ class Section:
 
     def _accept_name(self, name: str, key: Any) -> None:
         if name in self._found:
-            raise self.error(f"{self._at(name)} is there twice", key)
+            first, self._found[name] = self.line(name), key
+            raise self.error(f"{self._at(name)} is there twice, first in line {first}; keep one", key)
         if name != name.strip():
             raise self.error(f"{self._at(repr(name[:40]))}: a name must not begin or end with a blank", key)
         if not name.isprintable() or len(name) > LONGEST_NAME:
             what = self._at(repr(name[:40]))
-            raise self.error(f"{what}: a name has at most {LONGEST_NAME} characters, all of which print", key)
+            sign = odd_sign(name)
+            why = sign or f"a name has at most {LONGEST_NAME} characters, all of which print"
+            raise self.error(f"{what}: {why}", key)
         self._found[name] = key
 
     def __contains__(self, key: str) -> bool:
@@ -116,7 +122,9 @@ class Section:
 
     def wrong(self, key: str, wanted: str) -> ScanFileError:
         """An error that says what a key holds and what it should hold."""
-        return self.error(f"{self._label(key)} is {_show(self.raw(key))}, but must be {wanted}", key)
+        sign = odd_sign(str(self.raw(key))[:_LONGEST_MESSAGE])
+        hint = f": {sign}" if sign else ""
+        return self.error(f"{self._label(key)} is {_show(self.raw(key))}, but must be {wanted}{hint}", key)
 
     def _label(self, key: str) -> str:
         return self._at(self._spelled(key))
@@ -260,6 +268,8 @@ def closest(word: Any, known: Iterable[str]) -> str:
 def nearest(word: Any, known: Iterable[str]) -> str:
     """A hint that names the closest known word; empty if none is close."""
     known = list(known)
+    if (same := twin(str(word)[:200], known)) is not None:
+        return f"; did you mean {same!r}, {difference(str(word), same)}?"
     near = difflib.get_close_matches(str(word)[:200].lower(), [name.lower() for name in known], n=1, cutoff=0.5)
     return f"; did you mean {next(name for name in known if name.lower() == near[0])!r}?" if near else ""
 

@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Collection, Mapping
 
 from scanspec.document import closest, to_number
+from scanspec.lookalike import odd_sign
 
 FUNCTIONS = frozenset(
     {
@@ -62,6 +63,8 @@ def parse(text: str, known: Collection[str], variables: int, others: Mapping[str
     """
     if len(text) > _LONGEST:
         raise ExpressionError(f"{text[:60]!r} ... is longer than {_LONGEST:,} characters")
+    if _PLACEHOLDER.fullmatch(text.strip()):
+        raise ExpressionError(f"{text!r:.200} is not an expression; write what is between the signs alone, as in 2*x")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", SyntaxWarning)  # of "3(x)"; the error below explains it
@@ -86,7 +89,8 @@ def _fault(tree: ast.AST, known: Collection[str], variables: int, others: Mappin
             case ast.Call(func=ast.Name(id=name)):
                 handled.add(id(node.func))
                 if name not in FUNCTIONS:
-                    return f"uses {name!r}, an unknown function{closest(name, FUNCTIONS)}"
+                    natural = "; write log for the natural logarithm" if name == "ln" else ""
+                    return f"uses {name!r}, an unknown function{natural or closest(name, FUNCTIONS)}"
                 if node.keywords:
                     return f"calls {name} with a named argument; write the arguments in order"
             case ast.Subscript(value=ast.Name(id="VARIABLE"), slice=ast.Constant(value=int(index))):
@@ -113,7 +117,8 @@ def _fault(tree: ast.AST, known: Collection[str], variables: int, others: Mappin
                 if name in others:
                     return f"uses {name!r}, which {others[name]}"
                 what = "is not a variable, derived variable or earlier observable"
-                return f"uses {name!r}, which {what}{closest(name, known)}"
+                sign = odd_sign(name)
+                return f"uses {name!r}, which {what}{f': {sign}' if sign else closest(name, known)}"
             case _ if not isinstance(node, _SYNTAX):
                 return "holds more than numbers, names, operators and calls of functions"
     return ""
@@ -147,10 +152,31 @@ def _why_not(text: str, known: Collection[str]) -> str:
         return unusable
     if fortran := re.search(r"(?<![\w.])(\d+\.?\d*|\.\d+)[dD]([+-]?\d+)(?!\w)", text):
         return f": write {fortran[1]}e{fortran[2]} for {fortran[0]}"
+    if sign := odd_sign(text):
+        return f": {sign}"
+    if text.count("(") != text.count(")"):
+        return ": ( and ) do not match"
+    for pattern, remedy in _HABITS:
+        if re.search(pattern, text):
+            return f": {remedy}"
     if re.search(r"\d\s*[^\W\d]|\)\s*\(|\)\s*\w", text) and not re.search(r"\d[eE]\d", text):
         return ": is a * missing between two factors?"
     return ""
 
+
+_PLACEHOLDER = re.compile(r"\{\{.*\}\}|\$?\{[^{}:,]*\}|\$\w+|@\w+@|%\w+%|<\w+>")
+"""How the templates of other programs write a variable."""
+
+_HABITS = (
+    (r"\|[^|]*\|", "write abs(x) for |x|"),
+    (r"(?<![\w.])0\d", "a number does not begin with 0"),
+    (r"\w!(?!=)", "write factorial(n) for n!"),
+    (rf"\b(?:{'|'.join(sorted(FUNCTIONS))})\s+[\w.]", "a function needs brackets around its argument: sqrt(x)"),
+    (r"(?<![<>=!:])=(?!=)|:=|;", "it is one value, without = and ;"),
+    (r"\bif\b(?!.*\belse\b)", "if needs an else: a if x > 0 else b"),
+    (r"[^\W\d]\w*\s+[^\W\d]", "is an operator missing between two names?"),
+)
+"""What people write by habit, and what to write instead."""
 
 _WORDS_OF_EXPRESSIONS = {"and", "or", "not", "if", "else", "True", "False"}
 

@@ -67,7 +67,10 @@ def what_it_is(path: Path, text: str, content: Any = None) -> str:
     if _MARKUP.match(text):
         return f"is HTML or XML, not a scan file; {_A_SCAN_FILE}"
     if isinstance(content, list):
-        return f"is a list, whose entries begin with a dash; {_A_SCAN_FILE}: write them without the dashes"
+        kind, without = (
+            ("stand in [ ]", "in { }") if text.lstrip().startswith("[") else ("begin with a dash", "without the dashes")
+        )
+        return f"is a list, whose entries {kind}; {_A_SCAN_FILE}: write them {without}"
     if path.suffix.lower() in (".csv", ".tsv", ".dat"):
         return f"is a table, not a scan file; name it in one: setup: {{init_csv: {path.name}}}; {_A_SCAN_FILE}"
     if isinstance(content, str):
@@ -83,7 +86,9 @@ _MAGIC = {
     b"PAR1": "a table in the format Parquet",
     b"\x89PNG": "a picture",
     b"\x89HDF": "a file in the format HDF5",
+    b"\x93NUMPY": "an array that numpy has saved",
     b"\x7fELF": "a program",
+    b"\xff\xfe\0\0": "text in UTF-32; save it as UTF-8",
     b"\xff\xfe": "text in UTF-16; save it as UTF-8",
     b"\xfe\xff": "text in UTF-16; save it as UTF-8",
 }
@@ -91,5 +96,10 @@ _MAGIC = {
 
 def what_bytes_are(start: bytes) -> str:
     """Says in one line what kind of file begins with these bytes; empty for anything that may be text."""
-    kind = next((kind for magic, kind in _MAGIC.items() if start.startswith(magic)), "")
+    kind = kind_of_bytes(start)
     return f"is {kind}; {_A_SCAN_FILE}" if kind else ""
+
+
+def kind_of_bytes(start: bytes) -> str:
+    """The kind of file that begins with these bytes; empty for anything that may be text."""
+    return next((kind for magic, kind in _MAGIC.items() if start.startswith(magic)), "")

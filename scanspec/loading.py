@@ -15,7 +15,6 @@ from ruamel.yaml.constructor import RoundTripConstructor
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.events import (
     AliasEvent,
-    DocumentStartEvent,
     Event,
     MappingEndEvent,
     MappingStartEvent,
@@ -30,6 +29,7 @@ from ruamel.yaml.scalarint import ScalarInt
 from scanspec.faults import NoScanFile, ScanFileError
 from scanspec.files import read_start, read_text
 from scanspec.foreign import what_bytes_are, what_it_is
+from scanspec.lookalike import odd_sign
 from scanspec.numbers import to_number
 
 LARGEST = 1 << 20
@@ -93,10 +93,19 @@ def _join(pair: re.Match[str]) -> str:
     return f"\\U{0x10000 + ((int(pair[1], 16) & 0x3FF) << 10) + (int(pair[2], 16) & 0x3FF):08x}"
 
 
+_VERSION = re.compile(r"(?:(?:[ \t]*#.*|%(?!YAML).*|[ \t]*)\n)*%YAML[ \t]+(\S+)")
+
+
 def _load(path: Path, text: str) -> Any:
+    if text.count("\0") > len(text) // 4:
+        raise ScanFileError(f"{path}: is text in UTF-16; save it as UTF-8")
     if found := _CONTROL.search(text):
         line = text.count("\n", 0, found.start()) + 1
         raise ScanFileError(f"{path}, line {line}: the control character {found[0]!r} stands here; remove it", line)
+    if (version := _VERSION.match(text)) and version[1] != "1.2":
+        line = version[0].count("\n") + 1
+        why = "a scan file is YAML 1.2, which reads yes and 010 otherwise; remove the line with %"
+        raise ScanFileError(f"{path}, line {line}: {why}", line)
     source = text
     if path.suffix.lower() == ".json":
         _check_json(path, text)
@@ -191,8 +200,6 @@ def _check_events(path: Path, events: Iterator[Event]) -> None:
             line = event.start_mark.line + 1
             return ScanFileError(f"{path}, line {line}: {why}", line)
 
-        if isinstance(event, DocumentStartEvent) and event.version not in (None, (1, 2)):
-            raise refuse("a scan file is YAML 1.2, which reads yes and 010 otherwise; remove the line with %")
         if isinstance(event, (AliasEvent, ScalarEvent, MappingStartEvent, SequenceStartEvent)):
             members[-1] += 1
             if members[-1] > LONGEST_LIST:
@@ -269,6 +276,9 @@ def _explain(error: MarkedYAMLError, source: str) -> str:
             f"in double quotes a backslash begins an escape, and \\{letter} is none; write the text in single quotes, "
             r"for example '$\lambda$'"
         )
+    suspect = lines[begun - 1] if begun and "could not find expected ':'" in problem else line
+    if sign := odd_sign(re.sub(r"(?:^|\s)#.*", "", suspect), "\"',:"):
+        return sign
     if "'\\t'" in problem or re.match(r"[ ]*\t", line):
         return "a tab indents this line or stands before a value; YAML takes blanks only"
     if "<block mapping start>" in problem or "<block sequence start>" in problem or "'<block end>'" in problem:
@@ -320,9 +330,22 @@ def _check_json(path: Path, text: str) -> None:
         raise ScanFileError(f"{path}: nested too deeply") from None
 
 
+_OF_JSON = {
+    "Extra data": "the text goes on behind the bracket that closes the whole",
+    "Invalid \\escape": "a backslash in a text is written twice",
+    "Invalid \\uXXXX escape": "a backslash in a text is written twice",
+    "Invalid control character": "a text is one line, and a tab in it is \\t; is its last quote missing?",
+    "Unterminated string": "the quote that opens here is not closed",
+}
+"""The beginnings of the messages of Python's parser, and what they mean."""
+
+
 def _explain_json(text: str, error: json.JSONDecodeError) -> str:
     """Explains an error to a user who does not know JSON."""
     here, before = text[error.pos : error.pos + 1], text[: error.pos].rstrip()[-1:]
+    for words, why in _OF_JSON.items():
+        if error.msg.startswith(words):
+            return why
     if here == "'":
         return "texts and keys stand in double quotes"
     if here and here in "/#":

@@ -35,6 +35,14 @@ def _parse(text: str) -> float | None:
     return number if math.isfinite(number) else None
 
 
+def not_finite(name: str, text: str) -> str:
+    """Says that the value of a column is no finite number, and how to write one."""
+    how = ""
+    if re.fullmatch(r"[+-]?[\d.,' ]+", text) and re.search(r"[,' ]", text):
+        how = "; numbers have a decimal point, and nothing between thousands"
+    return f"{name} is {text!r:.100}, not a finite number{how}"
+
+
 _EXPONENT = str.maketrans("dD", "ee")
 
 

@@ -148,7 +148,7 @@ def _read_measurement(entry: Section, name: str, flavio: FlavioAddress | None) -
     if words == "false":
         return None
     if flavio is None:
-        raise entry.error(f"observable {name!r} has measurement without flavio, whose measurement it means", "flavio")
+        raise entry.error(f"observable {name!r} has the key measurement, which needs the key flavio", "flavio")
     beside = [key for key in ("mean", "sigma", "scaling", "range") if key in entry]
     if beside:
         raise entry.error(f"observable {name!r} has measurement and {beside[0]}; keep one", beside[0])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+
 LONGEST_TEXT = 500
 """The most characters of a message or a warning."""
 
@@ -28,6 +30,16 @@ def shown(value: object) -> str:
         return f"{value!r:.100}"
     except Exception as error:  # noqa: BLE001
         return f"a {type(value).__name__} that cannot be shown ({type(error).__name__})"
+
+
+def returned(value: object) -> str:
+    """What a function returned instead of a mapping, and why, if its kind tells."""
+    if inspect.iscoroutine(value):
+        value.close()  # without this Python warns that nothing waits for it
+        return "a coroutine, because it is async: write `def` without `async`, and asyncio.run(...) within"
+    if inspect.isgenerator(value) or inspect.isasyncgen(value):
+        return "a generator, because it has `yield`: write `return`"
+    return shown(value)
 
 
 def printable(text: str) -> str:

@@ -8,7 +8,9 @@ from __future__ import annotations
 import fcntl
 import os
 import select
+import struct
 import sys
+import termios
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -23,8 +25,8 @@ LARGEST_PIPE = 2**20
 LONGEST_LINE = 2**16
 """A longer line, in bytes, is cut into several."""
 
-LAST_LINES = 1.0
-"""The most seconds at the end for lines of processes that go on writing."""
+LAST_LINES = 10.0
+"""The most seconds at the end for lines that wait."""
 
 
 @contextmanager
@@ -37,8 +39,7 @@ def raw_lines(tell: Callable[[str], object]) -> Iterator[TextIO]:
     reading, writing = os.pipe()
     with suppress(OSError):  # the user may have too many pipes of this size
         fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, LARGEST_PIPE)
-    os.dup2(writing, STDERR)
-    os.close(writing)
+    os.dup2(writing, STDERR)  # `writing` stays open, so that the pipe has no end even if somebody closes descriptor 2
     over, end = os.pipe()
     thread = threading.Thread(target=_read, args=(reading, over, tell), name="standard error", daemon=True)
     thread.start()
@@ -51,24 +52,38 @@ def raw_lines(tell: Callable[[str], object]) -> Iterator[TextIO]:
             os.dup2(before, STDERR)
             os.close(end)
             thread.join()
-            os.close(reading)
-            os.close(over)
+            for descriptor in (writing, reading, over):
+                os.close(descriptor)
 
 
 def _read(reading: int, over: int, tell: Callable[[str], object]) -> None:
-    rest, until = b"", float("inf")
-    while time.monotonic() < until:
-        ready, _, _ = select.select([reading, over], [], [])
-        if over in ready and until == float("inf"):
-            until = time.monotonic() + LAST_LINES
-        if reading not in ready or not (data := os.read(reading, LONGEST_LINE)):
-            break
-        *lines, rest = (rest + data).split(b"\n")
-        if len(rest) > LONGEST_LINE:
-            lines, rest = [*lines, rest], b""
-        for line in lines:
-            _tell(line, tell)
+    rest = b""
+    while over not in select.select([reading, over], [], [])[0]:
+        rest = _read_some(reading, rest, tell, LONGEST_LINE)
+    left, until = _waiting(reading), time.monotonic() + LAST_LINES  # others may go on writing
+    while left > 0 and time.monotonic() < until:
+        some = min(left, LONGEST_LINE)
+        rest = _read_some(reading, rest, tell, some)
+        left -= some
     _tell(rest, tell)
+
+
+def _waiting(reading: int) -> int:
+    """The number of bytes that wait in a pipe."""
+    (count,) = struct.unpack("i", fcntl.ioctl(reading, termios.FIONREAD, struct.pack("i", 0)))
+    return int(count)
+
+
+def _read_some(reading: int, rest: bytes, tell: Callable[[str], object], most: int) -> bytes:
+    """Reads at most so many bytes that are there, and tells the lines that end in them. `rest` and the result are the
+    beginning of a line.
+    """
+    *lines, rest = (rest + os.read(reading, most)).split(b"\n")
+    if len(rest) > LONGEST_LINE:
+        lines, rest = [*lines, rest], b""
+    for line in lines:
+        _tell(line, tell)
+    return rest
 
 
 def _tell(line: bytes, tell: Callable[[str], object]) -> None:

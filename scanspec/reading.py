@@ -18,13 +18,14 @@ from scanspec.faults import Faults
 from scanspec.fitting import Fitting, read_fitting
 from scanspec.likelihoods import Kind, Likelihood
 from scanspec.loading import parse_document, read_document
+from scanspec.lookalike import difference, printed
 from scanspec.observables import ObservableSpec, read_observable
 from scanspec.plotting import read_plotting
 from scanspec.reading_terms import read_terms
 from scanspec.rows import column_variables
 from scanspec.scanfile import CodeSpec, ScanFile
 from scanspec.settings import check_settings, reads_rows
-from scanspec.tools import check_code, kind_key, kind_of_a_package, unknown_key
+from scanspec.tools import check_code, kind_key, kind_of_a_package, misspelt_profile, unknown_key
 from scanspec.variables import Variable, read_variable
 
 
@@ -180,6 +181,8 @@ def _read_codes(root: Section, notes: list[str], *, misspelt: bool) -> tuple[Cod
 def _read_one(section: Section, name: str, notes: list[str]) -> CodeSpec:
     code = _read_code(section, name)
     check_code_settings(code, name)
+    if note := misspelt_profile(code, name):
+        notes.append(note)
     observables = _read_observables(code.section("observables"), name, notes)
     return CodeSpec(name, code, observables, tuple(code.texts("conditions")))
 
@@ -333,6 +336,7 @@ def _read_index(entries: Section, index: str) -> tuple[int, ...]:
 def _check_names(root: Section, variables: Section, derived: Section, scan: ScanFile) -> None:
     """Adds an error for a name with two meanings, because the columns of the results must be unambiguous."""
     seen: dict[str, str] = {"VARIABLE": "the list of all variables"}
+    looks: dict[str, str] = {}
 
     def add(section: Section, name: str, what: str) -> None:
         column = next((reserved for reserved in keys.RESERVED_COLUMNS if reserved.lower() == name.lower()), None)
@@ -341,6 +345,9 @@ def _check_names(root: Section, variables: Section, derived: Section, scan: Scan
         taken = seen.get(name) or (f"a column of the results, {column}" if column else None)
         if taken:
             root.faults.add(section.error(f"{name!r} is already the name of {taken}; rename {what}", name))
+        elif (same := looks.setdefault(printed(name), name)) != name:
+            why = f"{name!r} is {what}, and {same!r} {seen[same]}, {difference(name, same)}"
+            root.faults.add(section.error(f"{why}; rename one", name))
         seen.setdefault(name, what.replace("the o", "an o").replace("the ", "a "))
 
     for variable in scan.variables:

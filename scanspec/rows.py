@@ -7,7 +7,8 @@ from pathlib import Path
 
 from scanspec import keys
 from scanspec.csvfile import open_csv
-from scanspec.document import Section, to_number
+from scanspec.document import Section, nearest, to_number
+from scanspec.numbers import not_finite
 from scanspec.parquet import is_parquet, open_parquet
 from scanspec.variables import Variable
 
@@ -26,11 +27,11 @@ def column_variables(setup: Section, variables: Section, ignored: list[str]) -> 
     found = []
     for name in variables:
         if name not in columns:
-            raise setup.error(
-                f"{key}: {path} has no column {name!r}; it has {', '.join(map(repr, columns))}", "init_csv"
-            )
+            there = f"it has {', '.join(map(repr, list(columns)[:40]))}{nearest(name, columns)}"
+            raise setup.error(f"{key}: {path} has no column {name!r}; {there}", "init_csv")
         if not (values := [number for number in columns[name] if not math.isnan(number)]):
-            raise setup.error(f"{key}: the column {name!r} of {path} holds no number", "init_csv")
+            why = f" ({wrong[name]})" if name in wrong else ""
+            raise setup.error(f"{key}: the column {name!r} of {path} holds no number{why}", "init_csv")
         if name in wrong:
             raise setup.error(f"{key}: {path}, {wrong[name]}", "init_csv")
         unit = label = description = ""
@@ -60,7 +61,7 @@ def read_columns(setup: Section, key: str) -> tuple[dict[str, list[float]], dict
                     finite = number is not None and math.isfinite(number)
                     columns[name].append(number if number is not None and finite else math.nan)
                     if not finite:
-                        wrong.setdefault(name, f"line {line}: {name} is {text!r}, not a finite number")
+                        wrong.setdefault(name, f"line {line}: {not_finite(name, text)}")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise setup.error(f"{setup.spelling(key)}: {path} cannot be read as CSV ({reason})", key) from None

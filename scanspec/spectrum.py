@@ -34,10 +34,11 @@ warning, 4 an error. Lines of OBSINFO (FlexibleSUSY) begin with the number of an
 be computed.
 """
 
-_HEAD = re.compile(r"\n[ \t]*([BbDdXx]\w+)(?![^\s#])([^\n]*)")  # the leading \n makes the search four times as fast
+_HEAD = re.compile(r"\n[ \t\f]*([BbDdXx]\w+)(?![^\s#])([^\n]*)")  # the leading \n makes the search four times as fast
 _LEADING_NUMBER = re.compile(r"[ \t]+[+-]?\.?\d")
 _KINDS = frozenset({"BLOCK", "DECAY", "DECAY1L", "XSECTION"})
 _SCALE = re.compile(r"Q[ \t]*=[ \t]*(\S+)", re.IGNORECASE)
+_NUMBERED = re.compile(r"\S+[ \t]+[+-]?\d+(?!\S)")  # QNUMBERS 9000005: a block for each particle
 _NAME = re.compile(r"\S+?(?=Q[ \t]*=|\s|$)", re.IGNORECASE)
 _TABLES = {"WIDTH": "DECAY", "BR": "DECAY", "WIDTH1L": "DECAY1L", "BR1L": "DECAY1L"}
 
@@ -108,8 +109,9 @@ class Spectrum:
 
     @cached_property
     def blocks(self) -> Mapping[str, Block]:
-        """The last block of each name."""
-        return {block.name: block for block in self.all_blocks}
+        """The last block of each name, and of each name with the number that follows it, such as QNUMBERS 9000005."""
+        found = {block.name: block for block in self.all_blocks}
+        return found | {name: block for block in self.all_blocks if (name := _with_its_number(block)) != block.name}
 
     @property
     def is_empty(self) -> bool:
@@ -192,6 +194,8 @@ class Spectrum:
         if words and behind is not None and not before.words_at(indices, address.column, address.under):
             hidden = f"{behind.name!r}, the first line of another block, written as a comment"
             raise EntryMissing(f"the output has {address} behind {hidden}")
+        if address.scale is None and _with_its_number(block) != address.block:
+            self._check_numbered(address, indices)
         if len(words) == 1:
             return words[0]
         if words:
@@ -202,6 +206,16 @@ class Spectrum:
             raise EntryMissing(f"the block {what}; lines that head one: {there}")
         there = ", ".join(" ".join(map(str, entry)) for entry in block.entries) or "none at all"
         raise EntryMissing(f"the output has no entry {address}; entries of {address.block}: {there}")
+
+    def _check_numbered(self, address: SlhaAddress, indices: tuple[int, ...]) -> None:
+        """Raises EntryMissing if an entry has different values in blocks of one name that differ in a number."""
+        numbered = [block for block in self.all_blocks if block.name == address.block]
+        column, under = address.column, address.under
+        by_name = {_with_its_number(block): block.words_at(indices, column, under) for block in numbered}
+        if len({*map(tuple, filter(None, by_name.values()))}) > 1 and len(by_name) > 1:
+            found = ", ".join(f"{' or '.join(words)} in {name}" for name, words in by_name.items() if words)
+            last = list(by_name)[-1]
+            raise EntryMissing(f"the output has {address} in several blocks: {found}; write {last!r} for the block")
 
     def other_scales(self, address: SlhaAddress) -> str:
         """A warning if the block of an entry stands at several scales with different values, and none was asked for;
@@ -326,6 +340,12 @@ def read_spectrum(text: str) -> Spectrum:
     return Spectrum(text)
 
 
+def _with_its_number(block: Block) -> str:
+    """The name of a block, with the number behind it if there is one."""
+    found = _NUMBERED.match(block.title)
+    return " ".join(found[0].upper().split()) if found else block.name
+
+
 def _same(found: float, wanted: float) -> bool:
     return abs(found - wanted) <= SAME_SCALE * abs(wanted)
 
@@ -354,7 +374,7 @@ def _branching_ratio(decay: Decay, address: SlhaAddress) -> float:
     table = _TABLES[address.block]
     if daughters in decay.doubtful:
         line = decay.doubtful[daughters]
-        raise EntryMissing(f"the {table} of {parent} does not say one thing about {address}: see its line {line!r:.80}")
+        raise EntryMissing(f"the {table} of {parent} is ambiguous for {address}: see its line {line!r:.80}")
     if daughters not in decay.branching_ratios and decay.unread:
         raise EntryMissing(f"the {table} of {parent} has a line that cannot be read: {decay.unread[0]!r:.80}")
     # a channel that a decay table leaves out is closed: its branching ratio is 0
@@ -369,7 +389,7 @@ def _remedy(block: Block, address: SlhaAddress, words: list[str]) -> str:
     """How the user can tell apart the several entries of a block."""
     if headings := block.headings():
         shown = "; ".join(headings[:5]) + ("; ..." if len(headings) > 5 else "")
-        return f"`under` names the table that is meant by the words of its first line: {shown}"
+        return f"`under` selects a table by the words of its first line: {shown}"
     if address.column is not None:
         return "give more of the numbers that stand in its line"
     if " " in words[0]:

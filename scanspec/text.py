@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shlex
+from pathlib import Path
 
 _SEQUENCES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(\x07|\x1b\\)?")  # colours, titles
 
@@ -17,3 +19,13 @@ def visible(text: str) -> str:
 
 def _shown(char: str) -> str:
     return " " if char.isspace() and not char.isascii() else "\N{REPLACEMENT CHARACTER}"
+
+
+def argument(path: Path) -> str:
+    """A path as an argument of a command. A name that begins with - would be read as an option."""
+    return f"./{path}" if str(path).startswith("-") else str(path)
+
+
+def quoted(path: Path) -> str:
+    """A path as people type it in a shell."""
+    return shlex.quote(argument(path))

@@ -66,6 +66,21 @@ def profile_name(code: Section, name: str) -> str:
     return found
 
 
+def misspelt_profile(code: Section, name: str) -> str:
+    """A note if the name of a code resembles a known program, and its command says nothing about how to call it."""
+    command = code.text("command", "")
+    if not command or "{" in command or "profile" in code or known_profile(name):
+        return ""
+    near = difflib.get_close_matches(name.lower(), _SPELLINGS, n=1, cutoff=_MISSPELT)
+    if not near:
+        return ""
+    profile = _SPELLINGS[near[0]]
+    return (
+        f"{code.path} is called as `{command} INPUT OUTPUT`; if it is {profile}, write profile: {profile}, "
+        "otherwise profile: none"
+    )
+
+
 def kind_of_a_package(code: Section, name: str) -> str:
     """The key of a kind of code that another package defines; empty if the code has no such key.
 

@@ -79,9 +79,27 @@ class Variable:
         return len(self.values) or (round(self.high - self.low) + 1 if self.integer else 0)
 
     @property
+    def entry(self) -> dict[str, object]:
+        """The entry of the variable in the section `variables` of a scan file, in values for JSON."""
+        found: dict[str, object] = {"values": list(self.values)}
+        if not self.values:
+            found = {"range": [_for_json(self.inner if self.prior.symmetric else self.low), _for_json(self.high)]}
+        if self.prior is PriorKind.NORMAL:
+            found["prior"] = {"type": self.prior.value, "mean": self.mean, "sigma": self.sigma}
+        elif self.prior is not PriorKind.UNIFORM:
+            found["prior"] = self.prior.value
+        more = {"unit": self.unit, "label": self.label, "description": self.description, "steps": self.steps}
+        more |= {"periodic": self.periodic, "type": "integer" if self.integer else ""}
+        return found | {key: value for key, value in more.items() if value}
+
+    @property
     def grid_steps(self) -> int:
         """The number of values in a grid; 0 if the file does not say."""
         return 1 if self.fixed else self.steps or self.shares
+
+
+def _for_json(value: float) -> float | str:
+    return value if math.isfinite(value) else str(value)  # JSON has no infinity
 
 
 def read_variable(section: Section, name: str) -> Variable:

@@ -81,7 +81,7 @@ def _root(name: str, path: Path) -> str:
 
 
 def _of_the_user(read: Collection[str], imported: Collection[str], folders: Collection[str]) -> list[str]:
-    """Which of the files that were read, and of the modules, are neither Python's nor of an installed package."""
+    """The files that were read, and the modules, without those of Python and of installed packages."""
     code = {*imported} | {path for path in read if path.endswith(".py")}
     code = {path for path in code if is_of_the_user(path)}
     data = [path for path in below_folders(read, [*folders, *map(os.path.dirname, code)]) if not path.endswith(".py")]
@@ -107,7 +107,7 @@ def may_write(flags: int) -> bool:
 
 
 def is_of_the_user(path: str) -> bool:
-    """Whether a file of code is neither Python's nor lodescan's nor of an installed package."""
+    """Whether a file of code belongs to the user, and not to Python, lodescan or an installed package."""
     return not path.startswith(_others()) and not set(_PACKAGES) & set(path.split(os.sep))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from evaluator.errors import CodeFailed, UnknownName
 from scanspec.document import plain_name
@@ -24,9 +25,16 @@ class Point(Mapping[str, float]):
 
     def __getitem__(self, name: str) -> float:
         try:
-            return self.names[name if name in self.names else plain_name(name)]
-        except KeyError:
+            return self.names[name if name in self.names else plain_name(str(name))]
+        except (KeyError, TypeError):  # TypeError: a list or another value that is no key
             raise UnknownName(name, self.names) from None
+
+    def __getattr__(self, name: str) -> NoReturn:
+        hint = f"; write point[{name!r}]" if name in self.__dict__.get("names", ()) else ""
+        raise AttributeError(f"the point has no attribute {name!r}{hint}", name=name, obj=self)
+
+    def __repr__(self) -> str:
+        return f"the point ({', '.join(self.names)})"
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.names)

@@ -48,6 +48,8 @@ class Code(ABC):
     """
     preloads: Collection[str] = ()
     """Modules that are imported once for all workers, which then share their memory."""
+    remark: str = ""
+    """What `check` tells the user about this code; empty if there is nothing to tell."""
     fills_a_template: bool = False
     """Whether the scan file's `blocks` go into the input of this code."""
 

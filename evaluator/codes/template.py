@@ -18,6 +18,7 @@ from evaluator.expressions import Expression
 from evaluator.files import write_new
 from scanspec.blocks import NO_E
 from scanspec.files import read_text
+from scanspec.lookalike import odd_sign
 from scanspec.numbers import to_number
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([DdEe][+-]?\d+)?$", re.ASCII)
@@ -63,6 +64,7 @@ class Template:
         self._wanted = {(name, index): value for name, entries in blocks.items() for index, value in entries.items()}
         self._placed: set[Entry] = set()
         self._faults: list[str] = []
+        self._seen: dict[tuple[int, tuple[int, ...]], tuple[int, bool]] = {}
         lines = text.removesuffix("\n").split("\n")
         last = {_block(line): number for number, line in enumerate(lines, start=1)}
         block, begins, table = "", 0, ""
@@ -74,7 +76,13 @@ class Template:
                     self._add_new_entries(block)
                 block, begins, table = _block(line), number, head
             with self._collect():
+                if sign := odd_sign(_body(line), " "):
+                    raise ConfigurationError(f"{path}, line {number}: {sign}")
+                before = len(self._pieces)
                 self._add_line(line, number, block, table)
+                if head not in _HEADS and table == "BLOCK" and (index := _index(words)) is not None:
+                    varies = any(isinstance(piece, Expression) for piece in self._pieces[before:])
+                    self._check_once((begins, index), number, varies=varies)
         self._add_new_entries(block)
         for name in dict.fromkeys(name for name, _ in self._wanted):
             if any(entry not in self._placed for entry in self._wanted if entry[0] == name):
@@ -113,6 +121,17 @@ class Template:
         text = self.render(names, variables)
         write_new(path, text.encode(errors=_AS_BYTES))
         return text
+
+    def _check_once(self, entry: tuple[int, tuple[int, ...]], number: int, *, varies: bool) -> None:
+        """Raises ConfigurationError if an entry of one block is there twice, and one of them is an expression: programs
+        differ in which one counts. `entry` is the line of the block and the index.
+        """
+        first, varied = self._seen.setdefault(entry, (number, varies))
+        if first != number and (varied or varies):
+            index = " ".join(map(str, entry[1]))
+            raise ConfigurationError(
+                f"{self._path}, line {number}: the entry {index} of this block is also in line {first}; remove one"
+            )
 
     def _add_line(self, line: str, number: int, block: str, table: str) -> None:
         words = _body(line).split()

@@ -28,6 +28,7 @@ from evaluator.leftovers import ScratchRoot
 from scanspec import Kind, ObservableSpec, ScanFile, UsageError, losses_and_nll, visible
 from scanspec.document import closest, plain_name, to_number
 from scanspec.likelihoods import LARGEST_LOSS
+from scanspec.text import quoted
 
 DEEPEST = 20
 """The most folders within folders in which `point` looks for files to print."""
@@ -59,6 +60,9 @@ def check(scan: ScanFile) -> int:
         console.print(f"{scan.path}: {counts}, codes: {codes}")
         for line in (*scan.notes, *([f"without meaning here: {', '.join(scan.ignored)}"] if scan.ignored else [])):
             console.print(f"note: {line}")
+        for step in chain.steps:
+            if step.code.remark:
+                console.print(f"warning: {step.code.remark}", style="yellow")
         _print_tables(console, chain, values, outcome)
         if outcome.status in (Status.OK, Status.INVALID):  # an error is printed at the end
             _print_status(console, chain, outcome)
@@ -112,7 +116,7 @@ def check(scan: ScanFile) -> int:
 
 def _command(scan: ScanFile, values: Sequence[float]) -> str:
     assigned = [shlex.quote(f"{variable.name}={x:.9g}") for variable, x in zip(scan.variables, values, strict=True)]
-    return f"lodescan-evaluator point {shlex.quote(str(scan.path))} {' '.join(assigned)}"
+    return f"lodescan-evaluator point {quoted(scan.path)} {' '.join(assigned)}"
 
 
 def _fault(tried: Sequence[Tried], opened: Sequence[Tried]) -> Tried | None:

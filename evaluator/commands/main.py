@@ -88,7 +88,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     serve.add_argument(
         "--workers",
-        type=_at_least(0, int),
+        type=_at_least(0, int, MOST_WORKERS),
         help="number of worker processes; 0: the server runs points itself, without isolation (default: as many "
         "as fit, one per core unless a code needs more)",
     )
@@ -180,11 +180,17 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _at_least(low: float, kind: Callable[[str], float]) -> Callable[[str], float]:
+MOST_WORKERS = 4096
+"""The most worker processes, each of which takes some 50 MB; more is a slip of the keyboard."""
+
+
+def _at_least(low: float, kind: Callable[[str], float], most: float = math.inf) -> Callable[[str], float]:
     def number(text: str) -> float:
         value = kind(text)
         if not low <= value < math.inf:
             raise argparse.ArgumentTypeError(f"must be at least {low:g}")
+        if value > most:
+            raise argparse.ArgumentTypeError(f"must be at most {most:,}")
         return value
 
     return number

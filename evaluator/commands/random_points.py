@@ -56,8 +56,8 @@ def first_ok(tried: Sequence[Tried]) -> Tried | None:
 def open_windows(by_hand: ByHand, tried: Sequence[Tried], scratch: Path) -> list[Tried]:
     """The INVALID points, run again without windows and conditions, up to the first OK point.
 
-    So later codes run, too. It means nothing that a code fails at an unphysical point, but an observable that is
-    missing at all points is an error.
+    So later codes run, too. If a code fails at an unphysical point, this says nothing about the code. But if an
+    observable is missing at all points, this is an error.
     """
     start, opened = time.monotonic(), list[Tried]()
     for number, trial in enumerate(tried):

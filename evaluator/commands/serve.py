@@ -170,7 +170,7 @@ async def _serve(
         evaluation.observers.append(Traces(watched.spans, description.codes))
     executor.health.tell(lambda: loop.call_soon_threadsafe(changed.set))
     gc.collect()
-    gc.freeze()  # what is loaded stays, and is not looked through again
+    gc.freeze()  # loaded objects stay, so the garbage collector need not scan them again
     await server.start()
     tasks = [asyncio.create_task(_follow(executor.health, changed, server, lambda: end(Ending.LOST)))]
     if lifetime is not None:

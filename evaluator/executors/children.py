@@ -35,9 +35,10 @@ _ADVICE = (
 class Children:
     """The children of this process, which must be the parent of its orphans (`adopt_orphans`).
 
-    Those that are there at first are not a point's, nor is a helper that a function keeps from
-    point to point: one whose `Popen` or `Process` it still holds. Their exit codes stay theirs.
-    `say` is given a line when others are ended, once for each name.
+    Two kinds of children belong to no point: those that exist before the first point, and helpers
+    that a function keeps from point to point, that is, whose `Popen` or `Process` it still holds.
+    Their exit codes are left to the function. All other children are ended, and `say` gets a line
+    about them, once for each name.
     """
 
     def __init__(self, say: Callable[[str], object]) -> None:

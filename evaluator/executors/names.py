@@ -53,8 +53,9 @@ def _differ(space: dict[str, Any], seen: dict[str, Any]) -> bool:
 
 
 def version_of(space: dict[str, Any]) -> ctypes.c_uint64 | None:
-    """The number that CPython gives to a dictionary, another one at each change: behind the header of the object and
-    the count of its entries (PEP 509). None where there is no such number; then only a comparison tells.
+    """The version of a dictionary, a number that CPython changes with each change of the dictionary (PEP 509). It is
+    behind the header of the object and the count of its entries. None where CPython has no such number; then only a
+    comparison shows a change.
     """
     if sys.implementation.name != "cpython":
         return None
@@ -63,7 +64,7 @@ def version_of(space: dict[str, Any]) -> ctypes.c_uint64 | None:
     version = ctypes.c_uint64.from_address(id(sample) + behind)
     for change in (lambda: sample.update(a=1), lambda: sample.pop("b"), lambda: sample.update(c=2)):
         before = version.value
-        if sample.get("a") is sample or version.value != before:  # to look is no change
+        if sample.get("a") is sample or version.value != before:  # reading changes nothing
             return None
         change()
         if version.value == before:

@@ -20,10 +20,10 @@ SMALLEST_FOLDER = 2**24
 """Bytes that a point may always have, however small the disk is."""
 
 MOST_ENTRIES = 100_000
-"""The most files that a point may have in its folder."""
+"""The largest number of files that a point may have in its folder."""
 
 SHARE = 0.02
-"""The largest fraction of the time for measuring what is kept, which may be many files."""
+"""The largest fraction of the time that is spent on measuring kept files, of which there may be many."""
 
 
 class ScratchLimit:

@@ -19,8 +19,8 @@ LEFT_ALONE = "LODESCAN_TEMPORARY"
 """The environment variable that lists which of NAMES the scan file sets."""
 
 MOST_BYTES, MOST_NAMES = 64 * 2**20, 1000
-"""The limits of what is kept before the first OK point, in bytes and names. Beyond them, files of later points are
-removed.
+"""The largest size in bytes, and number of names, of the files that are kept from points before the first OK point.
+Beyond these limits, files of later points are removed.
 """
 
 SURE = 20_000_000
@@ -54,7 +54,7 @@ class TemporaryFiles:
     def __init__(self, folder: str) -> None:
         self._folder, self._kept, self._changed = folder, set[str](), -1
         self._most_bytes = self._most_names = 0
-        self._complete = False  # what is kept
+        self._complete = False  # whether the set of kept names is final
         use(folder)
 
     def loaded(self, *, functions: bool) -> None:

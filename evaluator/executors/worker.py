@@ -388,7 +388,7 @@ class Worker:
             process.kill()
             with shared.census:
                 shared.not_orphans.discard(process.pid)
-                with contextlib.suppress(OSError):  # too many open files: later ends find what is left
+                with contextlib.suppress(OSError):  # too many open files: a later call ends the processes that are left
                     kill_worker(shared.root, self._mark, process.pid, shared.fork_server, shared.not_orphans)
             process.join(JOIN_LIMIT)
             remove_tree(self._mark)

@@ -91,7 +91,7 @@ class Answers:
             self._pipe.send((self._request, what))
 
     def end(self) -> None:
-        """Sends what is left, at least the last one: with it the worker is ready for other points."""
+        """Sends the outcomes that are left, at least the last one, which shows that the worker is ready for others."""
         self._several.clear()
         with self._lock:
             self._send(self._points)
@@ -116,9 +116,9 @@ def work(pipe: Connection, scan: ScanFile, root: str, *, log: str, state: str, m
     """Answers each numbered list of points with its number and their Outcomes, in one message or more, until the pipe
     closes. If the points take long, it says how many of them have begun, and answers no others.
 
-    First it loads the codes and says None, or what is wrong. While it works on a point that came alone it sends the
-    number of each code, but the first, that it comes to. What the user should hear it sends as a line of text, and the
-    files that points need as Late. `state` is a file that names the point it has come to, and says ALONE or
+    First it loads the codes and sends None, or an error. While it works on a point that came alone, it sends the number
+    of each code that it begins, except the first. It sends messages for the user as lines of text, and the files that
+    points need as Late. `state` is a file that names the point it has come to, and says ALONE or
     IN_COMPANY; `root` is the folder in which the evaluator keeps its time; `mark` is the folder of its temporary files;
     `workers` is the number of such processes. It ends by itself when its points have used up what a process has.
     """
@@ -148,7 +148,7 @@ def work(pipe: Connection, scan: ScanFile, root: str, *, log: str, state: str, m
     temporary.loaded(functions=surroundings is not None)
     late_files = LateFiles(Path(root), scan.folder)
     gc.collect()
-    gc.freeze()  # what is loaded stays, and is not looked through again
+    gc.freeze()  # loaded objects stay, so the garbage collector need not scan them again
     pipe.send(None)
     threads = _threads()
     while True:
@@ -180,8 +180,8 @@ def work(pipe: Connection, scan: ScanFile, root: str, *, log: str, state: str, m
                     remove_tree(folder)
                 temporary.clear(ok=outcomes[-1].status is Status.OK)
                 if os.lseek(descriptor, 0, os.SEEK_END):
-                    os.ftruncate(descriptor, 0)  # what one point printed must not fill the disk over a long scan
-            except BaseException as error:  # noqa: BLE001  # whatever the point has done to what this needs
+                    os.ftruncate(descriptor, 0)  # the output of points must not fill the disk over a long scan
+            except BaseException as error:  # noqa: BLE001  # the point may have broken what this code needs
                 worn = f"breaks its process ({printable(what_was_raised(error))})"
                 break
         if worn:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import threading
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,9 @@ from scanspec import Address
 SUFFIX = ".evaluator"
 """The suffix of these files. Files whose names begin with a dot are still being written."""
 
+LOOK_EVERY = 5.0
+"""Seconds between two looks whether the file is still there, because a cleaner of old files may remove it."""
+
 ANY_HOST = ("0.0.0.0", "[::]")  # noqa: S104  # nothing is bound here
 
 
@@ -22,25 +26,43 @@ ANY_HOST = ("0.0.0.0", "[::]")  # noqa: S104  # nothing is bound here
 def announced(folder: Path | None, address: Address) -> Iterator[None]:
     """Writes FOLDER/HOST-PID-NUMBER.evaluator, one line with the address, and removes it at the end.
 
-    The file appears complete or not at all. With None, nothing is announced. Raises ConfigurationError.
+    The file appears complete or not at all. If somebody removes it or its folder, it is written again. With None,
+    nothing is announced. Raises ConfigurationError.
     """
     if folder is None:
         yield
         return
     host = socket.gethostname()
     path = folder / f"{host}-{os.getpid()}-{uuid.uuid4().hex[:8]}{SUFFIX}"
+    text = f"{reachable(address, host)}\n"
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_whole(path, f"{reachable(address, host)}\n")
+        _write(path, text)
     except OSError as error:
         raise ConfigurationError(
             f"--announce {folder}: {error.strerror or error}; name a folder that both sides can write"
         ) from error
+    ended = threading.Event()
+    keeper = threading.Thread(target=_keep, args=(path, text, ended), name="announcement", daemon=True)
+    keeper.start()
     try:
         yield
     finally:
+        ended.set()
+        keeper.join()
         with contextlib.suppress(OSError):
             path.unlink(missing_ok=True)
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_whole(path, text)
+
+
+def _keep(path: Path, text: str, ended: threading.Event) -> None:
+    while not ended.wait(LOOK_EVERY):
+        with contextlib.suppress(OSError):  # the next look may succeed
+            if not path.exists():
+                _write(path, text)
 
 
 def reachable(address: Address, host: str) -> str:

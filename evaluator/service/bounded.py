@@ -19,7 +19,7 @@ NO_MESSAGE = "a message does not follow the contract: its bytes cannot be read"
 
 class BoundedRequests(grpc.aio.ServerInterceptor):
     """Refuses requests of Evaluate that would take far more memory than they have bytes; other requests are small. If
-    the bytes of another request are no message, the call ends with INVALID_ARGUMENT, and not with gRPC's traceback.
+    another request cannot be parsed, the call ends with INVALID_ARGUMENT, and without a traceback of gRPC.
     """
 
     async def intercept_service(
@@ -42,7 +42,7 @@ class BoundedRequests(grpc.aio.ServerInterceptor):
 
 
 def _read(deserialize: Callable[[bytes], Any], data: bytes) -> Any:
-    """The request; None if its bytes are no message."""
+    """The request; None if it cannot be parsed."""
     try:
         return deserialize(data)
     except DecodeError:

@@ -16,8 +16,8 @@ from scanspec import Address, UsageError
 def place_of(address: Address) -> Iterator[None]:
     """A context that prepares the place of a Unix socket; nothing for other addresses. Raises UsageError.
 
-    It makes the socket's folder, for this user alone, where it is missing, and afterwards removes what it has made.
-    Only this user can use sockets that are bound meanwhile.
+    If the socket's folder is missing, it is made for this user alone, and removed afterwards. Only this user can use
+    sockets that are bound meanwhile.
     """
     if not address.path:
         yield

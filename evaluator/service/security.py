@@ -181,7 +181,7 @@ async def _deny_stream(_: Any, context: Any) -> AsyncIterator[bytes]:
 
 def _set_denied(context: Any) -> None:
     context.set_code(grpc.StatusCode.UNAUTHENTICATED)
-    context.set_details("this evaluator asks for a token: give --token-file, with the one that it was started with")
+    context.set_details("this evaluator requires a token: give --token-file with the token of the evaluator")
 
 
 def _check_pair(cert: Path, key: Path, ca: Path | None) -> None:

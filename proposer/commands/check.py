@@ -86,7 +86,7 @@ def _about_the_run(asked: Asked, description: Description) -> str:
         return f"{folder} holds another run, which this scan would not continue: {found}"
     here = f"{folder} holds {points:,} answered points of a run"
     if target_change(stored, asked.settings.target) is None and is_finished(stored, asked.spec):
-        return f"{here}, which is finished; more points or a higher budget in the scan file make it go on"
+        return f"{here}, which is finished; more points or a higher budget in the scan file continue it"
     return f"{here}, which this scan would continue"
 
 

@@ -8,9 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from proposer.formats import show_number, show_time
+from proposer.formats import show_number, show_percent, show_time
 from proposer.show.comparison import Run, ratios, read_run, share_in
-from proposer.show.panel import show_percent
 from proposer.show.tally import how_given
 from proposer.target import Target
 from proposer.types import Status

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import shlex
 import sys
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from proposer.commands.drafting.slha import from_slha
 from proposer.commands.drafting.text import SCHEMA, text_of
 from scanspec import UsageError, read_scan_file
 from scanspec.schema import schema
+from scanspec.text import quoted
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,6 @@ def init(file: Path, draft: Draft, given: Given) -> int:
             print(f"not a variable: {left}")
         if draft.left:
             print("to choose the variables yourself: --entry BLOCK,NUMBER for each of them")
-        named = shlex.quote(str(file))
+        named = quoted(file)
         print(f"next: check its ranges and constants; then lodescan check {named}; lodescan-evaluator check {named}")
     return 0

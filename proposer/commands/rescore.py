@@ -30,6 +30,7 @@ from proposer.target import Target
 from proposer.types import Batch, Observable, Outcome, Status
 from scanspec import ObservableSpec, UsageError, losses_and_nll, read_scan_file
 from scanspec.terms import work_out
+from scanspec.text import argument
 
 Windows = dict[str, tuple[float, float] | None]
 
@@ -249,4 +250,4 @@ def _tell(dataset: Dataset, old: Old, outside: int, asked: Asked) -> None:
     before, now = Target.stored(old.meta).describe(), dataset.now(asked.settings.target).describe()
     say(f"good: {now}" + (f"; before: {before}" if before != now else ""))
     say(f"good points: {dataset.count_good(asked.settings.target):,} ({into / GOOD_POINTS})")
-    say(f"to go on: {shlex.join(['lodescan', 'scan', str(file), '--run', str(into)])}")
+    say(f"to go on: {shlex.join(['lodescan', 'scan', argument(file), '--run', argument(into)])}")

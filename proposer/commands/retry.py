@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shlex
 import time
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -29,6 +28,7 @@ from proposer.wire.attendance import Purpose
 from proposer.wire.pool import Pool
 from proposer.wire.security import Security
 from scanspec import read_scan_file
+from scanspec.text import quoted
 
 REPAIRED = (
     "if you have repaired a code, and the results of all other points are still right, give the command again with "
@@ -92,7 +92,7 @@ def retry(folder: Path, how: Retry) -> int:
             GoodPoints(table, record.variables, record.observables, target, record.points or math.inf).rewrite(dataset)
         say(f"evaluated again: {_words(counts)}; {dataset.count_good(target):,} good points in all")
         if (report := folder / PAGE).exists():
-            say(f"{report} still has the old answers; `lodescan report {shlex.quote(str(folder))}` writes it anew")
+            say(f"{report} still has the old answers; `lodescan report {quoted(folder)}` writes it anew")
     return 0
 
 

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from proposer.commands.signals import Interrupted, ending
 from proposer.evaluation.backend import NoEvaluator
 from scanspec import AddressError, UsageError, read_address, read_scan_file, visible
+from scanspec.text import argument
 
 if TYPE_CHECKING:
     from proposer.commands.watching import Wanted
@@ -51,7 +52,7 @@ def run(file: Path, workers: int | None, options: ScanOptions, wanted: Wanted) -
     Raises EvaluatorFailed if the evaluator does not start, and NoEvaluator if it does not exist or is lost during the
     scan.
     """
-    command = [find_evaluator(read_scan_file(file).environment), "serve", str(file)]
+    command = [find_evaluator(read_scan_file(file).environment), "serve", argument(file)]
     if workers is not None:
         command += ["--workers", str(workers)]
     # the file for the evaluator's output has no name, so that it disappears even after a kill

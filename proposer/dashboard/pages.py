@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from proposer.dashboard.runs import Look, stamp_of
+from proposer.formats import show_percent
 from proposer.report.page import from_template
 from proposer.report.write import served_page
 
@@ -29,6 +31,30 @@ class Made:
     stamp: str
     until: float
     page: bytes
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the list that can sort it: its key in the address, its title, its value of a run, and whether the
+    largest value comes first.
+    """
+
+    key: str
+    title: str
+    value: Callable[[Look], Any]
+    largest_first: bool = False
+
+
+COLUMNS = (
+    Column("run", "run", lambda look: str(look.folder)),
+    Column("state", "state", lambda look: look.state),
+    Column("newest", "newest result", lambda look: look.newest, largest_first=True),
+    Column("good", "good", lambda look: look.good if look.counted else None, largest_first=True),
+    Column("evaluated", "evaluated", lambda look: look.evaluated if look.counted else None, largest_first=True),
+    Column("rate", "hit rate", lambda look: look.hit_rate, largest_first=True),
+    Column("lowest", "lowest NLL", lambda look: look.lowest),
+    Column("method", "method", lambda look: look.method),
+)
 
 
 class Reports:
@@ -65,9 +91,23 @@ class Reports:
         self._drawing.acquire()
 
 
-def list_page(looks: Sequence[Look], roots: Sequence[Path]) -> bytes:
-    """The page with the list of runs and their states."""
-    return from_template("list.html", looks=looks, roots=[str(root) for root in roots]).encode(errors="replace")
+def list_page(looks: Sequence[Look], roots: Sequence[Path], order: str = "") -> bytes:
+    """The page with the list of runs and their states. `order`: the key of a column that sorts the runs, with a minus
+    for the other direction; runs without a value there are last.
+    """
+    key, reverse = order.removeprefix("-"), order.startswith("-")
+    column = next((column for column in COLUMNS if column.key == key), COLUMNS[0])
+    known = [look for look in looks if column.value(look) is not None]
+    known.sort(key=column.value, reverse=column.largest_first != reverse)
+    return from_template(
+        "list.html",
+        looks=known + [look for look in looks if column.value(look) is None],
+        roots=[str(root) for root in roots],
+        columns=COLUMNS,
+        by=column,
+        reverse=reverse,
+        percent=show_percent,
+    ).encode(errors="replace")
 
 
 def missing_page(words: str) -> bytes:

@@ -47,7 +47,7 @@ class Look:
     """The state of a run: running, ended, not finished, not started, or unreadable. `words` are the details.
 
     `hit_rate` is the number of good points per evaluated point, `lowest` the lowest NLL. `counted` says whether the
-    numbers are known.
+    numbers are known. `newest` is the time of the newest answer, in seconds since 1970.
     """
 
     folder: Path
@@ -60,11 +60,17 @@ class Look:
     hit_rate: float | None = None
     lowest: float | None = None
     counted: bool = False
+    newest: float | None = None
 
     @property
     def key(self) -> str:
         """The key of the run in addresses of the dashboard."""
         return key_of(self.folder)
+
+    @property
+    def age(self) -> str:
+        """How long ago the newest answer came, in words; empty if that is unknown."""
+        return "" if self.newest is None else f"{show_time(max(time.time() - self.newest, 0.0))} ago"
 
     @property
     def line(self) -> str:
@@ -111,20 +117,22 @@ class Runs:
             if not record.started:
                 return Look(folder, "not started", "the run has not started yet")
             state = "ended" if record.stopped else "running" if held else "not finished"
+            newest = dataset.last_answer()
             method = str(meta.get("meaning", {}).get("setup: type", ""))
             if state == "running" and "live" in meta:
                 live = State.from_json(meta["live"])
                 silent = time.time() - live.at
                 words = " | ".join(filter(None, [show_left(live), live.doing, live.strategy.partition("; ")[0]]))
                 words += f" | no news for {show_time(silent)}" if silent > SILENT else ""
-                return _counted(Look(folder, state, words, method), live, live.lowest_nll)
+                return _counted(Look(folder, state, words, method, newest=newest), live, live.lowest_nll)
             known = self._tallies.get(folder)
             if known is None or known[0] != stamp:
                 known = stamp, read_tally(dataset, record.points, record.target, names=record.observables)
                 self._tallies[folder] = known
         tally = known[1]
         words = {"running": "", "not finished": "the same scan command continues it"}.get(state, record.stopped or "")
-        return _counted(Look(folder, state, words, method), tally, tally.best if math.isfinite(tally.best) else None)
+        lowest = tally.best if math.isfinite(tally.best) else None
+        return _counted(Look(folder, state, words, method, newest=newest), tally, lowest)
 
 
 def _counted(look: Look, counts: State | Tally, lowest: float | None) -> Look:

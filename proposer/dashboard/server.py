@@ -92,7 +92,8 @@ class _Answer(BaseHTTPRequestHandler):
         keys = list(dict.fromkeys(query.get("run", [])))
         if asked.path == "/":
             found = self.server.runs.found().values()
-            self._send(HTML, list_page([self.server.runs.look(folder) for folder in found], self.server.roots))
+            looks = [self.server.runs.look(folder) for folder in found]
+            self._send(HTML, list_page(looks, self.server.roots, "".join(query.get("sort", [])[:1])))
         elif asked.path == "/report":
             self._report(keys)
         elif asked.path == "/state":
@@ -158,7 +159,7 @@ def _bokeh() -> bytes:
 
 def _is_own(hosts: Sequence[str], names: set[str]) -> bool:
     """Whether the header Host names this machine. Otherwise a page of another site whose name points to this machine
-    could read the runs (DNS rebinding). Such a page has a host name, and no IP address.
+    could read the runs (DNS rebinding). The address of such a page has a host name instead of an IP address.
     """
     if len(hosts) != 1:
         return False

@@ -58,7 +58,9 @@ class LocalProcesses:
         workers: int,
     ) -> None:
         if workers < 1:
-            raise UsageError(f"there cannot be {workers} workers", next_step="give 1 or more, or none for one a core")
+            raise UsageError(
+                f"there cannot be {workers} workers", next_step="give 1 or more, or leave it out for one per core"
+            )
         self._code, self._name = _pickled(code, name), name
         self._digest = digest_of(code)
         self._ranges, self._observables = dict(ranges), tuple(observables)

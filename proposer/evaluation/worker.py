@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import cloudpickle
 
 from scanspec.arguments import of_a_point
-from scanspec.raised import printable, shown, what_was_raised, words_of
+from scanspec.raised import printable, returned, shown, what_was_raised, words_of
 
 NOT_PHYSICAL = "InvalidPoint"
 """The name of the evaluator's exception; the two sides do not import each other."""
@@ -73,7 +73,7 @@ def _read(found: object, names: Sequence[str]) -> tuple[list[float] | None, str]
     if found is None:
         return None, ""
     if not isinstance(found, Mapping):
-        return None, f"the function must return a mapping of observables, or None, but returned {shown(found)}"
+        return None, f"the function must return a mapping of observables, or None, but returned {returned(found)}"
     values = []
     for name in names:
         if name not in found:

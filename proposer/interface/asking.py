@@ -40,8 +40,8 @@ class Lode:
     >>> points.shape[1], search.good > 20
     (2, True)
     >>> near, far = search.probability([[2.0, 0.0], [0.0, 0.0]])
-    >>> bool(near > 0.5 > far)
-    True
+    >>> bool(near > 0.5 > far), search.odds([[2.0, 0.0], [0.0, 0.0]]).tolist() == [near, far]
+    (True, True)
     """
 
     def __init__(
@@ -191,6 +191,8 @@ class Lode:
         NaN before the third `ask`, which trains the first model.
         """
         return self._search.probability(self.space.to_unit(np.atleast_2d(np.asarray(points, dtype=np.float64))))
+
+    odds = probability  # another name for the same method
 
 
 def _variable(name: str, given: tuple[float, float] | Variable) -> Variable:

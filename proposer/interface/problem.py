@@ -12,7 +12,7 @@ from typing import Any
 from proposer.evaluation.processes import Code
 from proposer.run.names import PROBLEM
 from proposer.target import Target
-from scanspec import Kind, Likelihood, PriorKind, ScanFile, UsageError, Variable, read_scan_text
+from scanspec import Kind, Likelihood, ScanFile, UsageError, Variable, read_scan_text
 
 Values = Mapping[str, object]
 """Keys and values as in a scan file."""
@@ -79,16 +79,7 @@ def _variable(name: str, given: tuple[float, float] | Variable | Values) -> obje
         return {"range": list(given)}
     if given.name != name:
         raise UsageError(f"the variable {name!r} is a Variable named {given.name!r}", next_step="name both alike")
-    entry: dict[str, object] = {"values": list(given.values)}
-    if not given.values:
-        entry = {"range": [_number(given.inner if given.prior.symmetric else given.low), _number(given.high)]}
-    if given.prior is PriorKind.NORMAL:
-        entry["prior"] = {"type": given.prior.value, "mean": given.mean, "sigma": given.sigma}
-    elif given.prior is not PriorKind.UNIFORM:
-        entry["prior"] = given.prior.value
-    more = {"unit": given.unit, "label": given.label, "description": given.description, "steps": given.steps}
-    more |= {"periodic": given.periodic, "type": "integer" if given.integer else ""}
-    return entry | {key: value for key, value in more.items() if value}
+    return given.entry
 
 
 def _observable(name: str, given: tuple[float, float] | Likelihood | Values | None) -> object:

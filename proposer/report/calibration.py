@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from proposer.formats import show_percent
 from proposer.report.section import Part, Rows
 from proposer.report.seen import Seen
 from proposer.show.picture import Bars, Curve, Panel, Picture, Side
@@ -68,7 +69,7 @@ def calibration(seen: Seen) -> Part:
     share, (low, high) = came / points, wilson(came, points)
     names = [f"{k / BINS:.1f} to {(k + 1) / BINS:.1f}" for k in used.tolist()]
     rows = [
-        [name, f"{p:.3f}", f"{n:,.0f}", f"{k:,.0f}", f"{s:.1%}", f"{a:.1%} to {b:.1%}"]
+        [name, f"{p:.3f}", f"{n:,.0f}", f"{k:,.0f}", show_percent(s), f"{show_percent(a)} to {show_percent(b)}"]
         for name, p, n, k, s, a, b in zip(names, mean, points, came, share, low, high, strict=True)
     ]
     table = Rows(
@@ -79,12 +80,13 @@ def calibration(seen: Seen) -> Part:
     brier, rate = float(np.mean((predicted - good) ** 2)), float(good.mean())
     score = (
         f"Brier score {brier:.3f} over {len(good):,} points with a prediction: 0 is perfect, and always predicting "
-        f"their hit rate, {rate:.1%}, scores {rate * (1 - rate):.3f}."
+        f"their hit rate, {show_percent(rate)}, scores {rate * (1 - rate):.3f}."
     )
     says = (
         f"Predicted probability against the share that came out good, over {len(good):,} points. "
         + "; ".join(
-            f"predicted {name} (mean {p:.2f}): {s:.1%} of {n:,.0f} good, {a:.1%} to {b:.1%}"
+            f"predicted {name} (mean {p:.2f}): {show_percent(s)} of {n:,.0f} good, "
+            f"{show_percent(a)} to {show_percent(b)}"
             for name, p, s, n, a, b in zip(names, mean, share, points, low, high, strict=True)
         )
         + f". Brier score {brier:.3f}."

@@ -21,10 +21,10 @@ FEW = 30
 def most(good: int, points: int, level: float = LEVEL) -> float:
     """An upper limit on the fraction of good points, from `good` of `points` independent draws; `points` is above 0.
 
-    The bound holds with probability `level` at all numbers of points at once, hence also where the number was chosen
-    by what had come out. The bound is the largest share p with (n + 1) b(n, p, k) >= 1 - level, b being the binomial
-    probability of k in n (H. Robbins, Ann. Math. Stat. 41 (1970) 1397). The left side is the inverse of a mixture of
-    likelihood ratios, whose mean is 1; J. Ville's inequality bounds it at all n.
+    The bound holds with probability `level` at all numbers of points at once. So it also holds if the results decided
+    at which number of points the scan stopped. The bound is the largest share p with (n + 1) b(n, p, k) >= 1 - level,
+    where b is the binomial probability of k in n (H. Robbins, Ann. Math. Stat. 41 (1970) 1397). The left side is the
+    inverse of a mixture of likelihood ratios, whose mean is 1; J. Ville's inequality bounds it at all n.
     """
     if good == points:
         return 1.0

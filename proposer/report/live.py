@@ -4,7 +4,8 @@ one source.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,13 +13,15 @@ from bokeh.layouts import column as column_of
 from bokeh.layouts import row as row_of
 from bokeh.models import ColumnDataSource, CustomJS, CustomJSTickFormatter, HoverTool, LinearColorMapper
 from bokeh.models.annotations import ColorBar, Span
+from bokeh.models.scales import LinearScale, LogScale
+from bokeh.models.tickers import BasicTicker, CustomJSTicker
 from bokeh.models.widgets import Select
 from bokeh.palettes import PuOr11, Viridis256
 from bokeh.plotting import figure
 
 from proposer.report.axes import plain
 from proposer.show import picture as p
-from proposer.show.marks import LIGHT, STRONG
+from proposer.show.marks import LIGHT, STRONG, dashes_of
 from proposer.types import Floats
 
 TEXT = "#5f6b78"
@@ -45,14 +48,29 @@ _NUMBER = """const v = Number(tick.toPrecision(12)), a = Math.abs(v)
 return a && (a >= 1e5 || a < 1e-3) ? v.toExponential().replace("e+", "e") : String(v)"""
 """The label of a tick. On a logarithmic axis of less than a decade, Bokeh's own formatter would round the exponent."""
 
+_TICKS = """const {start, end} = cb_data.range, decades = Math.log10(end / start), found = []
+if (decades < 0.7) {
+  const digit = 10 ** Math.floor(Math.log10((end - start) / 5))
+  const step = [1, 2, 5, 10].map(m => m * digit).find(s => (end - start) / s <= 5)
+  for (let k = Math.ceil(start / step); k * step <= end; k++) found.push(k * step)
+} else {
+  const wide = Math.ceil(decades / 6), last = Math.log10(end)
+  for (let k = Math.floor(Math.log10(start) / wide) * wide; k <= last; k += wide)
+    for (const m of decades < 1.5 ? [1, 2, 5] : decades < 3.5 ? [1, 3] : [1]) found.push(m * 10 ** k)
+}
+return found.filter(t => t >= start && t <= end)"""
+"""The ticks of a logarithmic axis. Over one or two decades, Bokeh's own are evenly spaced and crowd at one end."""
+
 _DASHES = ("solid", "dashed", "dotdash", "dotted")
 
 
 class Live:
     """The Bokeh pictures of one run, with one source of points."""
 
-    def __init__(self, table: p.Table, names: Sequence[str], hover: Sequence[str]) -> None:
-        """`names` are the columns for the axes; `hover` are the columns in the text of a point."""
+    def __init__(self, table: p.Table, axes: Mapping[str, p.Side], hover: Sequence[str]) -> None:
+        """`axes` are the columns for the axes by name; `hover` are the columns in the text of a point."""
+        names = list(axes)
+        self._sides = {"NLL": p.Side("NLL", "NLL"), **axes}
         self.names = list(dict.fromkeys(["NLL", *names]))
         most = int(BUDGET / (_BYTES * (len(self.names) + 2)))
         rows = np.arange(len(table.kind))
@@ -88,11 +106,15 @@ class Live:
         return [self._figure(panel, k == 0) for k, panel in enumerate(picture.panels)]
 
     def explorer(self, x: str, y: str) -> Any:
-        """A picture of any two columns."""
-        panel = p.Panel(p.Side(plain(x), plain(x)), p.Side(plain(y), plain(y)), [p.Dots(x, y)])
+        """A picture of any two columns, each with its unit, on the scale of its variable."""
+        across, up = (replace(self._sides[name], limits=None) for name in (x, y))
+        panel = p.Panel(across, up, [p.Dots(x, y)])
         drawn = self._figure(panel, True)
         drawn.aspect_ratio, drawn.height = None, 380
-        choices: list[Any] = [(self._keys[name], plain(name)) for name in self.names]
+        choices: list[Any] = [(self._keys[name], self._sides[name].plain) for name in self.names]
+        scales = {"linear": LinearScale(), "log": LogScale()}
+        tickers = {"linear": BasicTicker(desired_num_ticks=5), "log": CustomJSTicker(major_code=_TICKS)}
+        kinds = {self._keys[name]: self._sides[name].scale for name in self.names}
         selects = []
         for which, name in (("x", x), ("y", y)):
             select = Select(
@@ -100,11 +122,15 @@ class Live:
             )
             renderer = drawn.renderers[0]
             axis = drawn.xaxis[0] if which == "x" else drawn.yaxis[0]
+            axis.ticker = tickers[self._sides[name].scale]
             code = (
+                f"f.{which}_scale = scales[kinds[s.value]]; a.ticker = tickers[kinds[s.value]];"
                 f"r.glyph.{which} = {{field: s.value}}; a.axis_label = s.options.find(o => o[0] == s.value)[1];"
                 "r.data_source.change.emit();"
             )
-            select.js_on_change("value", CustomJS(args={"r": renderer, "s": select, "a": axis}, code=code))
+            known = {"r": renderer, "s": select, "a": axis, "f": drawn}
+            known |= {"scales": scales, "tickers": tickers, "kinds": kinds}
+            select.js_on_change("value", CustomJS(args=known, code=code))
             selects.append(select)
         return column_of(row_of(*selects, sizing_mode="stretch_width"), drawn, sizing_mode="stretch_width")
 
@@ -138,6 +164,8 @@ class Live:
                 axis.formatter = CustomJSTickFormatter(code=_NUMBER)
                 if side.scale == "linear":
                     axis.ticker.desired_num_ticks = 5
+                else:
+                    axis.ticker = CustomJSTicker(major_code=_TICKS)
         _plain_look(drawn)
         if panel.x.categories:
             drawn.xaxis.major_label_orientation = 0.9
@@ -167,6 +195,8 @@ class Live:
             case p.Lone():
                 colour = LIGHT.regions[min(mark.number, len(LIGHT.regions) - 1)]
                 drawn.scatter(mark.x, mark.y, size=6, fill_color=colour, line_color=TEXT, **named)
+            case p.Outline():
+                _outline(drawn, mark)
             case p.Bars():
                 start = np.zeros(len(mark.values)) if mark.start is None else mark.start
                 drawn.hbar(
@@ -278,6 +308,25 @@ class Live:
             )
         drawn.add_tools(HoverTool(renderers=[made], tooltips=[("", "@x and @y: @value{+0.00}")]))
         drawn.add_layout(_bar(colour, "correlation"), "right")
+
+
+def _outline(drawn: Any, mark: p.Outline) -> None:
+    colour, dashes = NUMBERED[mark.number % 4], _DASHES[dashes_of(mark.number)]
+    drawn.contour(
+        mark.x,
+        mark.y,
+        mark.z,
+        levels=[-1.0, mark.level],
+        fill_color=colour,
+        fill_alpha=0.18,
+        line_color=colour,
+        line_width=2,
+        line_dash=dashes,
+    )
+    marker = ("square", "triangle", "diamond", "inverted_triangle")[mark.number % 4]
+    drawn.scatter(*mark.lone, marker=marker, size=5, fill_alpha=0.0, line_color=colour)
+    drawn.scatter(*map(np.atleast_1d, mark.best), marker="star", size=15, fill_color=colour, line_color="white")
+    drawn.line([np.nan], [np.nan], line_color=colour, line_dash=dashes, line_width=2, legend_label=mark.label)
 
 
 def _bar(colours: LinearColorMapper, title: str) -> ColorBar:

@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 
-from proposer.formats import show_time
+from proposer.formats import show_percent, show_time
 from proposer.report.axes import plain
 from proposer.report.section import Code, Part, Rows
 from proposer.report.seen import Seen
@@ -69,7 +69,7 @@ def found(runs: Sequence[Seen]) -> Rows:
         ("requested, without an answer", lambda s: f"{s.asked:,}"),
         ("lowest NLL", lambda s: "none" if s.best is None else f"{s.nll[s.best]:.6g} (point {s.ids[s.best]})"),
         ("hit rate over the prior", _prior_rate),
-        ("hit rate of all points", lambda s: f"{s.good.mean():.2%}"),
+        ("hit rate of all points", lambda s: show_percent(s.good.mean())),
         ("ended because", lambda s: str(s.meta.get("stopped") or "not finished: the report shows it as it was")),
         ("time", lambda s: show_time(float(s.meta.get("seconds", 0.0)))),
         ("evaluator", lambda s: f"{s.meta.get('backend', '')}, {s.meta.get('backend_version', '')}".strip(", ")),
@@ -85,13 +85,13 @@ def found(runs: Sequence[Seen]) -> Rows:
 
 def _counted(seen: Seen, status: Status) -> str:
     at = seen.status == status
-    return f"{int(at.sum()):,} ({at.mean():.1%})"
+    return f"{int(at.sum()):,} ({show_percent(at.mean())})"
 
 
 def _prior_rate(seen: Seen) -> str:
     count = int(seen.from_prior.sum())
     return (
-        f"{seen.good[seen.from_prior].mean():.2%} of {count:,} points spread over it or drawn from it"
+        f"{show_percent(seen.good[seen.from_prior].mean())} of {count:,} points spread over it or drawn from it"
         if count
         else "there are none"
     )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 
-from proposer.formats import show_number
+from proposer.formats import show_number, show_percent
 from proposer.report.axes import plain
 from proposer.report.region import restricted
 from proposer.report.section import Part, Rows
@@ -22,6 +23,9 @@ MOST = 25
 
 MOST_CELLS = 16
 """The largest number of rows and columns in the picture of correlations."""
+
+MOST_NAMED = 3
+"""The largest number of observables of one term whose values are in the table of pulls."""
 
 _FAR = 20.0  # a larger pull is drawn at this value
 
@@ -40,20 +44,19 @@ def pulls(seen: Seen) -> Part:
     for name in worst:
         spec, values = specs.get(name), seen.columns[name]
         likelihood, term = (spec.likelihood, spec.term) if spec is not None else (Likelihood(), None)
-        pull, good = pull_of(likelihood, values, loss[name]), values[seen.good]
+        pull = pull_of(likelihood, values, loss[name])
         if term is not None and len(term.observables) == 1:
             pull = pull * side_of(term, seen.columns[term.observables[0]])
         stored = seen.stored.observables[seen.likelihoods[name]]
-        spread = f"{_show(np.min(good))} to {_show(np.max(good))}" if len(good) else "none"
-        unit = f" {plain(stored.unit)}" if stored.unit else ""
+        at_best, spread = _values(seen, seen.best, term.observables if term is not None else [name])
         rows.append(
             [
                 name,
                 stored.likelihood.replace("+-", "±"),
-                f"{_show(values[seen.best])}{unit}",
+                at_best,
                 f"{pull[seen.best]:+.2f}".replace("-0.00", "0.00").replace("+0.00", "0.00"),
                 _show(loss[name][seen.best]),
-                f"{spread}{unit}" if len(good) else spread,
+                spread,
             ]
         )
         drawn.append((pull[seen.best], pull[seen.good]))
@@ -89,6 +92,21 @@ def pulls(seen: Seen) -> Part:
     )
     tables = [table, *_inside_joint(seen, worst)]
     return Part(tables=tables, pictures=[Picture("observables", says, [panel], caption, columns=1)])
+
+
+def _values(seen: Seen, best: int, names: Sequence[str]) -> tuple[str, str]:
+    """Observables at the point in the row `best`, and their spans over the good points, with their units. Of several,
+    it names the first MOST_NAMED.
+    """
+    units = {stored.name: stored.unit for stored in seen.stored.observables}
+    at_best, spans = [], []
+    for name in names[:MOST_NAMED]:
+        unit = f" {plain(units[name])}" if units.get(name) else ""
+        good, what = seen.columns[name][seen.good], f"{name} " if len(names) > 1 else ""
+        at_best.append(f"{what}{_show(float(seen.columns[name][best]))}{unit}")
+        spans.append(f"{what}{_show(np.min(good))} to {_show(np.max(good))}{unit}" if len(good) else "none")
+    more = [f"and {len(names) - MOST_NAMED} more"] if len(names) > MOST_NAMED else []
+    return "; ".join([*at_best, *more]), "; ".join([*spans, *more])
 
 
 def _inside_joint(seen: Seen, names: list[str]) -> list[Rows]:
@@ -177,7 +195,7 @@ def constraints(seen: Seen) -> Part:
         tall=_tall(len(drawn)),
     )
     says = "Share of points that each constraint alone excludes: " + ", ".join(
-        f"{name} {share:.1%}" for name, share in shares[:MOST]
+        f"{name} {show_percent(share)}" for name, share in shares[:MOST]
     )
     rules = [
         f"This counts {whose} ({count:,}).",
@@ -274,7 +292,8 @@ def correlations(seen: Seen) -> Part:
         return Part(["There are no two columns with numbers at all good points."])
     found = ranks_correlation(np.column_stack([seen.columns[name][seen.good] for name in named]))
     found = np.atleast_2d(found)
-    labels = [plain(name) for name in named]
+    terms = {spec.name for spec in seen.scan.all_observables() if spec.term is not None}
+    labels = [f"loss of {plain(name)}" if name in terms else plain(name) for name in named]
     below = np.where(np.tri(len(named), k=-1, dtype=np.bool_), found, np.nan)
     strong = sorted(
         (

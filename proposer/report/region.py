@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import combinations
+from typing import cast
 
 import numpy as np
+from numpy.typing import NDArray
 
+from proposer.formats import show_percent
 from proposer.report.axes import discrete, plain, side, widened
 from proposer.report.section import Part
 from proposer.report.seen import Seen
 from proposer.show.picture import Curve, Dots, Lone, Mark, Marks, Panel, Picture, Regions, Rule, Side, Table
-from proposer.show.profiles import BINS, FEW, FINE, LEVELS, around, edges, profile, surface, without_lone
+from proposer.show.profiles import BINS, FEW, FINE, LEVELS, Surface, around, edges, profile, surface, without_lone
 from proposer.target import height
+from proposer.types import Floats
 
 MOST_VARIABLES = 12
 """The largest number of variables in the picture of all pairs, which is unreadable with more."""
@@ -21,6 +26,9 @@ MOST_PAIRS = 6
 """The largest number of pairs that are drawn large, and profiled."""
 
 MOST_PROFILES = 12
+
+ESTIMATED = "estimate"
+"""The label of the profile NLL with estimates."""
 
 WIDENED = 8
 """The largest number of times that the axes of a region are extended. They grow at most tenfold."""
@@ -32,8 +40,8 @@ def pairs(seen: Seen, table: Table) -> Part:
     words, warnings, pictures = [_drawn(seen)], [], []
     for name, end, share in seen.hugged:
         warnings.append(
-            f"{share:.0%} of the good points lie in the outermost hundredth of the range of {name}, at its {end} end. "
-            "The good region seems to continue outside: widen the range."
+            f"{show_percent(share)} of the good points lie in the outermost hundredth of the range of {name}, at its "
+            f"{end} end. The good region seems to continue outside: widen the range."
         )
     chosen = narrowest(seen)
     if len(names) > MOST_VARIABLES:
@@ -58,7 +66,13 @@ def pairs(seen: Seen, table: Table) -> Part:
         pictures.append(Picture("points", f"{which}: {_where(seen)}", large, caption, table=table))
         if len(names) > 3:
             panels = [
-                Panel(side(seen, x, zoom=True), side(seen, y, zoom=True), [Dots(x, y)], place=(row, column), tall=0.95)
+                Panel(
+                    side(seen, x, zoom=True),
+                    side(seen, y, zoom=True),
+                    [Dots(x, y), *_star(seen, x, y)],
+                    place=(row, column),
+                    tall=0.95,
+                )
                 for row, y in enumerate(names[1:])
                 for column, x in enumerate(names[: row + 1])
             ]
@@ -67,7 +81,7 @@ def pairs(seen: Seen, table: Table) -> Part:
                     "pairs",
                     f"All pairs of {len(names)} variables: {_where(seen)}",
                     panels,
-                    "Every pair of variables.",
+                    "Every pair of variables. The star is the best point.",
                     lively=False,
                     table=table,
                 )
@@ -163,13 +177,18 @@ def profiles(seen: Seen) -> Part:
             low, high = axis.limits
             bounds = edges(low, high, axis.scale, int(np.clip(np.sqrt(seen.good.sum()), 10, BINS)))
             centres = 0.5 * (bounds[1:] + bounds[:-1]) if axis.scale == "linear" else np.sqrt(bounds[1:] * bounds[:-1])
-        least = profile(seen.columns[name][ok], seen.nll[ok], bounds) - best
-        outline = Curve(np.repeat(bounds, 2)[1:-1], np.repeat(least, 2))  # a bin beside empty ones is a line too
+        lowest = profile(seen.columns[name][ok], seen.nll[ok], bounds) - best
+        estimates, above, _ = seen.profile([name])
+        least = np.fmin(lowest, profile(estimates[:, 0], above, bounds))
+        steps = np.repeat(bounds, 2)[1:-1]  # a bin beside empty ones is a line too
+        outline = [Curve(steps, np.repeat(least, 2), ESTIMATED if len(above) else "")]
+        if len(above):
+            outline.append(Curve(steps, np.repeat(lowest, 2), "lowest found", 1))
         inside = centres[least < height(0.95, 1)]
         if len(inside):
             found.append(f"{plain(name)} {inside.min():.3g} to {inside.max():.3g}")
         star = Marks(seen.columns[name][[seen.best]], np.array([0.0]))
-        singles.append(Panel(axis, upwards, [outline, *lines, star], tall=0.7))
+        singles.append(Panel(axis, upwards, [*outline, *lines, star], tall=0.7))
     doubles = []
     for x, y in narrowest(seen):
         panel = region_panel(seen, x, y, across=side(seen, x, zoom=True), up=side(seen, y, zoom=True), shares=LEVELS)
@@ -186,13 +205,7 @@ def profiles(seen: Seen) -> Part:
             f"The search fills the region with {seen.words}. These levels lie outside: {'; '.join(outside)}. "
             "Points are few there, so the true intervals and regions may be larger than drawn."
         )
-    if doubles and len(seen.variables) > 2:
-        below = int((seen.nll[ok] < best + height(0.95, 2)).sum())
-        words.append(
-            f"The regions of two variables are drawn from {below:,} points. Few of them come close to the lowest NLL "
-            f"at their place, because all {len(seen.variables)} variables must fit. So the regions are drawn too "
-            "small, that of 68 % most."
-        )
+    words += _how_complete(seen, pairs=bool(doubles))
     pictures = []
     if singles:
         says = f"Profile NLL of each variable. Within 95 %: {'; '.join(found)}."
@@ -201,13 +214,16 @@ def profiles(seen: Seen) -> Part:
                 "profiles",
                 says,
                 singles,
-                "Profile NLL of each variable: the lowest NLL in each bin. The lines are at 68 % (dashed) and 95 % "
-                "(dash-dotted).",
+                "Profile NLL of each variable: the lowest NLL in each bin. The horizontal lines are at 68 % (dashed) "
+                "and 95 % (dash-dotted).",
             )
         )
     if doubles:
         says = f"Regions of 68 and 95 % in {len(doubles)} pairs of variables around the best point."
-        caption = "Profile NLL of pairs: the regions of 68 % (dark) and 95 % (light); the star is the best point."
+        caption = (
+            "Profile NLL of pairs: the inner regions are those of 68 %, the outer ones those of 95 %. The star is the "
+            "best point."
+        )
         if any(isinstance(mark, Lone) for panel in doubles for mark in panel.marks):
             caption += (
                 f" Where fewer than {FEW} points lie together, the points themselves are drawn: they are too few to "
@@ -215,6 +231,25 @@ def profiles(seen: Seen) -> Part:
             )
         pictures.append(Picture("regions", says, doubles, caption))
     return Part(words, pictures=pictures)
+
+
+def _how_complete(seen: Seen, *, pairs: bool) -> list[str]:
+    """What the profile NLL misses, and how it is estimated between the points; in words."""
+    count = len(seen.variables)
+    if count < (3 if pairs else 2):
+        return []
+    best = float(seen.nll[cast("int", seen.best)])
+    below = int((seen.nll[seen.ok] < best + height(0.95, 2)).sum())
+    few = (
+        f"{below:,} points are at most {height(0.95, 2):.2f} above the lowest NLL. Few of them come close to the "
+        f"lowest NLL at their place, because all {count} variables must fit. "
+    )
+    if not len(seen.profile([seen.variables[0].name])[1]):
+        return [few + "So intervals and regions are drawn too small, those of 68 % most."]
+    return [
+        few + "So it is also estimated, by quadratic fits to the NLL of neighbouring points, wherever these points "
+        "agree with the fit. Intervals and regions are still drawn too small, but less so."
+    ]
 
 
 def _levels_outside(best: float, threshold: float, *, pairs: bool) -> list[str]:
@@ -227,20 +262,33 @@ def _levels_outside(best: float, threshold: float, *, pairs: bool) -> list[str]:
     ]
 
 
-def region_panel(seen: Seen, x: str, y: str, *, across: Side, up: Side, shares: Sequence[float]) -> Panel | None:
-    """A panel with regions of the profile NLL of two columns, at probabilities `shares`; None if a column has no range.
-
-    The axes are extended to the end of the regions, but not beyond the range of a variable.
+@dataclass(frozen=True)
+class Region:
+    """The profile NLL of two columns above its lowest value, on axes that reach to the end of a region. `lone`: points
+    of parts that hold too few points to be drawn as a region, as rows of the run.
     """
+
+    across: Side
+    up: Side
+    surface: Surface
+    lone: NDArray[np.int64]
+
+
+def region_of(seen: Seen, names: tuple[str, str], sides: tuple[Side, Side], level: float) -> Region | None:
+    """The region below a level of the profile NLL of two columns; None if a column has no range.
+
+    The axes are extended to the end of the region, but not beyond the range of a variable.
+    """
+    (x, y), (across, up) = names, sides
     if seen.best is None or across.limits is None or up.limits is None:
         return None
-    levels, words = [height(level, 2) for level in shares], [f"{100 * level:g} %" for level in shares]
+    estimates = seen.profile(names)
     for _ in range(WIDENED + 1):
+        assert across.limits is not None
+        assert up.limits is not None
         grid = edges(*across.limits, across.scale, FINE), edges(*up.limits, up.scale, FINE)
-        z = surface(
-            seen.columns[x][seen.ok], seen.columns[y][seen.ok], seen.nll[seen.ok], grid, float(seen.nll[seen.best])
-        )
-        inside = z.z < max(levels)
+        z = _surface(seen, x, y, grid, estimates)
+        inside = z.z < level
         wider = (
             widened(seen, x, across, at_ends=(bool(inside[:, 0].any()), bool(inside[:, -1].any()))),
             widened(seen, y, up, at_ends=(bool(inside[0].any()), bool(inside[-1].any()))),
@@ -248,14 +296,42 @@ def region_panel(seen: Seen, x: str, y: str, *, across: Side, up: Side, shares: 
         if wider == (across, up):
             break
         across, up = wider
-        assert across.limits is not None and up.limits is not None
-    above = seen.nll[seen.ok] - float(seen.nll[seen.best])
-    values = seen.columns[x][seen.ok], seen.columns[y][seen.ok]
-    few = len(seen.ok) + 1 if len(discrete(seen, x)) or len(discrete(seen, y)) else FEW
-    z, lone = without_lone(z, *values, above, level=max(levels), few=few)
+    rows = np.flatnonzero(seen.ok)
+    above = seen.nll[rows] - float(seen.nll[seen.best])
+    few = len(rows) + 1 if len(discrete(seen, x)) or len(discrete(seen, y)) else FEW
+    z, lone = without_lone(z, seen.columns[x][rows], seen.columns[y][rows], above, level=level, few=few)
+    return Region(across, up, z, rows[lone])
+
+
+def region_panel(seen: Seen, x: str, y: str, *, across: Side, up: Side, shares: Sequence[float]) -> Panel | None:
+    """A panel with regions of the profile NLL of two columns, at probabilities `shares`; None if a column has no
+    range.
+    """
+    levels, words = [height(level, 2) for level in shares], [f"{100 * level:g} %" for level in shares]
+    found = region_of(seen, (x, y), (across, up), max(levels))
+    if found is None:
+        return None
+    z, lone = found.surface, found.lone
+    above = seen.nll[lone] - float(seen.nll[cast("int", seen.best)])
     marks: list[Mark] = [Regions(z.x, z.y, z.z, levels, words)]
     for number, (low, high) in enumerate(zip([-np.inf, *levels], levels, strict=False)):
-        at = lone & (above >= low) & (above < high)
-        if at.any():
-            marks.append(Lone(values[0][at], values[1][at], number, "" if len(marks) > 1 else "points"))
-    return Panel(across, up, [*marks, *_star(seen, x, y)])
+        at = lone[(above >= low) & (above < high)]
+        if len(at):
+            label = "" if len(marks) > 1 else "points"
+            marks.append(Lone(seen.columns[x][at], seen.columns[y][at], number, label))
+    return Panel(found.across, found.up, [*marks, *_star(seen, x, y)])
+
+
+def _surface(
+    seen: Seen, x: str, y: str, grid: tuple[Floats, Floats], estimates: tuple[Floats, Floats, NDArray[np.int64]]
+) -> Surface:
+    """The profile NLL of two columns, from the points, and from estimates where these are lower."""
+    best, ok = float(seen.nll[cast("int", seen.best)]), seen.ok
+    found = surface(seen.columns[x][ok], seen.columns[y][ok], seen.nll[ok], grid, best)
+    values, above, near = estimates
+    if not len(above):
+        return found
+    across, up = (np.append(seen.columns[name][near], column) for name, column in zip((x, y), values.T, strict=True))
+    nll = np.append(seen.nll[near] - best, above)
+    lower = surface(across, up, nll, grid, 0.0, measured=np.arange(len(nll)) < len(near))
+    return Surface(found.x, found.y, np.minimum(found.z, lower.z))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from proposer.formats import show_number, show_time
+from proposer.formats import show_number, show_percent, show_time
 from proposer.report.section import Part, Rows
 from proposer.report.seen import Seen
 from proposer.show.picture import Bars, Curve, Panel, Picture, Side
@@ -13,6 +13,9 @@ from proposer.types import Floats
 
 WINDOWS = 60
 """The largest number of windows of evaluations for the hit rate."""
+
+LEAST = 50
+"""The fewest points in a quarter of them whose hit rate is compared."""
 
 MOST_ITERATIONS = 40
 """The largest number of bars in the picture of origins. More iterations are combined in one bar."""
@@ -25,6 +28,48 @@ def hit_rate(order: np.ndarray, good: np.ndarray, windows: int = WINDOWS) -> tup
     parts = np.array_split(good[order].astype(np.float64), min(windows, max(len(good) // 50, 8), max(len(good), 1)))
     ends = np.cumsum([len(part) for part in parts]).astype(np.float64)
     return ends, np.array([part.mean() for part in parts])
+
+
+def fall(seen: Seen) -> list[str]:
+    """Why the hit rate fell, in words; empty if it did not fall by a lot.
+
+    The points are divided into four parts of equal size, in the order of requests. The best part is compared with the
+    worst one after it, if the hit rate fell by a third or more, and by four standard errors. The difference is a sum
+    over the steps of the search (E. M. Kitagawa, J. Am. Stat. Assoc. 50 (1955) 1168): of the change of a step's share
+    of the points, times the distance of its hit rate from that of all, and of the change of its hit rate, times its
+    share. The largest terms are named.
+    """
+    parts = np.array_split(np.argsort(seen.ids, kind="stable"), 4)
+    if len(parts[-1]) < LEAST:
+        return []
+    rates = np.array([seen.good[rows].mean() for rows in parts])
+    first = int(rates[:-1].argmax())
+    last = first + 1 + int(rates[first + 1 :].argmin())
+    was, now = rates[first], rates[last]
+    error = np.sqrt((was * (1 - was) + now * (1 - now)) / len(parts[-1]))
+    if now > 2 / 3 * was or was - now < 4 * error:
+        return []
+    terms: list[tuple[float, str]] = []
+    for kind in sorted({*seen.origins[parts[first]].tolist(), *seen.origins[parts[last]].tolist()}):
+        at = [rows[seen.origins[rows] == kind] for rows in (parts[first], parts[last])]
+        share = [len(rows) / len(part) for rows, part in zip(at, (parts[first], parts[last]), strict=True)]
+        hits = [seen.good[rows if len(rows) else np.concatenate(at)].mean() for rows in at]
+        what = f"{kind} ({ORIGINS[kind].meaning})" if kind in ORIGINS else kind
+        there, here = map(show_percent, share)
+        spent = f"{here} of the points were {what}, before {there}; {show_percent(np.mean(hits))} of these are good"
+        terms.append(((share[1] - share[0]) * float(np.mean(hits) - (was + now) / 2), spent))
+        before, after = map(show_percent, hits)
+        terms.append(
+            (
+                (hits[1] - hits[0]) * float(np.mean(share)),
+                f"{after} of the points from {what} were good, before {before}",
+            )
+        )
+    ranked = sorted(terms)[:3]
+    named = [words for lost, words in ranked if lost < -0.2 * (was - now)] or [ranked[0][1]]
+    where = [f"{seen.ids[parts[k]].min():,} to {seen.ids[parts[k]].max():,}" for k in (first, last)]
+    ends = f"from {show_percent(was)} in points {where[0]} to {show_percent(now)} in points {where[1]}"
+    return [f"The hit rate fell {ends}: {'; '.join(named)}."]
 
 
 def history(seen: Seen) -> Part:
@@ -47,8 +92,8 @@ def history(seen: Seen) -> Part:
         [Curve(every.astype(np.float64), total[every - 1])],
     )
     says = (
-        f"Hit rate over {len(total):,} points, from {share[0]:.1%} in the first {int(ends[0]):,} to {share[-1]:.1%} "
-        f"in the last; {int(total[-1]):,} good points in all."
+        f"Hit rate over {len(total):,} points, from {show_percent(share[0])} in the first {int(ends[0]):,} to "
+        f"{show_percent(share[-1])} in the last; {int(total[-1]):,} good points in all."
     )
     kinds = sorted(set(seen.origins.tolist()), key=lambda origin: int(np.flatnonzero(seen.origins == origin)[0]))
     rows = []
@@ -61,7 +106,7 @@ def history(seen: Seen) -> Part:
                 f"{int(at.sum()):,}",
                 f"{int((at & seen.ok).sum()):,}",
                 f"{int((at & seen.good).sum()):,}",
-                f"{(at & seen.good).sum() / at.sum():.1%}",
+                show_percent(seen.good[at].mean()),
             ]
         )
     origins = Rows("Where points came from", ["step", "meaning", "points", "with an NLL", "good", "hit rate"], rows)
@@ -76,7 +121,7 @@ def history(seen: Seen) -> Part:
     ]
     if (made := _steps(seen, kinds)) is not None:
         pictures.append(made)
-    return Part(_pace(seen), tables=[origins], pictures=pictures)
+    return Part([*_pace(seen), *fall(seen)], tables=[origins], pictures=pictures)
 
 
 def _pace(seen: Seen) -> list[str]:

@@ -6,6 +6,7 @@ from collections import Counter
 
 import numpy as np
 
+from proposer.formats import show_percent
 from proposer.report.axes import plain, side
 from proposer.report.section import Code, Part, Rows
 from proposer.report.seen import Seen
@@ -33,7 +34,7 @@ def trouble(seen: Seen, table: Table) -> Part:
             apart = _apart(seen, at)
             chosen += [name for name, _, _ in apart]
             where = "; ".join(where for _, _, where in apart[:3]) or "distributed like all other points"
-            words.append(f"{status.name}: {int(at.sum()):,} points ({at.mean():.1%}), {where}.")
+            words.append(f"{status.name}: {int(at.sum()):,} points ({show_percent(at.mean())}), {where}.")
     names = list(dict.fromkeys([*chosen, *(variable.name for variable in seen.variables)]))[:3]
     pairs = (
         [(names[0], names[1])]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import shlex
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from proposer.formats import in_short
-from proposer.report import calibration, completeness, overview, physics, region, search, trouble
-from proposer.report.axes import table_of
+from proposer.report import calibration, completeness, overview, physics, region, search, together, trouble
+from proposer.report.axes import side, table_of
 from proposer.report.live import Live
 from proposer.report.page import DPI, Drawn, Head, page
 from proposer.report.section import Part, Section
@@ -29,6 +28,7 @@ from proposer.show.plots import PLOTS
 from proposer.show.still import cut, figure, pixels, png, rendered
 from proposer.show.voice import warn
 from scanspec import LodescanError
+from scanspec.text import quoted
 
 MOST_OBSERVABLES = 12
 """The largest number of observables without a likelihood in live pictures."""
@@ -137,7 +137,7 @@ def _told_at_once(folder: Path, name: str) -> Iterator[None]:
     except Exception as error:
         warn(
             f"{folder / PLOTS / name}: the picture is not drawn ({in_short(error)}); the report has all others. "
-            f"`lodescan report {shlex.quote(str(folder))}` draws it again"
+            f"`lodescan report {quoted(folder)}` draws it again"
         )
         raise
 
@@ -163,14 +163,19 @@ def sections_of(runs: Sequence[Seen], tables: Sequence[Table]) -> list[Section]:
     both = list(zip(runs, tables, strict=True))
 
     def of_each(tell: Callable[[Seen], Part]) -> list[Part]:
-        return [_told(tell, seen) for seen in runs]
+        return [_told(partial(tell, seen)) for seen in runs]
 
     def with_points(tell: Callable[..., Part]) -> list[Part]:
-        return [_told(partial(tell, table=table), seen) for seen, table in both]
+        return [_told(partial(tell, seen, table=table)) for seen, table in both]
 
     return [
         Section("asked", "What was asked", of_each(overview.asked)),
         Section("found", "What was found", [Part(tables=[overview.found(runs)])]),
+        *(
+            [Section("together", "The runs together", [_told(partial(together.together, runs))])]
+            if len(runs) > 1
+            else []
+        ),
         Section("points", "Where the good points are", with_points(region.pairs)),
         Section("profiles", "Profile NLL", of_each(region.profiles)),
         Section("observables", "Observables against their constraints", of_each(physics.pulls)),
@@ -186,10 +191,10 @@ def sections_of(runs: Sequence[Seen], tables: Sequence[Table]) -> list[Section]:
     ]
 
 
-def _told(tell: Callable[[Seen], Part], seen: Seen) -> Part:
+def _told(tell: Callable[[], Part]) -> Part:
     """Makes one section. An error becomes a warning in this section, so that the others are still shown."""
     try:
-        return tell(seen)
+        return tell()
     except NoRoom:
         raise
     except Exception as error:  # noqa: BLE001  # whatever it is, the other sections do not depend on it
@@ -200,4 +205,5 @@ def _live(seen: Seen, table: Table) -> Live:
     variables = [variable.name for variable in seen.variables]
     others = [name for name in seen.columns if name not in variables and name not in seen.likelihoods]
     names = [*variables, *seen.likelihoods, *others[:MOST_OBSERVABLES]]
-    return Live(table, names, [*variables, "NLL", *seen.likelihoods])
+    axes = {name: side(seen, name, zoom=False) for name in names}
+    return Live(table, axes, [*variables, "NLL", *seen.likelihoods])

@@ -54,12 +54,17 @@ class TooManyColumns(ValueError):
 
 @dataclass(frozen=True)
 class Quantity:
-    """A variable, an observable or a code, with its name in the scan file; `likelihood` is in words."""
+    """A variable, an observable or a code, with its name in the scan file; `likelihood` is in words.
+
+    The `description` of a variable is its entry in the scan file, with range and prior, in JSON; it is empty in runs of
+    older versions.
+    """
 
     name: str
     unit: str = ""
     code: str = ""
     likelihood: str = ""
+    description: str = ""
 
 
 @dataclass(frozen=True)
@@ -91,9 +96,9 @@ class Columns:
     def read(cls, rows: Sequence[tuple[Any, ...]]) -> Self:
         """Reads the rows of the table `columns`. Raises ValueError if they are not as they were written."""
         kinds: dict[str, list[Quantity]] = {"variable": [], "observable": [], "seconds": []}
-        for _, _, kind, name, unit, code, likelihood, *_ in rows:
+        for _, _, kind, name, unit, code, likelihood, about, _ in rows:
             if kind in kinds:
-                kinds[kind].append(Quantity(name, unit, code if kind == "observable" else "", likelihood))
+                kinds[kind].append(Quantity(name, unit, code if kind == "observable" else "", likelihood, about))
         found = cls(kinds["variable"], kinds["observable"], kinds["seconds"])
         if found.table() != [tuple(row) for row in rows]:
             raise ValueError("the table `columns` is not as it was written")
@@ -151,7 +156,7 @@ class Columns:
     def _rows(self) -> list[tuple[str, str, str, str, str, str, str, str]]:
         """Kind, quantity, wanted name, type, unit, code, likelihood and description of each column."""
         rows = [("point", "", name, kind, "", "", "", about) for name, (kind, about) in _FIRST.items()]
-        rows += [("variable", v.name, v.name, "REAL NOT NULL", v.unit, "", "", "") for v in self.variables]
+        rows += [("variable", v.name, v.name, "REAL NOT NULL", v.unit, "", "", v.description) for v in self.variables]
         rows += [("observable", o.name, o.name, "REAL", o.unit, o.code, o.likelihood, "") for o in self.observables]
         rows += [("loss", o.name, f"loss {o.name}", "REAL", "", o.code, o.likelihood, "") for o in self.observables]
         rows += [("seconds", c.name, f"seconds {c.name}".strip(), "REAL", "s", c.name, "", "") for c in self.codes]

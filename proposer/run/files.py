@@ -61,7 +61,7 @@ def not_written(path: Path, error: OSError) -> DatasetError:
     if error.errno in NO_ROOM_LEFT:
         return NoRoom(
             f"{path}: cannot be written ({error.strerror})",
-            next_step="make room on the disk, then give the same command again: what was committed is kept",
+            next_step="make room on the disk, then give the same command again: all stored results are kept",
         )
     what_to_do = "choose another folder, or move away what is there"
     if error.errno in _NOT_ALLOWED:
@@ -76,8 +76,9 @@ def not_written(path: Path, error: OSError) -> DatasetError:
 def writing(run: Path, name: str, *, append: bool = False) -> Iterator[BinaryIO]:
     """Opens a file of a run for writing. `name` is relative to the run's folder, and may contain folders.
 
-    The file replaces the old one when it is complete and on the disk; with `append` it is written in place, and any
-    error takes away what was added. No link in the folder is followed. Raises DatasetError, which names the file.
+    The file replaces the old one when it is complete and on the disk; with `append` it is written in place, and
+    what was added is removed again if an error occurs. No link in the folder is followed. Raises DatasetError, which
+    names the file.
     """
     *folders, last = Path(name).parts
     parent = -1

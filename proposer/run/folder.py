@@ -113,7 +113,7 @@ class FolderLock:
         if not self._alone and not _is_at(self._path, self._file):
             raise DatasetError(
                 f"{self._path}: was removed or replaced, so another process may work in the folder",
-                next_step="make sure that none does, then start again: what was committed is kept",
+                next_step="make sure that no other process does, then start again: all stored results are kept",
             )
 
     @property

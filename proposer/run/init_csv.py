@@ -16,7 +16,8 @@ from proposer.space import Space
 from proposer.types import Batch, Floats, Outcome, Status
 from scanspec import Kind, Likelihood, ScanFile, ScanFileError, losses_and_nll, read_scan_file
 from scanspec.csvfile import NotCsv, open_csv
-from scanspec.document import to_number
+from scanspec.document import nearest, to_number
+from scanspec.numbers import not_finite
 from scanspec.origins import canonical_origin, origins_of
 from scanspec.parquet import is_parquet, open_parquet
 from scanspec.settings import reads_rows
@@ -112,7 +113,8 @@ def read_init_csv(scan: ScanFile, space: Space) -> InitPoints | None:
         )
     if missing:
         raise scan.setup.error(
-            f"init_csv: {path} has no column {', '.join(map(repr, missing))}; it has {', '.join(map(repr, header))}",
+            f"init_csv: {path} has no column {', '.join(map(repr, missing))}; it has "
+            f"{', '.join(map(repr, header[:40]))}{nearest(missing[0], header)}",
             "init_csv",
         )
     if twice := [name for name in [*names, "NLL"] if header.count(name) > 1]:
@@ -153,7 +155,7 @@ def read_init_csv(scan: ScanFile, space: Space) -> InitPoints | None:
         )
     if believed.any() and not reads_rows(scan.setup):
         notes.append(
-            f"init_csv: the NLLs of {believed.sum():,} points are believed as they stand in {path}; without the column "
+            f"init_csv: the NLLs of {believed.sum():,} points are taken unchanged from {path}; without the column "
             f"NLL the points are evaluated{_other_likelihood(scan, path)}"
         )
     return InitPoints(
@@ -296,10 +298,9 @@ def _numbers(path: Path, table: pd.DataFrame, name: str, *, required: bool) -> F
     empty = np.array([text.strip().lower() in _EMPTY for text in table[name]], dtype=bool)
     wrong = ~np.isfinite(values) & (required | ~empty)
     if wrong.any():
-        row = int(np.argmax(wrong))
-        raise ScanFileError(
-            f"{path}, line {table.index[row]}: {name} is {table[name].iloc[row]!r}, not a finite number"
-        )
+        row, others = int(np.argmax(wrong)), [str(line) for line in table.index[wrong][1:]]
+        also = f" (nor in line {', '.join(others[:5])}{', ...' if len(others) > 5 else ''})" if others else ""
+        raise ScanFileError(f"{path}, line {table.index[row]}: {not_finite(name, table[name].iloc[row])}{also}")
     return values
 
 

@@ -7,7 +7,6 @@ import json
 import math
 import platform
 import secrets
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from proposer.wire.agreement import show
 from scanspec import VERSION, ScanFile, ScanFileError, read_scan_file
 from scanspec.files import read_text
 from scanspec.reading_terms import named_files
+from scanspec.text import quoted
 from scanspec.textfile import COPIES
 
 # settings that may differ when a run goes on: limits, and the time per point
@@ -137,7 +137,7 @@ def merged_run(folder: Path) -> AnotherRun:
     """An AnotherRun error for a folder that `lodescan merge` has written."""
     return AnotherRun(
         f"{folder} has the points of several runs, put together by `lodescan merge`, so a search cannot continue there",
-        next_step=f"write its points into a table with `lodescan export {shlex.quote(str(folder))}`, name the table as "
+        next_step=f"write its points into a table with `lodescan export {quoted(folder)}`, name the table as "
         "`init_csv` in the section setup, and choose another --run folder",
     )
 
@@ -221,7 +221,10 @@ def columns_of(scan: ScanFile, description: Description) -> Columns:
     """The columns of a run. Raises ScanFileError if there are more than a table can have."""
     try:
         return Columns(
-            [Quantity(variable.name, variable.unit) for variable in scan.variables],
+            [
+                Quantity(variable.name, variable.unit, description=json.dumps(variable.entry))
+                for variable in scan.variables
+            ],
             [
                 Quantity(spec.name, spec.unit, spec.code, show(spec.likelihood, spec.term))
                 for spec in description.observables

@@ -43,12 +43,12 @@ def named(path: Path) -> Iterator[None]:
         if code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             raise DatasetError(
                 f"{path}: another program holds it ({error})",
-                next_step="close what reads it there, then start again: what was committed is kept",
+                next_step="close what reads it there, then start again: all stored results are kept",
             ) from error
         kind = NoRoom if code & 0xFF in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR) else DatasetError
         raise kind(
             f"{path}: {error}",
-            next_step="check the disk (space, rights), then start again: what was committed is kept",
+            next_step="check the disk (space, rights), then start again: all stored results are kept",
         ) from error
     except sqlite3.Error as error:
         raise DatasetError(f"{path}: {error}", next_step=BROKEN) from error

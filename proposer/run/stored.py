@@ -134,6 +134,14 @@ class Stored:
         ((best,),) = self._select("SELECT min(NLL) FROM points") if self._columns is not None else ((None,),)
         return math.inf if best is None else float(best)
 
+    def last_answer(self) -> float | None:
+        """When the newest answer to one of the last 2,000 points came, in seconds since 1970; None if unknown."""
+        if self._columns is None:
+            return None
+        query = "SELECT max(returned_at) FROM (SELECT returned_at FROM points ORDER BY id DESC LIMIT 2000)"
+        ((found,),) = self._select(query)
+        return None if found is None else float(found)
+
     def now(self, target: Target) -> Target:
         """The target for the lowest NLL of all points answered so far. All methods of this class use it."""
         return target.at(self.best_nll()) if target.follows else target

@@ -119,8 +119,8 @@ def _to_csv(rows: Iterable[Sequence[object]]) -> bytes:
 
 
 def to_frame(part: Results, variables: list[str], observables: list[str]) -> pd.DataFrame:
-    """Results as a table. Observables that are missing, and those that a code returned as NaN, are both NaN; the column
-    `missing` names the former.
+    """Results as a table. An observable is NaN if it is missing, or if a code returned NaN. The column `missing` names
+    the missing ones.
     """
     import pandas as pd
 

@@ -94,8 +94,8 @@ class Written:
         )
 
     def _was_emptied(self, before: os.stat_result) -> bool:
-        """Whether SQLite has emptied the WAL, for another program that asked for a checkpoint (TRUNCATE), perhaps just
-        now. Its index says so, and what it held is in the file.
+        """Whether SQLite itself has emptied the WAL, because another program asked for a checkpoint (TRUNCATE), perhaps
+        just now. The index of the WAL says so. Nothing is lost then: the content of the WAL is in the dataset.
         """
         now = _status(self._wal_path)
         if now is None or now.st_ino != before.st_ino or now.st_size:

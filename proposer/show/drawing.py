@@ -16,7 +16,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from proposer.run.files import writing
-from proposer.show.marks import drawable
+from proposer.show.marks import PALETTE, PAPER, drawable
 from proposer.show.ticks import set_ticks
 from proposer.types import Floats
 from scanspec.document import ScanFileError
@@ -123,8 +123,10 @@ def draw_plot(
 
 
 def draw_corner(points: Points, axes: list[Axis], path: Path) -> None:
-    """Draws every pair of variables, and on the diagonal the histogram of the good points. Raises ScanFileError."""
-    count = len(axes)
+    """Draws every pair of variables, with good points in the colour of their NLL and a star at the best one, and on the
+    diagonal the histogram of the good points. Raises ScanFileError.
+    """
+    count, coloured = len(axes), None
     masks = {"unphysical": points.unphysical, "bad": points.bad, "good": points.good}
     with mpl.rc_context(_SETTINGS | {"font.size": 8.0}):
         figure = Figure(figsize=(1.2 + 1.9 * count, 1.2 + 1.9 * count), layout="constrained")
@@ -138,9 +140,10 @@ def draw_corner(points: Points, axes: list[Axis], path: Path) -> None:
                 if column == row:
                     _histogram(ax, axes[row], points.good)
                 else:
-                    for kind, mask in masks.items():
+                    for kind in ("unphysical", "bad"):
                         colour, area, marker = KINDS[kind]
-                        _dots(ax, axes[column], axes[row], mask=mask, dot=(colour, area / 3, marker), label=kind)
+                        _dots(ax, axes[column], axes[row], mask=masks[kind], dot=(colour, area / 3, marker), label=kind)
+                    coloured = _good_by_nll(ax, axes[column], axes[row], points) or coloured
                     _frame(ax, axes[column], axes[row], points, masks, label_y=column == 0)
                     if column > 0:
                         ax.tick_params(axis="y", which="both", labelleft=False)
@@ -151,8 +154,38 @@ def draw_corner(points: Points, axes: list[Axis], path: Path) -> None:
                     ax.tick_params(axis="x", which="both", labelbottom=False)
         if count > 1:
             handles, labels = grid[1, 0].get_legend_handles_labels()
-            figure.legend(handles, labels, loc="upper right", markerscale=3.0)
+            figure.legend(handles, labels, loc="upper right", markerscale=2.0)
+        if coloured is not None:
+            figure.colorbar(coloured, ax=grid.ravel().tolist(), label="NLL", shrink=0.4, anchor=(0.0, 0.0))
         _save(figure, path)
+
+
+def _good_by_nll(ax: Axes, x: Axis, y: Axis, points: Points) -> Any:
+    """Draws the good points of a small panel, the best on top and as a star. Returns what a colour bar needs, or
+    None.
+    """
+    nll = points.columns["NLL"]
+    rows = np.flatnonzero(points.good & x.drawable & y.drawable)
+    if not len(rows):
+        return None
+    rows, every = rows[np.argsort(-nll[rows], kind="stable")], nll[points.good]
+    drawn = ax.scatter(
+        x.values[rows],
+        y.values[rows],
+        s=KINDS["good"][1] / 3,
+        c=nll[rows],
+        cmap=PALETTE,
+        vmin=every.min(),
+        vmax=every.max(),
+        linewidths=0,
+        label="good",
+        gid="good",
+        rasterized=bool(len(rows) > FEW),
+    )
+    if nll[rows[-1]] == every.min():
+        star: dict[str, Any] = {"s": 45.0, "marker": "*", "color": PAPER.star, "edgecolors": "white", "linewidths": 0.5}
+        ax.scatter(x.values[rows[-1:]], y.values[rows[-1:]], label="best point", gid="best", zorder=5, **star)
+    return drawn
 
 
 def left_out(points: Points, axes: list[Axis], *, unphysical: bool) -> str:
@@ -230,6 +263,9 @@ def _coloured(figure: Figure, ax: Axes, x: Axis, y: Axis, *, points: Points, by:
         figure.colorbar(drawn, ax=ax, label=by.label, extend=extend)
 
 
+LEAST_OF_CONTOURS = 3  # points, for one triangle
+
+
 def _contours(ax: Axes, axes: list[Axis], mask: NDArray[np.bool_], levels: Sequence[float]) -> None:
     """Draws contours of a linear interpolation on triangles between the points."""
     x, y, z = (axis.values for axis in axes[:3])
@@ -239,8 +275,12 @@ def _contours(ax: Axes, axes: list[Axis], mask: NDArray[np.bool_], levels: Seque
             x[shown], y[shown], z[shown], levels=int(levels[0]) if len(levels) == 1 else list(levels), cmap="viridis"
         )
     except (ValueError, RuntimeError) as error:  # too few points, or all on a line
-        message = f"contours of {axes[2].label} cannot be drawn from {int(shown.sum())} points"
-        raise ScanFileError(f"{message}: {error}") from None
+        count, why = int(shown.sum()), str(error)
+        if count < LEAST_OF_CONTOURS:
+            why = f"at least {LEAST_OF_CONTOURS} are needed"
+        elif isinstance(error, RuntimeError):  # of qhull, in words about its algorithm
+            why = f"in {axes[0].label} and {axes[1].label} they lie on one line"
+        raise ScanFileError(f"contours of {axes[2].label} cannot be drawn from {count} points: {why}") from None
     ax.clabel(lines, fontsize=7)
 
 

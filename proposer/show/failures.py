@@ -15,6 +15,7 @@ from proposer.run.dataset import DATASET, Dataset, DatasetError
 from proposer.run.files import read_object
 from proposer.run.names import PROBLEM
 from proposer.types import Floats, Outcome, Status
+from scanspec.text import argument
 
 MOST_REASONS = 3
 """The most reasons that are named."""
@@ -45,7 +46,7 @@ def command(file: Path, names: Sequence[str], values: Floats, keep: str = "") ->
     if is_of_a_notebook(file):
         return _call(file, point)
     words = [f"{name}={value!r}" for name, value in point.items()]
-    return shlex.join(["lodescan-evaluator", "point", str(file), *words, *(["--keep", keep] if keep else [])])
+    return shlex.join(["lodescan-evaluator", "point", argument(file), *words, *(["--keep", keep] if keep else [])])
 
 
 def is_of_a_notebook(file: Path) -> bool:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 FEW = 500
 """More dots than this are drawn as one bitmap within a vector picture, to keep the file small."""
 
-STRONG = 0.7
+STRONG = 0.63
 """Correlations stronger than this have dark colours, so their numbers are white."""
 
 MOST = 1e100
@@ -103,6 +103,8 @@ def draw_mark(ax: Axes, mark: p.Mark, panel: p.Panel, table: p.Table | None, loo
     elif isinstance(mark, p.Lone):
         colour = look.regions[min(mark.number, len(look.regions) - 1)]
         ax.plot(mark.x, mark.y, "o", ms=3.2, mfc=colour, mec=look.text, mew=0.4, label=mark.label or None)
+    elif isinstance(mark, p.Outline):
+        _outline(ax, mark, look)
     elif isinstance(mark, p.Curve):
         style = {"color": look.numbered[mark.number % 4], "ls": DASHES[mark.number // 4 % 4], "lw": 1.4}
         ax.plot(mark.x, mark.y, label=mark.label or None, **style)  # type: ignore[arg-type]
@@ -198,6 +200,20 @@ def _dots(ax: Axes, dots: p.Dots, panel: p.Panel, table: p.Table, look: Look) ->
         rasterized=bool(rows.sum() > FEW),
         zorder=2.5,
     )
+
+
+def _outline(ax: Axes, mark: p.Outline, look: Look) -> None:
+    colour, dashes = look.numbered[mark.number % 4], DASHES[dashes_of(mark.number)]
+    ax.contourf(mark.x, mark.y, mark.z, levels=[-1.0, mark.level], colors=[colour], alpha=0.18)
+    ax.contour(mark.x, mark.y, mark.z, levels=[mark.level], colors=[colour], linewidths=1.3, linestyles=[dashes])
+    ax.plot(*mark.lone, "s^Dv"[mark.number % 4], ms=2.4, mfc="none", mew=0.7, color=colour)
+    ax.plot(*mark.best, "*", color=colour, ms=10.0, mec=look.ground, mew=0.6, zorder=5)
+    ax.plot([], [], color=colour, ls=dashes, lw=1.3, label=mark.label)  # for the legend
+
+
+def dashes_of(number: int) -> int:
+    """Dashes for the number of a run, so that the first 16 runs differ in colour or dashes, and the first 4 in both."""
+    return (number + number // 4) % 4
 
 
 def drawable(values: Floats, scale: str) -> NDArray[np.bool_]:

@@ -6,7 +6,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from proposer.formats import show_number, show_time
+from proposer.formats import show_number, show_percent, show_time
 from proposer.show.evaluators import show_evaluator
 from proposer.show.state import State
 from scanspec import visible
@@ -78,15 +78,6 @@ def _good(state: State) -> Table:
 
 def _counts(statuses: dict[str, int]) -> str:
     return ", ".join(f"{statuses[name]:,} {words}" for name, words in STATUSES.items() if statuses.get(name))
-
-
-def show_percent(rate: float | None) -> str:
-    """A fraction in percent, for people."""
-    if rate is None:
-        return "-"
-    percent = 100 * rate
-    digits = f"{percent:.0f}" if percent >= 9.95 else f"{percent:.2g}" if percent >= 1e-3 or not percent else "<0.001"
-    return f"{digits} %"
 
 
 def show_left(state: State) -> str:

@@ -87,6 +87,23 @@ class Lone:
 
 
 @dataclass(frozen=True)
+class Outline:
+    """The region of one of several runs: where z, shape (m, n), on x (n,) and y (m,) is below the level. `number`
+    chooses its colour and dashes. `lone`: places of points that are too few for a region, shape (2, k). `best`: the
+    place of the best point.
+    """
+
+    x: Floats
+    y: Floats
+    z: Floats
+    level: float
+    label: str
+    number: int
+    lone: Floats
+    best: tuple[float, float]
+
+
+@dataclass(frozen=True)
 class Bars:
     """Horizontal bars for the categories of y, from 0 or from `start`; several of them are stacked."""
 
@@ -134,7 +151,7 @@ class Rule:
     number: int = 0
 
 
-Mark = Dots | Curve | Regions | Lone | Bars | Spread | Marks | Cells | Rule
+Mark = Dots | Curve | Regions | Lone | Outline | Bars | Spread | Marks | Cells | Rule
 
 
 @dataclass(frozen=True)

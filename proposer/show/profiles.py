@@ -35,6 +35,8 @@ _NEIGHBOUR = 3  # the rank of the neighbour whose distance measures the spacing 
 _WIDER = 1.75
 _WIDE = 30  # points of a neighbourhood whose width is measured
 _MOST = 3000  # points that are looked at for this
+_BEYOND = 1.5  # times h: where k is above all contours
+_CLOSE = 0.75  # times h: a gap as small as this between points and the end of an axis is closed
 _FAR_UP = 30.0  # height above the lowest NLL; no contour lies higher
 
 
@@ -68,29 +70,50 @@ class Surface:
     z: Floats
 
 
-def surface(x: Floats, y: Floats, nll: Floats, bounds: tuple[Floats, Floats], best: float) -> Surface:
+def surface(
+    x: Floats, y: Floats, nll: Floats, bounds: tuple[Floats, Floats], best: float, measured: Mask | None = None
+) -> Surface:
     """The profile of two variables from scattered points, with smooth contours.
 
     z is the closing of the points, in the sense of mathematical morphology (J. Serra, Image Analysis and Mathematical
     Morphology (1982)), by k(p) = (p_x / h_x)^4 + (p_y / h_y)^4: first l(p) = min_i [NLL_i - best + k(p - p_i)] over the
     points i, then z(p) = max_q [l(q) - k(q - p)]. It closes gaps of up to about 2 h between points, rises steeply
     beyond the outermost of them, and is nowhere above a point. h, one number for each axis, is 1.75 times the typical
-    distance between points near the best (see `_spacing`), but at least one step of the grid.
+    distance between points near the best (see `_spacing`), but at least one step of the grid. If only some of the
+    points are `measured`, shape (n,), and the others are estimates, it is the distance between the measured ones.
     """
     points = np.column_stack([_unit(x, bounds[0]), _unit(y, bounds[1])])
-    nodes = len(bounds[0]), len(bounds[1])
-    grid = np.linspace(0.0, 1.0, nodes[0]), np.linspace(0.0, 1.0, nodes[1])
-    near = (nll < best + _FAR_UP) & (points > -0.2).all(axis=1) & (points < 1.2).all(axis=1)
-    inner = points[near & (nll < best + height(0.95, 2))]
-    reach = np.maximum(_WIDER * _spacing(inner), 1.0 / (np.array(nodes) - 1))
-    z = np.full(nodes[::-1], _FAR_UP)
-    if near.any():
-        least = np.full(nodes[::-1], np.inf)
-        np.minimum.at(least, _nodes(points[near], nodes), nll[near] - best)
-        far_x, far_y = (((one[:, None] - one) / far) ** 4 for one, far in zip(grid, reach, strict=True))
-        lower = np.minimum(_envelope(least, far_x, far_y), _FAR_UP)
-        z = -_envelope(-lower, far_x, far_y)
-    return Surface(_from_unit(grid[0], bounds[0]), _from_unit(grid[1], bounds[1]), z)
+    nodes = np.array([len(bounds[0]), len(bounds[1])])
+    below = nll < best + height(0.95, 2)
+    inside = ((points > -0.2) & (points < 1.2)).all(axis=1)
+    inner = points[below & inside & (True if measured is None else measured)]
+    reach = np.maximum(_WIDER * _spacing(inner), 1.0 / (nodes - 1))
+    # l is needed beyond the axes too, because the region ends there if no point lies beyond
+    pad = np.minimum(np.ceil(_BEYOND * reach * (nodes - 1)), nodes // 2).astype(np.int64)
+    every = nodes + 2 * pad
+    grid = [(np.arange(count) - beyond) / (n - 1) for count, beyond, n in zip(every, pad, nodes, strict=True)]
+    near = (nll < best + _FAR_UP) & ((points > -pad / (nodes - 1)) & (points < 1 + pad / (nodes - 1))).all(axis=1)
+    least = np.full(every[::-1], np.inf)
+    at, heights = _mirrored(points[near], nll[near] - best, _CLOSE * reach)
+    np.minimum.at(least, _nodes((at * (nodes - 1) + pad) / (every - 1), (int(every[0]), int(every[1]))), heights)
+    far_x, far_y = (((one[:, None] - one) / far) ** 4 for one, far in zip(grid, reach, strict=True))
+    lower = np.minimum(_envelope(least, far_x, far_y), _FAR_UP)
+    z = -_envelope(-lower, far_x, far_y)[pad[1] : pad[1] + nodes[1], pad[0] : pad[0] + nodes[0]]
+    x_grid, y_grid = (_from_unit(np.linspace(0.0, 1.0, len(one)), one) for one in bounds)
+    return Surface(x_grid, y_grid, z)
+
+
+def _mirrored(points: Floats, heights: Floats, reach: Floats) -> tuple[Floats, Floats]:
+    """Points, shape (n, 2), and their mirror images beyond the ends of the axes, if they are closer than `reach` to
+    one: such a gap is closed, as between two points.
+    """
+    for k in (0, 1):
+        for end in (0.0, 1.0):
+            close = np.abs(points[:, k] - end) < reach[k]
+            images = points[close].copy()
+            images[:, k] = 2 * end - images[:, k]
+            points, heights = np.concatenate([points, images]), np.concatenate([heights, heights[close]])
+    return points, heights
 
 
 def _envelope(values: Floats, far_x: Floats, far_y: Floats) -> Floats:

@@ -168,7 +168,7 @@ class Progress:
         for line in self._explain(kind.last):
             warn(f"  {line}")
         if len(self._told) == MOST_TOLD:
-            warn("  further kinds of failures are counted, not told: `lodescan status` on the run's folder has all")
+            warn("  further kinds of failures are only counted: `lodescan status` on the run's folder has all")
 
     def state(self) -> State:
         """The present state of the scan. The thread of the display calls this, too, so dictionaries are copied."""

@@ -7,7 +7,7 @@ import queue
 import shlex
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from proposer.wire.remote import ANSWERS, FATAL, Events, Link, details
 from proposer.wire.security import PLAIN, NotSecure, Security
 from scanspec import DEFAULT_ADDRESS, Address
 from scanspec.finished import mark_finished, unmark_finished
+from scanspec.text import quoted
 
 MOST_BREAKS = 20
 """An evaluator that breaks off this often without a result in between is given up."""
@@ -58,7 +59,7 @@ class Purpose:
 
 
 UNNAMED = Purpose()
-"""No spectrum files, and no name of a run."""
+"""For a client that wants no spectrum files and gives no name of a run."""
 
 
 class Attendance:
@@ -110,14 +111,21 @@ class Attendance:
             return
         for folder in self._folders:
             mark_finished(folder, reference.digests)
-        for address, link in self._links.items():
-            if link in self._refusals or link.description is None:
-                continue
-            with suppress(grpc.RpcError, NotSecure), self._security.channel(address, link.options) as channel:
-                request = pb.FinishRequest(
-                    physics_digest=reference.physics_digest, likelihood_digest=reference.likelihood_digest
-                )
-                pb_grpc.EvaluationServiceStub(channel).Finish(request, timeout=ANSWERS)
+        request = pb.FinishRequest(
+            physics_digest=reference.physics_digest, likelihood_digest=reference.likelihood_digest
+        )
+        with ExitStack() as channels:
+            calls = []
+            for address, link in self._links.items():
+                if link in self._refusals or link.description is None:
+                    continue
+                with suppress(NotSecure):
+                    channel = channels.enter_context(self._security.channel(address, link.options))
+                    stub = pb_grpc.EvaluationServiceStub(channel)
+                    calls.append(stub.Finish.future(request, timeout=ANSWERS))
+            for call in calls:  # together, because some may not answer
+                with suppress(grpc.RpcError):
+                    call.result()
 
     def wake(self) -> None:
         """Makes `evaluate` yield at once; callable from any thread."""
@@ -372,10 +380,10 @@ class Attendance:
 
 def _command(place: Place, file: Path) -> str:
     """The command that starts an evaluator at a place."""
-    command = f"lodescan-evaluator serve {shlex.quote(str(file))}"
+    command = f"lodescan-evaluator serve {quoted(file)}"
     address = place.address or place.name
     if address is None:
-        return f"{command} --announce {shlex.quote(str(place.folder))}"
+        return f"{command} --announce {quoted(Path(str(place.folder)))}"
     if not address.is_local:
         return f"{command} --listen 0.0.0.0:{address.port} --insecure"
     return command if str(address) == DEFAULT_ADDRESS else f"{command} --listen {shlex.quote(str(address))}"

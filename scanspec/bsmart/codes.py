@@ -238,7 +238,7 @@ def _refuse_tools(codes: Section, content: CommentedMap) -> dict[Any, ScanFileEr
         files = ", ".join(f"Tools/{name}.py" for name in own)
         what += f" of your own ({files}), which lodescan does not load as {it_is}" + (", or" if refused != own else "")
     if refused != own:
-        what += " of BSMArt that lodescan does not bring along"
+        what += " of BSMArt that lodescan does not contain"
     ways = [_WITH_A_COMMAND] if with_commands else []
     if len(with_commands) < len(refused):
         ways.append(WITHOUT_A_WAY)

@@ -47,13 +47,13 @@ class Project:
     def compose(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         return docker("compose", *arguments, check=check, cwd=self.folder, env=self.environment)
 
-    def override(self, *, report: bool) -> None:
+    def override(self, *, report: bool, probes: str = "1s") -> None:
         """Makes scans quicker: the first probe of the evaluator, for which the proposer waits, comes after 1 s instead
-        of 5 s. Without `report`, the scan writes no report.
+        of 5 s. Without `report`, the scan writes no report. `probes`: the time between two probes.
         """
         scan = YAML(typ="safe").load(self.folder / "compose.yaml")["services"]["proposer"]["command"]
         services = {
-            "evaluator": {"healthcheck": {"interval": "1s", "retries": 60}},
+            "evaluator": {"healthcheck": {"interval": probes, "retries": 60}},
             "proposer": {"command": scan if report else [*scan, "--no-report"]},
         }
         (self.folder / "compose.override.yaml").write_text(json.dumps({"services": services}))

@@ -184,6 +184,7 @@ def test_replicas_of_the_evaluator_come_and_go(project: Project) -> None:
     (folder / "waits.py").write_text(WAITS)
     (folder / "waits.yaml").write_text(WAITS_FILE)
     project.variables |= {"FOLDER": str(folder), "SCAN": "waits.yaml", "PHYSICS": "evaluator"}
+    project.override(report=False, probes="5s")  # five evaluators, probed every second, keep two cores busy
     project.compose(*start.split()[1:])
     proposer = wait_for_container(project, "proposer")
 

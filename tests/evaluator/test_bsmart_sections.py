@@ -148,7 +148,7 @@ def test_a_chain_in_bsmarts_spelling_runs(point, tmp_path):
         ({"Codes/mytool": {"Command": "echo"}}, ["'mytool' is a tool of your own (Tools/mytool.py)"]),
         (
             {"Codes/resummino": {"Command": "cp", "Observables": {}}},
-            ["'resummino' is a tool of BSMArt that lodescan does not bring along; `Profile: none` makes it a program"],
+            ["'resummino' is a tool of BSMArt that lodescan does not contain; `Profile: none` makes it a program"],
         ),
         ({"Blocks/MINPAR/1": "muu"}, ["old.json, line ", "'muu'", "did you mean 'mu'"]),
         ({"Blocks": {"DECAY": {"25": 1}}}, ["a DECAY table is not a block"]),

@@ -124,7 +124,7 @@ def test_one_message_names_all_tools_that_lodescan_lacks(bsmart):
     message = str(caught.value)
     named = re.findall(r"'(\w+)' \(line \d+\)", message)
     assert named == ["VacStab", "SModelS2", "HackAnalysis_LO", "MadGraph", "ZPEED"]
-    assert "tools of BSMArt that lodescan does not bring along" in message and "docs/bsmart.md" in message
+    assert "tools of BSMArt that lodescan does not contain" in message and "docs/bsmart.md" in message
 
 
 def test_that_message_names_tools_of_the_user_too(bsmart, tmp_path):

@@ -3,6 +3,7 @@ itself.
 """
 
 import os
+import shutil
 import signal
 import socket
 import time
@@ -11,8 +12,10 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from evaluator.service import announcement
 from evaluator.service.ending import read_duration
 from lodescan.v1 import evaluation_pb2 as pb
+from scanspec import read_address
 from scanspec.finished import mark_finished
 from tests.evaluator.calls import Stream, statuses
 from tests.evaluator.serving import wait_until
@@ -219,6 +222,19 @@ def test_an_evaluator_is_announced_as_long_as_it_takes_points(gated, tmp_path):
     assert server.process.wait(60) == 0
     other.process.kill()
     assert os.listdir(folder) == [second.name]  # the stale file was removed, because nobody answers there
+
+
+def test_an_announcement_that_somebody_removes_is_written_again(tmp_path, monkeypatch):
+    """A file system may remove old files, and the scan may be continued after that."""
+    monkeypatch.setattr(announcement, "LOOK_EVERY", 0.05)
+    folder = tmp_path / "pool"
+    with announcement.announced(folder, read_address("127.0.0.1:5")):
+        (file,) = folder.iterdir()
+        file.unlink()
+        assert wait_until(file.exists) and file.read_text() == "127.0.0.1:5\n"
+        shutil.rmtree(folder)
+        assert wait_until(file.exists) and file.read_text() == "127.0.0.1:5\n"
+    assert os.listdir(folder) == []
 
 
 @pytest.mark.slow

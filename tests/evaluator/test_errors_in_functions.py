@@ -23,6 +23,10 @@ SCAN = (
         ("return {'y': np.linalg.inv(np.zeros((2, 2)))}", "LinAlgError: Singular matrix (FOLDER/mine.py, line 5)"),
         ("return help_me(point)", "ValueError: no (FOLDER/helper.py, line 2)"),
         ("return json.loads('x')", "(FOLDER/mine.py, line 5)"),
+        ("return {'y': point[0]}", "the point has no 0; known are: a, ms (FOLDER/mine.py, line 5)"),
+        ("return {'y': point.ms}", "the point has no attribute 'ms'; write point['ms'] (FOLDER/mine.py, line 5)"),
+        ("return {'y': point}", "the observable y is the point (a, ms), not a number"),
+        ("yield 'y', 1", "but returned a generator, because it has `yield`: write `return`"),
         ("sys.exit()", "it called sys.exit with exit code 0 (FOLDER/mine.py, line 5)"),
         ("sys.exit(3)", "it called sys.exit with exit code 3 (FOLDER/mine.py, line 5)"),
         ("sys.exit('enough')", "it called sys.exit: enough (FOLDER/mine.py, line 5)"),
@@ -42,6 +46,15 @@ def test_the_message_shows_the_users_own_line(scan_file, chain, tmp_path, monkey
     assert message.replace("FOLDER", str(tmp_path)) in outcome.message
 
 
+def test_an_async_function_is_named_so(scan_file, chain, tmp_path, monkeypatch):
+    monkeypatch.delitem(sys.modules, "mine", raising=False)
+    monkeypatch.setattr("sys.path", list(sys.path))
+    scan = scan_file(SCAN, mine__py="async def f(point):\n    return {'y': 1}\n")
+    outcome = chain(scan).evaluate([1.5, 1.5], tmp_path / "s")
+    assert outcome.status is Status.FAILED
+    assert "mine:f must return a mapping of observables, but returned a coroutine, because it is" in outcome.message
+
+
 @pytest.mark.parametrize("command", ["point", "check"])
 @pytest.mark.parametrize("source", ["import sys\ndef f(point):\n    sys.exit(0)\n", "import sys\nsys.exit(0)\n"])
 def test_sys_exit_is_an_error(scan_file, command, source):
@@ -51,6 +64,16 @@ def test_sys_exit_is_an_error(scan_file, command, source):
     )
     assert done.returncode != 0
     assert "it called sys.exit" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("command", ["point", "check"])
+def test_a_keyboard_interrupt_that_a_function_raises_is_an_error(scan_file, command):
+    scan = scan_file(SCAN, mine__py="def f(point):\n    raise KeyboardInterrupt('no')\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "evaluator", command, str(scan)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode in (1, 2)
+    assert "KeyboardInterrupt: no" in done.stdout + done.stderr
 
 
 def test_a_function_may_test_for_a_name_that_does_not_exist(scan_file, chain, tmp_path, monkeypatch):

@@ -274,9 +274,9 @@ def test_random_numbers_belong_to_a_point_and_are_reproducible(evil, evaluator):
     assert values(first, [[1, 1]]) != noise[:1]
 
 
-FILLS = (
-    "point.folder.mkdir(exist_ok=True)\nn = 0\nwhile True:\n    n += 1\n"
-    "    (point.folder / f'{n}').write_bytes(bytes(2**20))"
+FILLS = (  # not as fast as the disk: until somebody looks, that would be a gigabyte
+    "import time\npoint.folder.mkdir(exist_ok=True)\nn = 0\nwhile True:\n    n += 1\n"
+    "    (point.folder / f'{n}').write_bytes(bytes(2**20))\n    time.sleep(0.005)"
 )
 
 

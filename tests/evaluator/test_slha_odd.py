@@ -122,7 +122,7 @@ def test_tables_within_a_block_are_read():
     assert value("", 1000022, 1000023) == 4.0  # every table has the same value
     assert value("", 25, 23) == 7.0
     for under, words in (
-        ("", "not the same: 1.5E.01, 3.0E.01, 0.9E.01; `under` names the table .*: XS 11 -11 500.0 0.00 0.00 1; XS"),
+        ("", "not the same: 1.5E.01, 3.0E.01, 0.9E.01; `under` selects a table .*: XS 11 -11 500.0 0.00 0.00 1; XS"),
         ("XS 11 -11 500", "not the same: 1.5E.01, 3.0E.01; `under`"),
         ("XS 11 -11 800", "no table under 'XS 11 -11 800'; lines that head one: XS 11 -11 500.0 0.00 0.00 1; XS"),
         ("XS 11 -11 500.0 0.00 0.00 1 1", "no table under"),
@@ -148,7 +148,7 @@ def test_a_line_with_more_daughters_than_it_says_is_not_read():
     """An old SPheno wrote 2 1000022 24 5."""
     text = "DECAY 1000006 1.0\n 4.2E-06 2 1000022 24 5 # BR(~t_1 -> chi_10 W b)\n 0.4 2 1000024 5 b\n"
     for daughters in ((1000022, 24, 5), (1000022, 24)):
-        assert missing(text, "BR", 1000006, daughters, words="does not say one thing .* '4.2E-06 2 1000022 24 5'")
+        assert missing(text, "BR", 1000006, daughters, words="is ambiguous .* '4.2E-06 2 1000022 24 5'")
     assert entry(text, "BR", 1000006, (5, 1000024)) == 0.4
     assert entry(text, "BR", 1000006, (6, 1000022)) == 0.0  # that line is about another channel
     assert read_spectrum(text).decays[1000006].branching_ratios == {(5, 1000024): 0.4}
@@ -156,7 +156,7 @@ def test_a_line_with_more_daughters_than_it_says_is_not_read():
 
 def test_a_channel_with_two_values_has_none():
     text = "DECAY 36 1.0\n 3.0E-02 2 1000006 2000006\n 2.0E-02 2 2000006 1000006\n 0.1 2 5 -5\n"
-    assert missing(text, "BR", 36, (1000006, 2000006), words="does not say one thing")
+    assert missing(text, "BR", 36, (1000006, 2000006), words="is ambiguous")
     assert entry(text, "BR", 36, (5, -5)) == 0.1
 
 
@@ -245,3 +245,31 @@ Block SPhenoINFO
         "OBSINFO 4: by itself",
     ]
     assert spectrum.spinfo == [(1, "MYCODE"), (3, "relic density too large"), (3, "doubtful"), (4, "")]
+
+
+# SARAH, FeynRules: a block for each new particle, all of one name
+QNUMBERS = """BLOCK QNUMBERS 9000005  # ~S
+ 1 0
+ 2 1
+Block QNumbers 9000006 # ~P
+ 1 3
+ 2 1
+"""
+
+
+def test_blocks_that_differ_in_the_number_behind_their_name_are_not_taken_for_one():
+    assert missing(QNUMBERS, "QNUMBERS", 1, words="0 in QNUMBERS 9000005, 3 in QNUMBERS 9000006; write 'QNUMBERS 90")
+    assert entry(QNUMBERS, "QNUMBERS", 2) == 1.0
+    assert (entry(QNUMBERS, "QNUMBERS 9000005", 1), entry(QNUMBERS, "QNUMBERS 9000006", 1)) == (0.0, 3.0)
+    assert missing(QNUMBERS, "QNUMBERS 7", 1, words="no block QNUMBERS 7")
+    assert entry("BLOCK A 1\n 1 5\nBLOCK A # 2\n 1 6\n", "A", 1) == 6.0  # a later code wrote it
+
+
+@pytest.mark.parametrize("word", ["-nan(ind)", "nan(0x8000000000000)", "NaN", "-nan"])
+def test_every_spelling_of_nan_is_nan(word):
+    assert str(entry(f"BLOCK MASS\n 25 {word}\n", "MASS", 25)) == "nan"
+
+
+def test_a_form_feed_before_a_block_does_not_hide_it():
+    text = "BLOCK MASS\n 25 125\n\fBLOCK X\n 25 2\n"
+    assert (entry(text, "MASS", 25), entry(text, "X", 25)) == (125.0, 2.0)

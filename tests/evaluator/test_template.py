@@ -2,6 +2,8 @@
 
 import os
 import re
+import subprocess
+import sys
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -230,3 +232,30 @@ def test_words_behind_a_scale_are_kept(render):
 def test_a_number_that_does_not_fit_into_a_double_is_refused(render):
     with pytest.raises(ConfigurationError, match="1e400 is larger than any number"):
         render("BLOCK X\n 1 5\n", {"X": {(1,): "1e400"}})
+
+
+def test_an_entry_twice_in_a_block_is_refused_where_it_varies(render):
+    with pytest.raises(ConfigurationError, match=r"line 3: the entry 1 of this block is also in line 2; remove one"):
+        render("BLOCK X\n 1 m0\n 1 5\n")
+    with pytest.raises(ConfigurationError, match=r"line 4: the entry 1 2 of this block is also in line 2"):
+        render("BLOCK X\n 1 2 7\n 1 1 m0\n 1 2 m0\n")
+    twice = "BLOCK X\n 1 5\n 1 6\nBLOCK X Q= 100\n 1 m0\nDECAY 25 1.0\n m0 2 5 -5\n m0 2 4 -4\n"
+    assert render(twice).count("1.00000000E+03") == 3
+
+
+def test_an_invisible_sign_is_refused_outside_comments(render):
+    with pytest.raises(ConfigurationError, match=r"line 2: the invisible sign .*NO-BREAK SPACE, U\+00A0"):
+        render("BLOCK X\n 1\u00a0m0\n")
+    assert "\u00a0" in render("BLOCK X\n 1 m0 #\u00a0GeV\n")
+
+
+def test_check_says_that_a_template_has_no_variable(program_scan, tmp_path):
+    scan = program_scan("spheno.sh")
+
+    def check(template):
+        (tmp_path / "in.slha").write_text(template)
+        command = [sys.executable, "-m", "evaluator", "check", str(scan)]
+        return " ".join(subprocess.run(command, capture_output=True, text=True, check=False).stdout.split())
+
+    assert "the template in.slha has no variable, so " in check("BLOCK MODSEL\n 1 1\n")
+    assert "has no variable" not in check("BLOCK MODSEL\n 1 VARIABLE[0]\n")

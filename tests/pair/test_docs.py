@@ -97,9 +97,10 @@ def test_the_dataset_is_read_while_a_scan_writes_it(tmp_path: Path, writing: sub
             assert done.returncode == 0 and done.stdout, f"{command}\n{done.stderr}"
             said.append(done.stdout)
     assert writing.poll() is None, "the scan goes on"
-    best, statuses, columns, first, table, duckdb, datasette = said
+    best, statuses, columns, ranges, first, table, duckdb, datasette = said
     assert len(best.splitlines()) == 5 and statuses.startswith("status,points\n") and "\nOK," in statuses
     assert "x|variable||" in columns and "radius|observable||GAUSS 2 +- 0.1" in columns
+    assert ranges == "x|[-3.0,3.0]\ny|[-3.0,3.0]\n"
     assert first.startswith("(") and "random" in table and "random" in duckdb and '"NLL"' in datasette
 
 

@@ -127,7 +127,7 @@ def test_a_table_of_a_run_with_another_likelihood_is_scored_again(
     (tmp_path / "a" / "bare.csv").write_text(bare)
     other.write(setup=f"  seed: 1\n  init_csv: {tmp_path / 'a' / 'bare.csv'}")
     said = lodescan("check", other.file)
-    assert "are believed as they stand" in said.out and "made with another likelihood of r" in said.out
+    assert "are taken unchanged" in said.out and "made with another likelihood of r" in said.out
 
 
 def test_a_run_that_began_with_impossible_nlls_can_go_on(

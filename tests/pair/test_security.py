@@ -105,7 +105,7 @@ def test_without_the_token_nobody_is_served(server: EvaluatorProcess, certs: Pat
     assert ask(server.address, security) == "UNAUTHENTICATED"
     with security.channel(read_address(server.address), []) as channel:
         stub = pb_grpc.EvaluationServiceStub(channel)
-        with pytest.raises(grpc.RpcError, match="asks for a token: give --token-file"):
+        with pytest.raises(grpc.RpcError, match="requires a token: give --token-file"):
             list(stub.Evaluate(iter([pb.EvaluateRequest(parameters=["x"])]), timeout=20.0))
         with pytest.raises(grpc.RpcError) as caught:
             stub.Finish(pb.FinishRequest(), timeout=20.0)

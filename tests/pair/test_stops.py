@@ -170,7 +170,7 @@ def test_a_finished_run_needs_no_evaluator(
     end = first.err.splitlines()[-4:]
     assert end[0] == "stopped: all 1 iterations are done (Iterations)"
     assert again.err.splitlines() == [
-        f"{run} is finished; more points or a higher budget in the scan file make it go on",
+        f"{run} is finished; more points or a higher budget in the scan file continue it",
         *end,
     ]
     # Another seed is another run, so it is not finished.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import math
 import re
 import threading
 from collections.abc import Iterator, Mapping
@@ -48,15 +49,23 @@ def begin(folder: Path) -> Dataset:
     return dataset
 
 
-def grow(dataset: Dataset, good: int, bad: int = 0) -> None:
-    """Adds points to the run."""
+def grow(dataset: Dataset, good: int, bad: int = 0, returned: float = math.nan) -> None:
+    """Adds points to the run, whose answers came at the time `returned`."""
     rng = np.random.default_rng(dataset.points)
     u = rng.random((good + bad, 2))
     added = dataset.add_batch(Batch(u, ["random"] * len(u), 1), u * 100, b"")
     nll = [1.0] * good + [5.0] * bad
     dataset.record(
         [
-            Outcome(int(point), Status.OK, nll=loss, observables=[1.0, 2.0, 3.0], losses=[loss, 0, 0], seconds=[0.1])
+            Outcome(
+                int(point),
+                Status.OK,
+                nll=loss,
+                observables=[1.0, 2.0, 3.0],
+                losses=[loss, 0, 0],
+                seconds=[0.1],
+                returned=returned,
+            )
             for point, loss in zip(added.ids, nll, strict=True)
         ]
     )

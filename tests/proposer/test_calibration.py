@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
+from proposer.formats import show_percent
 from proposer.report.calibration import calibration, wilson
 from proposer.report.seen import Seen, see
 from proposer.run.dataset import Dataset
@@ -50,7 +51,7 @@ def test_bins_counts_and_score_are_those_of_the_dataset(folder, seen):
     brier = ((predicted[told] - good[told]) ** 2).mean()
     assert f"Brier score {brier:.3f} over {told.sum():,} points with a prediction" in part.words[0]
     rate = good[told].mean()
-    assert f"their hit rate, {rate:.1%}, scores {rate * (1 - rate):.3f}" in part.words[0]
+    assert f"their hit rate, {show_percent(rate)}, scores {rate * (1 - rate):.3f}" in part.words[0]
     (rows,) = part.tables
     assert sum(int(str(row[2]).replace(",", "")) for row in rows.rows) == told.sum()
     for name, mean, points, came, *_ in rows.rows:
@@ -72,7 +73,7 @@ def test_the_picture_shows_the_bins_with_their_errors(seen):
     good, others = counts.marks
     assert isinstance(good, Bars) and isinstance(others, Bars) and counts.y.categories == [row[0] for row in table.rows]
     assert good.values.sum() + others.values.sum() == np.isfinite(seen.probability).sum()
-    assert len(re.findall(r"predicted \d\.\d to \d\.\d \(mean [\d.]+\): [\d.]+% of [\d,]+ good", picture.says)) == len(
+    assert len(re.findall(r"predicted \d\.\d to \d\.\d \(mean [\d.]+\): [\d.]+ % of [\d,]+ good", picture.says)) == len(
         table.rows
     )
     drawn = figure(picture, PAPER).figure

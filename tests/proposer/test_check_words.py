@@ -109,3 +109,36 @@ def test_json_is_one_object_with_what_the_scan_would_do(tmp_path, capsys):
     assert (free["name"], free["low"], free["high"], free["prior"]) == ("x", 0.0, 1.0, "uniform")
     (scored,) = [observable for observable in found["observables"] if observable["name"] == "y"]
     assert scored["likelihood"].startswith("GAUSS 1") and found["type"] == "RANDOM"
+
+
+BLOCKS = """\
+setup: {type: RANDOM}
+variables: {x: [0, 1]}
+codes:
+  {c: {command: 'prog {input} {output}', input_file: in.slha, observables: {y: {slha: [MASS, 25], mean: 1, sigma: 1}}}}
+blocks: {MINPAR: {1: abc, 2: x +, 3: x, 4: 5, 5: '"text"', 6: 1d3}}
+"""
+
+
+def test_values_of_blocks_are_checked_here_too(tmp_path):
+    path = tmp_path / "scan.yaml"
+    path.write_text(BLOCKS)
+    with pytest.raises(ScanFileError) as caught:
+        check(path, None, security=PLAIN)
+    faults = str(caught.value).splitlines()
+    assert len(faults) == 2
+    assert "scan.yaml, line 5: 'abc' is not a variable" in faults[0] and "written in quotes: 'abc'" in faults[0]
+    assert "line 5: 'x +' is not an expression" in faults[1]
+    path.write_text(BLOCKS.replace("1: abc, 2: x +, ", ""))
+    assert check(path, None, security=PLAIN) == 0
+
+
+def test_a_name_that_resembles_a_known_program_gets_a_note(tmp_path, capsys):
+    path = tmp_path / "scan.yaml"
+    text = BLOCKS.replace("1: abc, 2: x +, ", "").replace("prog {input} {output}", "bin/x").replace("{c:", "{SPhen:")
+    path.write_text(text)
+    assert check(path, None, security=PLAIN) == 0
+    assert "SPhen is called as `bin/x INPUT OUTPUT`; if it is SPheno, write profile: SPheno" in capsys.readouterr().out
+    path.write_text(text.replace("command:", "profile: none, command:"))
+    assert check(path, None, security=PLAIN) == 0
+    assert "SPhen is called" not in capsys.readouterr().out

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -44,8 +45,28 @@ def test_the_list_shows_each_run_with_its_state(tmp_path: Path) -> None:
         assert "|ended|" in found["ended"] and "|30|" in found["ended"] and "|30 evaluations|" in found["ended"]
         assert "|unreadable|" in found["broken"] and "dataset.sqlite" in found["broken"]
         assert "|not finished|" in found["killed"] and "|3 of 50|" in found["killed"]
-        assert "|running|" in found["running"] and "|7 of 50|" in found["running"] and "|70.00%|" in found["running"]
+        assert "|running|" in found["running"] and "|7 of 50|" in found["running"] and "|70 %|" in found["running"]
         assert "iteration 4" in found["running"] and "no news for" in found["running"]
+
+
+def test_the_list_shows_the_age_of_results_and_is_sorted_by_each_column(tmp_path: Path) -> None:
+    for name, good, minutes in (("b", 1, 5), ("a", 9, 60), ("c", 4, 600)):
+        with begin(tmp_path / name) as dataset:
+            grow(dataset, good, returned=time.time() - 60 * minutes)
+    begin(tmp_path / "empty").close()
+
+    def order(query: str) -> str:
+        return " ".join(rows(get(server, f"/{query}")[1]))
+
+    with serving(tmp_path) as server:
+        found = rows(get(server, "/")[1])
+        assert "|5 min ago|" in found["b"] and "|60 min ago|" in found["a"] and "|10.0 h ago|" in found["c"]
+        assert " ago" not in found["empty"]
+        assert order("") == order("?sort=nonsense") == "a b c empty" and order("?sort=-run") == "empty c b a"
+        assert order("?sort=newest") == "b a c empty" and order("?sort=-newest") == "c a b empty"
+        assert order("?sort=good") == "a c b empty" and order("?sort=-good").endswith("b c a")
+        page = get(server, "/?sort=good")[1]
+        assert 'aria-sort="descending"><a href="/?sort=-good">' in page and 'href="/?sort=newest"' in page
 
 
 def test_counts_follow_a_scan_that_writes(tmp_path: Path) -> None:

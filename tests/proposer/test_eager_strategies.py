@@ -81,6 +81,7 @@ def test_a_batch_has_at_least_the_requested_number_of_points(name: str) -> None:
     assert len(make(name).ask(least=300)) == 300
 
 
+@pytest.mark.slow
 def test_parts_of_batches_move_a_threshold_as_whole_ones_do() -> None:
     """Points of many batches are out. The deep minimum is narrow, so the threshold falls late and several times."""
     space = Space([Variable(name, 0.0, 1.0) for name in "xy"])

@@ -86,3 +86,15 @@ def test_the_command_that_draws_again_names_a_folder_with_a_blank(capsys: pytest
     with pytest.raises(TypeError, match="no such kind"):
         draw()
     assert "`lodescan report 'my runs/ring'` draws it again" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_contours_of_points_on_a_line_are_refused_in_plain_words(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = make_run(tmp_path / "run", 60)
+    plots = "plotting: {strategy: valid, plots: {line: {values: [x, x, mass], contours: 3}}}\n"
+    (tmp_path / "asked.yaml").write_text(SCAN.format(name="ring") + plots)
+    draw_pictures(run, read_scan_file(tmp_path / "asked.yaml"), report=False)
+    said = capsys.readouterr().err
+    assert "points: in $x_1$ and $x_1$ they lie on one line; " in said and "qhull" not in said

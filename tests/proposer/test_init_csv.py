@@ -168,3 +168,14 @@ def test_an_nll_below_zero_is_accepted_if_the_likelihoods_allow_it(tmp_path):
 def test_unused_parts_of_a_table_are_named(read, text, words):
     (note,) = read(text).notes
     assert words in note
+
+
+def test_the_faulty_cells_of_a_column_are_told_at_once(read):
+    with pytest.raises(
+        ScanFileError,
+        match=r"line 2: mu is '1,5', not a finite number; numbers have a decimal point.*"
+        r" \(nor in line 4, 5\)",
+    ):
+        read('mu\n"1,5"\n500\nNA\n-\n')
+    with pytest.raises(ScanFileError, match=r"has no column 'mu'; it has 'MU'; did you mean 'MU'\?"):
+        read("MU\n500\n")

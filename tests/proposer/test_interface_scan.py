@@ -10,8 +10,10 @@ import math
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +102,9 @@ def test_a_scan_has_points_of_each_status_and_survives_a_process_that_dies(tmp_p
             assert row.status == "OK" and math.isclose(math.hypot(row.x, row.y), row.radius)
             assert pytest.approx((row.radius - 2) ** 2 / 0.18, rel=0.02) == row.NLL
     assert (points.y < -2.9).any() and (points.x > 2.5).any() and (points.y > 2.5).any()
+    with closing(sqlite3.connect(tmp_path / "dataset.sqlite")) as db:
+        described = db.execute("SELECT quantity, description FROM columns WHERE kind = 'variable'").fetchall()
+    assert [(name, json.loads(text)) for name, text in described] == [(name, {"range": [-3.0, 3.0]}) for name in "xy"]
 
 
 def test_a_scan_may_follow_the_best_point(tmp_path: Path) -> None:

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from proposer.formats import show_percent
 from proposer.show.evaluators import EvaluatorWork
-from proposer.show.panel import panel, show_percent, sparkline
+from proposer.show.panel import panel, sparkline
 from proposer.show.progress import About, Progress
 from proposer.show.state import State
 from proposer.show.tally import Tally

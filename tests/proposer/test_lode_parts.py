@@ -91,7 +91,7 @@ def test_regression_copes_with_equal_points():
     assert torch.isfinite(process.mean(torch.zeros(2, 3, dtype=torch.float64))).all()
 
 
-@pytest.mark.parametrize("by_observables", [True, False])
+@pytest.mark.parametrize("by_observables", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_predicted_probabilities_are_the_observed_frequencies(by_observables):
     """Of the points with the predicted probability p, a share of about p is good."""
     rng = np.random.default_rng(7)

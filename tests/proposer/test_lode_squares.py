@@ -60,7 +60,7 @@ def test_there_is_no_prediction_if_no_polynomial_fits():
     assert squares.members == 0
 
 
-@pytest.mark.parametrize(("dim", "points"), [(6, 100), (8, 150), (10, 250)])
+@pytest.mark.parametrize(("dim", "points"), [(6, 100), (8, 150), pytest.param(10, 250, marks=pytest.mark.slow)])
 def test_noise_is_not_taken_for_polynomials(dim: int, points: int):
     rng = np.random.default_rng(dim)
     x, noise, squares = (

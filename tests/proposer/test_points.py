@@ -131,7 +131,7 @@ def test_names_of_columns_are_unique_for_sqlite():
 
 def test_any_reader_of_sqlite_can_read_a_run_while_it_goes_on(tmp_path):
     made = Columns(
-        [Quantity("m0", "GeV"), Quantity("M0")],
+        [Quantity("m0", "GeV", description='{"range": [0, 90]}'), Quantity("M0")],
         [Quantity("mh", "GeV", "spheno", "GAUSS 125 +- 1"), Quantity("w")],
         [Quantity("spheno")],
     )
@@ -184,6 +184,7 @@ def test_any_reader_of_sqlite_can_read_a_run_while_it_goes_on(tmp_path):
     # SQLite turns NaN into NULL: the column `missing` tells which observables were missing
     assert [None if pd.isna(cell) else json.loads(cell) for cell in table["missing"]] == [None, ["w"], ["*"], None]
     assert (about["M0_2"]["kind"], about["M0_2"]["quantity"]) == ("variable", "M0")
+    assert about["m0"]["description"] == '{"range": [0, 90]}' and about["M0_2"]["description"] == ""
     assert tuple(about["mh"])[2:7] == ("observable", "mh", "GeV", "spheno", "GAUSS 125 +- 1")
     assert (about["loss mh"]["kind"], about["loss mh"]["quantity"]) == ("loss", "mh")
     assert about["attempts"]["description"].startswith("how often")

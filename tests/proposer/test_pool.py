@@ -297,6 +297,23 @@ def test_the_folder_says_that_the_scan_is_finished_until_it_goes_on(opened: Exit
     assert not is_marked(tmp_path, digests)
 
 
+def test_all_evaluators_are_told_together_that_the_scan_is_finished(opened: ExitStack) -> None:
+    """Those that are suspended do not answer, and each would take its time one after the other."""
+    together, told = threading.Barrier(3, timeout=4.0), list[int]()
+
+    class Finishing(Honest):
+        def Finish(self, request: Any, context: Any) -> pb.FinishResponse:
+            told.append(together.wait())
+            return pb.FinishResponse(ends=True)
+
+    pooled = Pooled(opened, *(Finishing(at_once, DESCRIBED) for _ in range(3)))
+    pooled.pool.describe(5.0)
+    first = itertools.count(1, 20)
+    assert wait_until(lambda: bool(pooled.evaluate(points(20, first=next(first)))) and len(pooled.pool.addresses) == 3)
+    pooled.pool.finish()
+    assert sorted(told) == [0, 1, 2]
+
+
 def test_a_name_stands_for_all_its_addresses(opened: ExitStack) -> None:
     servicer = Honest(at_once, DESCRIBED)
     port = opened.enter_context(listening(servicer)).rpartition(":")[2]

@@ -35,7 +35,13 @@ def batches(answer: Callable[[Floats], Answers]) -> list[Batch]:
     return made
 
 
-@pytest.mark.parametrize("answer", [honest, nothing_but_nll], ids=lambda answer: answer.__name__)
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(honest, id="honest"),
+        pytest.param(nothing_but_nll, id="nothing_but_nll", marks=pytest.mark.slow),
+    ],
+)
 def test_lode_predicts_the_probability_of_each_point_and_asks_for_the_same_points(answer, monkeypatch):
     made = batches(answer)
     assert all((batch.probability is None) == (batch.origins[0] == "start") for batch in made)

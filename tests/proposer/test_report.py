@@ -17,17 +17,20 @@ from PIL import Image
 from scipy.stats import ks_2samp, spearmanr
 
 from proposer.__main__ import main
+from proposer.formats import show_percent
 from proposer.report.axes import table_of
 from proposer.report.overview import LOSSES, asked
-from proposer.report.physics import pull_of, ranks_correlation
-from proposer.report.search import history, hit_rate
+from proposer.report.physics import correlations, pull_of, pulls, ranks_correlation
+from proposer.report.search import fall, history, hit_rate
 from proposer.report.seen import MOST_GOOD, MOST_OTHERS, see
+from proposer.report.together import together
 from proposer.report.trouble import kolmogorov, trouble
 from proposer.report.write import write_report
 from proposer.run.dataset import Dataset, DatasetError
+from proposer.show.picture import Outline
 from proposer.target import Target
 from proposer.types import Status
-from scanspec import Kind, Likelihood
+from scanspec import Kind, Likelihood, read_scan_file
 from scanspec.terms import TermKind
 from tests.proposer.runs import make_run
 
@@ -109,7 +112,7 @@ def test_counts_are_those_of_the_dataset(run: Path, page: Page) -> None:
     good = int((nll < 3).sum())
     assert f"{good:,} of 100 asked for" in page.text and f"{np.nanmin(nll):.6g} (point" in page.text
     for ending in Status:
-        assert f"{int((status == ending).sum()):,} ({(status == ending).mean():.1%})" in page.text
+        assert f"{int((status == ending).sum()):,} ({show_percent((status == ending).mean())})" in page.text
     assert "ValueError: math domain error" in page.text and "600 evaluations" in page.text
 
 
@@ -147,7 +150,7 @@ def test_pictures_for_a_paper_are_named(written: list[Path]) -> None:
 
 @pytest.mark.slow
 def test_a_region_where_points_fail_is_named(page: Page) -> None:
-    assert re.search(r"INVALID: [\d,]+ points \([\d.]+%\), 80 % of them with x from -3\.\d+ to -3\.", page.text)
+    assert re.search(r"INVALID: [\d,]+ points \([\d.]+ %\), 80 % of them with x from -3\.\d+ to -3\.", page.text)
     assert re.search(r"FAILED: [\d,]+ points .* with x from 2\.", page.text)
 
 
@@ -158,6 +161,16 @@ def test_several_runs_are_compared(run: Path, tmp_path: Path) -> None:
     page = Page((tmp_path / "both.html").read_text())
     assert page.text.count(str(other)) > 5 and "ring, other" in page.text
     assert (other / "plots" / "profiles.pdf").exists()
+    assert "A is " + str(run) in page.text and page.text.count("95 % regions of the profile NLL of all runs") == 1
+    assert (run / "plots" / "together.pdf").exists() and not (other / "plots" / "together.pdf").exists()
+    (picture,) = together([see(run), see(other)]).pictures
+    assert len(picture.panels) == 3, "each pair of the variables that both vary"
+    for panel in picture.panels:
+        first, second = panel.marks
+        assert isinstance(first, Outline) and isinstance(second, Outline)
+        assert (first.label, second.label, first.number, second.number) == ("A ring", "B other", 0, 1)
+        both = (first.z < first.level) & (second.z < second.level)
+        assert both.sum() > 0.7 * (second.z < second.level).sum(), "both have found the same ring"
 
 
 @pytest.mark.slow
@@ -288,6 +301,25 @@ def test_the_wall_time_of_the_scan_is_told(run: Path) -> None:
     assert [str(words) for words in told] == ["The scan took 60 s of wall time for 600 points: 10 points/s."]
 
 
+def test_it_is_told_why_the_hit_rate_fell(run: Path) -> None:
+    seen = see(run)
+    count, half = len(seen.ids), len(seen.ids) // 2
+    rng, late = np.random.default_rng(2), np.arange(count) >= half
+    seen = replace(seen, status=np.full(count, Status.OK, dtype=np.int8))
+    exploit = rng.random(count) < np.where(late, 0.2, 0.9)
+    origins = np.where(exploit, "exploit", "explore").astype(object)
+    spent = replace(seen, nll=np.where(exploit, 0.0, 9.0), origins=origins)
+    (words,) = fall(spent)
+    assert re.search(r"fell from (8|9)\d % in points 1 to 150 to (1|2)\d % in points \d+ to \d+: ", words)
+    assert "of the points were exploit (predicted to be good), before" in words and "were good, before" not in words
+    worse = np.where(rng.random(count) < np.where(late, 0.1, 0.9), 0.0, 9.0)
+    (words,) = fall(replace(seen, nll=worse, origins=np.full(count, "fill", dtype=object)))
+    assert "of the points from fill (between and around good points) were good, before" in words
+    same = np.where(rng.random(count) < 0.5, 0.0, 9.0)
+    assert fall(replace(seen, nll=same, origins=origins)) == []
+    assert fall(replace(seen, nll=worse[::-1].copy(), origins=origins)) == [], "it rose"
+
+
 def test_a_variable_that_the_failing_points_span_is_not_named(run: Path) -> None:
     """The other points lie close together in it, which says nothing of those that fail."""
     seen = see(run)
@@ -299,3 +331,19 @@ def test_a_variable_that_the_failing_points_span_is_not_named(run: Path) -> None
     names = [variable.name for variable in seen.scan.variables]
     (words,) = [text for text in trouble(seen, table_of(seen)).words if text.startswith("FAILED")]
     assert f"with {names[0]} from" in words and f"with {names[1]} from" not in words
+
+
+def test_a_joint_likelihood_shows_the_values_of_its_observables(run: Path, tmp_path: Path) -> None:
+    seen, file = see(run), tmp_path / "scan.yaml"
+    text = (run / "scan.yaml").read_text().replace("radius: {mean: 2, sigma: 0.1, unit: fm}", "")
+    joint = "{observables: [limit, other], mean: [300, 1], sigma: [30, 1], correlation: [[1, 0], [0, 1]]}"
+    file.write_text(f"likelihoods:\n  radius: {joint}\n{text}")
+    seen = replace(seen, scan=read_scan_file(file))
+    rows = {row[0]: row for row in pulls(seen).tables[0].rows}
+    best = {name: seen.columns[name][seen.best] for name in ("limit", "other")}
+    assert rows["radius"][2] == f"limit {best['limit']:.5g} GeV; other {best['other']:.5g}"
+    spans = [f"{name} {seen.columns[name][seen.good].min():.5g} to " for name in best]
+    assert all(span in str(rows["radius"][5]) for span in spans)
+    assert rows["limit"][2] == f"{best['limit']:.5g} GeV"
+    (panel,) = correlations(seen).pictures[0].panels
+    assert "loss of radius" in panel.y.categories and "limit" in [*panel.x.categories, *panel.y.categories]

@@ -80,8 +80,16 @@ def test_the_report_works_with_keyboard_mouse_and_screen_reader(
     assert page.evaluate("navigator.clipboard.readText()").startswith("lodescan-evaluator point ")
     assert page.evaluate("[...document.querySelectorAll('.scroll, .wide, pre')].every(e => e.tabIndex == 0)")
 
-    page.get_by_label("x axis").select_option(label="radius")
-    page.wait_for_function(f"({AXES}).includes('radius')")
+    page.get_by_label("x axis").select_option(label="radius (fm)")
+    page.wait_for_function(f"({AXES}).includes('radius (fm)')")
+    scales = """[...Bokeh.documents[0].all_models]
+        .filter(m => m.type == "Figure" && m.below[0].axis_label == "radius (fm)")
+        .map(m => [m.x_scale.type, m.y_scale.type, m.left[0].ticker.type])"""
+    assert page.evaluate(scales) == [["LinearScale", "LogScale", "CustomJSTicker"]], "mass has a log-uniform prior"
+    page.get_by_label("y axis").select_option(label="NLL")
+    page.wait_for_function(f"({scales})[0][1] == 'LinearScale'")
+    page.get_by_label("y axis").select_option(label="mass (GeV)")
+    page.wait_for_function(f"({scales})[0][1] == 'LogScale'")
 
     panel = page.locator("#points-0-points .panel").first
     panel.scroll_into_view_if_needed()

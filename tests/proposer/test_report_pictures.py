@@ -29,7 +29,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
 
 @pytest.fixture(scope="module")
 def live(seen: Seen) -> Live:
-    return Live(table_of(seen), ["x", "mass", "phase", "radius"], [])
+    return Live(table_of(seen), {name: Side() for name in ("x", "mass", "phase", "radius")}, [])
 
 
 @pytest.mark.parametrize("scale", ["linear", "log"])
@@ -163,5 +163,5 @@ def test_where_no_point_is_good_none_is_coloured(seen: Seen) -> None:
     table = table_of(none)
     assert (table.kind < 2).all() and table.high <= np.nanmin(table.nll)
     (picture,) = [picture for picture in region.pairs(none, table).pictures if picture.lively]
-    for drawn in Live(table, ["x", "mass", "phase"], []).panels(picture):
+    for drawn in Live(table, {name: Side() for name in ("x", "mass", "phase")}, []).panels(picture):
         assert not [made for made in drawn.right if isinstance(made, ColorBar)]

@@ -48,7 +48,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
 def points_of(values: list[float]) -> Points:
     """Five points, of which the first three are good."""
     good = np.arange(5) < 3
-    columns = {"x": np.arange(5.0), "y": np.arange(5.0), "z": np.array(values)}
+    columns = {"x": np.arange(5.0), "y": np.arange(5.0), "z": np.array(values), "NLL": np.arange(5.0)}
     return Points("", columns, ids=np.arange(5), good=good, bad=~good, unphysical=np.zeros(5, dtype=np.bool_))
 
 
@@ -71,6 +71,10 @@ def test_marginals_are_counts_of_good_points(drawn: list[Figure], tmp_path: Path
     axes = [Axis(name, points.columns[name], "linear", (0.0, 5.0)) for name in "xy"]
     draw_corner(points, axes, tmp_path / "a.pdf")
     FigureCanvasAgg(drawn[0]).draw()
+    (best,) = [made for made in drawn[0].axes[2].collections if made.get_gid() == "best"]
+    assert np.asarray(best.get_offsets()).tolist() == [[0.0, 0.0]], "the star is at the lowest NLL"
+    (good,) = [made for made in drawn[0].axes[2].collections if made.get_gid() == "good"]
+    assert np.asarray(good.get_array()).tolist() == [2.0, 1.0, 0.0], "good points are coloured by NLL"
     marginals = [ax for ax in drawn[0].axes if ax.get_ylabel() == "good points"]
     assert len(marginals) == 2
     for ax in marginals:

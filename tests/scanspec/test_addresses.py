@@ -34,6 +34,8 @@ BAD = [
     ("127.0.0.1:99999", "the largest one is 65535"),
     ("127.0.0.1:65536", "the largest one is 65535"),
     ("127.0.0.1:" + "9" * 5000, "the largest one is 65535"),
+    ("127.0.0.1:1,127.0.0.1:2", "several are separate arguments, without commas"),
+    ("127.0.0.1:1 127.0.0.1:2", "several are separate arguments, without commas"),
     ("127.0.0.1:-1", "'-1' is not a port"),
     ("127.0.0.1:+1", "'+1' is not a port"),
     ("127.0.0.1:5_0", "'5_0' is not a port"),

@@ -92,6 +92,16 @@ def test_tables_may_have_a_byte_order_mark_quotes_and_empty_rows(read, rows):
         ("a,b\n" + "1" * 200_000 + ",2\n", ["cannot be read as CSV", "line 2"]),
         (b"a,b\n1,2\n\xff,2\n", ["rows.csv, line 3: a is '\ufffd', not a finite number"]),
         ("", ["has no column 'a'"]),
+        ("  a    b\n  1    2\n", ["separated by blanks", "a,b"]),
+        ("# made by me\na,b\n1,2\n", ["its first line is a comment; remove it"]),
+        ("a,b\n1,2\n# the end\n", ["line 3 is a comment"]),
+        ("sep=;\na;b\n1;2\n", ["'sep=;', which only Excel reads"]),
+        ("A,B\n1,2\n", ["has no column 'a'; it has 'A', 'B'; did you mean 'A'?"]),
+        ('a,b\n1,"1,000"\n', ["line 2: b is '1,000', not a finite number; numbers have a decimal point"]),
+        (b"\x1f\x8b\x08\x00", ["it is compressed by gzip"]),
+        (b"PK\x03\x04\x14\x00rest\n", ["a ZIP archive, or a file of a word processor or of a spreadsheet"]),
+        (b"\x89HDF\r\n\x1a\n", ["HDF5"]),
+        ("a,b\n1,2\n".encode("utf-16"), ["it is text in UTF-16"]),
     ],
 )
 def test_a_file_that_is_not_a_table_is_refused(read, rows, words):

@@ -196,7 +196,7 @@ def test_names_and_texts_are_taken_as_written(read):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("%YAML 1.1\n---\n" + YAML, ["line 2", "YAML 1.2"]),
+        ("%YAML 1.1\n---\n" + YAML, ["line 1", "YAML 1.2"]),
         (YAML.replace("[0, 10]", "[&low 0, 1]}\n  m1: {range: [&low 3, *low]"), ["line 5", "&low is there twice"]),
         (YAML.replace("m0: {range", "m0:{range"), ["line 4", "a blank is missing behind a colon"]),
         (YAML.replace("range: [0", "range:[0"), ["line 4", "a blank is missing behind a colon"]),

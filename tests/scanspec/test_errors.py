@@ -43,6 +43,7 @@ def test_every_error_says_what_to_do_next():
     trees = {path: ast.parse(path.read_text()) for path in FILES}
     found = errors(trees.values())
     assert {"ScanFileError", "ConfigurationError", "DatasetError", "NoEvaluator", "EvaluatorLost"} <= set(found)
+    assert found["UsageError"] and not found["LodescanError"] and list(found.values()).count(False) < 40
     without = []
     for path, tree in trees.items():
         for node in ast.walk(tree):

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 
 LINES = 20_000
@@ -52,6 +54,7 @@ def test_each_line_is_an_object_whoever_wrote_it() -> None:
     assert output[-1].endswith("no end of the last line")
 
 
+@pytest.mark.slow
 def test_a_child_that_never_stops_writing_does_not_hold_up_the_end() -> None:
     program = r"""
 import subprocess, sys

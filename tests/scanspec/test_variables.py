@@ -1,5 +1,6 @@
 """Variables of a scan file: ranges, priors, kinds, and grids as BSMArt writes them."""
 
+import json
 import math
 
 import pytest
@@ -183,6 +184,8 @@ def test_integers_choices_and_phases_are_read(read, settings, expected, shares, 
     _, found = read(text).variables
     assert found == expected
     assert (found.shares, found.grid_steps) == (shares, steps)
+    _, again = read(text.replace(str(settings), json.dumps(found.entry))).variables
+    assert again == found
 
 
 @pytest.mark.parametrize("prior", ["{type: uniform, mean: 2, sigma: 1}", "{TYPE: LOG, SIGMA: 1}"])

@@ -29,7 +29,7 @@ from scanspec import CodeSpec, ScanFile, visible
 from scanspec.arguments import of_a_point, signature_of, what_it_gets
 from scanspec.codes import read_function
 from scanspec.document import closest
-from scanspec.raised import shown, what_was_raised, words_of
+from scanspec.raised import returned, what_was_raised, words_of
 from scanspec.spectrum import EntryMissing
 
 if TYPE_CHECKING:
@@ -48,8 +48,8 @@ def _what(error: BaseException) -> str:
 
 
 def _is_ours(error: BaseException) -> bool:
-    """Whether the error is a request to end this process. In a worker, a signal is no such request."""
-    return isinstance(error, KeyboardInterrupt) and interrupts.are_taken()
+    """Whether the error is a request to end this process, and not an exception that the code itself has raised."""
+    return isinstance(error, KeyboardInterrupt) and interrupts.may_have_come()
 
 
 def _file_of(module: ModuleType) -> str:
@@ -139,7 +139,7 @@ class PythonFunction(Code):
             hint = f"; {self._gets}" if self._gets and isinstance(error, (TypeError, AttributeError)) else ""
             raise CodeFailed(f"{_what(error)} ({self._line_of(error)}){hint}") from error
         if not isinstance(found, Mapping):
-            raise CodeFailed(f"{self._called} must return a mapping of observables, but returned {shown(found)}")
+            raise CodeFailed(f"{self._called} must return a mapping of observables, but returned {returned(found)}")
         return found
 
     def _line_of(self, error: BaseException) -> str:

@@ -83,6 +83,11 @@ class SlhaProgram(Code):
         self.fills_a_template = next(code.name for code in scan.codes if _writes_spectrum(code)) == spec.name
         named = section.path_text("input_file")
         self._template = self._read_template(scan, named, known)
+        if self.fills_a_template and self._template is not None and not self._template.varies:
+            self.remark = (
+                f"the template {named} has no variable, so {spec.name} gets the same input at every point; write "
+                "expressions in place of its values"
+            )
         by_name = section.path_text("input_name") or (Path(named).name if named and self._template is None else "")
         self._input = self._profile.input_name or by_name or f"{self._name}.in.slha"
         self._append = section.boolean("append", appends(section, spec.name))

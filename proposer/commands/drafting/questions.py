@@ -16,6 +16,7 @@ from proposer.commands.drafting.function import from_function
 from proposer.commands.drafting.slha import from_slha
 from scanspec import UsageError
 from scanspec.document import to_number
+from scanspec.text import argument
 
 USUAL_POINTS, USUAL_THRESHOLD = 1000, 3.0
 
@@ -36,7 +37,7 @@ def ask(draft: Draft, file: Path) -> None:
     try:
         _ask(draft, file)
     except EOFError:
-        again = shlex.join(["lodescan", "init", str(file), *_flags(draft)])
+        again = shlex.join(["lodescan", "init", argument(file), *_flags(draft)])
         raise UsageError(
             "the answers ended; nothing was written", next_step=f"this goes on with the answers so far: {again}"
         ) from None

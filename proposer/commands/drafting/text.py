@@ -24,7 +24,7 @@ def text_of(draft: Draft, template: str) -> str:
         f"  points: {draft.points}          # stop when this many good points are found",
         "  # max_evaluations: 10000    # or when this many points were evaluated",
         "  # max_hours: 8              # or after this time",
-        "  # seconds_per_point: 3600   # if a point takes long: it is chosen with more care",
+        "  # seconds_per_point: 3600   # if a point takes long: then batches are small",
         "  # seed: 1                   # the same seed gives the same points",
         "",
         "# a range, and perhaps a prior: uniform, log-uniform, {type: normal, mean: 1, sigma: 0.1}",

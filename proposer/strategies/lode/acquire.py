@@ -59,11 +59,12 @@ class Acquisition:
 
 
 class Context:
-    """What the parts look at: what is known and out, the model, candidates and their probability of being good.
+    """The data from which the parts choose: known points, points without a result, the model, candidates and their
+    probability of being good.
 
-    `u` of any kind: shape (k, d), in the unit cube, as the space has them (`snap`). `inputs`: what distances are
-    measured in, which go round where a variable does. `generator`: random numbers by purpose. `left`: the share of the
-    evaluations that are still to come, 1 where nobody says how many there will be.
+    All points `u` have the shape (k, d), and are in the unit cube, as the space has them (`snap`). `inputs`: the
+    coordinates in which distances are measured; for a periodic variable, they are points on a circle. `generator`:
+    random numbers by purpose. `left`: the fraction of the evaluations that is left, 1 if their number is unlimited.
     """
 
     def __init__(
@@ -111,7 +112,7 @@ class Context:
         return 0.5 * self.inputs(u)
 
     def taken(self) -> Floats:
-        """Positions of what is good and of what is out: the map is evened out around them."""
+        """Positions of good points and of points without a result, from which new points keep away."""
         return self.positions(np.concatenate([self.known.u[self.known.good], self.pending]))
 
 
@@ -155,7 +156,7 @@ def explore(context: Context, n: int) -> Floats:
 
 
 def exploit(context: Context, n: int) -> Floats:
-    """Points that the model takes for good, spread evenly beside what is good already."""
+    """Points that the model predicts to be good, far from the good points that are known."""
     best = Candidates(context.positions(context.candidates), context.probability)
     sure = min(1.0, hits(context.known, "exploit", NEWEST) / ENOUGH)
     return context.candidates[even(best, context.taken(), n, sure * daring(context.dim))]

@@ -91,9 +91,7 @@ def made_bad(found: Mask, losses: Floats, outside: Mask, threshold: float) -> Ma
 
 
 def alone(found: Mask, values: Floats) -> Mask:
-    """Those of the values `found`, shape (n, k), that also lie far from all other values, so that they must not set the
-    scale.
-    """
+    """Values of `found`, shape (n, k), that lie far from all other values, so that they do not set the scale."""
     kept = found.copy()
     for column in np.flatnonzero(found.any(axis=0)).tolist():
         others = values[~found[:, column], column]

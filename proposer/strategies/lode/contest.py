@@ -43,8 +43,8 @@ def poor(known: Known) -> bool:
 
 
 class Contest:
-    """The contest between a model of the observables and a model of the NLL. `make` makes the latter at its
-    first use.
+    """The contest between a model of the observables and a model of the NLL. `make` makes the model of the NLL when it
+    is first needed.
     """
 
     def __init__(self, make: Callable[[], Surrogate]) -> None:

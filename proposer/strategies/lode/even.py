@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from proposer.strategies.lode.energy import EnergyOfObservables
 
 SIDE = 0.02
-"""The weight of the variables relative to chosen coordinates. Of points that agree in the latter, the one that is
-farther in the variables is preferred.
+"""The weight of the variables relative to chosen coordinates. Among points that agree in the chosen coordinates, the
+point that is farther in the variables is preferred.
 """
 
 

@@ -363,7 +363,7 @@ def _first_points(dim: int, evaluations: float) -> int:
 
 
 def _random(sobol: qmc.Sobol, n: int) -> Floats:
-    """n points, without scipy's warning for an n that is no power of two, which matters only for integrals."""
+    """n points. scipy warns if n is not a power of two; this matters only for integrals, so the warning is left out."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         return np.asarray(sobol.random(n))
