@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -102,6 +103,15 @@ def test_the_dataset_is_read_while_a_scan_writes_it(tmp_path: Path, writing: sub
     assert "x|variable||" in columns and "radius|observable||GAUSS 2 +- 0.1" in columns
     assert ranges == "x|[-3.0,3.0]\ny|[-3.0,3.0]\n"
     assert first.startswith("(") and "random" in table and "random" in duckdb and '"NLL"' in datasette
+
+
+@pytest.mark.parametrize("old", ["run", "timed"])
+def test_the_query_on_descriptions_works_for_a_run_of_an_older_version(tmp_path: Path, old: str) -> None:
+    (tmp_path / "runs").mkdir()
+    shutil.copytree(ROOT / "tests/data/format3" / old, tmp_path / "runs/ring")
+    (command,) = re.findall(r"^\$ (sqlite3 .*description.*)$", (ROOT / "docs/dataset.md").read_text(), re.MULTILINE)
+    done = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "m0|\nM0_2|\n"), done.stderr
 
 
 @pytest.mark.slow
