@@ -254,12 +254,12 @@ class Attendance:
             self._open(link)
 
     def _twin(self, link: Link, description: Description) -> Link | None:
-        """Another link to the same evaluator, such as its IPv6 address beside its IPv4 address."""
+        """Another link to the same evaluator, such as its IPv6 address beside its IPv4 address: the port is the same."""
         same = (
             other
-            for other in self._links.values()
+            for address, other in self._links.items()
             if other is not link and other.description is not None and other.description.instance
-            if other.description.instance == description.instance
+            if other.description.instance == description.instance and address.port == link.place.port
         )
         return next(same, None)
 
