@@ -26,19 +26,27 @@ def together(runs: Sequence[Seen]) -> Part:
     common = set.intersection(*({variable.name for variable in run.variables} for run in known))
     every = narrowest(known[0], most=len(known[0].variables) ** 2)
     pairs = [pair for pair in every if common.issuperset(pair)][:MOST_PAIRS]
-    labels = [f"{chr(ord('A') + k)} {run.name}"[: max(LETTERS // len(known), 1)] for k, run in enumerate(known)]
+    short = [_short(number) for number in range(len(known))]
+    most = LETTERS // len(known)
+    labels = [f"{key} {run.name}"[: max(most, len(key))] for key, run in zip(short, known, strict=True)]
     panels = [panel for pair in pairs if (panel := _panel(known, labels, pair)) is not None]
     if not panels:
         return Part(["The runs have no two variables in common."])
-    who = "; ".join(f"{label[0]} is {run.folder}" for label, run in zip(labels, known, strict=True))
+    who = "; ".join(f"{key} is {run.folder}" for key, run in zip(short, known, strict=True))
     words = [f"{who}. Each region is that of 95 % around the best point of its run, by its own NLL."]
     if len({run.meta.get("likelihood_digest") for run in known}) > 1:
         words.append("The runs have different likelihoods, so their NLLs differ at the same point.")
-    lowest = ", ".join(f"{label[0]} {run.nll[run.best]:.4g}" for label, run in zip(labels, known, strict=True))
+    lowest = ", ".join(f"{key} {run.nll[run.best]:.4g}" for key, run in zip(short, known, strict=True))
     words.append(f"Lowest NLL: {lowest}.")
     caption = "The 95 % regions of the profile NLL of all runs, and their best points (stars). "
     caption += "Where few points lie together, the points themselves are drawn."
     return Part(words, pictures=[Picture("together", f"95 % regions in {len(panels)} pairs. {who}.", panels, caption)])
+
+
+def _short(number: int) -> str:
+    """The name of a run in a legend: A to Z, then AA to AZ, BA and so on."""
+    more, last = divmod(number, 26)
+    return (_short(more - 1) if more else "") + chr(ord("A") + last)
 
 
 def _panel(runs: Sequence[Seen], labels: Sequence[str], pair: tuple[str, str]) -> Panel | None:

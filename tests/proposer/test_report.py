@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import re
+import string
 import subprocess
 import sys
 from dataclasses import replace
@@ -355,3 +356,12 @@ def test_the_section_on_seconds_says_in_a_sentence_what_the_order_of_the_codes_s
     (said,) = seconds(replace(seen, seconds=np.column_stack([np.ones(len(second)), second]))).words
     skipped = int((seen.status == Status.INVALID).sum())
     assert re.fullmatch(rf"The order of the codes saved about .*: code 2 was skipped at {skipped} points .*\.", said)
+
+
+@pytest.mark.slow
+def test_more_runs_together_than_letters_have_names_of_letters_that_differ(run: Path) -> None:
+    part = together([see(run)] * 28)
+    names = re.findall(r"(\S+) is ", str(part.words[0]).split(". Each")[0])
+    assert names == [*string.ascii_uppercase, "AA", "AB"]
+    outlines = [mark.label for mark in part.pictures[0].panels[0].marks if isinstance(mark, Outline)]
+    assert [label.strip() for label in outlines] == names
