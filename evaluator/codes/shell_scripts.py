@@ -26,18 +26,19 @@ def named_programs(script: Path) -> Iterator[Path]:
         content = file.read(LARGEST_SCRIPT)
     if not _SHELL.match(content.partition(b"\n")[0]):
         return
-    text = _HOME.sub(lambda _: str(Path.home()), _COMMENT.sub("", content.decode("utf-8", errors="replace")))
+    text = _HOME.sub(lambda _: os.path.expanduser("~"), _COMMENT.sub("", content.decode("utf-8", errors="replace")))
     for word in dict.fromkeys(_WORD.findall(text)):
         if "/" not in word and "." not in word:
             continue
         behind = word.partition("/")[2]
         for path in dict.fromkeys([script.parent / word, script.parent / (behind or word)]):
-            if _is_program(path) and not path.samefile(script):
+            if _is_program(path) and os.path.realpath(path) != os.path.realpath(script):
                 yield path
                 break
 
 
 def _is_program(path: Path) -> bool:
-    if os.path.normpath(path).startswith(_OF_THE_SYSTEM) or not path.is_file() or not os.access(path, os.R_OK):
+    # unlike Path.is_file, os.path.isfile is false, not an error, for a word too long for a path or in a private folder
+    if os.path.normpath(path).startswith(_OF_THE_SYSTEM) or not os.path.isfile(path) or not os.access(path, os.R_OK):
         return False
     return os.access(path, os.X_OK) or path.suffix in (".py", ".sh")
