@@ -13,7 +13,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path, PurePath
 
@@ -130,12 +130,15 @@ def add_imported(path: Path, script_folder: PurePath, found: dict[str, str]) -> 
         for program in named_programs(path):
             is_below = program.is_relative_to(path.parent)
             folder = script_folder / program.relative_to(path.parent).parent if is_below else PurePath("...")
-            with contextlib.suppress(OSError):  # it may have gone, or the words only look like those of a program
-                if _add(f"program {folder / program.name}", program, found):
+            with contextlib.suppress(OSError):  # it may have gone, or may only look like a program
+                # the script may write it, and on some file systems a table is executable, too
+                if _add(f"program {folder / program.name}", program, found, written_hash):
                     add_imported(program, folder, found)
 
 
-def _add(key: str, path: Path, found: dict[str, str]) -> bool:
+def _add(
+    key: str, path: Path, found: dict[str, str], hash_of: Callable[[Path], FileHash] = file_hash
+) -> bool:
     """Adds the hash of a file; returns False if the file is there already. If another file has the key, for example
     that of another folder `...`, a number is added to it.
     """
@@ -143,7 +146,7 @@ def _add(key: str, path: Path, found: dict[str, str]) -> bool:
         own = key if number == 1 else f"{key} ({number})"
         known = found.get(own)
         if known is None:
-            found[own] = file_hash(path)
+            found[own] = hash_of(path)
             return True
         if isinstance(known, FileHash) and os.path.realpath(known.path) == os.path.realpath(path):
             return False
