@@ -28,7 +28,7 @@ from scanspec.codes import read_output_name
 from scanspec.files import read_bytes
 from scanspec.keys import OF_PROGRAMS
 from scanspec.spectrum import LARGEST_SPECTRUM, EntryMissing, Spectrum
-from scanspec.tools import PASS, appends
+from scanspec.tools import appends, writes_spectrum
 
 if TYPE_CHECKING:
     from evaluator.codes.point import Point
@@ -81,7 +81,7 @@ class SlhaProgram(Code):
         self._sources |= followed
         self._sources |= self._module_sources(scan.folder)
         self._sources |= {f"file {script_folder / path.name}": file_hash(path) for path in self._companions}
-        self.fills_a_template = next(code.name for code in scan.codes if _writes_spectrum(code)) == spec.name
+        self.fills_a_template = next(code.name for code in scan.codes if writes_spectrum(code.section, code.name)) == spec.name
         named = section.path_text("input_file")
         self._template = self._read_template(scan, named, known)
         if self.fills_a_template and self._template is not None and not self._template.varies:
@@ -243,10 +243,6 @@ def _read(path: Path) -> bytes:
         return read_bytes(path, LARGEST_SPECTRUM)
     except OSError as error:
         raise CodeFailed(f"the spectrum {path.name} cannot be read: {error.strerror}") from error
-
-
-def _writes_spectrum(spec: CodeSpec) -> bool:
-    return "command" in spec.section or (spec.name == PASS and "function" not in spec.section)
 
 
 def _complete(command: Command, profile: Profile) -> Command:
