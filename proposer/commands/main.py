@@ -32,6 +32,8 @@ BAD_INPUT, NO_ROOM = 2, 74
 
 ON_TERMINAL = ("init", "watch")
 """The commands that need the terminal itself, to ask questions or to draw on it. They make their texts safe."""
+INTO_FILES = ("convert", "completion")
+"""The commands whose output is usually redirected into a file, which must get each sign as it is."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -54,7 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> int:
     try:
         with contextlib.ExitStack() as opened:
-            if options.chosen not in ON_TERMINAL:
+            if options.chosen not in ON_TERMINAL and (options.chosen not in INTO_FILES or sys.stdout.isatty()):
                 opened.enter_context(contextlib.redirect_stdout(Visible(sys.stdout)))
             code = COMMANDS[options.chosen](options)
     except LodescanError as error:
