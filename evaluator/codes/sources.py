@@ -136,9 +136,7 @@ def add_imported(path: Path, script_folder: PurePath, found: dict[str, str]) -> 
                     add_imported(program, folder, found)
 
 
-def _add(
-    key: str, path: Path, found: dict[str, str], hash_of: Callable[[Path], FileHash] = file_hash
-) -> bool:
+def _add(key: str, path: Path, found: dict[str, str], hash_of: Callable[[Path], FileHash] = file_hash) -> bool:
     """Adds the hash of a file; returns False if the file is there already. If another file has the key, for example
     that of another folder `...`, a number is added to it.
     """

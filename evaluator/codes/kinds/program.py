@@ -81,7 +81,8 @@ class SlhaProgram(Code):
         self._sources |= followed
         self._sources |= self._module_sources(scan.folder)
         self._sources |= {f"file {script_folder / path.name}": file_hash(path) for path in self._companions}
-        self.fills_a_template = next(code.name for code in scan.codes if writes_spectrum(code.section, code.name)) == spec.name
+        first = next(code.name for code in scan.codes if writes_spectrum(code.section, code.name))
+        self.fills_a_template = first == spec.name
         named = section.path_text("input_file")
         self._template = self._read_template(scan, named, known)
         if self.fills_a_template and self._template is not None and not self._template.varies:
