@@ -9,7 +9,7 @@ import json
 import logging
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -21,6 +21,7 @@ TEXT, JSON = "text", "json"
 _log = logging.getLogger("lodescan.events")
 _known: dict[str, Any] = {}
 _on = [False]
+_elsewhere: list[Callable[[str], object]] = []
 
 
 class JsonFormatter(logging.Formatter):
@@ -64,6 +65,23 @@ def in_json() -> bool:
 def know(**values: Any) -> None:
     """Adds keys to all later events, such as the run or this evaluator's address."""
     _known.update(values)
+    for send in _elsewhere:
+        send(json.dumps(values, default=str))
+
+
+@contextmanager
+def known_elsewhere(send: Callable[[str], object]) -> Iterator[None]:
+    """Sends what `know` adds within the block to another process, which calls `know_line` with it."""
+    _elsewhere.append(send)
+    try:
+        yield
+    finally:
+        _elsewhere.remove(send)
+
+
+def know_line(line: str) -> None:
+    """Adds the keys that another process has sent."""
+    know(**json.loads(line))
 
 
 def event(name: str, level: int = logging.INFO, **values: Any) -> None:

@@ -8,12 +8,12 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import cache
 from typing import TYPE_CHECKING, TextIO
 
-from scanspec.events import JSON, TEXT, JsonFormatter, event, events
-from scanspec.raw_output import STDERR, raw_lines
+from scanspec.events import JSON, TEXT, JsonFormatter, event, events, know_line, known_elsewhere
+from scanspec.raw_output import STDERR, WholeLines, raw_lines
 from scanspec.scanfile import ScanFile
 from scanspec.text import visible
 
@@ -43,20 +43,24 @@ class _Formatter(logging.Formatter):
 
 
 class _PlainHandler(logging.Handler):
-    """Prints one line per record to `stream`, or to the standard error of that moment."""
+    """Writes one line per record to `lines`, or prints it to the standard error of that moment."""
 
-    def __init__(self, stream: TextIO | None = None) -> None:
+    def __init__(self, lines: WholeLines | None = None) -> None:
         super().__init__()
-        self._stream = stream
+        self._lines = lines
 
     def emit(self, record: logging.LogRecord) -> None:
         with suppress(OSError, ValueError):  # the reader of standard error is gone, or the stream is closed
-            print(self.format(record), file=self._stream or sys.stderr, flush=True)
+            line = self.format(record)
+            if self._lines:
+                self._lines.write(line)
+            else:
+                print(line, file=sys.stderr, flush=True)
 
 
-def _handler(form: str, stream: TextIO | None) -> logging.Handler:
+def _handler(form: str, lines: WholeLines | None) -> logging.Handler:
     if form == JSON:
-        return _with(_PlainHandler(stream), JsonFormatter("%(message)s"))
+        return _with(_PlainHandler(lines), JsonFormatter("%(message)s"))
     if not stderr_console().is_terminal:
         return _with(_PlainHandler(), _Formatter("%(name)s: %(message)s"))
     from rich.highlighter import NullHighlighter
@@ -84,16 +88,23 @@ def logging_to_stderr(form: str = TEXT) -> Iterator[None]:
         stack.callback(logging.captureWarnings, False)
         stack.callback(root.setLevel, level)
         stack.callback(fonts.setLevel, of_fonts)
-        stack.callback(lambda: root.removeHandler(handler))  # after the last lines of others
-        stream = None
+        lines = None
         if form == JSON and _is_of_the_process(sys.stderr):
-            stream = stack.enter_context(raw_lines(lambda line: event("output", text=line)))
-        handler = _handler(form, stream)
+            lines = stack.enter_context(closing(WholeLines()))
+        handler = _handler(form, lines)
         root.addHandler(handler)
+        stack.callback(root.removeHandler, handler)  # after the last lines of others
         root.setLevel(LEVELS[0])
         fonts.setLevel(logging.ERROR)
+        if lines:
+            send = stack.enter_context(raw_lines(lines, _tell, know_line))
+            stack.enter_context(known_elsewhere(send))
         logging.captureWarnings(True)
         yield
+
+
+def _tell(line: str) -> None:
+    event("output", text=line)
 
 
 def _is_of_the_process(stream: TextIO | None) -> bool:

@@ -6,11 +6,11 @@ import codecs
 import contextlib
 import os
 import select
-import signal
 import sys
 from collections.abc import Iterator
 
 from scanspec import visible
+from scanspec.apart import start_apart
 
 LAST_WORDS = 1.0
 """Seconds to wait until everything is shown. A process that a code leaves behind may keep the output open."""
@@ -29,7 +29,8 @@ def cleaned() -> Iterator[None]:
     kept = {number: os.dup(number) for number in terminals}
     reading, writing = os.pipe()
     ended, held = os.pipe()
-    _start(reading, kept[terminals[0]], (writing, ended))
+    terminal = kept[terminals[0]]
+    start_apart(lambda: _show(reading, terminal), {reading, terminal, held})
     for number in terminals:
         os.dup2(writing, number)
     for descriptor in (reading, writing, held):
@@ -38,9 +39,9 @@ def cleaned() -> Iterator[None]:
         yield
     finally:
         _flush()
-        for number, terminal in kept.items():
-            os.dup2(terminal, number)
-            os.close(terminal)
+        for number, before in kept.items():
+            os.dup2(before, number)
+            os.close(before)
         select.select([ended], [], [], LAST_WORDS)
         os.close(ended)
 
@@ -49,21 +50,6 @@ def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(Exception):  # a code may have closed or replaced it
             stream.flush()
-
-
-def _start(reading: int, terminal: int, others: tuple[int, int]) -> None:
-    """Starts the other process. It is no child of this one, because a code may wait for all children."""
-    between = os.fork()
-    if between == 0:
-        try:
-            if os.fork() == 0:
-                signal.signal(signal.SIGINT, signal.SIG_IGN)  # it ends with the output
-                for descriptor in others:
-                    os.close(descriptor)
-                _show(reading, terminal)
-        finally:
-            os._exit(0)
-    os.waitpid(between, 0)
 
 
 def _show(reading: int, terminal: int) -> None:

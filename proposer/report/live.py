@@ -30,6 +30,9 @@ TEXT = "#5f6b78"
 NUMBERED = ("#2f81d6", "#c4641a", "#128a6b", "#a85a97")
 """Colours that are clear on light and on dark ground."""
 
+STATUS = (NUMBERED[0], LIGHT.bad, "#d9452b", NUMBERED[3])
+"""Colours of OK, INVALID, FAILED and TIMED_OUT, as clear."""
+
 BUDGET = 5_000_000
 """The largest size of a run's points in the page, in bytes."""
 
@@ -244,7 +247,7 @@ class Live:
     def _dots(self, drawn: Any, dots: p.Dots, bar: bool) -> None:
         x, y = self._keys[dots.x], self._keys[dots.y]
         if dots.by == "status":
-            colours = {"field": "status", "transform": LinearColorMapper(palette=list(LIGHT.status[1:]), low=1, high=4)}
+            colours = {"field": "status", "transform": LinearColorMapper(palette=list(STATUS), low=1, high=4)}
         else:
             colours = {"field": self._keys["NLL"], "transform": self._of_nll}
         made = drawn.scatter(

@@ -119,10 +119,10 @@ def seconds(seen: Seen) -> Part:
     ran = [row[np.isfinite(row)] for row in seen.seconds]
     answered = [(Status(status), row) for status, row in zip(seen.status.tolist(), ran, strict=True) if len(row)]
     names = [code.name for code in seen.stored.codes]
-    lines = show_costs(costs(answered, names))
+    found = costs(answered, names)
+    lines = show_costs(found)
     if not lines:
         return Part(["No code reported its time."])
-    found = costs(answered, names)
     rows = []
     for k, code in enumerate(found):
         column = seen.seconds[:, k][np.isfinite(seen.seconds[:, k])]
@@ -143,7 +143,7 @@ def seconds(seen: Seen) -> Part:
     )
     table = Rows("Seconds of wall time", ["code", "runs", "median", "95 %", "longest", "in total"], rows)
     return Part(
-        lines[len(found) :],
+        [f"{line[0].upper()}{line[1:]}." for line in lines[len(found) :]],
         tables=[table],
         pictures=[
             Picture(

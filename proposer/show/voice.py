@@ -62,7 +62,8 @@ def busy(words: str) -> Iterator[None]:
     """Shows on a terminal what is being done while the block runs. Pipes and programs see nothing."""
     console = stderr_console()
     if voice() is Voice.PEOPLE and console.is_terminal and not in_json():
-        status = console.status(visible(words))
+        room = console.width - 2  # beside the spinner
+        status = console.status(broken(visible(words), room))
         try:
             status.start()  # within the try: an interrupt may come while it starts
             yield

@@ -7,7 +7,9 @@ import math
 import statistics
 import time
 from collections.abc import Collection, Iterator, Sequence
+from itertools import islice
 
+from proposer.wire.elapsed import elapsed
 from proposer.wire.remote import Link
 from proposer.wire.under_way import UnderWay
 
@@ -88,7 +90,10 @@ def _is_stuck(link: Link, since: float) -> bool:
     """Whether all workers of an evaluator have had their points since before `since`, or it is suspended. When its
     other points begin, nobody knows.
     """
-    return link.heard < since and len(link.out) >= link.concurrency
+    if link.heard >= since or len(link.out) < link.concurrency:
+        return False
+    last_busy = next(islice(link.out.values(), link.concurrency - 1, None))  # when its last worker was sent a point
+    return elapsed() - last_busy > time.monotonic() - since
 
 
 def race(points: UnderWay) -> None:

@@ -7,11 +7,13 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -102,6 +104,14 @@ def test_the_dataset_is_read_while_a_scan_writes_it(tmp_path: Path, writing: sub
     assert "x|variable||" in columns and "radius|observable||GAUSS 2 +- 0.1" in columns
     assert ranges == "x|[-3.0,3.0]\ny|[-3.0,3.0]\n"
     assert first.startswith("(") and "random" in table and "random" in duckdb and '"NLL"' in datasette
+
+
+@pytest.mark.parametrize("old", ["run", "timed"])
+def test_the_query_on_descriptions_works_for_a_run_of_an_older_version(tmp_path: Path, old: str) -> None:
+    shutil.copytree(ROOT / "tests/data/format3" / old, tmp_path / "run")
+    (command,) = re.findall(r"^\$ (sqlite3 .*description.*)$", (ROOT / "docs/dataset.md").read_text(), re.MULTILINE)
+    with closing(sqlite3.connect(tmp_path / "run/dataset.sqlite")) as db:
+        assert db.execute(shlex.split(command)[-1]).fetchall() == [("m0", None), ("M0_2", None)]
 
 
 @pytest.mark.slow

@@ -34,6 +34,20 @@ CONTRAST = """() => {
   return Math.min(...found);
 }"""
 
+FAINTEST_STATUS = """() => {
+  const shade = (r, g, b) => [r, g, b].map((x) => x / 255)
+    .map((x) => x <= 0.04045 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, x, k) => sum + x * [0.2126, 0.7152, 0.0722][k], 0);
+  const ground = shade(...getComputedStyle(document.body).backgroundColor.match(/[0-9.]+/g).map(Number));
+  const maps = [...Bokeh.documents[0].all_models]
+    .filter(m => m.type == "LinearColorMapper" && m.low == 1 && m.high == 4);
+  return Math.min(...maps.flatMap(m => m.palette).map((colour) => {
+    const dot = shade(...[16, 8, 0].map((bits) => parseInt(colour.slice(1), 16) >> bits & 255));
+    return (Math.max(dot, ground) + 0.05) / (Math.min(dot, ground) + 0.05);
+  }));
+}"""
+"""The lowest contrast between the dots of a status and the page; infinite if there are no such dots."""
+
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:

@@ -179,3 +179,14 @@ def test_a_command_in_a_message_has_no_line_end_on_a_terminal() -> None:
         terminal.wait_for(lambda shown: "draws it again" in shown)
         assert terminal.shown[:4] == ["not drawn:", AGAIN[:40].rstrip(), AGAIN[40:], "draws it again"]
         assert terminal.wait() == 0
+
+
+@pytest.mark.parametrize("columns", [60, 30])
+def test_what_is_being_done_is_read_whole_on_a_narrow_terminal_and_disappears(columns: int) -> None:
+    words = "drawing the report ... (Ctrl-C ends it; the results are kept)"
+    program = f"import sys\nfrom proposer.show.voice import busy\nwith busy({words!r}):\n    sys.stdin.readline()"
+    with Terminal(program, columns=columns) as terminal:
+        terminal.wait_for(lambda shown: words in " ".join(" ".join(shown).split()))
+        terminal.enter("")
+        assert terminal.wait() == 0
+        assert not any("report" in line or "kept" in line for line in terminal.shown)

@@ -24,7 +24,7 @@ from proposer.report.physics import correlations, pull_of, pulls, ranks_correlat
 from proposer.report.search import fall, history, hit_rate
 from proposer.report.seen import MOST_GOOD, MOST_OTHERS, see
 from proposer.report.together import together
-from proposer.report.trouble import kolmogorov, trouble
+from proposer.report.trouble import kolmogorov, seconds, trouble
 from proposer.report.write import write_report
 from proposer.run.dataset import Dataset, DatasetError
 from proposer.show.picture import Outline
@@ -347,3 +347,11 @@ def test_a_joint_likelihood_shows_the_values_of_its_observables(run: Path, tmp_p
     assert rows["limit"][2] == f"{best['limit']:.5g} GeV"
     (panel,) = correlations(seen).pictures[0].panels
     assert "loss of radius" in panel.y.categories and "limit" in [*panel.x.categories, *panel.y.categories]
+
+
+def test_the_section_on_seconds_says_in_a_sentence_what_the_order_of_the_codes_saved(run: Path) -> None:
+    seen = see(run)
+    second = np.where(seen.status == Status.INVALID, np.nan, 2.0)
+    (said,) = seconds(replace(seen, seconds=np.column_stack([np.ones(len(second)), second]))).words
+    skipped = int((seen.status == Status.INVALID).sum())
+    assert re.fullmatch(rf"The order of the codes saved about .*: code 2 was skipped at {skipped} points .*\.", said)

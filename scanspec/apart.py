@@ -1,0 +1,27 @@
+"""Starts a process that outlives this one, to write on its behalf."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Callable
+
+
+def start_apart(work: Callable[[], object], descriptors: set[int]) -> None:
+    """Runs `work` in another process, in which only these descriptors are open. It is no child of this process, because
+    a code may wait for all children. No signal that ends this process ends it, except SIGKILL: it must end by itself.
+    """
+    between = os.fork()
+    if between == 0:
+        try:
+            if os.fork() == 0:
+                for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+                    signal.signal(number, signal.SIG_IGN)
+                for descriptor in {int(name) for name in os.listdir("/proc/self/fd")} - descriptors:
+                    with contextlib.suppress(OSError):  # the folder itself is closed already
+                        os.close(descriptor)
+                work()
+        finally:
+            os._exit(0)
+    os.waitpid(between, 0)
