@@ -236,11 +236,12 @@ def _distinct(words: list[str]) -> list[str]:
     """The different values. Texts of several words are taken for prose if there are also single words."""
     found: dict[float | str, str] = {}
     for word in [candidate for candidate in words if " " not in candidate] or words:
-        found.setdefault(_key(word), word)
+        found.setdefault(comparable(word), word)
     return list(found.values())
 
 
-def _key(word: str) -> float | str:
+def comparable(word: str) -> float | str:
+    """The number in a word, or else the word: equal for two spellings of a number."""
     try:
         number = to_float(word)
     except ValueError:
@@ -249,7 +250,7 @@ def _key(word: str) -> float | str:
 
 
 def _same_word(found: str, wanted: str) -> bool:
-    return _key(found) == _key(wanted) or found.upper() == wanted.upper()
+    return comparable(found) == comparable(wanted) or found.upper() == wanted.upper()
 
 
 def _begin(words: list[str], wanted: tuple[int, ...]) -> bool:
@@ -266,7 +267,7 @@ def _entry(words: list[str]) -> tuple[tuple[int, ...], str] | None:
     indices: list[int] = []
     last = len(words) - 1
     for position, word in enumerate(words):
-        if position == last and isinstance(_key(word), float):
+        if position == last and isinstance(comparable(word), float):
             return tuple(indices), word
         for number, piece in enumerate(pieces := _GLUED.split(word)):
             if not _WHOLE.fullmatch(piece):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -11,10 +12,10 @@ from scanspec.expressions import ExpressionError, parse
 from scanspec.numbers import to_number
 from scanspec.observables import ObservableSpec
 from scanspec.settings import only_tabulates
-from scanspec.tools import OF_ONE_VARIABLE, TOY_NAMES, TOYS, WAYS, kind_key
+from scanspec.tools import OF_ONE_VARIABLE, TOY_NAMES, TOYS, WAYS, kind_key, writes_spectrum
 
 if TYPE_CHECKING:
-    from scanspec.scanfile import ScanFile
+    from scanspec.scanfile import CodeSpec, ScanFile
 
 
 def check_scored(root: Section, scan: ScanFile) -> None:
@@ -45,7 +46,7 @@ def check_expressions(root: Section, scan: ScanFile) -> None:
     of_a_package = False  # only the evaluator knows this kind of code, so from here on any name may exist
 
     def check(text: str, section: Section, key: str, name: str = "") -> None:
-        names = [*known, *(re.findall(r"[^\W\d]\w*", text) if of_a_package else [])]
+        names = [*known, *(_words(text) if of_a_package else [])]
         try:
             parse(text, names, len(scan.variables), others)
         except ExpressionError:
@@ -63,9 +64,8 @@ def check_expressions(root: Section, scan: ScanFile) -> None:
 
     check_all([observable for observable in scan.all_observables() if observable.name in scan.derived])
     for code in scan.codes:
-        if code.name == TOYS:
-            known += TOY_NAMES if len(scan.variables) > 1 else OF_ONE_VARIABLE
-        of_a_package = of_a_package or kind_key(code.section) not in ("", *WAYS)
+        known += _defined_names(code, scan)
+        of_a_package = of_a_package or _is_of_a_package(code)
         check_all(code.observables)
         for condition in code.conditions:
             check(condition, code.section, "conditions")
@@ -74,16 +74,36 @@ def check_expressions(root: Section, scan: ScanFile) -> None:
 
 def check_blocks(scan: ScanFile) -> None:
     """Adds an error for each value of `blocks` that no template can hold. The evaluator finds these errors itself, with
-    those of its template.
+    those of its template. A value may use the observables of the codes before the one that fills the template.
     """
     faults = scan.setup.faults
     fitted = scan.fitting.variables if scan.fitting is not None else ()
     known = [*(variable.name for variable in (*scan.variables, *fitted)), *scan.derived]
     if faults.any:  # an error may have hidden the definition of a name
         known += sorted(every_key(scan.document))
+    before = list(itertools.takewhile(lambda code: not writes_spectrum(code.section, code.name), scan.codes))
+    for code in before:
+        known += [*_defined_names(code, scan), *(observable.name for observable in code.observables)]
+    of_a_package = any(map(_is_of_a_package, before))  # only the evaluator knows which names it defines
     for (block, index), where in scan.block_lines.items():
+        text = scan.blocks[block][index]
         with faults.collect():
-            _check_entry(scan.blocks[block][index], where, known, len(scan.variables))
+            _check_entry(text, where, [*known, *(_words(text) if of_a_package else [])], len(scan.variables))
+
+
+def _defined_names(code: CodeSpec, scan: ScanFile) -> Sequence[str]:
+    """The names that a code defines besides its observables."""
+    if code.name != TOYS:
+        return ()
+    return TOY_NAMES if len(scan.variables) > 1 else OF_ONE_VARIABLE
+
+
+def _is_of_a_package(code: CodeSpec) -> bool:
+    return kind_key(code.section) not in ("", *WAYS)
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"[^\W\d]\w*", text)
 
 
 def _check_entry(text: str, where: str, known: Sequence[str], variables: int) -> None:

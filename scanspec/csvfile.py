@@ -72,12 +72,12 @@ def _checked(rows: Iterator[tuple[int, list[str]]], width: int) -> Iterator[tupl
 
 
 def _check_delimiter(names: Sequence[str]) -> None:
+    if names and names[0].lower().startswith("sep="):
+        raise NotCsv(
+            f"its first line is {','.join(names)!r:.20}, which only Excel reads; save the table with commas, without it"
+        )
     if len(names) != 1:
         return
-    if names[0].lower().startswith("sep="):
-        raise NotCsv(
-            f"its first line is {names[0]!r:.20}, which only Excel reads; save the table with commas, without it"
-        )
     for delimiter, separators in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars"), (" ", "blanks")):
         parts = [name.strip() for name in names[0].split(delimiter if delimiter != " " else None)]
         if len(parts) > 1 and all(parts):

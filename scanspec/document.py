@@ -79,7 +79,8 @@ class Section:
 
     def _accept_name(self, name: str, key: Any) -> None:
         if name in self._found:
-            first, self._found[name] = self.line(name), key
+            first = self.line(name)
+            self._found[name] = key  # the error is at the second
             raise self.error(f"{self._at(name)} is there twice, first in line {first}; keep one", key)
         if name != name.strip():
             raise self.error(f"{self._at(repr(name[:40]))}: a name must not begin or end with a blank", key)

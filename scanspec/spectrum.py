@@ -13,7 +13,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import NamedTuple
 
-from scanspec.blocks import Block, Decay, to_float
+from scanspec.blocks import Block, Decay, comparable, to_float
 from scanspec.document import closest
 from scanspec.observables import SlhaAddress
 
@@ -212,7 +212,7 @@ class Spectrum:
         numbered = [block for block in self.all_blocks if block.name == address.block]
         column, under = address.column, address.under
         by_name = {_with_its_number(block): block.words_at(indices, column, under) for block in numbered}
-        if len({*map(tuple, filter(None, by_name.values()))}) > 1 and len(by_name) > 1:
+        if len({tuple(map(comparable, words)) for words in by_name.values() if words}) > 1:
             found = ", ".join(f"{' or '.join(words)} in {name}" for name, words in by_name.items() if words)
             last = list(by_name)[-1]
             raise EntryMissing(f"the output has {address} in several blocks: {found}; write {last!r} for the block")

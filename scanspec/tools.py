@@ -107,6 +107,13 @@ def kind_key(code: Section) -> str:
     return next(ways, "")
 
 
+def writes_spectrum(code: Section, name: str) -> bool:
+    """Whether a code writes the spectrum from a template, as programs and pass_tool do. The first of them fills the
+    template with the file's `blocks`.
+    """
+    return "command" in code or (name == PASS and "function" not in code)
+
+
 def call_of(code: Section, name: str, folder: Path | None = None) -> tuple[str, str]:
     """The key that says how a code runs, and the name of what it calls; a program is named without its folder.
 

@@ -33,7 +33,7 @@ IMPORT_LIMIT = 120.0
 def check_data(section: Section, folder: Path) -> None:
     """Raises ScanFileError if `data` of a code's section names a missing file."""
     for name in section.texts("data"):
-        if not (folder / name).exists():
+        if not os.path.exists(folder / name):
             raise section.error(f"{section.path}: data: there is no {folder / name}", "data")
 
 

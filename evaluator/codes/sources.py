@@ -7,12 +7,13 @@ import contextlib
 import hashlib
 import importlib.metadata
 import importlib.util
+import itertools
 import json
 import os
 import re
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path, PurePath
 
@@ -106,26 +107,20 @@ def module_sources(module: str, folder: Path) -> dict[str, str]:
 
 def script_sources(path: Path, script_folder: PurePath) -> dict[str, str]:
     """The sources of an executable: its hash, and the sources of the modules that it imports if it is a
-    Python script. `script_folder` is its folder, as in `imported_sources`.
+    Python script. `script_folder` is its folder, as in `add_imported`.
     """
     found: dict[str, str] = {f"program {path.name}": file_hash(path)}
-    found.update(imported_sources(path, script_folder))
+    add_imported(path, script_folder, found)
     return found
 
 
-def imported_sources(path: Path, script_folder: PurePath) -> dict[str, str]:
-    """What a script in Python imports, and the programs that a shell script names with what these need; nothing for
-    another file.
+def add_imported(path: Path, script_folder: PurePath, found: dict[str, str]) -> None:
+    """Adds what a script in Python imports, and the programs that a shell script names with what these need; nothing
+    for another file.
 
     `script_folder` is the script's folder as the scan file names it. It tells the helpers of scripts in several folders
-    apart.
+    apart. Other folders are `...`, wherever they are.
     """
-    found: dict[str, str] = {}
-    _follow(path, script_folder, found)
-    return found
-
-
-def _follow(path: Path, script_folder: PurePath, found: dict[str, str]) -> None:
     with path.open("rb") as file:
         head = file.readline(200) + file.readline(1000)  # pip writes a long interpreter into the second line
     if path.suffix == ".py" or (head.startswith(b"#!") and b"python" in head):
@@ -135,9 +130,25 @@ def _follow(path: Path, script_folder: PurePath, found: dict[str, str]) -> None:
         for program in named_programs(path):
             is_below = program.is_relative_to(path.parent)
             folder = script_folder / program.relative_to(path.parent).parent if is_below else PurePath("...")
-            if (key := f"program {folder / program.name}") not in found:
-                found[key] = file_hash(program)
-                _follow(program, folder, found)
+            with contextlib.suppress(OSError):  # it may have gone, or may only look like a program
+                # the script may write it, and on some file systems a table is executable, too
+                if _add(f"program {folder / program.name}", program, found, written_hash):
+                    add_imported(program, folder, found)
+
+
+def _add(key: str, path: Path, found: dict[str, str], hash_of: Callable[[Path], FileHash] = file_hash) -> bool:
+    """Adds the hash of a file; returns False if the file is there already. If another file has the key, for example
+    that of another folder `...`, a number is added to it.
+    """
+    for number in itertools.count(1):
+        own = key if number == 1 else f"{key} ({number})"
+        known = found.get(own)
+        if known is None:
+            found[own] = hash_of(path)
+            return True
+        if isinstance(known, FileHash) and os.path.realpath(known.path) == os.path.realpath(path):
+            return False
+    raise AssertionError
 
 
 def _visit(module: str, folder: Path, found: dict[str, str], script_folder: PurePath = _BESIDE) -> None:
@@ -154,16 +165,14 @@ def _visit(module: str, folder: Path, found: dict[str, str], script_folder: Pure
             folder = _elsewhere(top) or folder
             files = _files(top, folder)
     for path in files:
-        key = f"file {script_folder / path.relative_to(folder)}"
-        if key not in found:
-            found[key] = file_hash(path)
+        if _add(f"file {script_folder / path.relative_to(folder)}", path, found):
             for name in _imports(path):
                 _visit(name, folder, found, script_folder)
 
 
 def _files(top: str, folder: Path) -> list[Path]:
     """The files of a module in a folder: all files of a package, also compiled ones."""
-    if (folder / f"{top}.py").is_file():
+    if os.path.isfile(folder / f"{top}.py"):
         return [folder / f"{top}.py"]
     inside = [path for path in files_below(folder / top) if path.suffix in (".py", ".so")]
     return sorted([*inside, *(path for path in folder.glob(f"{top}.*so") if path.is_file())])
@@ -174,7 +183,7 @@ def files_below(folder: Path) -> Iterator[Path]:
 
     Raises ConfigurationError if links lead out of the folder to more than MOST_LINKED files and folders.
     """
-    own = "" if folder.is_symlink() else os.path.realpath(folder)
+    own = "" if os.path.islink(folder) else os.path.realpath(folder)
     seen = set[str]()
     linked = 0
     for top, folders, names in os.walk(folder, followlinks=True):
@@ -191,7 +200,7 @@ def files_below(folder: Path) -> Iterator[Path]:
                 f"the link {link} leads to {os.path.realpath(link)}, and links below {folder} lead to more than "
                 f"{MOST_LINKED:,} files; each start compares them all, so put links to the needed files in its place"
             )
-        yield from (path for name in sorted(names) if (path := Path(top, name)).is_file())
+        yield from (path for name in sorted(names) if os.path.isfile(path := Path(top, name)))
 
 
 def _link_to(top: str, folder: Path) -> Path:

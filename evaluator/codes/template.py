@@ -28,6 +28,7 @@ _SCALE = re.compile(r"(?P<head>.*?\bQ\s*=\s*)(?P<value>\S+)(?P<rest>.*)", re.IGN
 _GOES_ON = re.compile(r"\s*(?:[-+*/%<>=!&|]|(?:if|and|or)\b)")
 _QUOTED = re.compile(r"(?P<quote>['\"])(?P<text>[^'\"]*)(?P=quote)\s*$")
 
+_QUOTED_ANYWHERE = re.compile(r"'[^']*'|\"[^\"]*\"")
 _HEADS = ("BLOCK", "DECAY", "DECAY1L", "XSECTION")
 _AS_BYTES = "surrogateescape"  # bytes that are not UTF-8, for example in comments, are written as they were read
 
@@ -76,11 +77,12 @@ class Template:
                     self._add_new_entries(block)
                 block, begins, table = _block(line), number, head
             with self._collect():
-                if sign := odd_sign(_body(line), " "):
+                if sign := odd_sign(_QUOTED_ANYWHERE.sub("", _body(line)), " "):
                     raise ConfigurationError(f"{path}, line {number}: {sign}")
                 before = len(self._pieces)
                 self._add_line(line, number, block, table)
-                if head not in _HEADS and table == "BLOCK" and (index := _index(words)) is not None:
+                index = _index(words) if head not in _HEADS and table == "BLOCK" else None
+                if index is not None and (block, index) not in self._wanted:  # of `blocks`, each gets the same value
                     varies = any(isinstance(piece, Expression) for piece in self._pieces[before:])
                     self._check_once((begins, index), number, varies=varies)
         self._add_new_entries(block)

@@ -79,11 +79,11 @@ class Interpreter:
             self._names.restore()
         else:
             self._names.note()
+        for number, kept in self._files:  # restored without asking whether it changed, which would take as long
+            os.dup2(kept, number)
         out, err = self._streams
         if sys.stdout is not out or sys.stderr is not err or _is_closed(out) or _is_closed(err):
             self._restore_streams()
-        for number, kept in self._files:  # restored without asking whether it changed, which would take as long
-            os.dup2(kept, number)
         for timer in self._timers:
             if signal.getitimer(timer) != _NEVER:
                 signal.setitimer(timer, 0)

@@ -33,6 +33,8 @@ BAD_INPUT, NO_ROOM = 2, 74
 
 ON_TERMINAL = ("init", "watch")
 """The commands that need the terminal itself, to ask questions or to draw on it. They make their texts safe."""
+INTO_FILES = ("convert", "completion")
+"""The commands whose output is usually redirected into a file, which must get each sign as it is."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -57,7 +59,9 @@ def _run(options: argparse.Namespace) -> int:
     try:
         with contextlib.ExitStack() as opened:
             if options.chosen not in ON_TERMINAL:
-                opened.enter_context(contextlib.redirect_stdout(Visible(Unwatched(sys.stdout))))
+                shown = sys.stdout.isatty() or options.chosen not in INTO_FILES
+                out = Unwatched(sys.stdout)
+                opened.enter_context(contextlib.redirect_stdout(Visible(out) if shown else out))
             code = COMMANDS[options.chosen](options)
     except LodescanError as error:
         words = {"text": error.message, "next_step": error.next_step, "code": error.exit_code}

@@ -169,6 +169,31 @@ def test_files_that_the_program_writes_are_not_watched(scan_file, evaluator, tmp
     assert server.terminate() == 0
 
 
+WRAPPER = """#!/bin/bash
+HERE=$(dirname "$0")
+echo "# $RANDOM" > "$HERE/driver.sh"; echo 'sed s/IN/OUT/ "$1" > "$2"' >> $(dirname "$0")/driver.sh
+echo "# $RANDOM" | tee -a "$HERE/more.sh" > /dev/null
+cp "$HERE/driver.sh" "$HERE/table"
+cp "$HERE/driver.sh" "$HERE/run.log"
+sh "$HERE/driver.sh" "$1" "$2"
+sh "$HERE/more.sh"
+"""
+
+
+def test_scripts_that_a_wrapper_writes_at_each_point_end_no_evaluator(scan_file, evaluator, tmp_path):
+    """They exist from an earlier start; on some file systems every file is executable."""
+    written = {"driver__sh": "#!/bin/sh\n", "more__sh": "#!/bin/sh\n", "table": "1\n", "run__log": "1\n"}
+    scan = scan_file(COMMAND, copy__sh=WRAPPER, in__slha="BLOCK IN\n 1 x\n", **written)
+    for name in ("copy.sh", "table", "run.log"):
+        (tmp_path / name).chmod(0o755)
+    server = evaluator(scan, workers=1)
+    sources = {name for name in server.describe().sources if name.startswith("copy: program")}
+    assert sources == {"copy: program copy.sh", "copy: program table"}
+    assert server.statuses([[x] for x in range(3)]) == ["OK"] * 3
+    assert server.statuses([[x] for x in range(3)]) == ["OK"] * 3
+    assert "table was written while the first point ran" in server.log.read_text()
+
+
 @pytest.mark.slow
 def test_changed_data_named_in_the_scan_file_end_the_evaluator(scan_file, evaluator, tmp_path):
     (tmp_path / "tables" / "deep").mkdir(parents=True)

@@ -18,6 +18,7 @@ SPIN = "end = time.process_time() + 0.1\nwhile time.process_time() < end:\n    p
 
 WAYS = [
     ("sys.stdout.close()\nsys.stderr.close()", "print('x', flush=True)\nprint('x', file=sys.stderr, flush=True)"),
+    ("sys.stdout.close()\nos.close(1)", "print('x', flush=True)"),
     ("os.close(0)\nos.close(1)\nos.close(2)", "print('x', flush=True)\nsubprocess.run(['true'], check=True)"),
     ("sys.stdout = open('/dev/full', 'w')", "print('x', flush=True)"),
     ("np.seterr(all='raise')", "1.0 / np.zeros(1)"),

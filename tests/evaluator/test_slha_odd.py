@@ -262,6 +262,7 @@ def test_blocks_that_differ_in_the_number_behind_their_name_are_not_taken_for_on
     assert entry(QNUMBERS, "QNUMBERS", 2) == 1.0
     assert (entry(QNUMBERS, "QNUMBERS 9000005", 1), entry(QNUMBERS, "QNUMBERS 9000006", 1)) == (0.0, 3.0)
     assert missing(QNUMBERS, "QNUMBERS 7", 1, words="no block QNUMBERS 7")
+    assert entry("BLOCK A 1\n 1 5.0\nBLOCK A 2\n 1 5.00E+00\n", "A", 1) == 5.0
     assert entry("BLOCK A 1\n 1 5\nBLOCK A # 2\n 1 6\n", "A", 1) == 6.0  # a later code wrote it
 
 

@@ -155,6 +155,42 @@ def test_the_program_that_a_shell_script_runs(tmp_path, line, command):
     assert {name for name in found if name.startswith("bin/")} == {"bin/real", "bin/more.py"}
 
 
+@pytest.mark.parametrize("word", ["./" + 300 * "x", "/" + 5000 * "x", "./bin/real/x", f"$HOME/{300 * 'x'}"])
+def test_a_word_of_a_shell_script_that_can_be_no_path(tmp_path, word):
+    write(tmp_path, tool=f"#!/bin/sh\necho {word}\n./bin/real\n")
+    write(tmp_path, bin__real=f"#!/usr/bin/env python3\nimport {300 * 'x'}\n")
+    (tmp_path / "in.slha").write_text("BLOCK IN\n 1 x\n")
+    for name in ("tool", "bin/real"):
+        (tmp_path / name).chmod(0o755)
+    assert {"tool", "bin/real"} <= seen(tmp_path, PROGRAM.replace("COMMAND", "./tool"))
+
+
+def test_programs_elsewhere_with_one_name_are_told_apart_wherever_they_are(tmp_path):
+    """Two scripts run two programs of the same name, and these import modules of the same name."""
+    found = []
+    for top in (tmp_path / "here", tmp_path / "there"):
+        for folder in ("a", "b"):
+            write(top, **{f"{folder}__run": f"#!/usr/bin/env python3\nimport more  # {folder}\n"})
+            write(top, **{f"{folder}__more_py": f"# {folder}\n"})
+        write(top, scan__bin__tool=f"#!/bin/sh\n{tmp_path}/now/a/run\n")
+        write(top, scan__bin__other=f"#!/bin/sh\n{tmp_path}/now/b/run\n{tmp_path}/now/a/run\n")
+        (top / "scan" / "in.slha").write_text("BLOCK IN\n 1 x\n")
+        for name in ("scan/bin/tool", "scan/bin/other", "a/run", "b/run"):
+            (top / name).chmod(0o755)
+        (tmp_path / "now").unlink(missing_ok=True)
+        (tmp_path / "now").symlink_to(top)
+        keys = sources_of(top / "scan", PROGRAM.replace("COMMAND", "bin/tool bin/other"))
+        places = {key: os.path.relpath(os.path.realpath(value.path), top) for key, value in keys.items()}
+        assert {key: place for key, place in places.items() if "..." in key} == {
+            "program .../run": "a/run",
+            "file .../more.py": "a/more.py",
+            "program .../run (2)": "b/run",
+            "file .../more.py (2)": "b/more.py",
+        }
+        found.append(keys)
+    assert found[0] == found[1]
+
+
 def test_a_log_that_comes_changes_no_digest(tmp_path):
     write(tmp_path, tool_py="")
     (tmp_path / "in.slha").write_text("BLOCK MINPAR\n 1 x\n")

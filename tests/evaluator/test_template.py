@@ -241,12 +241,14 @@ def test_an_entry_twice_in_a_block_is_refused_where_it_varies(render):
         render("BLOCK X\n 1 2 7\n 1 1 m0\n 1 2 m0\n")
     twice = "BLOCK X\n 1 5\n 1 6\nBLOCK X Q= 100\n 1 m0\nDECAY 25 1.0\n m0 2 5 -5\n m0 2 4 -4\n"
     assert render(twice).count("1.00000000E+03") == 3
+    assert render("BLOCK X\n 1 5\n 1 6\n", {"X": {(1,): "m0"}}).count("1.00000000E+03") == 2
 
 
 def test_an_invisible_sign_is_refused_outside_comments(render):
     with pytest.raises(ConfigurationError, match=r"line 2: the invisible sign .*NO-BREAK SPACE, U\+00A0"):
         render("BLOCK X\n 1\u00a0m0\n")
     assert "\u00a0" in render("BLOCK X\n 1 m0 #\u00a0GeV\n")
+    assert "a\u00a0b" in render("BLOCK X\n 1 'a\u00a0b'\n")
 
 
 def test_check_says_that_a_template_has_no_variable(program_scan, tmp_path):

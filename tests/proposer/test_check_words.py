@@ -131,6 +131,9 @@ def test_values_of_blocks_are_checked_here_too(tmp_path):
     assert "line 5: 'x +' is not an expression" in faults[1]
     path.write_text(BLOCKS.replace("1: abc, 2: x +, ", ""))
     assert check(path, None, security=PLAIN) == 0
+    earlier = "pre: {function: 'm:f', observables: {scale: }}, "
+    path.write_text(BLOCKS.replace("1: abc, 2: x +, ", "1: 2*scale, ").replace("{c:", f"{{{earlier}c:"))
+    assert check(path, None, security=PLAIN) == 0
 
 
 def test_a_name_that_resembles_a_known_program_gets_a_note(tmp_path, capsys):

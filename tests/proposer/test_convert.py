@@ -226,6 +226,18 @@ def test_the_command_prints_the_plain_file_and_the_changes(everything, tmp_path,
     assert main(["convert", str(tmp_path / "bad.json")]) == BAD_INPUT
 
 
+def test_the_file_keeps_signs_that_a_terminal_would_not_show(tmp_path, capsys):
+    path = tmp_path / "scan.yaml"
+    path.write_text(
+        "setup: {type: RANDOM}\nvariables: {x: {range: [0, 1], label: 'm\u00a0\u200d\ue000'}}\n"
+        "codes: {c: {function: 'm:f', observables: {y: {mean: 1, sigma: 1}}}}\n"
+    )
+    assert main(["convert", str(path)]) == 0
+    (tmp_path / "new.yaml").write_text(capsys.readouterr().out)
+    labels = [read_scan_file(file).document["variables"]["x"]["label"] for file in (path, tmp_path / "new.yaml")]
+    assert labels == ["m\u00a0\u200d\ue000"] * 2
+
+
 @pytest.mark.parametrize("code", ["resummino", "mytool"])
 def test_a_tool_that_lodescan_lacks_does_not_become_a_program_of_that_name(everything, tmp_path, code):
     """In the plain spelling, `command` would run that program."""

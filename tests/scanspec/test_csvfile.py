@@ -95,6 +95,7 @@ def test_tables_may_have_a_byte_order_mark_quotes_and_empty_rows(read, rows):
         ("  a    b\n  1    2\n", ["separated by blanks", "a,b"]),
         ("# made by me\na,b\n1,2\n", ["its first line is a comment; remove it"]),
         ("a,b\n1,2\n# the end\n", ["line 3 is a comment"]),
+        ("sep=,\na,b\n1,2\n", ["'sep=,', which only Excel reads"]),
         ("sep=;\na;b\n1;2\n", ["'sep=;', which only Excel reads"]),
         ("A,B\n1,2\n", ["has no column 'a'; it has 'A', 'B'; did you mean 'A'?"]),
         ('a,b\n1,"1,000"\n', ["line 2: b is '1,000', not a finite number; numbers have a decimal point"]),

@@ -17,7 +17,7 @@ from evaluator.codes.outputs import has_entries, rewrite, split_headless
 from evaluator.codes.profiles import PROFILES, Profile, profile_of
 from evaluator.codes.programs import Command, run_program
 from evaluator.codes.protocol import Code
-from evaluator.codes.sources import file_hash, imported_sources, module_sources, script_sources, written_hash
+from evaluator.codes.sources import add_imported, file_hash, module_sources, script_sources, written_hash
 from evaluator.codes.template import Template
 from evaluator.codes.verdict import Verdict, read_output
 from evaluator.errors import CodeFailed
@@ -28,7 +28,7 @@ from scanspec.codes import read_output_name
 from scanspec.files import read_bytes
 from scanspec.keys import OF_PROGRAMS
 from scanspec.spectrum import LARGEST_SPECTRUM, EntryMissing, Spectrum
-from scanspec.tools import PASS, appends
+from scanspec.tools import appends, writes_spectrum
 
 if TYPE_CHECKING:
     from evaluator.codes.point import Point
@@ -71,16 +71,18 @@ class SlhaProgram(Code):
         if script_folder.is_absolute() or "/" not in self._command.words[0]:
             script_folder = PurePath("$PATH")  # for the digest it does not matter where a program is installed
         command = canonical_command(section.text("command"), scan.folder)
-        self._sources = script_sources(self._program, script_folder) | {"command": command}
         files = self._files | _existing(_set_by_options(self._command), scan.folder)
         files = {canonical_path(word, scan.folder): path for word, path in files.items()}
         files = {word: path for word, path in files.items() if path.suffix != ".log"}  # logs do not change results
-        self._sources |= {f"file {word}": written_hash(path) for word, path in files.items()}
+        followed = script_sources(self._program, script_folder)
         for word, path in files.items():
-            self._sources |= imported_sources(path, PurePath(word).parent)  # of a script: python3 model.py
+            add_imported(path, PurePath(word).parent, followed)  # of a script: python3 model.py
+        self._sources = {"command": command} | {f"file {word}": written_hash(path) for word, path in files.items()}
+        self._sources |= followed
         self._sources |= self._module_sources(scan.folder)
         self._sources |= {f"file {script_folder / path.name}": file_hash(path) for path in self._companions}
-        self.fills_a_template = next(code.name for code in scan.codes if _writes_spectrum(code)) == spec.name
+        first = next(code.name for code in scan.codes if writes_spectrum(code.section, code.name))
+        self.fills_a_template = first == spec.name
         named = section.path_text("input_file")
         self._template = self._read_template(scan, named, known)
         if self.fills_a_template and self._template is not None and not self._template.varies:
@@ -242,10 +244,6 @@ def _read(path: Path) -> bytes:
         return read_bytes(path, LARGEST_SPECTRUM)
     except OSError as error:
         raise CodeFailed(f"the spectrum {path.name} cannot be read: {error.strerror}") from error
-
-
-def _writes_spectrum(spec: CodeSpec) -> bool:
-    return "command" in spec.section or (spec.name == PASS and "function" not in spec.section)
 
 
 def _complete(command: Command, profile: Profile) -> Command:
