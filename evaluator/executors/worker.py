@@ -18,7 +18,7 @@ from evaluator.errors import ConfigurationError, EvaluatorLost
 from evaluator.executors.groups import Groups
 from evaluator.executors.job import Job
 from evaluator.executors.late_files import Late, note_on
-from evaluator.executors.pipe import limit_waiting, receive
+from evaluator.executors.pipe import BrokenMessage, limit_waiting, receive
 from evaluator.executors.scratch import Kept
 from evaluator.executors.shared import Shared
 from evaluator.executors.worker_process import IN_COMPANY, Begun, work
@@ -76,12 +76,7 @@ class Worker:
         process = shared.context.Process(
             target=work,
             args=(theirs, shared.chain.scan, str(shared.root)),
-            kwargs={
-                "log": str(self._log),
-                "state": str(self._state),
-                "mark": self._mark,
-                "workers": shared.count,
-            },
+            kwargs={"log": str(self._log), "state": str(self._state), "mark": self._mark, "workers": shared.count},
         )
         try:
             with shared.census, shared.forking():
@@ -104,6 +99,8 @@ class Worker:
             except (EOFError, OSError):
                 process.join(JOIN_LIMIT)
                 answer = f"the worker died while it loaded the codes ({self._how_it_died()})"
+            except BrokenMessage as error:
+                answer = f"the worker was lost while it loaded the codes: {error}"
         try:
             if answer is not None:
                 raise ConfigurationError(answer)

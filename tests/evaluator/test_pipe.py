@@ -3,13 +3,18 @@
 import os
 import pickle
 import struct
+import subprocess
+import sys
 from multiprocessing import Pipe
+from pathlib import Path
 
 import pytest
 
 from evaluator.executors import pipe
 from evaluator.executors.pipe import BrokenMessage, limit_waiting, receive
 from tests.evaluator.harness import values
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -75,3 +80,15 @@ def test_a_function_that_writes_half_a_message_costs_its_point(evil, evaluator):
     server = evaluator(evil(WRITES))
     assert values(server, [[1, 0]]) == [1]
     assert server.statuses([[1, 0], [2, 1], [3, 0]]) == ["OK", "KILLED", "OK"]
+
+
+@pytest.mark.slow
+def test_half_a_message_while_a_worker_starts_ends_the_evaluator_in_words(evil):
+    scan = evil()
+    body = "".join(f"    {line}\n" for line in WRITES.splitlines())
+    with (scan.parent / "evil.py").open("a") as module:  # the fork server has imported it when the worker begins
+        module.write(f"\ndef write():\n{body}\nos.register_at_fork(after_in_child=write)\n")
+    command = [sys.executable, "-m", "evaluator", "serve", str(scan), "--listen", "127.0.0.1:0", "--workers", "1"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert "does a code write to its pipe?" in done.stderr and "Traceback" not in done.stderr
+    assert done.returncode == 2
