@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
@@ -27,7 +26,7 @@ from evaluator.errors import (
     ObservableFailed,
 )
 from evaluator.expressions import Expression
-from evaluator.files import FULL
+from evaluator.files import FULL, remove_tree
 from evaluator.fit_method import read_fit_method
 from evaluator.fitting import Solver
 from evaluator.readings import Found, Known, Reading, check_conditions, read_all
@@ -245,7 +244,7 @@ class Chain:
                     read_all(self._top, {}, inner, observed, windows=False)
             finally:
                 if folder is not None:
-                    shutil.rmtree(folder, ignore_errors=True)
+                    remove_tree(folder)
             return [inner.names[target.name] for target in targets]
 
         for position, value in enumerate(solver.solve(observe)):  # fitted variables come first among the observables

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
+import subprocess
 from pathlib import Path
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -15,6 +17,14 @@ def write_new(path: Path, content: bytes) -> None:
     path.unlink(missing_ok=True)
     with path.open("xb") as file:
         file.write(content)
+
+
+def remove_tree(folder: str | Path) -> None:
+    """Removes a folder with all that is in it, as far as possible."""
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+    except RecursionError:  # folders within folders, too many for Python
+        subprocess.run(["rm", "-rf", "--", folder], stderr=subprocess.DEVNULL, check=False)
 
 
 def is_full(folder: Path) -> bool:

@@ -11,7 +11,6 @@ import contextlib
 import ctypes
 import fcntl
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -24,6 +23,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from evaluator.clock import Clock
+from evaluator.files import remove_tree
 
 ROOT_MARK = "LODESCAN_SCRATCH"
 WORKER_MARK = "LODESCAN_WORKER"
@@ -237,7 +237,7 @@ def has_children() -> bool:
 def clear_point(folder: Path) -> None:
     """Kills the processes of a point, and removes its scratch folder."""
     kill_marked(POINT_MARK, folder)
-    shutil.rmtree(folder, ignore_errors=True)
+    remove_tree(folder)
 
 
 def clear_root(root: Path) -> None:
@@ -255,7 +255,7 @@ def clear_root(root: Path) -> None:
                 print(f"evaluator: {why}: {names}", file=sys.stderr, flush=True)
             break
         time.sleep(0.02)
-    shutil.rmtree(root, ignore_errors=True)
+    remove_tree(root)
 
 
 def _folder_of_sockets() -> str:
@@ -325,7 +325,7 @@ def main() -> None:
     closed = sys.stdin.buffer.read()
     clear_root(Path(sys.argv[1]))
     if not closed:  # a killed evaluator has not removed multiprocessing's folder for sockets
-        shutil.rmtree(sys.argv[2], ignore_errors=True)
+        remove_tree(sys.argv[2])
 
 
 if __name__ == "__main__":

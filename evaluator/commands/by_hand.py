@@ -30,6 +30,9 @@ from scanspec.document import closest, plain_name, to_number
 from scanspec.likelihoods import LARGEST_LOSS
 from scanspec.text import quoted
 
+DEEPEST = 20
+"""The most folders within folders in which `point` looks for files to print."""
+
 _NEAR_THE_CAP = 0.9
 """Fraction of the largest loss above which `point` prints a warning; a Gaussian reaches it at 57 sigma."""
 
@@ -362,7 +365,12 @@ def _describe(spec: ObservableSpec, *, window: bool = True) -> str:
 
 
 def _print_files(console: Console, folder: Path) -> None:
-    for path in sorted(folder.rglob("*")):
+    found: list[Path] = []
+    for top, folders, names in os.walk(folder):
+        found += [Path(top, name) for name in names]
+        if len(Path(top).parts) - len(folder.parts) >= DEEPEST:
+            folders.clear()
+    for path in sorted(found):
         if path.is_file() and os.path.getsize(path):
             console.rule(f"{path.relative_to(folder)} ({os.path.getsize(path)} bytes)")
             console.print(read_tail(path, 20_000).rstrip())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from evaluator.executors.late_files import LateFiles, note_on
 from evaluator.executors.protocol import Health
 from evaluator.executors.surroundings import Surroundings, runs_functions
 from evaluator.executors.watch import Watch
+from evaluator.files import remove_tree
 from evaluator.leftovers import ROOT_MARK, ScratchRoot, adopt_orphans, kill_marked
 from evaluator.words import say
 from scanspec.raised import printable, what_was_raised
@@ -75,7 +75,7 @@ class InProcessExecutor:
             surroundings.restore()
         if self._chain.used_scratch:
             self._children.end_strays()
-            shutil.rmtree(folder, ignore_errors=True)
+            remove_tree(folder)
         else:
             self._children.end_strays_in_time()
         return outcome

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import sys
 import tempfile
 from collections.abc import Iterable
 from time import time_ns  # by name, because a point may replace functions of `time`
 
 from evaluator.executors.scratch import used_by
+from evaluator.files import remove_tree
 
 NAMES = ("TMPDIR", "TEMP", "TMP")
 """The environment variables that name it, to Python and to programs."""
@@ -80,7 +80,7 @@ class TemporaryFiles:
             self._kept, self._complete = left, ok or self._is_much(left)
         for name in left - self._kept:
             path = os.path.join(self._folder, name)
-            shutil.rmtree(path, ignore_errors=True)
+            remove_tree(path)
             with contextlib.suppress(OSError):
                 os.unlink(path)  # a file, or a link
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import multiprocessing
-import shutil
 import signal
 import threading
 from collections.abc import Sequence
@@ -23,6 +22,7 @@ from evaluator.executors.pipe import limit_waiting, receive
 from evaluator.executors.scratch import Kept
 from evaluator.executors.shared import Shared
 from evaluator.executors.worker_process import IN_COMPANY, Begun, work
+from evaluator.files import remove_tree
 from evaluator.leftovers import clear_point, kill_worker
 from scanspec.raised import printable, what_was_raised
 
@@ -391,7 +391,7 @@ class Worker:
                 with contextlib.suppress(OSError):  # too many open files: a later call ends the processes that are left
                     kill_worker(shared.root, self._mark, process.pid, shared.fork_server, shared.not_orphans)
             process.join(JOIN_LIMIT)
-            shutil.rmtree(self._mark, ignore_errors=True)
+            remove_tree(self._mark)
         if pipe is not None:
             pipe.close()
 

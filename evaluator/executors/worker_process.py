@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import mmap
 import os
-import shutil
 import threading
 from functools import partial
 from multiprocessing.connection import Connection
@@ -23,6 +22,7 @@ from evaluator.executors.children import Children
 from evaluator.executors.late_files import Late, LateFiles
 from evaluator.executors.surroundings import Surroundings, runs_functions
 from evaluator.executors.temporary import TemporaryFiles
+from evaluator.files import remove_tree
 from evaluator.leftovers import CLOCK, WORKER_MARK, adopt_orphans, outlast_endings
 from scanspec import ScanFile, ScanFileError
 from scanspec.raised import printable, what_was_raised
@@ -177,7 +177,7 @@ def work(pipe: Connection, scan: ScanFile, root: str, *, log: str, state: str, m
                 if outcomes[-1].status in (Status.OK, Status.INVALID):  # threads that outlive it beside it harm nobody
                     threads = min(beside, now)
                 if children.end_strays() or chain.used_scratch:
-                    shutil.rmtree(folder, ignore_errors=True)
+                    remove_tree(folder)
                 temporary.clear(ok=outcomes[-1].status is Status.OK)
                 if os.lseek(descriptor, 0, os.SEEK_END):
                     os.ftruncate(descriptor, 0)  # the output of points must not fill the disk over a long scan

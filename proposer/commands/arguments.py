@@ -16,7 +16,7 @@ class Visible(io.TextIOBase):
     a terminal must not obey them.
     """
 
-    def __init__(self, out: TextIO) -> None:
+    def __init__(self, out: TextIO | io.TextIOBase) -> None:
         self._out = out
 
     def write(self, text: str) -> int:

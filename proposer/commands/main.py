@@ -19,6 +19,7 @@ from proposer.commands.arguments import Visible
 from proposer.commands.parser import make_parser
 from proposer.commands.security import read_security
 from proposer.commands.signals import Interrupted, interruptible
+from proposer.commands.unwatched import Unwatched
 from proposer.show.voice import Voice, speaking, tell
 from scanspec import DEFAULT_ADDRESS, LodescanError, UsageError
 from scanspec.events import TEXT, in_json
@@ -43,7 +44,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = make_parser().parse_args(arguments)
     voice = Voice.JSON if getattr(options, "json", False) else Voice.QUIET if getattr(options, "quiet", False) else None
     log = logging_to_stderr(getattr(options, "log_format", TEXT))
-    with interruptible(), log, speaking(voice or Voice.PEOPLE):
+    open_end = contextlib.redirect_stderr(Unwatched(sys.stderr))
+    with interruptible(), open_end, log, speaking(voice or Voice.PEOPLE):
         try:
             return _run(options)
         except Interrupted as interrupted:
@@ -55,7 +57,7 @@ def _run(options: argparse.Namespace) -> int:
     try:
         with contextlib.ExitStack() as opened:
             if options.chosen not in ON_TERMINAL:
-                opened.enter_context(contextlib.redirect_stdout(Visible(sys.stdout)))
+                opened.enter_context(contextlib.redirect_stdout(Visible(Unwatched(sys.stdout))))
             code = COMMANDS[options.chosen](options)
     except LodescanError as error:
         words = {"text": error.message, "next_step": error.next_step, "code": error.exit_code}

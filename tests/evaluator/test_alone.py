@@ -145,3 +145,13 @@ def test_a_traceback_has_no_control_sequences(scan_file):
     file = scan_file(SCAN, m__py="def f(point):\n    raise ValueError('bad\\x1b[31m thing')\n")
     done = run("point", file)
     assert "\x1b" not in done.stderr + done.stdout and "ValueError: bad thing" in done.stderr
+
+
+def test_folders_within_folders_are_removed_however_many(scan_file, tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "scratch"))
+    (tmp_path / "scratch").mkdir()
+    body = "os.chdir(point.folder)\n    for _ in range(2500):\n        os.mkdir('d')\n        os.chdir('d')"
+    file = scan_file(SCAN, m__py=f"import os\n\ndef f(point):\n    {body}\n    return {{'y': 1}}\n")
+    done = run("point", file)
+    assert done.returncode == 0, done.stderr
+    assert not list((tmp_path / "scratch").glob("lodescan-*"))
