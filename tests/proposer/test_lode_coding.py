@@ -99,3 +99,19 @@ def test_targets_of_networks_are_distances_in_sigmas(coding):
     assert resolved.decode(torch.from_numpy(resolved.encode(y))).numpy() == pytest.approx(y, rel=1e-9, abs=1e-9)
     alone = coding.resolving(np.zeros(4), unit)
     assert (alone.middle[0], alone.width[0]) == (coding.middle[0], coding.width[0])
+
+
+def test_the_unit_of_an_observable_does_not_matter():
+    y = np.stack([RELIC, MASS, SIGNED, RATIO], axis=1)
+    t = Coding.of(y).encode(y)
+    for unit in (1e-45, 1e30):  # a cross section in cm2 is as small
+        coding = Coding.of(unit * y)
+        assert coding.encode(unit * y) == pytest.approx(t, rel=1e-9, abs=1e-9)
+        assert coding.spread == pytest.approx(unit * Coding.of(y).spread, rel=1e-9)
+
+
+def test_an_observable_that_is_always_zero_has_a_scale():
+    for y in (np.zeros((400, 1)), np.full((400, 1), 1e-310)):
+        coding = Coding.of(y)
+        assert coding.encode(y) == pytest.approx(np.zeros((400, 1)))
+        assert coding.width > 0

@@ -26,7 +26,7 @@ MOSTLY = 0.8
 """The fraction of points that suffices to call an observable positive, for example a relic density that a code sets to
 0 or -1 if there is none.
 """
-_UNIT_SPREAD = 1e-12
+_LEAST_SIZE = 1e-290  # values below it count as zero, because a millionth of them may not be a number
 _LEAST_OF_SOME = 0.1  # of the smallest positive value, if some values are not positive
 _LEAST = 1e-6  # of the smallest value so far: the lower end of the logarithm for later values
 
@@ -134,6 +134,7 @@ def _scaled(y: Floats, floor: Floats) -> Floats:
 
 def _width(y: Floats) -> Floats:
     low, high = np.quantile(y, [0.25, 0.75], axis=0)
-    top = np.abs(y).max(axis=0) + _UNIT_SPREAD
+    size = np.abs(y).max(axis=0)
+    top = np.where(size > _LEAST_SIZE, size, 1.0)  # no constant: a cross section in cm2 may be as small as 1e-45
     rare = top * (y / top).std(axis=0)  # for example a channel that is closed nearly everywhere
     return np.asarray(3.0 * np.maximum(np.where(high > low, high - low, rare), 1e-6 * top))
