@@ -156,7 +156,8 @@ def draw_corner(points: Points, axes: list[Axis], path: Path) -> None:
             handles, labels = grid[1, 0].get_legend_handles_labels()
             figure.legend(handles, labels, loc="upper right", markerscale=2.0)
         if coloured is not None:
-            figure.colorbar(coloured, ax=grid.ravel().tolist(), label="NLL", shrink=0.4, anchor=(0.0, 0.0))
+            bar = figure.colorbar(coloured, ax=grid.ravel().tolist(), label="NLL", shrink=0.4, anchor=(0.0, 0.0))
+            bar.ax.set_gid("colours")
         _save(figure, path)
 
 

@@ -254,7 +254,7 @@ class Attendance:
             self._open(link)
 
     def _twin(self, link: Link, description: Description) -> Link | None:
-        """Another link to the same evaluator, such as its IPv6 address beside its IPv4 address: the port is the same."""
+        """Another link to the same evaluator, at the same port, such as its IPv6 address beside its IPv4 address."""
         same = (
             other
             for address, other in self._links.items()
