@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
+from threadpoolctl import threadpool_limits
 
 from proposer.types import Floats
 
@@ -69,12 +70,13 @@ class LocalFits:
         offsets = points[neighbours] - self._at[:, None]
         self._radius = np.linalg.norm(offsets, axis=2).max(axis=1)
         design = self._design(offsets / np.maximum(self._radius, 1e-300)[:, None, None])
-        q, r = np.linalg.qr(design)
-        diagonal = np.abs(np.diagonal(r, axis1=1, axis2=2))
-        self._sound = diagonal.min(axis=1) > 1e-8 * diagonal.max(axis=1)
-        r[~self._sound] = np.eye(terms)
-        self._root = np.linalg.inv(r)
-        self._beta = np.einsum("mij,mkj,mk->mi", self._root, q, above[neighbours], optimize=True)
+        with threadpool_limits(1, "blas"):  # with more threads, so small matrices take several times longer
+            q, r = np.linalg.qr(design)
+            diagonal = np.abs(np.diagonal(r, axis1=1, axis2=2))
+            self._sound = diagonal.min(axis=1) > 1e-8 * diagonal.max(axis=1)
+            r[~self._sound] = np.eye(terms)
+            self._root = np.linalg.inv(r)
+            self._beta = np.einsum("mij,mkj,mk->mi", self._root, q, above[neighbours], optimize=True)
         residual = above[neighbours] - np.einsum("mkp,mp->mk", design, self._beta)
         self._error = np.sqrt((residual**2).sum(axis=1) / (size - terms))
         self._leverage = (q**2).sum(axis=2).max(axis=1)

@@ -1,14 +1,17 @@
 """LODE as a whole: it finds the good region, can be resumed, and copes with any kind of answer."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from proposer.run.dataset import Outcome
 from proposer.space import Space
 from proposer.strategies.choice import make_strategy, read_settings, type_name
+from proposer.strategies.lode.acquire import choose
 from proposer.strategies.lode.energy import EnergyOfObservables, ScoredObservable
 from proposer.strategies.lode.leaves import Leaves
 from proposer.strategies.lode.points import Points
@@ -276,6 +279,20 @@ def test_a_seed_determines_the_points_whatever_the_global_state():
     other = play(Lode(unit_cube(2), FAST, 2, [GAUSS]), honest, 1)
     assert all(np.array_equal(a.u, b.u) for a, b in zip(first, again, strict=True))
     assert not np.array_equal(first[0].u, other[0].u)
+
+
+def test_the_linear_algebra_uses_one_thread_whatever_the_number_of_cores(monkeypatch):
+    """More threads sum in another order, so that a seed would not give the same points on another machine."""
+    threads = set[int]()
+
+    def noted(*arguments: Any) -> Any:
+        threads.update(library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas")
+        return choose(*arguments)
+
+    monkeypatch.setattr("proposer.strategies.lode.strategy.choose", noted)
+    with threadpool_limits(2, "blas"):
+        play(Lode(unit_cube(2), FAST, 1, [GAUSS]), honest, 4)
+    assert threads == {1}
 
 
 @pytest.mark.parametrize("data", [b"", b"nonsense", b"PK\x03\x04 not quite", b"{}"])

@@ -8,7 +8,8 @@ from __future__ import annotations
 import logging
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.stats import qmc
+from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from proposer.strategies.base import generator
@@ -182,13 +184,8 @@ class Lode:
 
     def ask(self, least: int = 1) -> Batch | None:
         """The next batch, with at least `least` points. The second or third batch is the first that trains a model."""
-        threads = torch.get_num_threads()
-        # the matrices are small, so more threads gain little, and on a busy machine they cost ten times as much
-        torch.set_num_threads(1)
-        try:
+        with _one_thread():
             return self._ask(least)
-        finally:
-            torch.set_num_threads(threads)
 
     def _ask(self, least: int) -> Batch | None:
         if not self._dim:
@@ -323,8 +320,9 @@ class Lode:
         if model is None or not model.fitted:
             return np.full(len(u), np.nan)
         inner = self.space.snap(u)[:, self._free]
-        answered = probability_of_an_answer(self._points.known(), inner)
-        return model.probability(inner, self._generator("probability")) * answered
+        with _one_thread():
+            answered = probability_of_an_answer(self._points.known(), inner)
+            return model.probability(inner, self._generator("probability")) * answered
 
     def checkpoint(self) -> bytes:
         """The state of the search, the points without a result, and the learned models."""
@@ -368,3 +366,18 @@ def _random(sobol: qmc.Sobol, n: int) -> Floats:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         return np.asarray(sobol.random(n))
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """In the block, torch and the linear algebra of numpy and scipy use one thread. The matrices are small, so more
+    threads gain little, and on a busy machine they cost ten times as much. Sums over several threads also differ in
+    their last digits, and then so do the points of a seed.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with threadpool_limits(1, "blas"):
+            yield
+    finally:
+        torch.set_num_threads(threads)
