@@ -103,7 +103,9 @@ RARE_ENDS = [signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU]
 @pytest.mark.parametrize("number", [*ENDS, *(pytest.param(number, marks=pytest.mark.slow) for number in RARE_ENDS)])
 def test_signals_of_batch_systems_end_an_evaluator_in_order(scan, evaluator, watch, tmp_path, number):
     """The signal may go to all processes of a job at once. The running points are answered."""
+    before = signal.signal(number, signal.SIG_DFL)  # it is ignored where the tests run in the background of a shell
     server = evaluator(scan(), workers=2, options=["--grace", "20"])
+    signal.signal(number, before)
     said = watch(server)
     assert said() == SERVING
     call = server.stub.Evaluate(iter([server.request([[2.0], [3.0], [4.0], [5.0]])]), timeout=60)

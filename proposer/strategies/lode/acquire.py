@@ -7,7 +7,7 @@ parts in their order.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -57,11 +57,6 @@ class Acquisition:
     sources: Sequence[Callable[[Context], Floats]] = ()
     uniform: float | None = None
 
-    def before_exploit(self, choose: Callable[[Context, int], Floats]) -> Acquisition:
-        """The same with more exploiting points, which `choose` gives before the others."""
-        first = [part.origin for part in self.parts].index("exploit")
-        return replace(self, parts=(*self.parts[:first], Part("exploit", choose), *self.parts[first:]))
-
 
 class Context:
     """The data from which the parts choose: known points, points without a result, the model, candidates and their
@@ -88,7 +83,6 @@ class Context:
         self.inputs = inputs
         self.dim = known.u.shape[1]
         self.busy = np.concatenate([known.u, pending])
-        self.chosen: Floats = np.empty((0, self.dim))  # for this batch, by other models
         self.random = generator("choose")
 
     def look(self, particles: Particles, sources: Sequence[Callable[[Context], Floats]], n: int) -> None:
@@ -118,10 +112,8 @@ class Context:
         return 0.5 * self.inputs(u)
 
     def taken(self) -> Floats:
-        """Positions of good points, of points without a result, and of those that other models chose for this batch;
-        new points keep away from them.
-        """
-        return self.positions(np.concatenate([self.known.u[self.known.good], self.pending, self.chosen]))
+        """Positions of good points, and of points without a result; new points keep away from them."""
+        return self.positions(np.concatenate([self.known.u[self.known.good], self.pending]))
 
 
 def choose(

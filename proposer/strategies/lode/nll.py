@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from proposer.strategies.lode.points import Known
-    from proposer.strategies.lode.surrogate import Surrogate
 
 MOST_BY_SQUARES, MOST_JUDGED = 1200, 600
 """The largest numbers of points from which the polynomials, and the Gaussian process of the validity, learn."""
@@ -110,9 +109,6 @@ class OfNll:
             return self._validity.raise_energy(self._of_nll.within(plain), z).clamp(max=FAR)
 
         return [partial(energy, member) for member in range(self._squares.members)]
-
-    def versions(self) -> list[Surrogate]:
-        return [self]
 
     @torch.no_grad()
     def probability(self, u: Floats, rng: np.random.Generator, wider: float = 1.0) -> Floats:

@@ -8,7 +8,6 @@ their predictions of the newest points were better. Observables that are a likel
 
 from __future__ import annotations
 
-import copy
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from proposer.strategies.lode.points import Known
-    from proposer.strategies.lode.surrogate import Surrogate
 
 MOST_POINTS, MOST_NUMBERS, LEAST_POINTS = 1200, 1600, 300
 """The largest number of points for the regression, and of points times outputs, but at least LEAST_POINTS points for
@@ -268,13 +266,6 @@ class OfObservables:
 
     def others(self) -> list[Callable[[Tensor], Tensor]]:
         return []
-
-    def versions(self) -> list[Surrogate]:
-        if self._nets is None or not self._poor.any():
-            return [self]
-        by_nets, by_processes = copy.copy(self), copy.copy(self)
-        by_nets.by_nets, by_processes.by_nets = self._poor, np.zeros_like(self._poor)
-        return [by_nets, by_processes]
 
     @torch.no_grad()
     def probability(self, u: Floats, rng: np.random.Generator, wider: float = 1.0) -> Floats:

@@ -270,13 +270,12 @@ class Lode:
             left=max(0.0, 1.0 - (known.evaluated + len(pending)) / self.settings.evaluations),
         )
         context.look(particles, acquisition.sources, n)
-        acquisition = acquisition.before_exploit(self._contest.choose)
         u, origins = choose(acquisition, context, n, lambda n, others: self._uniform(context, n, others))
         u = self._snap(u)
         probability = self.probability(self._full(u))
         assert self._surrogate is not None
         self._surrogate.expect(u)
-        self._contest.expect(u, origins)
+        self._contest.expect(u, self._surrogate, lambda: self._generator("expect"))
         return self._batch(u, origins, probability)
 
     def _acquisition(self, known: Known, surrogate: Surrogate) -> Acquisition:

@@ -69,10 +69,6 @@ class Surrogate(Protocol):
         """Other models of the energy, which map (n, d) to (n,). Points that they take for good are also tried."""
         ...
 
-    def versions(self) -> list[Surrogate]:
-        """The model itself, and last a simpler version of it that may predict better, if there is one."""
-        ...
-
     def probability(self, u: Floats, rng: np.random.Generator, wider: float = 1.0) -> Floats:
         """The probability of being good, shape (n,). `wider` multiplies the uncertainty of the model."""
         ...
