@@ -380,17 +380,6 @@ def test_point_uses_the_same_random_numbers_as_a_scan(run, scan_file, evaluator)
     assert check.returncode == 0 and "nan" not in check.stdout.lower()
 
 
-@pytest.mark.parametrize("options", [[], ["--json"]])
-def test_a_function_that_closes_standard_output_still_gets_its_point_shown(run, scan_file, options):
-    scan = scan_file(
-        "variables: {x: [0, 1]}\ncodes: {toy: {function: 'toy:f', observables: {y: {mean: 1, sigma: 1}}}}\n",
-        toy__py="import os, sys\ndef f(point):\n    sys.stdout.close()\n    os.close(1)\n    return {'y': 1.5}\n",
-    )
-    done = run("point", scan, *options)
-    assert done.returncode == 0 and done.stderr == ""
-    assert ("1.5" in done.stdout) and ("OK" in done.stdout)
-
-
 def test_all_faults_of_a_template_are_told_at_once(here, program_scan, tmp_path):
     scan = program_scan("spheno.sh", more="blocks: {EXTRA: {1: nowhere, 2: mode}}\n")
     (tmp_path / "in.slha").write_text("BLOCK MODSEL\n 1 mod\n 2 mode\n 3 some text\n 4 tau\nBLOCK NEW Q= scale\n")

@@ -1,4 +1,4 @@
-"""Text of programs, files and clients is shown without control sequences that a terminal would obey."""
+"""What codes write, and what they do to standard output, does no harm to the terminal or to what is shown."""
 
 import os
 import pty
@@ -67,3 +67,15 @@ def test_the_output_of_a_function_that_ends_its_process_is_shown_before_the_mess
     code, said = on_a_terminal("point", str(scan_file(SCAN, evil__py=PRINTS.replace("HOW", how))))
     assert code == 1
     assert 0 < said.index("of a program") < said.index("a code ended its own process") and "\x1b[2J" not in said
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_a_function_that_closes_standard_output_still_gets_its_point_shown(scan_file, options):
+    scan = scan_file(
+        "variables: {x: [0, 1]}\ncodes: {toy: {function: 'toy:f', observables: {y: {mean: 1, sigma: 1}}}}\n",
+        toy__py="import os, sys\ndef f(point):\n    sys.stdout.close()\n    os.close(1)\n    return {'y': 1.5}\n",
+    )
+    command = [sys.executable, "-m", "evaluator", "point", str(scan), *options]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0 and done.stderr == ""
+    assert ("1.5" in done.stdout) and ("OK" in done.stdout)
