@@ -34,6 +34,6 @@ def receive(pipe: Connection) -> Any:
     except (BlockingIOError, OverflowError, MemoryError):
         raise BrokenMessage("half a message, or none, came from it; does a code write to its pipe?") from None
     try:
-        return pickle.loads(message)  # noqa: S301  # of this evaluator's own process
+        return pickle.loads(message)  # noqa: S301  # its writer runs the user's code anyway
     except Exception as error:
         raise BrokenMessage("what came from it is no message; does a code write to its pipe?") from error

@@ -87,8 +87,8 @@ def slow_since(points: UnderWay) -> float:
 
 
 def _is_stuck(link: Link, since: float) -> bool:
-    """Whether all workers of an evaluator have had their points since before `since`, or it is suspended. When its
-    other points begin, nobody knows.
+    """Whether all workers of an evaluator have had their points since before `since`, or it is suspended. It is not
+    known when the other points of such an evaluator begin.
     """
     if link.heard >= since or len(link.out) < link.concurrency:
         return False

@@ -211,21 +211,28 @@ def test_calls_over_one_connection_are_bounded_and_others_are_served(slow):
         assert one_more.result().concurrency
 
 
+async def stream_with(executor, points):
+    """A stream whose client has sent so many points, in one message."""
+
+    async def requests():
+        yield pb.EvaluateRequest(parameters=["x"], point_ids=range(points), values=[0.5] * points)
+
+    async def room(*_):
+        return
+
+    stream = streams.Stream(executor, pb.DescribeResponse(parameters=[pb.Parameter(name="x")]), room)
+    await stream.read(requests())
+    return stream
+
+
 def test_a_signal_given_before_a_wait_does_not_end_the_wait(monkeypatch):
     """Otherwise each result would go in its own message."""
     monkeypatch.setattr(streams, "COALESCE", 60.0)
     executor = Holding()
     executor.concurrency = 3
 
-    async def requests():
-        yield pb.EvaluateRequest(parameters=["x"], point_ids=range(4), values=[0.5] * 4)
-
-    async def room(*_):
-        return
-
     async def run():
-        stream = streams.Stream(executor, pb.DescribeResponse(parameters=[pb.Parameter(name="x")]), room)
-        await stream.read(requests())
+        stream = await stream_with(executor, 4)
         stream.wake.set()
         first = executor.jobs.pop()
         assert first.begin()
@@ -260,15 +267,8 @@ class GivesBack(Holding):
 def test_a_point_that_is_given_back_while_points_are_returned_is_answered():
     executor = GivesBack()
 
-    async def requests():
-        yield pb.EvaluateRequest(parameters=["x"], point_ids=range(3), values=[0.5] * 3)
-
-    async def room(*_):
-        return
-
     async def run():
-        stream = streams.Stream(executor, pb.DescribeResponse(parameters=[pb.Parameter(name="x")]), room)
-        await stream.read(requests())
+        stream = await stream_with(executor, 3)
         executor.begun = executor.queue.get_nowait()
         assert executor.begun.begin()
         stream.cancel(everything=False)
