@@ -33,10 +33,10 @@ LEAST_EXPLORE, MOST_EXPLORE = 0.01, 0.6
 """Share of a batch for points that may be good."""
 NEAR = 2
 """Levels next to the good region whose points compete with those inside."""
-ENOUGH, NEWEST = 0.5, 50
+ENOUGH, SHARP, NEWEST = 0.9, 2.0, 100
 """Where fewer than ENOUGH of the NEWEST exploiting points were good, the next ones are surer and less far apart: the
-power of the distance falls in proportion. A poor model is wrong most often far from all good points: of the points
-that it took for good a third were, but only a tenth of the farthest ones."""
+power of the distance falls with the square (SHARP) of their fraction. A poor model is wrong most often far from all
+good points: of the points that it took for good a third were, but only a tenth of the farthest ones."""
 MOST_OUTSIDE = 800
 """Candidates of the other levels."""
 
@@ -158,7 +158,7 @@ def explore(context: Context, n: int) -> Floats:
 def exploit(context: Context, n: int) -> Floats:
     """Points that the model predicts to be good, far from the good points that are known."""
     best = Candidates(context.positions(context.candidates), context.probability)
-    sure = min(1.0, hits(context.known, "exploit", NEWEST) / ENOUGH)
+    sure = min(1.0, hits(context.known, "exploit", NEWEST) / ENOUGH) ** SHARP
     return context.candidates[even(best, context.taken(), n, sure * daring(context.dim))]
 
 

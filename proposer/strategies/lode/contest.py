@@ -34,6 +34,10 @@ CLEARLY = 0.5
 points is judged by its own mistakes, so the other one seems better than it is. With 0.75, it took over on thresholds5d
 (seed 22), and 3 of 200 evaluations were good. Before, 99 of 167 were.
 """
+AGAIN = 1.25
+"""As long as the model of the NLL is not better, it learns again when there are this many times more points. So most
+choices fit only one of the two models.
+"""
 
 
 def poor(known: Known) -> bool:
@@ -52,10 +56,11 @@ class Contest:
         self._by_nll: Surrogate | None = None
         self._record: Record | None = None
         self._on = self._won = False  # whether both learn, and whether the model of the NLL is better
+        self._learned_from = 0  # the number of points from which the model of the NLL has learned
 
     def winner(self, known: Known, by_observables: Surrogate, rng: np.random.Generator) -> Surrogate:
-        """The better model. Fits the model of the NLL as long as the contest runs; `by_observables` is
-        already fitted.
+        """The better model. Fits the model of the NLL if it is better, or if the contest runs and there are AGAIN
+        times more points than at its last fit; `by_observables` is already fitted.
         """
         if self._record is not None:
             good = np.where(known.answered, known.good, np.nan)[:, None]
@@ -64,17 +69,21 @@ class Contest:
         if not self._on:
             self._won = False
             return by_observables
-        self._by_nll = self._by_nll or self._make()
-        self._by_nll.fit(known, rng)
-        self._on = self._by_nll.fitted
         errors = self._record.errors[:, 0] if self._record is not None else np.full(2, np.nan)
-        self._won = self._on and bool(errors[1] < CLEARLY * errors[0])
+        self._won = bool(errors[1] < CLEARLY * errors[0])
+        self._by_nll = self._by_nll or self._make()
+        if self._won or len(known.u) >= AGAIN * self._learned_from:
+            self._by_nll.fit(known, rng)
+            self._learned_from = len(known.u)
+        self._on = self._by_nll.fitted
+        self._won &= self._on
         return self.ahead(by_observables)
 
     def end(self) -> None:
         """Ends the contest, because one of the two models cannot be used."""
         self._by_nll, self._record = None, None
         self._on = self._won = False
+        self._learned_from = 0
 
     def ahead(self, by_observables: Surrogate) -> Surrogate:
         """The model that won the last comparison."""
@@ -92,7 +101,10 @@ class Contest:
         """The arrays for `load`; empty if there was no contest."""
         if self._by_nll is None:
             return {}
-        arrays = {"contest/state": np.array([float(self._on), float(self._won)])}
+        arrays = {
+            "contest/state": np.array([float(self._on), float(self._won)]),
+            "contest/learned_from": np.array(float(self._learned_from)),
+        }
         for name, part in (("by_nll", self._by_nll), ("record", self._record)):
             if part is not None:
                 arrays |= {f"contest/{name}/{key}": value for key, value in part.to_arrays().items()}
@@ -104,6 +116,7 @@ class Contest:
             return
         parts = grouped(arrays)
         self._on, self._won = (bool(flag) for flag in arrays["state"])
+        self._learned_from = int(arrays.get("learned_from", 0))
         self._by_nll = self._make()
         self._by_nll.load(parts["by_nll"])
         self._record = Record.from_arrays(parts["record"]) if "record" in parts else None
