@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from proposer.strategies.lode.acquire import power
 from proposer.strategies.lode.energy import EnergyOfObservables
 from proposer.strategies.lode.points import Points
 from proposer.strategies.lode.probe import minima, probes
@@ -20,6 +21,7 @@ from proposer.strategies.lode.select import (
 from proposer.target import Target
 from proposer.types import Status
 from tests.proposer.answered import told_of
+from tests.proposer.searches import known_of
 
 CENTRES, RADII = torch.tensor([[0.25, 0.3, 0.7], [0.8, 0.75, 0.2]], dtype=torch.float64), torch.tensor([0.15, 0.1])
 
@@ -103,6 +105,15 @@ def test_a_place_twice_as_far_wins_with_a_much_lower_probability_in_many_dimensi
     for probability, first in ((1.1, 1), (0.9, 2)):
         candidates = Candidates(u[1:], np.array([probability * 2.0**-power, 1.0]))
         assert even(candidates, u[:1], 1, daring(dim))[0] + 1 == first
+
+
+@pytest.mark.parametrize(("good", "factor"), [(100, 1.0), (91, 1.0), (45, 0.25), (0, 0.0)])
+def test_points_are_surer_and_closer_where_the_model_misses(good, factor):
+    """The hits of the last hundred exploiting points count, and no others."""
+    u = np.random.default_rng(1).random((300, 3))
+    nll = np.concatenate([np.full(100, 9.0), np.where(np.arange(100) < good, 0.5, 9.0), np.full(100, 9.0)])
+    known = known_of(u, nll, ["exploit"] * 200 + ["explore"] * 100)
+    assert power(known) == pytest.approx(3.0 * factor, abs=0.02)
 
 
 def test_uncertain_points_follow_the_expected_good_volume():

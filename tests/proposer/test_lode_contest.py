@@ -5,7 +5,8 @@ import pytest
 
 from benchmarks.search.problems import PROBLEMS, Problem
 from proposer.drive import drive
-from proposer.strategies.lode.contest import poor
+from proposer.strategies.lode.contest import Contest, poor
+from proposer.strategies.lode.points import Known
 from proposer.strategies.lode.settings import LodeSettings
 from proposer.strategies.lode.strategy import Lode
 from proposer.target import Target
@@ -33,6 +34,32 @@ def test_without_need_there_is_no_second_model(quick):
     strategy, _ = search(PROBLEMS["himmelblau2d"], 250)
     assert kept(strategy)["by_observables"]
     assert not [name for name in kept(strategy) if name.startswith("contest/")]
+
+
+class Counted:
+    """A model that only counts how often it is fitted."""
+
+    fitted = True
+
+    def __init__(self) -> None:
+        self.fits = 0
+
+    def fit(self, known: Known, rng: np.random.Generator) -> None:
+        self.fits += 1
+
+    def probability(self, u: Floats, rng: np.random.Generator, wider: float = 1.0) -> Floats:
+        return np.full(len(u), 0.5)
+
+
+def test_a_model_of_the_nll_that_is_behind_learns_only_when_there_are_a_quarter_more_points():
+    rng, by_nll, by_observables = np.random.default_rng(1), Counted(), Counted()
+    contest, u = Contest(lambda: by_nll), rng.random((200, 2))
+    fits = []
+    for n in (100, 110, 124, 125, 150, 157):
+        known = known_of(u[:n], np.where(np.arange(n) % 2, 0.5, 9.0), ["exploit"] * n)
+        assert contest.winner(known, by_observables, rng) is by_observables
+        fits.append(by_nll.fits)
+    assert fits == [1, 1, 1, 2, 2, 3]
 
 
 def signed(u: Floats) -> Floats:

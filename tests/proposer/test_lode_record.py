@@ -127,6 +127,24 @@ def test_the_errors_of_many_outputs_add_up(outputs: int, learn: bool):
     assert any(name.startswith("nets/") for name in model.to_arrays()) == learn
 
 
+@pytest.mark.parametrize(("process", "stay"), [(0.02, True), (0.008, True), (0.002, False)])
+def test_networks_are_used_until_the_process_predicts_well(process: float, stay: bool):
+    """The errors of the networks do not matter, because they chose the points at which both are judged."""
+    likelihood = Likelihood(Kind.GAUSS, 0.5, 0.2)
+    energy = EnergyOfObservables([ScoredObservable("y", likelihood)], Target(2.0))
+    points = Points(np.arange(2), energy, Target(2.0))
+    model = OfObservables(2, energy, lambda u: 2.0 * u - 1.0)
+    rng = np.random.default_rng(3)
+    for _ in range(2):
+        u = rng.random((30, 2))
+        points.add(told_of(u, losses_and_nll([likelihood], u[:, :1])[1], u[:, :1]))
+        model.fit(points.known(), rng)
+        model.expect(u)
+    model.load(model.to_arrays() | {"by_nets": np.ones(1), "record/errors": np.array([[process], [0.9]])})
+    model.fit(points.known(), rng)
+    assert model.by_nets.tolist() == [stay]
+
+
 @pytest.mark.slow
 def test_networks_predict_a_step_but_not_a_smooth_function():
     likelihoods = [Likelihood(Kind.GAUSS, 10.0, 0.5), Likelihood(Kind.GAUSS, 0.5, 0.1)]

@@ -158,8 +158,12 @@ def explore(context: Context, n: int) -> Floats:
 def exploit(context: Context, n: int) -> Floats:
     """Points that the model predicts to be good, far from the good points that are known."""
     best = Candidates(context.positions(context.candidates), context.probability)
-    sure = min(1.0, hits(context.known, "exploit", NEWEST) / ENOUGH) ** SHARP
-    return context.candidates[even(best, context.taken(), n, sure * daring(context.dim))]
+    return context.candidates[even(best, context.taken(), n, power(context.known))]
+
+
+def power(known: Known) -> float:
+    """The power of the distance in `exploit`."""
+    return daring(known.u.shape[1]) * min(1.0, hits(known, "exploit", NEWEST) / ENOUGH) ** SHARP
 
 
 EXPLORE, EXPLOIT = Part("explore", explore), Part("exploit", exploit)

@@ -70,7 +70,7 @@ class Contest:
             self._won = False
             return by_observables
         errors = self._record.errors[:, 0] if self._record is not None else np.full(2, np.nan)
-        self._won = bool(errors[1] < CLEARLY * errors[0])
+        self._won = bool(errors[1] < (1.0 if self._won else CLEARLY) * errors[0])
         self._by_nll = self._by_nll or self._make()
         if self._won or len(known.u) >= AGAIN * self._learned_from:
             self._by_nll.fit(known, rng)
