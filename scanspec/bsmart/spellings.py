@@ -323,7 +323,19 @@ _ENDS = ("min", "max", "low", "high", "lower", "upper", "from", "to", "start", "
 """Words of other programs for the ends of a range."""
 
 
-_MEASURED = ("value", "central", "measured", "std", "stddev", "error", "err", "uncertainty", "unc", "deviation", "width")
+_MEASURED = (
+    "value",
+    "central",
+    "measured",
+    "std",
+    "stddev",
+    "error",
+    "err",
+    "uncertainty",
+    "unc",
+    "deviation",
+    "width",
+)
 """Words of other programs for a mean and its uncertainty."""
 
 
