@@ -92,7 +92,6 @@ class Link:
         self.running: dict[int, float] = {}  # the points that its workers have, and when each began (time.monotonic)
         self.queued: dict[int, None] = {}
         self.heard = time.monotonic()
-        self.asked_back_at = math.inf  # when points were last asked back for other evaluators
         self.longest = 0.0  # the longest point in seconds, by its own claim, but at most the time since the start
         self.seconds = math.nan  # of a point, a running mean
         self.last = 0.0  # seconds of a point of the last message, the mean of all: one alone may have been held up

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Collection, Iterable, Mapping
 
@@ -20,7 +21,7 @@ class UnderWay:
     def __init__(self, links: Mapping[Address, Link]) -> None:
         self.links, self.work = links, Work([])
         self.asked_back: set[int] = set()  # no longer wanted, but still out
-        self.moved: set[int] = set()  # asked back, in order to go to another evaluator
+        self.moved: dict[int, float] = {}  # asked back at this time, in order to go to another evaluator
         self.twice: set[int] = set()  # out at two evaluators
         self.deaths = Deaths()  # deaths of evaluators, and the points that may be to blame
         self.suspects: deque[int] = deque()  # suspects that wait
@@ -79,4 +80,4 @@ class UnderWay:
                 continue
             link.ask_back_waiting()  # a request that lists points would also end those that are running
             self.asked_back.update(mine & unwanted)
-            self.moved.update(mine - unwanted)
+            self.moved.update(dict.fromkeys(mine - unwanted, time.monotonic()))
