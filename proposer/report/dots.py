@@ -45,7 +45,7 @@ SIGNS: Mapping[str, Mapping[int, Sign]] = {
         2: Sign("circle", filled=True),
     },
     "status": {
-        Status.INVALID: Sign("x", LIGHT.bad),
+        Status.INVALID: Sign("x", LIGHT.bad, 6),
         Status.FAILED: Sign("triangle", "#d9452b", 7),
         Status.TIMED_OUT: Sign("square", NUMBERED[3], 6),
         Status.OK: Sign("circle", NUMBERED[0], 4, filled=True),

@@ -154,7 +154,7 @@ class Live:
             case p.Curve():
                 style = {
                     "line_color": NUMBERED[mark.number % 4],
-                    "line_dash": _DASHES[mark.number // 4 % 4],
+                    "line_dash": _DASHES[dashes_of(mark.number)],
                     "line_width": 2,
                     **named,
                 }
@@ -298,7 +298,7 @@ def _plain_look(drawn: Any) -> None:
         axis.axis_label_text_font_style = "normal"
         axis.axis_line_color = axis.major_tick_line_color = TEXT
         axis.minor_tick_line_color = None
-    drawn.grid.grid_line_alpha = 0.25
+    drawn.grid.grid_line_color, drawn.grid.grid_line_alpha = TEXT, 0.15
 
 
 def _legend_look(drawn: Any) -> None:

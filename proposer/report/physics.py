@@ -70,7 +70,7 @@ def pulls(seen: Seen) -> Part:
         Side("pull", "pull", limits=(-reach, reach)),
         Side(categories=[plain(name) for name in shown]),
         [
-            Spread(spread_of[:, 0], spread_of[:, 1], spread_of[:, 2], "good points, 5 % to 95 %"),
+            *([Spread(*spread_of.T, "good points, 5 % to 95 %")] if seen.good.any() else []),
             Marks(best, label="best point"),
             *[Rule(at, upright=True) for at in (-2.0, 0.0, 2.0)],
         ],

@@ -60,8 +60,8 @@ def pairs(seen: Seen, table: Table) -> Part:
             else f"The {len(chosen)} pairs that the good points restrict most"
         )
         caption = (
-            f"{which}, around the good points. Good points are discs coloured by NLL, bad ones grey rings, unphysical "
-            "ones light crosses. The star is the best point."
+            f"{which}{', around the good points' if seen.good.any() else ''}. Good points are discs coloured by NLL, "
+            "bad ones grey rings, unphysical ones faint crosses. The star is the best point."
         )
         pictures.append(Picture("points", f"{which}: {_where(seen)}", large, caption, table=table))
         if len(names) > 3:
@@ -107,6 +107,9 @@ def _nll_limits(seen: Seen) -> tuple[float, float] | None:
 def _drawn(seen: Seen) -> str:
     good, others = int(seen.good.sum()), int((~seen.good).sum())
     shown = int(seen.good[seen.shown].sum())
+    if not good:
+        which = f"all {others:,}" if len(seen.shown) == others else f"a random {len(seen.shown):,} of the {others:,}"
+        return f"No point is good. The pictures show {which} points."
     text = f"{shown:,} good points" if shown == good else f"{shown:,} of the {good:,} good points, chosen at random,"
     rest = len(seen.shown) - shown
     beside = f"all {rest:,}" if rest == others else f"a random {rest:,} of the {others:,}"

@@ -179,7 +179,8 @@ class Seen:
     @cached_property
     def hugged(self) -> list[tuple[str, str, float]]:
         """Ends of ranges that good points hug: the variable, which end, and the share of good points in the outermost
-        hundredth of its prior, where it is more than twice what an even spread has. Needs 20 good points.
+        hundredth of its prior, where it is more than twice what an even spread has, by more than three standard
+        deviations of chance. Needs 20 good points.
         """
         if self.good.sum() < 20:
             return []
@@ -191,7 +192,8 @@ class Seen:
             ends = [("upper", u > 0.99), ("lower", u < 0.01)]
             if variable.prior.symmetric:
                 ends = [("outer", (u > 0.995) | (u < 0.005))]
-            found += [(variable.name, end, float(at.mean())) for end, at in ends if at.mean() > 0.02]
+            least = 0.02 + 3.0 * math.sqrt(0.02 / len(u))
+            found += [(variable.name, end, float(at.mean())) for end, at in ends if at.mean() > least]
         return found
 
 

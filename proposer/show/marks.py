@@ -113,7 +113,7 @@ def draw_mark(ax: Axes, mark: p.Mark, panel: p.Panel, table: p.Table | None, loo
     elif isinstance(mark, p.Outline):
         _outline(ax, mark, look)
     elif isinstance(mark, p.Curve):
-        style = {"color": look.numbered[mark.number % 4], "ls": DASHES[mark.number // 4 % 4], "lw": 1.4}
+        style = {"color": look.numbered[mark.number % 4], "ls": DASHES[dashes_of(mark.number)], "lw": 1.4}
         ax.plot(mark.x, mark.y, label=mark.label or None, **style)  # type: ignore[arg-type]
     elif isinstance(mark, p.Bars):
         hatch = ("", "////", "....", "xxxx")[mark.number % 4]

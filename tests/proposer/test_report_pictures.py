@@ -14,14 +14,14 @@ from bokeh.models.glyphs import Text
 from bokeh.models.renderers import ContourRenderer, GlyphRenderer
 from matplotlib.figure import Figure
 
-from proposer.report import physics, region
+from proposer.report import physics, region, search
 from proposer.report.axes import discrete, side, table_of
 from proposer.report.live import MOST_WORDS, Live
 from proposer.report.seen import Seen, see
 from proposer.show import marks
 from proposer.show.bitmap import dots_as_bitmaps
 from proposer.show.marks import PAPER
-from proposer.show.picture import Cells, Curve, Dots, Lone, Panel, Picture, Regions, Side
+from proposer.show.picture import Bars, Cells, Curve, Dots, Lone, Panel, Picture, Regions, Side
 from proposer.show.still import Drawing, figure, pixels
 from proposer.target import height
 from proposer.types import Status
@@ -168,7 +168,10 @@ def test_where_no_point_is_good_none_is_coloured(seen: Seen) -> None:
     none = replace(seen, meta=dict(seen.meta) | {"threshold": 1e-9})
     table = table_of(none)
     assert (table.kind < 2).all() and table.high <= np.nanmin(table.nll)
-    (picture,) = [picture for picture in region.pairs(none, table).pictures if picture.lively]
+    part = region.pairs(none, table)
+    assert part.words[0].startswith("No point is good.") and search.fall(none) == []
+    (picture,) = [picture for picture in part.pictures if picture.lively]
+    assert "around the good points" not in picture.caption
     for drawn in Live(table, {name: Side() for name in ("x", "mass", "phase")}, []).panels(picture):
         assert not [made for made in drawn.right if isinstance(made, ColorBar)]
 
@@ -222,3 +225,26 @@ def test_the_page_says_why_the_profile_is_not_estimated_between_points(seen: See
     few = replace(seen, nll=np.where(seen.nll < np.sort(seen.nll)[15], seen.nll, seen.nll + 50.0))
     reason = r"because a fit needs 22 points at most 9 above the lowest NLL, and there are \d+\."
     assert re.search(reason, " ".join(region.profiles(few).words))
+
+
+def test_the_picture_of_steps_shows_every_good_point(seen: Seen) -> None:
+    origins = np.array(["start", "exploit", "explore", "random", "probe", "fill"], dtype=object)
+    many = replace(seen, origins=origins[np.arange(len(seen.ids)) % 6])
+    (picture,) = [picture for picture in search.history(many).pictures if picture.name == "origins"]
+    bars = [mark for mark in picture.panels[0].marks if isinstance(mark, Bars)]
+    assert sum(bar.values.sum() for bar in bars) == many.good.sum()
+    assert len(bars) == 4 and bars[-1].label == "all others"
+
+
+def test_a_few_points_at_the_end_of_a_range_may_be_chance(seen: Seen) -> None:
+    """Two of 74 points in the outermost hundredth are 2.7 %; of 1,000 points this share is no chance."""
+    u = np.full((1000, seen.u.shape[1]), 0.5)
+    u[:2, 0] = 0.995
+    every = {"u": u, "nll": np.zeros(1000), "status": np.full(1000, Status.OK, dtype=np.int8)}
+
+    def hugged(count: int) -> list[tuple[str, str, float]]:
+        return replace(seen, **{name: values[:count] for name, values in every.items()}).hugged
+
+    assert hugged(74) == []
+    u[:60, 0] = 0.995
+    assert hugged(1000) == [("x", "upper", 0.06)]
