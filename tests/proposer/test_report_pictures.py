@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tracemalloc
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -240,7 +240,7 @@ def test_a_few_points_at_the_end_of_a_range_may_be_chance(seen: Seen) -> None:
     """Two of 74 points in the outermost hundredth are 2.7 %; of 1,000 points this share is no chance."""
     u = np.full((1000, seen.u.shape[1]), 0.5)
     u[:2, 0] = 0.995
-    every = {"u": u, "nll": np.zeros(1000), "status": np.full(1000, Status.OK, dtype=np.int8)}
+    every: dict[str, Any] = {"u": u, "nll": np.zeros(1000), "status": np.full(1000, Status.OK, dtype=np.int8)}
 
     def hugged(count: int) -> list[tuple[str, str, float]]:
         return replace(seen, **{name: values[:count] for name, values in every.items()}).hugged
