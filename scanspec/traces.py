@@ -134,7 +134,7 @@ class _Once(logging.Filter):
         told, self._told = self._told, True
         record.name, record.args = "traces", ()
         record.msg = (
-            f"the collector at {self._url} takes no spans, so traces are lost; nothing else is. Check the URL, and that "
-            "a collector runs there"
+            f"the collector at {self._url} takes no spans, so traces are lost, and nothing else. Check the URL, and "
+            "that a collector runs there"
         )
         return not told

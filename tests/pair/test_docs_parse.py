@@ -29,8 +29,8 @@ def shown() -> list[tuple[str, list[str]]]:
     for page in PAGES:
         text = page.read_text().replace("\\\n", " ")
         for line in re.findall(r"^\$ (.*)$", text, re.MULTILINE):
-            line = re.sub(r"\$\(.*\)", "--host x", re.sub(r"\s+#\s.*", "", line))
-            for part in re.split(r" [|&]+ ?| >", line):
+            command = re.sub(r"\$\(.*\)", "--host x", re.sub(r"\s+#\s.*", "", line))
+            for part in re.split(r" [|&]+ ?| >", command):
                 words = [word for word in shlex.split(part) if word != "..."]
                 while words and re.match(r"\w+=", words[0]):
                     del words[0]
