@@ -107,7 +107,7 @@ def _evaluator(address: str, security: Security) -> Finding:
     try:
         evaluator = Pool([address], security=security, say=lambda _: None)
         try:
-            found = evaluator.describe(5.0)
+            found = evaluator.describe(0.0)  # it has a few seconds to answer; if nobody listens, this is said at once
         finally:
             evaluator.close()
     except (NoEvaluator, EvaluatorRefused, NotSecure, UsageError) as error:

@@ -44,3 +44,10 @@ def test_a_command_writes_no_control_sequences(
         main([word.replace("{run}", str(run)) for word in words])
     said = "".join(capsys.readouterr())
     assert said and not any(char in said for char in "\x1b\x07\u202e")
+
+
+def test_neither_does_the_report(run: Path) -> None:
+    main(["report", str(run)])
+    text = (run / "report.html").read_text(encoding="utf-8")
+    assert "2Jrun" in text or "run\N{REPLACEMENT CHARACTER}" in text
+    assert not [char for char in text if not char.isprintable() and char not in "\n\t"]
