@@ -113,7 +113,7 @@ def test_points_are_surer_and_closer_where_the_model_misses(good, factor):
     u = np.random.default_rng(1).random((300, 3))
     nll = np.concatenate([np.full(100, 9.0), np.where(np.arange(100) < good, 0.5, 9.0), np.full(100, 9.0)])
     known = known_of(u, nll, ["exploit"] * 200 + ["explore"] * 100)
-    assert power(known) == pytest.approx(3.0 * factor, abs=0.02)
+    assert power(known) == pytest.approx(3.0 * factor, abs=0.05)
 
 
 def test_uncertain_points_follow_the_expected_good_volume():

@@ -163,7 +163,8 @@ def exploit(context: Context, n: int) -> Floats:
 
 def power(known: Known) -> float:
     """The power of the distance in `exploit`."""
-    return daring(known.u.shape[1]) * min(1.0, hits(known, "exploit", NEWEST) / ENOUGH) ** SHARP
+    sure = min(1.0, hits(known, "exploit", NEWEST, ENOUGH) / ENOUGH)
+    return daring(known.u.shape[1]) * float(sure**SHARP)
 
 
 EXPLORE, EXPLOIT = Part("explore", explore), Part("exploit", exploit)
