@@ -51,7 +51,7 @@ class Reading(NamedTuple):
         try:
             return to_float(found) if isinstance(found, str) else float(_real(found))
         except Exception as error:  # a user's own type may raise anything
-            what = "larger than any number (1.8e308)" if isinstance(error, OverflowError) else "not a number"
+            what = "not a number below 1.8e308" if isinstance(error, OverflowError) else "not a number"
             message = f"the observable {spec.name} is {shown(found)}, {what}"
             raise ObservableFailed(message, self.position) from error
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import shlex
+import sys
 import textwrap
 from functools import partial
 from pathlib import Path
@@ -29,6 +31,15 @@ def visible(text: str) -> str:
 
 def _shown(char: str) -> str:
     return " " if char.isspace() and not char.isascii() else "\N{REPLACEMENT CHARACTER}"
+
+
+def show_any_letter() -> None:
+    """Makes standard output and error show a letter that their encoding lacks, such as a Greek one in ISO-8859-1, by
+    its number: \\u03b1.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def argument(path: Path) -> str:

@@ -157,7 +157,7 @@ def _why_not(path: Path, name: str) -> str:
     """Why a program cannot be executed, and what to do."""
     if "/" not in name:
         beside = f"; the one beside the scan file is ./{name}" if path.is_file() else "; write its path"
-        return f"is in no folder of PATH{beside}"
+        return f"does not exist in a folder of PATH{beside}"
     if not path.is_file():
         return f"does not exist: there is no file {path}"
     return f"is not executable: give it the right with chmod +x {shlex.quote(str(path))}"

@@ -211,8 +211,8 @@ def test_a_message_on_a_missing_output_says_where_the_blocks_are(scan_file, chai
 @pytest.mark.parametrize(
     ("command", "words"),
     [
-        ("gen.sh", "is in no folder of PATH; the one beside the scan file is ./gen.sh"),
-        ("gem.sh", "is in no folder of PATH; write its path"),
+        ("gen.sh", "does not exist in a folder of PATH; the one beside the scan file is ./gen.sh"),
+        ("gem.sh", "does not exist in a folder of PATH; write its path"),
         ("./gem.sh", "does not exist: there is no file "),
         ("./gen.sh", "is not executable: give it the right with chmod +x "),
     ],
