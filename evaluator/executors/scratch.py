@@ -19,6 +19,9 @@ LARGEST_FOLDER = 2**30
 SMALLEST_FOLDER = 2**24
 """Bytes that a point may always have, however small the disk is."""
 
+LITTLE = 2**28
+"""The evaluator warns at its start if a point may have less than this number of bytes. Few codes write as much."""
+
 MOST_ENTRIES = 100_000
 """The largest number of files that a point may have in its folder."""
 
@@ -58,7 +61,9 @@ class ScratchLimit:
     @property
     def notice(self) -> str:
         """The message for the start of the evaluator; empty if the disk is large enough."""
-        return f"there is little room for scratch files in {self._root.parent}: {self._advice}" if self.is_small else ""
+        if self.most >= LITTLE:
+            return ""
+        return f"there is little room for scratch files in {self._root.parent}: {self._advice}"
 
     @property
     def _advice(self) -> str:
