@@ -33,10 +33,11 @@ LEAST_EXPLORE, MOST_EXPLORE = 0.01, 0.6
 """Share of a batch for points that may be good."""
 NEAR = 2
 """Levels next to the good region whose points compete with those inside."""
-ENOUGH, SHARP, NEWEST = 0.9, 2.0, 100
+ENOUGH, SHARP, NEWEST, UNTRIED = 0.9, 2.0, 100, 0.7
 """Where fewer than ENOUGH of the NEWEST exploiting points were good, the next ones are surer and less far apart: the
 power of the distance falls with the square (SHARP) of their fraction. A poor model is wrong most often far from all
-good points: of the points that it took for good a third were, but only a tenth of the farthest ones."""
+good points: of the points that it took for good a third were, but only a tenth of the farthest ones. Before the first
+results, the fraction UNTRIED is assumed."""
 MOST_OUTSIDE = 800
 """Candidates of the other levels."""
 
@@ -163,7 +164,7 @@ def exploit(context: Context, n: int) -> Floats:
 
 def power(known: Known) -> float:
     """The power of the distance in `exploit`."""
-    sure = min(1.0, hits(known, "exploit", NEWEST, ENOUGH) / ENOUGH)
+    sure = min(1.0, hits(known, "exploit", NEWEST, UNTRIED) / ENOUGH)
     return daring(known.u.shape[1]) * float(sure**SHARP)
 
 
