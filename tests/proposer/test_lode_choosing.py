@@ -107,13 +107,16 @@ def test_a_place_twice_as_far_wins_with_a_much_lower_probability_in_many_dimensi
         assert even(candidates, u[:1], 1, daring(dim))[0] + 1 == first
 
 
-@pytest.mark.parametrize(("good", "factor"), [(100, 1.0), (91, 1.0), (45, 0.25), (0, 0.0)])
-def test_points_are_surer_and_closer_where_the_model_misses(good, factor):
+@pytest.mark.parametrize(
+    ("by_observables", "good", "factor"), [(True, 91, 1.0), (True, 45, 0.25), (True, 0, 0.0), (False, 45, 0.25)]
+)
+def test_points_are_surer_and_closer_where_the_model_misses(by_observables, good, factor):
     """The hits of the last hundred exploiting points count, and no others."""
     u = np.random.default_rng(1).random((300, 3))
-    nll = np.concatenate([np.full(100, 9.0), np.where(np.arange(100) < good, 0.5, 9.0), np.full(100, 9.0)])
+    hits = np.arange(100) * good // 100 < (np.arange(100) + 1) * good // 100  # evenly mixed
+    nll = np.concatenate([np.full(100, 9.0), np.where(hits, 0.5, 9.0), np.full(100, 9.0)])
     known = known_of(u, nll, ["exploit"] * 200 + ["explore"] * 100)
-    assert power(known) == pytest.approx(3.0 * factor, abs=0.05)
+    assert power(known, by_observables=by_observables) == pytest.approx(3.0 * factor, abs=0.1)
 
 
 def test_uncertain_points_follow_the_expected_good_volume():
