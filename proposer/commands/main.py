@@ -218,7 +218,8 @@ def _plot(options: argparse.Namespace) -> int:
             raise UsageError("a profile needs two columns", next_step="name a variable for x and one for y")
         if options.colour is not None:
             raise UsageError("a profile has the colours of its levels", next_step="leave out --colour or --profile")
-        print(f"drawn: {draw_profile(options.folder, names, options.levels or LEVELS, options.file, view)}")
+        levels = options.levels or LEVELS
+        print(f"drawn: {draw_profile(options.folder, names, levels, options.file, view, say=print)}")
         return 0
     if options.levels is not None:
         raise UsageError("--levels are those of the regions of a profile", next_step="add --profile")

@@ -34,6 +34,11 @@ class UnderWay:
         placed = {*work.waiting, *self.suspects, *(point for link in self.links.values() for point in link.out)}
         work.put_back(point for point in work.rows if point not in placed)
 
+    @property
+    def only_unwanted(self) -> bool:
+        """Whether all points without an answer have been withdrawn."""
+        return self.work.rows.keys() <= self.asked_back
+
     def is_out(self, point: int) -> bool:
         """Whether any evaluator has the point."""
         return any(point in link.out for link in self.links.values())

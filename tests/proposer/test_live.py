@@ -52,7 +52,7 @@ print("over")
 """
 SHOWN = [
     "scan       mssm · LODE · NLL below 1",
-    "good       123 of 1,000 good ━",
+    "good       123 of 1,000 good █",
     "hit rate   20 % ",
     "evaluated  600: 123 ok, 477 invalid",
     "           ball: 477 invalid",
@@ -82,6 +82,20 @@ def test_messages_appear_above_the_display() -> None:
     assert any("py.warnings: " in line for line in lines)
     assert not any("good" in line for line in lines)  # at the end the display has disappeared without a trace
     assert lines[-1] == "over"
+
+
+def test_a_terminal_that_cannot_draw_again_gets_lines() -> None:
+    """Such as the shell of Emacs."""
+    with Terminal(PROGRAM, term="dumb") as terminal:
+        terminal.wait_for(lambda shown: any(line.startswith("123 of 1,000 good | hit rate 20 %") for line in shown))
+
+
+def test_the_bar_is_clear_without_colours() -> None:
+    console = Console(width=80, force_terminal=True, color_system=None)
+    with console.capture() as captured:
+        console.print(panel(full(good=250, wanted=1000)))
+    (line,) = [line for line in captured.get().splitlines() if line.startswith("good ")]
+    assert line.count("█") == round(0.25 * (line.count("█") + line.count("░"))) > 5
 
 
 def full(**values: Any) -> State:
