@@ -265,6 +265,10 @@ class _Console(Console):
     def render_str(self, text: str, **options: Any) -> Text:
         return super().render_str(visible(text), **options)
 
+    def on_broken_pipe(self) -> None:
+        """Raises the BrokenPipeError that is being handled; rich would end this process, as a code may do."""
+        raise  # noqa: PLE0704  # called while the error is handled
+
     def say(self, text: str, style: str | None = None) -> None:
         """Prints a message, which is broken at blanks on a terminal; elsewhere it stays one line."""
         text = visible(text)
