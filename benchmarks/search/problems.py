@@ -359,7 +359,13 @@ _PROBLEMS = {
         _ellipsoids(3, 50, 1e-3, 4),
         _ellipsoids(4, 60, 1e-3, 5, deepest=0.7),
         Problem(
-            "waves3d", 3, 2.0, modes=64, mode=_eighths, likelihoods=_gauss([0.6] * 3, [0.05] * 3), observables=kinds.waves
+            "waves3d",
+            3,
+            2.0,
+            modes=64,
+            mode=_eighths,
+            likelihoods=_gauss([0.6] * 3, [0.05] * 3),
+            observables=kinds.waves,
         ),
         Problem("sheet8d", 8, 2.0, nll_only=kinds.sheet),
         Problem("saddle8d", 8, 2.0, nll_only=kinds.saddle),

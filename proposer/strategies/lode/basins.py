@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from proposer.strategies.lode.acquire import Context
     from proposer.strategies.lode.points import Known
 
-MOST, PAYS = 0.6, 0.04
+MOST, PAYS = 0.7, 0.04
 """Share of a batch, if so many of these points began new parts of the region, and those of no other part did."""
 FINDS, TRIED, LAST = 1.0, 60.0, 300
 """What is taken before any was tried, so many finds of so many points; and points that are looked at."""
@@ -74,7 +74,7 @@ def share(known: Known) -> float:
         return (began(known, rows) + finds) / (len(rows) + tried)
 
     these, others = rate(("basin",), FINDS, TRIED), rate(OTHERS, 0.0, 1.0)
-    return MOST * min(1.0, these / PAYS) ** 2 * these / (these + others)
+    return MOST * min(1.0, these / PAYS) ** 2 * these**2 / (these**2 + others**2)
 
 
 def follow(context: Context, n: int) -> Floats:
