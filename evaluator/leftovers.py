@@ -17,7 +17,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from multiprocessing import resource_tracker, util
 from pathlib import Path
 from typing import NamedTuple
@@ -164,6 +164,18 @@ def running_name(pid: int) -> str:
     return "".join(char for char in name if char.isprintable())[:60]
 
 
+def cleans_up(pid: int) -> bool:
+    """Whether a process only waits for the end of others, to clear up after them: a janitor, or Python's own tracker of
+    shared memory. It ends by itself.
+    """
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            words = file.read(1000)
+    except OSError:
+        return False
+    return b"evaluator.leftovers" in words or b"multiprocessing.resource_tracker" in words
+
+
 def _with_descendants(roots: set[int], parents: Mapping[int, int]) -> set[int]:
     """The `roots` and all their descendants; `parents` is the parent of every process."""
     children: dict[int, list[int]] = {}
@@ -211,10 +223,20 @@ def _session(pid: int) -> int:
         return -1
 
 
-def adopt_orphans() -> None:
-    """Makes this process the parent of every descendant whose own parent has ended (see `has_children`)."""
+def adopt_orphans(adopt: bool = True) -> None:
+    """Makes this process the parent of every descendant whose own parent has ended (see `has_children`), or no more."""
     with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, int(adopt), 0, 0, 0)
+
+
+@contextlib.contextmanager
+def adopting_orphans() -> Iterator[None]:
+    """A context in which this process adopts orphans."""
+    adopt_orphans()
+    try:
+        yield
+    finally:
+        adopt_orphans(False)
 
 
 def end_with_parent(parent: int) -> None:

@@ -51,7 +51,8 @@ class Reading(NamedTuple):
         try:
             return to_float(found) if isinstance(found, str) else float(_real(found))
         except Exception as error:  # a user's own type may raise anything
-            message = f"the observable {spec.name} is {shown(found)}, not a number"
+            what = "not a number below 1.8e308" if isinstance(error, OverflowError) else "not a number"
+            message = f"the observable {spec.name} is {shown(found)}, {what}"
             raise ObservableFailed(message, self.position) from error
 
     def _by_plain_name(self, given: Mapping[str, float]) -> float:

@@ -87,7 +87,8 @@ def _advice(dataset: Dataset, tally: Tally) -> list[str]:
         return lines
     if tally.good:
         if tally.evaluated >= MANY and tally.good - tally.given >= tally.evaluated:
-            return ["every point is good, so nothing was searched for; is threshold_value as low as it should be?"]
+            what_to_do = "is threshold_value as low as it should be?"
+            return [f"every point is good, so nothing was searched for; {what_to_do}", *_constants(dataset, tally)]
         return []
     if not math.isfinite(tally.best):
         what_to_do = "look at the `valid` windows and conditions, or widen the ranges"
@@ -100,6 +101,7 @@ def _advice(dataset: Dataset, tally: Tally) -> list[str]:
         lines.append(f"{', '.join(no_numbers)} {what} at any point: correct the code or the expression")
     if capped := [name for name in capped if name not in no_numbers]:
         lines.append(f"the loss of {', '.join(capped)} is at its cap (710.78) even there: is the mean in another unit?")
+    lines += _constants(dataset, tally)
     if 2 * tally.failed_points >= tally.evaluated:
         lines += _reasons(dataset)
     return lines
@@ -123,6 +125,26 @@ def _never_numbers(dataset: Dataset, tally: Tally, names: Sequence[str]) -> list
         if not left:  # mostly after the first part, and a long scan has thousands
             break
     return left
+
+
+def _constants(dataset: Dataset, tally: Tally) -> list[str]:
+    """A line for each observable that has a loss, but one value at all points, if there are many points."""
+    left = {k: math.nan for k, (loss, _) in enumerate(zip(tally.best_losses, tally.names, strict=False)) if loss > 0.0}
+    count = 0
+    for part in dataset.results():
+        values = part.observables[part.status == Status.OK]
+        if len(values):
+            left = {k: float(values[0, k]) if count == 0 else left[k] for k in left}
+            left = {k: value for k, value in left.items() if (values[:, k] == value).all()}
+            count += len(values)
+        if not left:  # mostly after the first part
+            break
+    return [
+        f"{tally.names[k]} is {value:g} at all {count:,} points: does its code read the variables? (a template without "
+        "expressions, another input file, a constant for what was not computed)"
+        for k, value in left.items()
+        if count >= MANY
+    ]
 
 
 def conclude_again(dataset: Dataset, limits: Limits, settings: Settings, stored: RunRecord) -> int:

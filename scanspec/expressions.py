@@ -164,7 +164,7 @@ def _why_not(text: str, known: Collection[str]) -> str:
     return ""
 
 
-_PLACEHOLDER = re.compile(r"\{\{.*\}\}|\$?\{[^{}:,]*\}|\$\w+|@\w+@|%\w+%|<\w+>")
+_PLACEHOLDER = re.compile(r"\{\{.*\}\}|\$?\{[^{}:,]*\}|\$\w+\$?|@\w+@|%\w+%|<\w+>|\[+\w+\]+")
 """How the templates of other programs write a variable."""
 
 _HABITS = (

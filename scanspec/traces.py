@@ -8,6 +8,7 @@ imported on demand.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -113,7 +114,27 @@ def sending_traces(url: str | None, service: str) -> Iterator[Spans | None]:
     ids = Ids()
     provider = TracerProvider(resource=Resource.create({"service.name": service}), id_generator=ids)
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(url, timeout=TIMEOUT)))
+    log, once = logging.getLogger(OTLPSpanExporter.__module__), _Once(url)
+    log.addFilter(once)
     try:
         yield Spans(provider.get_tracer("lodescan"), ids)
     finally:
         provider.shutdown()
+        log.removeFilter(once)
+
+
+class _Once(logging.Filter):
+    """Lets a single message about lost spans pass, in plain words. OpenTelemetry writes several for each batch."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__()
+        self._url, self._told = url, False
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        told, self._told = self._told, True
+        record.name, record.args = "traces", ()
+        record.msg = (
+            f"the collector at {self._url} takes no spans, so traces are lost, and nothing else. Check the URL, and "
+            "that a collector runs there"
+        )
+        return not told

@@ -40,10 +40,10 @@ launch() {
 # Hundreds of tests start a process: none has to compile the program anew, also where Python is told to keep no byte code.
 .envs/proposer/bin/python -m compileall -q evaluator proposer scanspec proto/lodescan
 
-# The slow tests of the proposer mostly compute; of the fast ones, a third wait.
-[[ $expression == "not slow"* ]] && workers=3 || workers=2
-launch proposer $workers "$expression and not physics" tests/proposer tests/pair
-launch evaluator 3 "$expression and not physics" tests/scanspec tests/evaluator tests/conformance
+# The slow tests of the proposer mostly compute; of the fast ones, a third wait. Those of the evaluator mostly wait.
+[[ $expression == "not slow"* ]] && workers=(3 4) || workers=(2 3)
+launch proposer "${workers[0]}" "$expression and not physics" tests/proposer tests/pair
+launch evaluator "${workers[1]}" "$expression and not physics" tests/scanspec tests/evaluator tests/conformance
 # It has no slow tests. One process, because they share what kubectl has rendered.
 [[ $expression != "not slow"* ]] || launch dev 0 "$expression" tests/manifests
 for physics in "${@:2}"; do

@@ -14,16 +14,15 @@ import importlib.util
 import json
 import os
 import sys
-import sysconfig
 from collections.abc import Collection, Iterable, Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
+
+from evaluator.codes.from_source import PACKAGES, import_from_source, is_of_the_user
 
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_TRUNC
 _LIBRARIES = ("ctypes.dlopen", "sqlite3.connect")
 """Events of files that are opened, but not by Python itself."""
-_PACKAGES = ("site-packages", "dist-packages")
 
 
 def main() -> None:
@@ -45,6 +44,7 @@ def main() -> None:
 
     sys.path.insert(0, beside)
     sys.dont_write_bytecode = True
+    import_from_source()
     before = set(sys.modules)
     sys.addaudithook(hook)
     try:
@@ -106,20 +106,6 @@ def may_write(flags: int) -> bool:
     return bool(flags & _WRITES)
 
 
-def is_of_the_user(path: str) -> bool:
-    """Whether a file of code belongs to the user, and not to Python, lodescan or an installed package."""
-    return not path.startswith(_others()) and not set(_PACKAGES) & set(path.split(os.sep))
-
-
-@cache
-def _others() -> tuple[str, ...]:
-    """The folders of Python and of lodescan, each with a slash."""
-    own = Path(__file__).parents[2]
-    paths = sysconfig.get_paths()
-    ours = (str(own / name) for name in ("evaluator", "scanspec", "lodescan", "proto/lodescan"))
-    return tuple(os.path.realpath(folder) + os.sep for folder in (paths["stdlib"], paths["platstdlib"], *ours))
-
-
 def _source(path: str) -> str:
     """The file from which Python has made a file of its cache; any other file itself."""
     with contextlib.suppress(ValueError):
@@ -134,7 +120,7 @@ def _is_anothers(path: str, below: tuple[str, ...]) -> bool:
     """
     inside = path[max(len(folder) for folder in below if path.startswith(folder)) :]
     folders = inside.split(os.sep)[:-1]
-    return any(folder.startswith(".") or folder in _PACKAGES for folder in folders)
+    return any(folder.startswith(".") or folder in PACKAGES for folder in folders)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import os
 import re
 import resource
 import select
+import shlex
 import shutil
 import signal
 import subprocess
@@ -148,8 +149,18 @@ class Command:
         name = self.words[0]
         found = shutil.which(str((folder / name).resolve()) if "/" in name else name, path=search_path())
         if found is None:
-            raise ConfigurationError(f"{where}: the program {name!r} does not exist or is not executable")
+            raise ConfigurationError(f"{where}: the program {name!r} {_why_not(folder / name, name)}")
         return Path(found)
+
+
+def _why_not(path: Path, name: str) -> str:
+    """Why a program cannot be executed, and what to do."""
+    if "/" not in name:
+        beside = f"; the one beside the scan file is ./{name}" if path.is_file() else "; write its path"
+        return f"does not exist in a folder of PATH{beside}"
+    if not path.is_file():
+        return f"does not exist: there is no file {path}"
+    return f"is not executable: give it the right with chmod +x {shlex.quote(str(path))}"
 
 
 def _refuse_expansions(text: str, where: str) -> None:

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path, PurePath
 
+from evaluator.codes.from_source import remove_old_byte_code
 from evaluator.codes.shell_scripts import named_programs
 from evaluator.errors import ConfigurationError
 from scanspec.files import NotAFile, require_regular
@@ -144,7 +145,9 @@ def _add(key: str, path: Path, found: dict[str, str], hash_of: Callable[[Path], 
         own = key if number == 1 else f"{key} ({number})"
         known = found.get(own)
         if known is None:
-            found[own] = hash_of(path)
+            found[own] = now = hash_of(path)
+            if path.suffix == ".py":
+                remove_old_byte_code(path, max(now.stamp[:2]) + SETTLED)
             return True
         if isinstance(known, FileHash) and os.path.realpath(known.path) == os.path.realpath(path):
             return False

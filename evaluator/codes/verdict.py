@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,10 +20,14 @@ from scanspec.canonical import canonical_address
 from scanspec.codes import read_exit_codes, read_pattern
 from scanspec.files import NotAFile, read_bytes
 from scanspec.observables import read_address
+from scanspec.raised import printable
 from scanspec.spectrum import LARGEST_SPECTRUM, EntryMissing, Problem, Spectrum, read_spectrum
 from scanspec.tools import WITHOUT_EXIT_CODES, profile_name
 
 _ERROR = 4
+
+MOST_READ = 20
+"""The most files in which a missing output is looked for."""
 
 
 @dataclass(frozen=True)
@@ -87,10 +93,18 @@ class Verdict:
         found = {"verdict": f"{codes} {blocks} {invalid} {pattern!r} {self.spinfo}"}
         return found | {f"flag {name}": str(canonical_address(address)) for name, address in self.flags.items()}
 
-    def judge(self, finished: Finished, output: Path, warnings: list[str], rewrite: Callable[[Path], bool]) -> Spectrum:
+    def judge(
+        self,
+        finished: Finished,
+        output: Path,
+        warnings: list[str],
+        rewrite: Callable[[Path], bool],
+        before: Collection[str],
+    ) -> Spectrum:
         """The spectrum of a good run. Warnings are appended to `warnings`. Raises InvalidPoint or CodeFailed.
 
-        The program's own reports have precedence. `rewrite` converts another kind of output to SLHA in place, and
+        The program's own reports have precedence. `before` are the names of the files that were there before the run.
+        `rewrite` converts another kind of output to SLHA in place, and
         returns whether that was necessary; it may raise CodeFailed.
         """
         spectrum, fault = None, None
@@ -104,7 +118,8 @@ class Verdict:
         if rewrite(output):
             spectrum = read_output(output)
         if spectrum is None:
-            raise CodeFailed(f"there is no output {output.name} (exit code {finished.exit_code}){_words(finished)}")
+            there_is_none = f"there is no output {output.name} (exit code {finished.exit_code}){_words(finished)}"
+            raise CodeFailed(there_is_none + _where_else(finished, output, before))
         self._judge_spectrum(finished, output, spectrum, warnings)
         return spectrum
 
@@ -197,6 +212,18 @@ def read_output(path: Path) -> Spectrum | None:
         raise CodeFailed(f"the output {path.name} cannot be read: {error.strerror}") from error
     except OSError:
         return None
+
+
+def _where_else(finished: Finished, output: Path, before: Collection[str]) -> str:
+    """Where a program that did not write its output file has written SLHA blocks; empty if nowhere."""
+    if not read_spectrum(finished.stdout).is_empty:
+        return "; its standard output has SLHA blocks: write > {output} at the end of the command"
+    for name in sorted(set(os.listdir(output.parent)) - set(before))[:MOST_READ]:
+        with contextlib.suppress(CodeFailed):
+            spectrum = read_output(output.parent / name)
+            if spectrum is not None and not spectrum.is_empty:
+                return f"; its file {printable(name)} has SLHA blocks: if that is the output, name it by output_file"
+    return ""
 
 
 def _said(finished: Finished) -> str:

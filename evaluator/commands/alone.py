@@ -10,8 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from evaluator.commands.cleaned import LAST_WORDS
+from evaluator.executors.children import end_children, own_children, reap
 from evaluator.interrupts import PASSED_ON, take_interrupts
-from evaluator.leftovers import end_with_parent
+from evaluator.leftovers import adopt_orphans, cleans_up, end_with_parent, has_children
 from scanspec import visible
 
 CODE_ENDED_IT = 1
@@ -31,6 +32,8 @@ def alone(run: Callable[[], int], file: Path) -> int:
     if interrupts:
         passed[signal.SIGINT] = PASSED_ON
     unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, passed.keys() | passed.values())
+    others = own_children() if has_children() else set[int]()
+    adopt_orphans()
     parent, child = os.getpid(), os.fork()
     if child == 0:
         end_with_parent(parent)  # a kill of this command also kills the code
@@ -54,6 +57,7 @@ def alone(run: Callable[[], int], file: Path) -> int:
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     # processes that a code left may hold the other end, and one holds it until the output is shown
     has_returned = bool(select.select([reading], [], [], LAST_WORDS)[0] and os.read(reading, 1))
+    _end_leftovers(others)
     if has_returned or -code in _ENDING:
         return code if code >= 0 else 128 - code
     ending = f"exit code {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
@@ -63,3 +67,12 @@ def alone(run: Callable[[], int], file: Path) -> int:
         file=sys.stderr,
     )
     return CODE_ENDED_IT
+
+
+def _end_leftovers(others: set[int]) -> None:
+    """Ends what the child has left, except the helpers of lodescan, which then end by themselves."""
+    if has_children():
+        helpers = {pid for pid in own_children() - others if cleans_up(pid)}
+        end_children(others | helpers)
+        for pid in helpers:
+            reap(pid)

@@ -28,7 +28,7 @@ from evaluator.leftovers import ScratchRoot
 from scanspec import Kind, ObservableSpec, ScanFile, UsageError, losses_and_nll, visible
 from scanspec.document import closest, plain_name, to_number
 from scanspec.likelihoods import LARGEST_LOSS
-from scanspec.text import quoted
+from scanspec.text import broken, quoted
 
 DEEPEST = 20
 """The most folders within folders in which `point` looks for files to print."""
@@ -57,12 +57,12 @@ def check(scan: ScanFile) -> int:
         outcome = by_hand.evaluate(values, scratch.path / "point")
         codes = ", ".join(code.name for code in scan.codes)
         counts = f"variables: {len(scan.variables)}, observables: {len(chain.specs)}"
-        console.print(f"{scan.path}: {counts}, codes: {codes}")
+        console.say(f"{scan.path}: {counts}, codes: {codes}")
         for line in (*scan.notes, *([f"without meaning here: {', '.join(scan.ignored)}"] if scan.ignored else [])):
-            console.print(f"note: {line}")
+            console.say(f"note: {line}")
         for step in chain.steps:
             if step.code.remark:
-                console.print(f"warning: {step.code.remark}", style="yellow")
+                console.say(f"warning: {step.code.remark}", style="yellow")
         _print_tables(console, chain, values, outcome)
         if outcome.status in (Status.OK, Status.INVALID):  # an error is printed at the end
             _print_status(console, chain, outcome)
@@ -74,13 +74,13 @@ def check(scan: ScanFile) -> int:
             opened = open_windows(by_hand, tried, scratch.path)
         elif may_have_better_order(scan):
             for line in better_order(chain, tried, scratch.path):
-                console.print(line)
+                console.say(line)
     finally:
         scratch.close()
     fault = _fault(tried, opened)
     if fault is not None:
         if fault in tried[1:]:
-            console.print(f"no point is OK; this point fails: {_command(scan, fault.values)}")
+            console.say(f"no point is OK; this point fails: {_command(scan, fault.values)}")
         where = visible(_where(chain, fault.outcome))
         print(f"lodescan-evaluator: {where}: {fault.outcome.message}", file=sys.stderr)
         hint = "`lodescan-evaluator point FILE --keep DIR` keeps the files of a point"
@@ -91,22 +91,22 @@ def check(scan: ScanFile) -> int:
         print(f"lodescan-evaluator: {nowhere}", file=sys.stderr)
         return 2
     if outcome.status is Status.OK:
-        console.print("the file and its codes work", style="green")
+        console.say("the file and its codes work", style="green")
     elif good is not None:
-        console.print(
+        console.say(
             "the middle of the ranges is unphysical, but the file and its codes work at another point: "
             + _command(scan, good.values),
             style="green",
         )
     elif first_ok(opened) is not None:
-        console.print(
+        console.say(
             f"the codes work, but all {len(tried)} points, the middle and random points, are unphysical: the windows "
             "are narrow or wrong; try a point that should be good with `lodescan-evaluator point`"
         )
     else:
         seen = max(len(trial.outcome.seconds) for trial in (*tried, *opened))
         unseen = ", ".join(code.name for code in scan.codes[seen:])
-        console.print(
+        console.say(
             f"all {len(tried)} points, the middle of the ranges and random points, are unphysical, so "
             + (f"{unseen} did not run" if unseen else "the last code never ended well")
             + "; try a point that should be good with `lodescan-evaluator point`"
@@ -207,7 +207,7 @@ def point(
     finally:
         scratch.close()
     if keep is not None and not as_json:
-        console.print(f"files kept in {keep}")
+        console.say(f"files kept in {keep}")
     return 0 if outcome.status in (Status.OK, Status.INVALID) else 1
 
 
@@ -260,13 +260,18 @@ def _finite(value: float) -> float | None:
 
 
 class _Console(Console):
-    """A console that shows the texts of programs and files without control characters."""
+    """A console that shows the texts of programs and files without control characters, and breaks no paths."""
 
     def render_str(self, text: str, **options: Any) -> Text:
         return super().render_str(visible(text), **options)
 
+    def say(self, text: str, style: str | None = None) -> None:
+        """Prints a message, which is broken at blanks on a terminal; elsewhere it stays one line."""
+        text = visible(text)
+        self.print(broken(text, self.width) if self.is_terminal else text, style=style, soft_wrap=True)
 
-def _console() -> Console:
+
+def _console() -> _Console:
     """A console for names and texts of any kind: without markup, and without cut lines if the output is no terminal."""
     faulthandler.enable()  # so that a message is left if a code ends this process
     terminal = sys.stdout.isatty()
@@ -294,14 +299,14 @@ def _read_values(scan: ScanFile, assignments: list[str]) -> list[float]:
     return list(values.values())
 
 
-def _print_tables(console: Console, chain: Chain, values: list[float], outcome: Outcome) -> None:
+def _print_tables(console: _Console, chain: Chain, values: list[float], outcome: Outcome) -> None:
     inputs = Table("variable", "value", "unit", title=None)
     for variable, value in zip(chain.scan.variables, values, strict=True):
         inputs.add_row(variable.name, f"{value:.9g}", variable.unit)
     console.print(inputs)
     for variable, value in zip(chain.scan.variables, values, strict=True):
         if outside := what_is_outside(variable, value):
-            console.print(f"note: {outside}; a scan never has this value")
+            console.say(f"note: {outside}; a scan never has this value")
     if chain.specs and len(outcome.missing) == len(chain.specs):
         return  # no code gave a result, so the two tables would be empty
     table = Table("code", "observable", "value", "unit", "likelihood", "loss")
@@ -325,25 +330,25 @@ def _print_tables(console: Console, chain: Chain, values: list[float], outcome: 
     console.print(codes)
 
 
-def _print_status(console: Console, chain: Chain, outcome: Outcome) -> None:
+def _print_status(console: _Console, chain: Chain, outcome: Outcome) -> None:
     for warning in outcome.warnings:
-        console.print(f"warning: {warning}")
+        console.say(f"warning: {warning}")
     if outcome.status is not Status.OK:
         where = f" (code {outcome.failed_code})" if outcome.failed_code else ""
-        console.print(f"status {outcome.status.name}{where}: {outcome.message}")
+        console.say(f"status {outcome.status.name}{where}: {outcome.message}")
         return
     losses, nll = losses_and_nll([spec.likelihood for spec in chain.specs], np.array([outcome.observables]))
     for position, (spec, value) in enumerate(zip(chain.specs, outcome.observables, strict=True)):
         if spec.likelihood.kind is Kind.OFF:
             continue
         if not math.isfinite(value):
-            console.print(f"warning: {spec.name} is {_show(value)}, so it has the largest possible loss")
+            console.say(f"warning: {spec.name} is {_show(value)}, so it has the largest possible loss")
         elif losses[0, position] > _NEAR_THE_CAP * LARGEST_LOSS:
-            console.print(
+            console.say(
                 f"warning: {spec.name} = {value:.6g} is so far from {_describe(spec, window=False)} that its loss is "
                 f"near the largest possible loss, {LARGEST_LOSS:.6g}; is it in another unit?"
             )
-    console.print(f"status OK, NLL {nll[0]:.6g}")
+    console.say(f"status OK, NLL {nll[0]:.6g}")
 
 
 def _describe(spec: ObservableSpec, *, window: bool = True) -> str:
@@ -364,7 +369,7 @@ def _describe(spec: ObservableSpec, *, window: bool = True) -> str:
     return ", ".join(parts)
 
 
-def _print_files(console: Console, folder: Path) -> None:
+def _print_files(console: _Console, folder: Path) -> None:
     found: list[Path] = []
     for top, folders, names in os.walk(folder):
         found += [Path(top, name) for name in names]
@@ -373,4 +378,4 @@ def _print_files(console: Console, folder: Path) -> None:
     for path in sorted(found):
         if path.is_file() and os.path.getsize(path):
             console.rule(f"{path.relative_to(folder)} ({os.path.getsize(path)} bytes)")
-            console.print(read_tail(path, 20_000).rstrip())
+            console.print(read_tail(path, 20_000).rstrip(), soft_wrap=True)

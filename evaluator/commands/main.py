@@ -25,6 +25,7 @@ from scanspec.events import TEXT, event, in_json
 from scanspec.intermixed import IntermixedParser, Parser
 from scanspec.logs import logging_to_stderr, set_level
 from scanspec.observing import add_watching_options
+from scanspec.text import show_any_letter
 
 BAD_INPUT = 2
 INTERRUPTED = 130
@@ -36,6 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
     """
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")  # gRPC's fork handlers can hang when subprocesses start
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # lodescan has its own messages for what gRPC would log
+    show_any_letter()
     try:
         options = make_parser().parse_args(arguments)
         with logging_to_stderr(getattr(options, "log_format", TEXT)):

@@ -7,7 +7,10 @@ from pathlib import Path
 
 from evaluator.chain import Chain, Outcome
 from evaluator.commands.cleaned import cleaned
+from evaluator.executors.children import Children
 from evaluator.executors.surroundings import Surroundings, runs_functions
+from evaluator.leftovers import adopting_orphans
+from evaluator.words import say
 
 
 class ByHand:
@@ -18,14 +21,24 @@ class ByHand:
         with cleaned():
             chain.load()
         self._surroundings = Surroundings(chain.scan.folder) if runs_functions(chain) else None
+        self._said = set[str]()
 
     def evaluate(self, values: Sequence[float], folder: Path, *, point_id: int = 0, windows: bool = True) -> Outcome:
-        """Runs one point like Chain.evaluate, with the random numbers of the scan's point with this id."""
-        if self._surroundings is None:
-            return self.chain.evaluate(values, folder, windows=windows)
-        self._surroundings.seed(point_id, values)
-        try:
-            with cleaned():
+        """Runs one point like Chain.evaluate, with the random numbers of the scan's point with this id. Then it ends
+        the processes that the point has left behind.
+        """
+        with cleaned(), adopting_orphans():
+            children = Children(self._say_once)
+            if self._surroundings is not None:
+                self._surroundings.seed(point_id, values)
+            try:
                 return self.chain.evaluate(values, folder, windows=windows)
-        finally:
-            self._surroundings.restore()
+            finally:
+                if self._surroundings is not None:
+                    self._surroundings.restore()
+                children.end_strays()
+
+    def _say_once(self, text: str) -> None:
+        if text not in self._said:
+            self._said.add(text)
+            say(text)

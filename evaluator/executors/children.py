@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from evaluator.leftovers import has_children, parents, running_name
 
@@ -97,9 +97,9 @@ def _children_of(task: str) -> list[bytes]:
         return file.readall().split()
 
 
-def end_children() -> None:
-    """Ends and reaps all children of this process, and what they leave to it."""
-    stuck = set[int]()
+def end_children(but: Collection[int] = ()) -> None:
+    """Ends and reaps the children of this process, except `but`, and what they leave to it."""
+    stuck = set(but)
     for _ in range(ROUNDS):
         if not (new := own_children() - stuck):
             return
@@ -111,10 +111,10 @@ def _end(children: set[int]) -> set[int]:
     for pid in children:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(pid, signal.SIGKILL)
-    return {pid for pid in children if not _reap(pid)}
+    return {pid for pid in children if not reap(pid)}
 
 
-def _reap(pid: int) -> bool:
+def reap(pid: int) -> bool:
     """Waits for a child that was killed; False when it does not end."""
     end, pause = time.monotonic() + REAP_LIMIT, 0.0
     while time.monotonic() < end:

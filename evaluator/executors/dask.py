@@ -17,6 +17,7 @@ from evaluator.errors import ConfigurationError, EvaluatorLost
 from evaluator.executors.job import Job, JobQueue
 from evaluator.executors.processes import longest_seconds
 from evaluator.executors.protocol import Health
+from evaluator.words import say
 from scanspec import ScanFileError
 from scanspec.raised import printable, what_was_raised
 
@@ -61,6 +62,7 @@ class DaskExecutor:
         self._digest = digest_of(chain)
         self._queue = JobQueue()
         self._futures: dict[Job, distributed.Future] = {}
+        self._said = set[str]()
         # seconds of a point, a running mean; until it is known, no point is sent in advance
         self._seconds = AHEAD_SECONDS * MOST_AHEAD
         self._changed = threading.Condition()
@@ -125,8 +127,10 @@ class DaskExecutor:
         if self._forget(job) is None:
             return
         try:
-            outcome = Outcome(*future.result())
+            fields, said = future.result()
+            outcome = Outcome(*fields)
             outcome = outcome._replace(status=Status(outcome.status))
+            self._say_once(said)
             self._seconds = 0.8 * self._seconds + 0.2 * sum(outcome.seconds)
         except (ConfigurationError, ScanFileError, EvaluatorLost) as error:  # errors for which no point is to blame
             lost = error if isinstance(error, EvaluatorLost) else EvaluatorLost(f"a Dask worker: {error}")
@@ -138,6 +142,14 @@ class DaskExecutor:
             self._lost(error)
             outcome = Outcome(Status.CANCELLED)
         job.finish(outcome)
+
+    def _say_once(self, said: list[str]) -> None:
+        """Passes on what Dask workers say to the user; several of them may say the same."""
+        with self._changed:
+            new = [text for text in said if text not in self._said]
+            self._said.update(new)
+        for text in new:
+            say(text)
 
     def _forget(self, job: Job) -> distributed.Future | None:
         with self._changed:

@@ -25,13 +25,14 @@ class _Pool:
     def __init__(self, scan_file: str, digest: str, threads: int) -> None:
         self.scan_file, self.digest = scan_file, digest
         self.running: dict[str, Job] = {}
+        self.said: list[str] = []
         chain = Chain(read_scan(Path(scan_file)))
         if digest_of(chain) != digest:
             raise PhysicsChanged(
                 f"{scan_file} with its codes is not the same on the Dask worker at {distributed.get_worker().address}: "
                 "other versions, an older copy, or a file that was changed while this evaluator served"
             )
-        self.executor = ProcessExecutor(chain, threads)
+        self.executor = ProcessExecutor(chain, threads, self.said.append)
 
 
 _pool: _Pool | None = None
@@ -47,15 +48,17 @@ def prepare(scan_file: str, digest: str) -> None:
 
 def evaluate(
     scan_file: str, digest: str, point_id: int, variables: Sequence[float], spectra_below: float
-) -> tuple[Any, ...]:
-    """One point, in a worker process of this Dask worker; the fields of its Outcome."""
+) -> tuple[tuple[Any, ...], list[str]]:
+    """One point, in a worker process of this Dask worker: the fields of its Outcome, and what this worker has said to
+    the user so far.
+    """
     pool, key = _get_pool(scan_file, digest), distributed.worker.thread_state.key
     finished = threading.Event()
     job = Job(point_id, variables, spectra_below, lambda _: finished.set())
     with _ended_lock:
         # the order to end a task and its cancellation come by different ways, in any order
         if key in _ended:
-            return tuple(job.outcome)
+            return tuple(job.outcome), []
         pool.running[key] = job
     pool.executor.submit(job)
     finished.wait()
@@ -63,7 +66,7 @@ def evaluate(
         pool.running.pop(key, None)
     if pool.executor.health.error is not None:
         raise pool.executor.health.error
-    return tuple(job.outcome)
+    return tuple(job.outcome), list(pool.said)
 
 
 def end(keys: list[str]) -> None:

@@ -9,7 +9,8 @@ from collections.abc import Collection
 from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
-from evaluator.codes.opened import below_folders, file_of, is_of_the_user, may_write
+from evaluator.codes.from_source import is_of_the_user
+from evaluator.codes.opened import below_folders, file_of, may_write
 
 MOST_NAMED = 20
 """The most files that one process names."""

@@ -12,6 +12,7 @@ import sys
 import warnings
 
 from evaluator.codes.forks import in_this_process
+from evaluator.codes.from_source import import_from_source
 from evaluator.executors import temporary
 from evaluator.executors.children import end_children, own_children
 from evaluator.executors.worker_process import PRELOAD
@@ -43,6 +44,7 @@ outlast_endings()
 if ROOT_MARK in os.environ:
     with contextlib.suppress(OSError):
         temporary.use(os.path.join(os.environ[ROOT_MARK], "import"))
+import_from_source()
 _folder, *_modules = os.environ.get(PRELOAD, "").split(os.pathsep)
 if _folder:
     sys.path.insert(0, _folder)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+from collections.abc import Callable
 
 from evaluator.chain import Chain
 from evaluator.description import watched
@@ -20,6 +21,7 @@ from evaluator.executors.watch import Watch
 from evaluator.executors.worker import Worker
 from evaluator.executors.worker_process import PRELOAD
 from evaluator.leftovers import ScratchRoot
+from evaluator.words import say
 
 
 def longest_seconds(chain: Chain) -> float:
@@ -35,7 +37,8 @@ class ProcessExecutor:
     Raises ConfigurationError when a worker cannot be made ready.
     """
 
-    def __init__(self, chain: Chain, count: int) -> None:
+    def __init__(self, chain: Chain, count: int, say: Callable[[str], object] = say) -> None:
+        """`say` gets messages for the user."""
         self.concurrency = count
         self.health = Health()
         self.longest_seconds = longest_seconds(chain)
@@ -55,6 +58,7 @@ class ProcessExecutor:
             health=self.health,
             watch=watch,
             count=count,
+            say=say,
         )
         self._workers = [Worker(shared, number) for number in range(count)]
         try:

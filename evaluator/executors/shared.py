@@ -7,7 +7,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from evaluator.chain import Chain
@@ -16,7 +16,6 @@ from evaluator.executors.protocol import Health
 from evaluator.executors.scratch import ScratchLimit
 from evaluator.executors.watch import Watch
 from evaluator.leftovers import parents
-from evaluator.words import say
 
 GRACE = 2.0
 """Seconds beyond its deadline after which a worker that does not notice is ended."""
@@ -38,13 +37,14 @@ class Shared:
         health: Health,
         watch: Watch,
         count: int,
+        say: Callable[[str], object],
     ) -> None:
         self.context, self.chain, self.root, self.queue = context, chain, root, queue
         self.health, self.watch, self.count = health, watch, count
         self.limits = time_limits(chain)
         self.scratch = ScratchLimit(root, count)
         self._missing = set[int]()
-        self._said = set[str]()
+        self._say, self._said = say, set[str]()
         self._lock = threading.Lock()
         self.census = threading.Lock()
         """Held while a worker begins or is ended. Processes that become children of the fork server meanwhile are
@@ -61,12 +61,12 @@ class Shared:
         self.health.set_ready(ready)
 
     def say(self, text: str) -> None:
-        """Writes a line on standard error, once, even if several workers report it; nothing for an empty text."""
+        """Gives the user a message, once, even if several workers report it; nothing for an empty text."""
         with self._lock:
             new = bool(text) and text not in self._said
             self._said.add(text)
         if new:
-            say(text)
+            self._say(text)
 
     @contextlib.contextmanager
     def forking(self) -> Iterator[None]:

@@ -17,6 +17,7 @@ import grpc
 from evaluator.errors import ConfigurationError
 from scanspec import Address
 from scanspec.key_pairs import fault_of_pair
+from scanspec.text import quoted
 
 SHORTEST_TOKEN = 16
 """Characters; `lodescan certificates` makes one of 43."""
@@ -117,7 +118,9 @@ def read_token(path: Path) -> bytes:
     # a Secret that Kubernetes mounts is root's, and readable by the group of the pod
     is_mounted = status.st_uid == 0 != os.geteuid()
     if stat.S_IMODE(status.st_mode) & (0o037 if is_mounted else 0o077):
-        raise ConfigurationError(f"--token-file {path}: others can read it; `chmod 600 {path}`, and make a new token")
+        raise ConfigurationError(
+            f"--token-file {path}: others can read it; `chmod 600 {quoted(path)}`, and make a new token"
+        )
     if len(text) < SHORTEST_TOKEN or not _is_word(text):
         raise ConfigurationError(
             f"--token-file {path}: a token is one word of at least {SHORTEST_TOKEN} ASCII characters that "

@@ -103,13 +103,13 @@ def _sockets() -> Finding:
 
 
 def _evaluator(address: str, security: Security) -> Finding:
-    what = f"evaluator at {address}"
+    what, said = f"evaluator at {address}", list[str]()
     try:
-        evaluator = Pool([address], security=security, say=lambda _: None)
+        evaluator = Pool([address], security=security, say=said.append)
         try:
-            found = evaluator.describe(5.0)
+            found = evaluator.describe(0.0)  # it has a few seconds to answer; if nobody listens, this is said at once
         finally:
             evaluator.close()
     except (NoEvaluator, EvaluatorRefused, NotSecure, UsageError) as error:
-        return Finding(what, error.message, error.next_step)
+        return Finding(what, "; ".join([*said, error.message]), error.next_step)
     return Finding(what, f"{found.backend}, {found.version}, {found.concurrency} points at once")

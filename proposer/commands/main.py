@@ -10,6 +10,7 @@ import contextlib
 import errno
 import logging
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Callable
@@ -25,6 +26,7 @@ from scanspec import DEFAULT_ADDRESS, LodescanError, UsageError
 from scanspec.events import TEXT, in_json
 from scanspec.events import say as log_or_print
 from scanspec.logs import logging_to_stderr
+from scanspec.text import quoted, show_any_letter
 
 if TYPE_CHECKING:
     from proposer.scanning import ScanOptions
@@ -43,6 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
     """
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # lodescan has its own messages for what gRPC would log
+    show_any_letter()
     options = make_parser().parse_args(arguments)
     voice = Voice.JSON if getattr(options, "json", False) else Voice.QUIET if getattr(options, "quiet", False) else None
     log = logging_to_stderr(getattr(options, "log_format", TEXT))
@@ -201,9 +204,9 @@ def _plot(options: argparse.Namespace) -> int:
     from proposer.show.plots import View, plot
 
     if options.x is not None and options.y is None:
+        example = f"`lodescan plot {quoted(options.folder)} {shlex.quote(options.x)} NLL`"
         raise UsageError(
-            "a picture needs two columns",
-            next_step=f"name two columns to draw, or none, such as `lodescan plot {options.folder} {options.x} NLL`",
+            "a picture needs two columns", next_step=f"name two columns to draw, or none, such as {example}"
         )
     names = [column for column in (options.x, options.y) if column is not None]
     view = View(options.zoom is not None, options.xlog, options.ylog, options.colour)
@@ -215,7 +218,8 @@ def _plot(options: argparse.Namespace) -> int:
             raise UsageError("a profile needs two columns", next_step="name a variable for x and one for y")
         if options.colour is not None:
             raise UsageError("a profile has the colours of its levels", next_step="leave out --colour or --profile")
-        print(f"drawn: {draw_profile(options.folder, names, options.levels or LEVELS, options.file, view)}")
+        levels = options.levels or LEVELS
+        print(f"drawn: {draw_profile(options.folder, names, levels, options.file, view, say=print)}")
         return 0
     if options.levels is not None:
         raise UsageError("--levels are those of the regions of a profile", next_step="add --profile")

@@ -18,6 +18,7 @@ from proposer.show.voice import say
 from proposer.target import Target
 from proposer.types import Batch, Outcome, Status
 from scanspec import UsageError
+from scanspec.text import quoted
 
 SAME = {
     "variables": "variables",
@@ -58,7 +59,8 @@ def merge(into: Path, folders: Sequence[Path]) -> int:
         twice = f"; {again:,} were in several runs" if again else ""
         say(f"{into}: {merged.points:,} points of {len(folders)} runs, {merged.count_good(target):,} good{twice}")
         say(f"good points: {into / GOOD_POINTS}")
-        say(f"to continue the search from these points: init_csv in setup, with the table of `lodescan export {into}`")
+        table = f"`lodescan export {quoted(into)}`"
+        say(f"to continue the search from these points: init_csv in setup, with the table of {table}")
     return 0
 
 

@@ -37,7 +37,7 @@ def watch(folder: Path) -> int:
     console, shown = stderr_console(), None
     with ExitStack() as opened:
         live: Live | None = None
-        if console.is_terminal and voice() is Voice.PEOPLE:
+        if console.is_terminal and not console.is_dumb_terminal and voice() is Voice.PEOPLE:
             live = opened.enter_context(Live(console=console, auto_refresh=False))
         while True:
             state, stopped = _look(folder)

@@ -37,7 +37,7 @@ class Lode:
     >>> for _ in range(3):
     ...     points = search.ask()
     ...     search.tell(points, nll=50 * (np.hypot(*points.T) - 2) ** 2)
-    >>> points.shape[1], search.good > 20
+    >>> points.shape[1], search.good_count > 20
     (2, True)
     >>> near, far = search.probability([[2.0, 0.0], [0.0, 0.0]])
     >>> bool(near > 0.5 > far), search.odds([[2.0, 0.0], [0.0, 0.0]]).tolist() == [near, far]
@@ -79,9 +79,14 @@ class Lode:
         self._batches = self._told = 0
 
     @property
-    def good(self) -> int:
+    def good_count(self) -> int:
         """The number of good points told. A target that follows the best NLL takes the best of the points told."""
         return self._search.good
+
+    @property
+    def good(self) -> int:
+        """The earlier name of `good_count`. It is a number here, but `Run.good()` is a table of the points."""
+        return self.good_count
 
     def ask(self, least: int = 1) -> Floats:
         """The next points, shape (n, d), in the order and the units of `space`; at least `least` points.

@@ -38,7 +38,7 @@ class LodeGenerator(Generator):  # type: ignore[misc]  # gest-api has no types
     ...     for point in points:
     ...         point["nll"] = 50 * (math.hypot(point["x"], point["y"]) - 2) ** 2
     ...     generator.ingest(points)
-    >>> generator.search.good > 10
+    >>> generator.search.good_count > 10
     True
     """
 

@@ -16,25 +16,16 @@ from bokeh.models.annotations import ColorBar, Span
 from bokeh.models.scales import LinearScale, LogScale
 from bokeh.models.tickers import BasicTicker, CustomJSTicker
 from bokeh.models.widgets import Select
-from bokeh.palettes import PuOr11, Viridis256
+from bokeh.palettes import PuOr11
 from bokeh.plotting import figure
 
-from proposer.report.axes import plain
+from proposer.report.dots import NUMBERED, Points
 from proposer.show import picture as p
 from proposer.show.marks import LIGHT, STRONG, dashes_of
 from proposer.types import Floats
 
 TEXT = "#5f6b78"
 """The colour of axes before the page sets its own colours."""
-
-NUMBERED = ("#2f81d6", "#c4641a", "#128a6b", "#a85a97")
-"""Colours that are clear on light and on dark ground."""
-
-STATUS = (NUMBERED[0], LIGHT.bad, "#d9452b", NUMBERED[3])
-"""Colours of OK, INVALID, FAILED and TIMED_OUT, as clear."""
-
-BUDGET = 5_000_000
-"""The largest size of a run's points in the page, in bytes."""
 
 CELLS = PuOr11[::-1]
 """The colours of correlations, as in the images."""
@@ -44,7 +35,6 @@ MOST_WORDS = 10
 
 _TOOLS = "pan,wheel_zoom,box_zoom,reset"
 _BRUSHES = "pan,wheel_zoom,box_zoom,box_select,lasso_select,reset"
-_BYTES = 16 / 3  # length of a number in single precision, in base64
 _FORM = """select.bk-input { background: var(--raised); color: var(--text); border-color: var(--soft); }
 label { color: var(--text); }"""
 _NUMBER = """const v = Number(tick.toPrecision(12)), a = Math.abs(v)
@@ -72,37 +62,12 @@ class Live:
 
     def __init__(self, table: p.Table, axes: Mapping[str, p.Side], hover: Sequence[str]) -> None:
         """`axes` are the columns for the axes by name; `hover` are the columns in the text of a point."""
-        names = list(axes)
         self._sides = {"NLL": p.Side("NLL", "NLL"), **axes}
-        self.names = list(dict.fromkeys(["NLL", *names]))
-        most = int(BUDGET / (_BYTES * (len(self.names) + 2)))
-        rows = np.arange(len(table.kind))
-        self.left_out = max(len(rows) - most, 0)
-        if self.left_out:  # bad points are left out first; the remaining good and bad points are evenly chosen
-            others, good = rows[table.kind < 2], rows[table.kind == 2]
-            kept = min(len(good), max(most - len(others), most * 2 // 3))
-            rows = np.concatenate([_thin(others, most - kept), _thin(good, kept)])
-        self._keys = {name: f"c{k}" for k, name in enumerate(self.names)}
-        data: dict[str, Any] = {self._keys[name]: table.columns[name][rows].astype(np.float32) for name in self.names}
-        data |= {"id": table.ids[rows].astype(np.int32), "status": table.status[rows].astype(np.uint8)}
-        self.source = ColumnDataSource(data)
-        self._any_good = bool((table.kind == 2).any())
-        self._of_nll = LinearColorMapper(
-            name="NLL",
-            palette=Viridis256,
-            low=float(table.low),
-            high=float(table.high),
-            high_color=LIGHT.bad,
-            low_color=Viridis256[0],
-            nan_color=LIGHT.unphysical,
-        )
-        shown = [name for name in hover if name in self._keys][:16]
-        self._hover = [
-            ("point", "@id"),
-            *((plain(name).replace("@", "").replace("{", ""), f"@{self._keys[name]}{{0.00000 a}}") for name in shown),
-        ]
-        self._hover = [(label, value.replace("{0.00000 a}", "{%0.5g}")) for label, value in self._hover]
-        self._formats: Any = {f"@{self._keys[name]}": "printf" for name in shown}
+        self.names = list(self._sides)
+        self._points = Points(table, self.names, hover)
+        self.source, self.left_out = self._points.source, self._points.left_out
+        # shared by all axes: each model of Bokeh takes about a millisecond
+        self._numbers, self._ticks = CustomJSTickFormatter(code=_NUMBER), CustomJSTicker(major_code=_TICKS)
 
     def panels(self, picture: p.Picture) -> list[Any]:
         """A figure for each panel."""
@@ -114,24 +79,24 @@ class Live:
         panel = p.Panel(across, up, [p.Dots(x, y)])
         drawn = self._figure(panel, True)
         drawn.aspect_ratio, drawn.height = None, 380
-        choices: list[Any] = [(self._keys[name], self._sides[name].plain) for name in self.names]
+        choices: list[Any] = [(self._points.keys[name], self._sides[name].plain) for name in self.names]
         scales = {"linear": LinearScale(), "log": LogScale()}
-        tickers = {"linear": BasicTicker(desired_num_ticks=5), "log": CustomJSTicker(major_code=_TICKS)}
-        kinds = {self._keys[name]: self._sides[name].scale for name in self.names}
+        tickers = {"linear": BasicTicker(desired_num_ticks=5), "log": self._ticks}
+        kinds = {self._points.keys[name]: self._sides[name].scale for name in self.names}
         selects = []
         for which, name in (("x", x), ("y", y)):
             select = Select(
-                title=f"{which} axis", value=self._keys[name], options=choices, width=160, stylesheets=[_FORM]
+                title=f"{which} axis", value=self._points.keys[name], options=choices, width=160, stylesheets=[_FORM]
             )
-            renderer = drawn.renderers[0]
             axis = drawn.xaxis[0] if which == "x" else drawn.yaxis[0]
             axis.ticker = tickers[self._sides[name].scale]
             code = (
                 f"f.{which}_scale = scales[kinds[s.value]]; a.ticker = tickers[kinds[s.value]];"
-                f"r.glyph.{which} = {{field: s.value}}; a.axis_label = s.options.find(o => o[0] == s.value)[1];"
-                "r.data_source.change.emit();"
+                "for (const r of dots) for (const glyph of [r.glyph, r.nonselection_glyph]) "
+                f"glyph.{which} = {{field: s.value}};"
+                "a.axis_label = s.options.find(o => o[0] == s.value)[1]; source.change.emit();"
             )
-            known = {"r": renderer, "s": select, "a": axis, "f": drawn}
+            known = {"dots": list(drawn.renderers), "source": self.source, "s": select, "a": axis, "f": drawn}
             known |= {"scales": scales, "tickers": tickers, "kinds": kinds}
             select.js_on_change("value", CustomJS(args=known, code=code))
             selects.append(select)
@@ -164,11 +129,11 @@ class Live:
             if side.categories:
                 axis.major_label_text_font_size = "11px"
             else:
-                axis.formatter = CustomJSTickFormatter(code=_NUMBER)
+                axis.formatter = self._numbers
                 if side.scale == "linear":
                     axis.ticker.desired_num_ticks = 5
                 else:
-                    axis.ticker = CustomJSTicker(major_code=_TICKS)
+                    axis.ticker = self._ticks
         _plain_look(drawn)
         if panel.x.categories:
             drawn.xaxis.major_label_orientation = 0.9
@@ -184,11 +149,12 @@ class Live:
         named = {"legend_label": label} if label else {}
         match mark:
             case p.Dots():
-                self._dots(drawn, mark, bar)
+                if self._points.draw(drawn, mark) and bar:
+                    drawn.add_layout(_bar(self._points.colours, "NLL"), "right")
             case p.Curve():
                 style = {
                     "line_color": NUMBERED[mark.number % 4],
-                    "line_dash": _DASHES[mark.number // 4 % 4],
+                    "line_dash": _DASHES[dashes_of(mark.number)],
                     "line_width": 2,
                     **named,
                 }
@@ -243,37 +209,6 @@ class Live:
                         line_color=TEXT,
                     )
                 )
-
-    def _dots(self, drawn: Any, dots: p.Dots, bar: bool) -> None:
-        x, y = self._keys[dots.x], self._keys[dots.y]
-        if dots.by == "status":
-            colours = {"field": "status", "transform": LinearColorMapper(palette=list(STATUS), low=1, high=4)}
-        else:
-            colours = {"field": self._keys["NLL"], "transform": self._of_nll}
-        made = drawn.scatter(
-            x,
-            y,
-            source=self.source,
-            size=5,
-            color=colours,
-            line_width=0,
-            fill_alpha=0.85,
-            nonselection_fill_alpha=0.06,
-            nonselection_line_alpha=0.0,
-        )
-        drawn.add_tools(
-            HoverTool(
-                renderers=[made],
-                tooltips=self._hover,
-                formatters=self._formats,
-                mode="mouse",
-                point_policy="snap_to_data",
-                attachment="horizontal",
-                limit=1,
-            )
-        )
-        if bar and dots.by == "NLL" and self._any_good:
-            drawn.add_layout(_bar(self._of_nll, "NLL"), "right")
 
     def _regions(self, drawn: Any, mark: p.Regions) -> None:
         colours = [*LIGHT.regions, *LIGHT.regions][: len(mark.levels)]
@@ -345,11 +280,6 @@ def _bar(colours: LinearColorMapper, title: str) -> ColorBar:
     )
 
 
-def _thin(rows: np.ndarray, most: int) -> np.ndarray:
-    """An evenly spaced selection in the same order."""
-    return rows if len(rows) <= most else rows[np.unique(np.linspace(0, len(rows) - 1, max(most, 0)).astype(np.int64))]
-
-
 def _unique(names: Sequence[str]) -> list[str]:
     """Makes names unique, because Bokeh identifies categories by their names."""
     seen: dict[str, int] = {}
@@ -368,7 +298,7 @@ def _plain_look(drawn: Any) -> None:
         axis.axis_label_text_font_style = "normal"
         axis.axis_line_color = axis.major_tick_line_color = TEXT
         axis.minor_tick_line_color = None
-    drawn.grid.grid_line_alpha = 0.25
+    drawn.grid.grid_line_color, drawn.grid.grid_line_alpha = TEXT, 0.15
 
 
 def _legend_look(drawn: Any) -> None:

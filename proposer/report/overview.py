@@ -77,7 +77,7 @@ def found(runs: Sequence[Seen]) -> Rows:
         ("folder", lambda s: str(s.folder)),
     ]
     return Rows(
-        "What was found",
+        "Numbers of the runs" if len(runs) > 1 else "Numbers of the run",
         ["", *names],
         [[name, *(tell(run) for run in runs)] for name, tell in rows],
     )

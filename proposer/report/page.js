@@ -17,9 +17,10 @@ if (still) {
 const dark = matchMedia("(prefers-color-scheme: dark)");
 function paint() {   // text in Bokeh's pictures has the page's colour
   const text = getComputedStyle(root).getPropertyValue("--soft").trim();
+  const faint = dark.matches ? {bad: "#66717e", unphysical: "#38424d"} : {bad: "#7f8b99", unphysical: "#c3cad3"};
   for (const shown of Bokeh.documents)
     for (const model of shown.all_models) {
-      if (model.name == "NLL") [model.high_color, model.nan_color] = dark.matches ? ["#66717e", "#38424d"] : ["#7f8b99", "#c3cad3"];
+      if (model.name in faint) for (const glyph of [model.glyph, model.nonselection_glyph]) glyph.line_color = {value: faint[model.name]};
       if (model.name == "NLL" && (model.palette[0] > model.palette.at(-1)) != dark.matches) model.palette = [...model.palette].reverse();
       for (const name of ["axis_label_text_color", "major_label_text_color", "label_text_color", "title_text_color", "axis_line_color", "major_tick_line_color"])
         if (name in model.properties) model[name] = text;

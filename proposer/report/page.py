@@ -21,7 +21,7 @@ from proposer.report.live import Live
 from proposer.report.section import Part, Section
 from proposer.run.files import NoRoom
 from proposer.show.picture import Picture
-from scanspec import VERSION
+from scanspec import VERSION, visible
 
 _INCH = 120.0
 """Pixels of the page for one inch on paper. Then labels are as large as text."""
@@ -114,11 +114,20 @@ def page(head: Head, sections: Sequence[Section], lives: Sequence[Live], drawn: 
 
 
 def from_template(name: str, **values: Any) -> str:
-    """A page from a template in this folder, with the style of the report. All texts are escaped."""
+    """A page from a template in this folder, with the style of the report. All texts are escaped, and have no control
+    characters.
+    """
     here = files("proposer.report")
-    environment = Environment(autoescape=select_autoescape(default=True), trim_blocks=True)
+    environment = Environment(autoescape=select_autoescape(default=True), trim_blocks=True, finalize=_clean)
     fixed = {file.replace(".", "_"): Markup((here / file).read_text()) for file in ("head.html", "page.css", "page.js")}
     return environment.from_string((here / name).read_text()).render(version=VERSION, **fixed, **values)
+
+
+def _clean(value: Any) -> Any:
+    """A text that is shown in the page, such as a name of a file, without control characters. Others stay as they
+    are.
+    """
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _pictures(

@@ -64,13 +64,14 @@ def pulls(seen: Seen) -> Part:
     spread_of = np.array([np.percentile(good, [5, 50, 95]) if len(good) else [np.nan] * 3 for _, good in drawn]).clip(
         -_FAR, _FAR
     )
+    low, middle, high = spread_of.T
     best = np.array([at for at, _ in drawn]).clip(-_FAR, _FAR)
     reach = 1.08 * max(3.0, float(np.nanmax(np.abs([*spread_of.ravel(), *best]))))
     panel = Panel(
         Side("pull", "pull", limits=(-reach, reach)),
         Side(categories=[plain(name) for name in shown]),
         [
-            Spread(spread_of[:, 0], spread_of[:, 1], spread_of[:, 2], "good points, 5 % to 95 %"),
+            *([Spread(low, middle, high, "good points, 5 % to 95 %")] if seen.good.any() else []),
             Marks(best, label="best point"),
             *[Rule(at, upright=True) for at in (-2.0, 0.0, 2.0)],
         ],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,9 +21,17 @@ from scanspec.plotting import file_name
 KINDS = ("pdf", "png", "svg", "jpg", "jpeg")
 
 
-def draw_profile(folder: Path, names: list[str], levels: Sequence[float], file: Path | None, view: View) -> Path:
-    """Draws the picture, and returns its path. `levels` are probabilities from 0 to 1. Raises DatasetError and
-    UsageError.
+def draw_profile(
+    folder: Path,
+    names: list[str],
+    levels: Sequence[float],
+    file: Path | None,
+    view: View,
+    *,
+    say: Callable[[str], None] = lambda _: None,
+) -> Path:
+    """Draws the picture, and returns its path. `levels` are probabilities from 0 to 1. `say` gets a line if regions are
+    drawn too small. Raises DatasetError and UsageError.
     """
     seen = see(folder)
     for name in names:
@@ -50,4 +58,6 @@ def draw_profile(folder: Path, names: list[str], levels: Sequence[float], file: 
     drawn = figure(Picture(path.stem, "", [panel], columns=1), PAPER).figure
     with writing(path.parent, path.name) as out:
         out.write(rendered(drawn, kind, PAPER))
+    if missing := seen.no_estimates(names):
+        say(f"{path.name}: the regions are drawn too small: there are no estimates between points, because {missing}")
     return path

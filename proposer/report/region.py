@@ -60,8 +60,8 @@ def pairs(seen: Seen, table: Table) -> Part:
             else f"The {len(chosen)} pairs that the good points restrict most"
         )
         caption = (
-            f"{which}, around the good points. Good points are coloured by NLL, bad ones are grey, unphysical ones "
-            "light. The star is the best point."
+            f"{which}{', around the good points' if seen.good.any() else ''}. Good points are discs coloured by NLL, "
+            "bad ones grey rings, unphysical ones faint crosses. The star is the best point."
         )
         pictures.append(Picture("points", f"{which}: {_where(seen)}", large, caption, table=table))
         if len(names) > 3:
@@ -107,6 +107,9 @@ def _nll_limits(seen: Seen) -> tuple[float, float] | None:
 def _drawn(seen: Seen) -> str:
     good, others = int(seen.good.sum()), int((~seen.good).sum())
     shown = int(seen.good[seen.shown].sum())
+    if not good:
+        which = f"all {others:,}" if len(seen.shown) == others else f"a random {len(seen.shown):,} of the {others:,}"
+        return f"No point is good. The pictures show {which} points."
     text = f"{shown:,} good points" if shown == good else f"{shown:,} of the {good:,} good points, chosen at random,"
     rest = len(seen.shown) - shown
     beside = f"all {rest:,}" if rest == others else f"a random {rest:,} of the {others:,}"
@@ -244,8 +247,9 @@ def _how_complete(seen: Seen, *, pairs: bool) -> list[str]:
         f"{below:,} points are at most {height(0.95, 2):.2f} above the lowest NLL. Few of them come close to the "
         f"lowest NLL at their place, because all {count} variables must fit. "
     )
-    if not len(seen.profile([seen.variables[0].name])[1]):
-        return [few + "So intervals and regions are drawn too small, those of 68 % most."]
+    if missing := seen.no_estimates([seen.variables[0].name]):
+        why = f"The profile is not estimated between the points, because {missing}."
+        return [f"{few}So intervals and regions are drawn too small, those of 68 % most. {why}"]
     return [
         few + "So it is also estimated, by quadratic fits to the NLL of neighbouring points, wherever these points "
         "agree with the fit. Intervals and regions are still drawn too small, but less so."

@@ -20,6 +20,11 @@ LEAST = 50
 MOST_ITERATIONS = 40
 """The largest number of bars in the picture of origins. More iterations are combined in one bar."""
 
+MOST_STEPS = 4
+"""The most steps with a colour of their own in the picture of good points by iteration."""
+
+OTHERS = "all others"
+
 
 def hit_rate(order: np.ndarray, good: np.ndarray, windows: int = WINDOWS) -> tuple[Floats, Floats]:
     """The fraction of good points in windows of equal size: the number of evaluations at the end of each window, and
@@ -47,7 +52,7 @@ def fall(seen: Seen) -> list[str]:
     last = first + 1 + int(rates[first + 1 :].argmin())
     was, now = rates[first], rates[last]
     error = np.sqrt((was * (1 - was) + now * (1 - now)) / len(parts[-1]))
-    if now > 2 / 3 * was or was - now < 4 * error:
+    if now > 2 / 3 * was or was - now <= 4 * error:
         return []
     terms: list[tuple[float, str]] = []
     for kind in sorted({*seen.origins[parts[first]].tolist(), *seen.origins[parts[last]].tolist()}):
@@ -148,12 +153,17 @@ def _steps(seen: Seen, kinds: list[str]) -> Picture | None:
         f"{k * wide}" if wide == 1 else f"{k * wide} to {min((k + 1) * wide - 1, last)}"
         for k in range(int(group.max()) + 1)
     ]
-    giving = [kind for kind in kinds if (seen.good & (seen.origins == kind)).any()][:4]
+    good = {kind: int((seen.good & (seen.origins == kind)).sum()) for kind in kinds}
+    giving = [kind for kind in kinds if good[kind]]
     if not giving:
         return None
+    if len(giving) > MOST_STEPS:
+        named = sorted(giving, key=lambda kind: -good[kind])[: MOST_STEPS - 1]
+        giving = [*(kind for kind in giving if kind in named), OTHERS]
+    steps = np.where(np.isin(seen.origins, giving), seen.origins, OTHERS)
     start, bars = np.zeros(len(labels)), []
     for number, kind in enumerate(giving):
-        values = np.bincount(group[seen.good & (seen.origins == kind)], minlength=len(labels)).astype(np.float64)
+        values = np.bincount(group[seen.good & (steps == kind)], minlength=len(labels)).astype(np.float64)
         bars.append(Bars(values[::-1], kind, number, start[::-1].copy()))
         start += values
     panel = Panel(
@@ -163,7 +173,7 @@ def _steps(seen: Seen, kinds: list[str]) -> Picture | None:
         tall=min(0.3 + 0.05 * len(labels), 1.6),
     )
     says = "Good points of each step by iteration: " + ", ".join(
-        f"{kind} {int((seen.good & (seen.origins == kind)).sum()):,}" for kind in giving
+        f"{kind} {int((seen.good & (steps == kind)).sum()):,}" for kind in giving
     )
     return Picture(
         "origins", says, [panel], "Good points in each iteration, by the step that proposed them.", columns=1

@@ -153,6 +153,19 @@ class Seen:
         x = Space(self.scan.variables).to_physical(u)[:, [every.index(name) for name in names]]
         return x, found.above, found.near
 
+    def no_estimates(self, names: Sequence[str]) -> str:
+        """Why `profile` has no estimates for these columns, in words; empty if it has, or if no variable is hidden."""
+        free = [variable.name for variable in self.variables]
+        if observables := [name for name in names if name not in free]:
+            return f"{observables[0]} is not a variable"
+        if set(names) >= set(free) or self.best is None:
+            return ""
+        if discrete := [variable.name for variable in self.variables if variable.shares]:
+            return f"{discrete[0]} has discrete values"
+        if self.fits is None or len(self.profile(names)[1]):
+            return ""
+        return self.fits.missing or "no fit to the NLL agrees with the points around it"
+
     @cached_property
     def _free(self) -> list[int]:
         return [k for k, variable in enumerate(self.scan.variables) if not variable.fixed]
@@ -166,7 +179,8 @@ class Seen:
     @cached_property
     def hugged(self) -> list[tuple[str, str, float]]:
         """Ends of ranges that good points hug: the variable, which end, and the share of good points in the outermost
-        hundredth of its prior, where it is more than twice what an even spread has. Needs 20 good points.
+        hundredth of its prior, where it is more than twice what an even spread has, by more than three standard
+        deviations of chance. Needs 20 good points.
         """
         if self.good.sum() < 20:
             return []
@@ -178,7 +192,8 @@ class Seen:
             ends = [("upper", u > 0.99), ("lower", u < 0.01)]
             if variable.prior.symmetric:
                 ends = [("outer", (u > 0.995) | (u < 0.005))]
-            found += [(variable.name, end, float(at.mean())) for end, at in ends if at.mean() > 0.02]
+            least = 0.02 + 3.0 * math.sqrt(0.02 / len(u))
+            found += [(variable.name, end, float(at.mean())) for end, at in ends if at.mean() > least]
         return found
 
 
@@ -193,12 +208,7 @@ def see(folder: Path) -> Seen:
         parts, asked, stored = list(dataset.results()), dataset.count_pending(), dataset.columns
     if not parts:
         raise DatasetError(f"{folder}: no point has an answer yet, so there is nothing to report", next_step=WAIT)
-    codes = max(len(stored.codes), 1)
-    seconds = [
-        [*row[:codes], *[math.nan] * (codes - len(row))]  # numpy.pad would take a tenth of the report's time
-        for part in parts
-        for row in part.seconds
-    ]
+    seconds = np.concatenate([_padded(part.seconds, max(len(stored.codes), 1)) for part in parts])
 
     def joined(name: str) -> Any:
         return np.concatenate([getattr(part, name) for part in parts])
@@ -207,7 +217,8 @@ def see(folder: Path) -> Seen:
         return np.array([word for part in parts for word in getattr(part, name)], dtype=np.object_)
 
     params = joined("params")
-    kind = str(meta.get("meaning", {}).get("setup: type", ""))
+    kind, origins = str(meta.get("meaning", {}).get("setup: type", "")), words("origins").tolist()
+    now = {word: as_now(word, kind) for word in set(origins)}
     variables = {variable.name for variable in scan.variables}
     if variables != set(meta["variables"]):
         raise DatasetError(
@@ -223,7 +234,7 @@ def see(folder: Path) -> Seen:
         ids=joined("ids"),
         batches=joined("batches"),
         iterations=joined("iterations"),
-        origins=np.array([as_now(word, kind) for word in words("origins")], dtype=np.object_),
+        origins=np.array([now[word] for word in origins], dtype=np.object_),
         u=Space(scan.variables).to_unit(params),
         params=params,
         status=joined("status"),
@@ -231,9 +242,17 @@ def see(folder: Path) -> Seen:
         probability=joined("probability"),
         observables=joined("observables"),
         losses=joined("losses"),
-        seconds=np.array(seconds).reshape(len(params), codes),
+        seconds=seconds,
         failed_code=words("failed_code"),
         message=words("message"),
         asked=asked,
         first_open=first_open,
     )
+
+
+def _padded(rows: Sequence[Floats], width: int) -> Floats:
+    """Rows of at most `width` numbers as one array, shape (n, width), with NaN where a row is shorter."""
+    found = np.full((len(rows), width), np.nan)
+    there = np.arange(width) < np.array([len(row) for row in rows])[:, None]
+    found[there] = np.concatenate([row[:width] for row in rows])
+    return found

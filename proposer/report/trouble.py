@@ -10,7 +10,7 @@ from proposer.formats import show_percent
 from proposer.report.axes import plain, side
 from proposer.report.section import Code, Part, Rows
 from proposer.report.seen import Seen
-from proposer.show.costs import costs, show_costs
+from proposer.show.costs import costs_of, show_costs
 from proposer.show.failures import command, kind_of, scan_file
 from proposer.show.picture import Bars, Dots, Panel, Picture, Side, Table
 from proposer.types import Floats, Status
@@ -50,8 +50,8 @@ def trouble(seen: Seen, table: Table) -> Part:
                 "status",
                 f"Status of points over the range of {', '.join(map(plain, names))}. {' '.join(words)}",
                 panels,
-                "Status of points: OK blue, INVALID grey, FAILED red, TIMED_OUT purple. The axes are the variables in "
-                "which points without an NLL differ most from the others.",
+                "Status of points: OK blue dots, INVALID grey crosses, FAILED red triangles, TIMED_OUT purple squares. "
+                "The axes are the variables in which points without an NLL differ most from the others.",
                 table=table,
             )
         ]
@@ -116,10 +116,11 @@ def _reasons(seen: Seen) -> Rows:
 
 def seconds(seen: Seen) -> Part:
     """The section on the cost of each code."""
-    ran = [row[np.isfinite(row)] for row in seen.seconds]
-    answered = [(Status(status), row) for status, row in zip(seen.status.tolist(), ran, strict=True) if len(row)]
+    ran = np.isfinite(seen.seconds).sum(axis=1)
+    kinds, counts = np.unique(np.column_stack([seen.status, ran])[ran > 0], axis=0, return_counts=True)
+    points = {(Status(status), codes): n for (status, codes), n in zip(kinds.tolist(), counts.tolist(), strict=True)}
     names = [code.name for code in seen.stored.codes]
-    found = costs(answered, names)
+    found = costs_of(points, dict(enumerate(np.nansum(seen.seconds, axis=0).tolist())), names)
     lines = show_costs(found)
     if not lines:
         return Part(["No code reported its time."])

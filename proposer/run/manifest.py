@@ -6,6 +6,7 @@ import importlib.metadata
 import json
 import math
 import platform
+import re
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
@@ -166,11 +167,17 @@ def _other_likelihood(stored: RunRecord, description: Description) -> str:
     return f"its evaluator had other constants in the likelihood: digest {before[:12]}, now {now[:12]}"
 
 
+_OF_LIKELIHOODS = re.compile(r"observables: .*: (mean|sigma|scaling|lower|upper|log_scaling|likelihood|numbers) ")
+"""Differences of scan files that leave all observables as they were."""
+
+
 def another_run(folder: Path, difference: str) -> AnotherRun:
     """An AnotherRun error for this difference."""
+    to_score = f"; `lodescan rescore {quoted(folder)} --scan FILE` scores its points with new constants"
     return AnotherRun(
         f"{folder} holds another run: {difference}",
-        next_step="choose another --run folder, or change it back to go on",
+        next_step="choose another --run folder, or change it back to go on"
+        + (to_score if _OF_LIKELIHOODS.search(difference) else ""),
     )
 
 

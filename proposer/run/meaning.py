@@ -91,7 +91,8 @@ def difference(before: ScanMeaning, now: ScanMeaning, version: str = "") -> str 
             return f"its scan file has {path} ({_show(old)}), this one does not"
         if path not in before.values or (is_setting and path not in before.given and path in now.given):
             return f"its scan file does not have {path}, this one has ({_show(new)})"
-        return f"in its scan file {path} is {_show(old)}, in this one {_show(new)}"
+        be = "are" if path in ("the variables", "the observables") else "is"
+        return f"in its scan file {path} {be} {_show(old)}, in this one {_show(new)}"
     return None
 
 

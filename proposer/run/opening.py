@@ -13,6 +13,7 @@ from proposer.run.columns import TooManyColumns
 from proposer.run.files import START, DatasetError, NoRoom, check_no_link
 from proposer.run.folder import FolderInUse, FolderLock, journal_mode
 from scanspec import LodescanError
+from scanspec.text import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -108,6 +109,12 @@ def open_readable(path: Path) -> sqlite3.Connection:
                     db = _read_only(path)
                 elif _has_no_room(error) and not _wal_has_pages(path):
                     db = _connect(path, _ALONE)
+                elif not os.access(path.parent, os.W_OK):
+                    raise DatasetError(
+                        f"{path}: the last results are in {_wal(path).name}, which can only be read in a folder where "
+                        "files can be made",
+                        next_step=f"copy the folder, and use the copy: cp -r {quoted(path.parent)} COPY",
+                    ) from error
                 else:
                     raise
                 found = _format(path, db)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from proposer.formats import show_number, show_time
@@ -38,12 +38,19 @@ def costs(answered: Iterable[tuple[Status, Floats]], names: Sequence[str]) -> li
         points[status, len(times)] += 1
         for code, total in enumerate(times.tolist()):
             seconds[code] += total
+    return costs_of(points, seconds, names)
+
+
+def costs_of(
+    points: Mapping[tuple[Status, int], int], seconds: Mapping[int, float], names: Sequence[str]
+) -> list[Cost]:
+    """The same from the number of points by status and by how many codes ran, and from the seconds of each code."""
     count = max([len(names), *(ran for _, ran in points)])
     return [
         Cost(
             names[code] if code < len(names) else f"code {code + 1}",
             sum(n for (_, ran), n in points.items() if ran > code),
-            seconds[code],
+            seconds.get(code, 0.0),
             sum(n for (status, ran), n in points.items() if status is Status.INVALID and ran <= code),
         )
         for code in range(count)

@@ -46,7 +46,7 @@ class LocalFits:
     The NLL is NaN where a point has none. A place counts as estimated only if the fit does not extrapolate to it
     (its leverage is at most that of the fitted points), and if the evaluated point nearest to it is below MOST_HEIGHT.
     The estimate is the fit, plus its standard error there or what it misses this nearest point by, whichever is more.
-    It is never below the lowest NLL found.
+    It is never below the lowest NLL found. `missing`: why there is no fit at all, in words; empty if there are fits.
     """
 
     def __init__(self, u: Floats, above: Floats, seed: int = 0) -> None:
@@ -56,8 +56,8 @@ class LocalFits:
         near = np.flatnonzero(above < MOST_HEIGHT)
         width = u[near].std(axis=0) if len(near) else np.zeros(d)
         self._dimensions = d
-        self._any = d <= MOST_VARIABLES and len(near) >= size and bool((width > 0).all())
-        if not self._any:
+        self.missing = _why_none(d, len(near), size, varies=bool((width > 0).all()))
+        if self.missing:
             return
         most = int(min(_MOST, _WORK / (size * terms**2)))
         rng = np.random.default_rng(seed)
@@ -85,7 +85,7 @@ class LocalFits:
         """Estimates of the profile NLL over the variables with the numbers `shown`; none where nothing is hidden."""
         d = self._dimensions
         hidden = [k for k in range(d) if k not in shown]
-        if not self._any or not hidden:
+        if self.missing or not hidden:
             return Estimates(np.empty((0, d)), np.empty(0), np.empty(0, dtype=np.int64))
         gradient, curvature = self._derivatives(d)
         values, vectors = np.linalg.eigh(curvature[:, hidden][:, :, hidden])
@@ -138,3 +138,11 @@ class LocalFits:
         half = np.zeros((len(self._beta), d, d))
         half[:, i, j] = self._beta[:, d + 1 :]
         return self._beta[:, 1 : d + 1], half + half.swapaxes(1, 2)
+
+
+def _why_none(dimensions: int, near: int, size: int, *, varies: bool) -> str:
+    if dimensions > MOST_VARIABLES:
+        return f"there are more than {MOST_VARIABLES} variables"
+    if near < size:
+        return f"a fit needs {size} points at most {MOST_HEIGHT:g} above the lowest NLL, and there are {near:,}"
+    return "" if varies else f"a variable has one value at all points at most {MOST_HEIGHT:g} above the lowest NLL"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from matplotlib.cm import ScalarMappable
 from matplotlib.colors import ListedColormap, Normalize
 from numpy.typing import NDArray
 
@@ -17,6 +18,12 @@ if TYPE_CHECKING:
 
 FEW = 500
 """More dots than this are drawn as one bitmap within a vector picture, to keep the file small."""
+
+MANY = 10_000
+"""More good dots than this are drawn in steps of their colours."""
+
+STEPS = 64
+"""The number of these steps."""
 
 STRONG = 0.63
 """Correlations stronger than this have dark colours, so their numbers are white."""
@@ -106,7 +113,7 @@ def draw_mark(ax: Axes, mark: p.Mark, panel: p.Panel, table: p.Table | None, loo
     elif isinstance(mark, p.Outline):
         _outline(ax, mark, look)
     elif isinstance(mark, p.Curve):
-        style = {"color": look.numbered[mark.number % 4], "ls": DASHES[mark.number // 4 % 4], "lw": 1.4}
+        style = {"color": look.numbered[mark.number % 4], "ls": DASHES[dashes_of(mark.number)], "lw": 1.4}
         ax.plot(mark.x, mark.y, label=mark.label or None, **style)  # type: ignore[arg-type]
     elif isinstance(mark, p.Bars):
         hatch = ("", "////", "....", "xxxx")[mark.number % 4]
@@ -167,6 +174,7 @@ def _dots(ax: Axes, dots: p.Dots, panel: p.Panel, table: p.Table, look: Look) ->
                     label=p.STATUS_NAMES[status],
                     rasterized=bool(rows.sum() > FEW),
                     alpha=0.8,
+                    zorder=2.0 if rows.sum() > FEW else 2.1,  # few on top of many
                 )
         return None
     small = 0.5 if panel.place is not None else 1.0
@@ -185,21 +193,36 @@ def _dots(ax: Axes, dots: p.Dots, panel: p.Panel, table: p.Table, look: Look) ->
                 rasterized=bool(rows.sum() > FEW),
                 zorder=1.5,  # below the good ones
             )  # scatter takes ten times as long
-    rows = shown & (table.kind == 2)
-    if not rows.any():
+    rows = np.flatnonzero(shown & (table.kind == 2))
+    if not len(rows):
         return None
+    norm, area = Normalize(table.low, table.high), 11.0 * small
+    if len(rows) > MANY:
+        return _coloured(ax, x[rows], y[rows], table.nll[rows], norm=norm, area=area)
     return ax.scatter(
         x[rows],
         y[rows],
-        s=11.0 * small,
+        s=area,
         c=table.nll[rows],
         cmap=PALETTE,
         linewidths=0,
-        norm=Normalize(table.low, table.high),
+        norm=norm,
         label="good",
-        rasterized=bool(rows.sum() > FEW),
+        rasterized=len(rows) > FEW,
         zorder=2.5,
     )
+
+
+def _coloured(ax: Axes, x: Floats, y: Floats, nll: Floats, *, norm: Normalize, area: float) -> ScalarMappable:
+    """Draws many dots, shape (n,), in steps of their colours, which takes a tenth of the time of a scatter plot."""
+    colours = ScalarMappable(norm, PALETTE)
+    step = np.clip(norm(nll) * STEPS, 0, STEPS - 1).astype(np.int64)
+    for number in np.unique(step)[::-1].tolist():  # the lowest NLL on top
+        here = step == number
+        colour = colours.get_cmap()((number + 0.5) / STEPS)
+        ax.plot(x[here], y[here], "o", ms=area**0.5, mew=0, color=colour, rasterized=True, zorder=2.5)
+    ax.plot([], [], "o", ms=area**0.5, mew=0, color=colour, label="good")  # for the legend
+    return colours
 
 
 def _outline(ax: Axes, mark: p.Outline, look: Look) -> None:

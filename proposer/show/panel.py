@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from rich.progress_bar import ProgressBar
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from rich.console import Console, ConsoleOptions
 from rich.table import Table
 from rich.text import Text
 
@@ -70,10 +73,20 @@ def _good(state: State) -> Table:
     line = Table.grid(padding=(0, 1, 0, 0), expand=True)
     line.add_column(no_wrap=True)
     line.add_column(ratio=1)
-    line.add_row(
-        f"{state.good:,} of {state.wanted:,} good", ProgressBar(max(state.wanted, 1), min(state.good, state.wanted))
-    )
+    line.add_row(f"{state.good:,} of {state.wanted:,} good", _Bar(min(state.good / max(state.wanted, 1), 1.0)))
     return line
+
+
+@dataclass(frozen=True)
+class _Bar:
+    """A bar whose parts differ in sign, too, because a terminal may have no colours."""
+
+    share: float
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
+        done = round(self.share * options.max_width)
+        full, empty = ("#", "-") if options.ascii_only else ("█", "░")
+        yield Text.assemble((full * done, "bar.complete"), (empty * (options.max_width - done), "dim"))
 
 
 def _counts(statuses: dict[str, int]) -> str:

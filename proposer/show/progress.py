@@ -81,7 +81,7 @@ class Progress:
         console = stderr_console()
         if console.is_jupyter:
             return NotebookDisplay(lambda: panel(self.state()))
-        if console.is_terminal:
+        if console.is_terminal and not console.is_dumb_terminal:  # a dumb one cannot draw again, so it gets lines
             return Live(
                 console=console, refresh_per_second=4, get_renderable=lambda: panel(self.state()), transient=True
             )

@@ -17,6 +17,7 @@ from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
 from proposer.show import picture as p
+from proposer.show.bitmap import dots_as_bitmaps
 from proposer.show.marks import Look, draw_mark
 from proposer.show.ticks import set_ticks
 
@@ -124,6 +125,7 @@ def figure(picture: p.Picture, look: Look) -> Drawing:
         if is_grid:
             _legend(drawn, axes, picture.panels, look, (0.0, 0.0, 1.0, 1.0))
             _bar(drawn, coloured, (size[0] - 0.5, 0.2 * size[1], 0.07, 0.6 * size[1]))
+        dots_as_bitmaps(drawn, look.dpi)
     return Drawing(drawn, [(0.0, 0.0, *size)] if is_grid else tiles)
 
 

@@ -5,16 +5,14 @@ from __future__ import annotations
 import enum
 import json
 import logging
-import re
-import textwrap
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
 
 from scanspec import visible
 from scanspec.events import event, in_json
 from scanspec.logs import stderr_console
+from scanspec.text import broken
 
 
 class Voice(enum.Enum):
@@ -26,9 +24,6 @@ class Voice(enum.Enum):
     QUIET = "quiet"
     JSON = "json"
 
-
-_COMMAND = re.compile(r"`[^`\n]+`")
-_LINES = partial(textwrap.wrap, break_long_words=False, break_on_hyphens=False, replace_whitespace=False)
 
 _voices = [Voice.PEOPLE]
 
@@ -84,15 +79,6 @@ def _print(line: str) -> None:
     """Prints a line, which is broken at blanks on a terminal; elsewhere it stays one line."""
     console, text = stderr_console(), visible(line)
     console.print(broken(text, console.width) if console.is_terminal else text, soft_wrap=True)
-
-
-def broken(text: str, width: int) -> str:
-    """The text in lines of at most `width` columns. Words, and commands between backticks, stay whole even if they are
-    longer: the terminal itself breaks these, so that a copy of them has no line end.
-    """
-    whole = _COMMAND.sub(lambda found: found[0].replace(" ", "\0"), text)  # `visible` leaves no NUL in a text
-    lines = [_LINES(line, width) or [""] for line in whole.split("\n")]
-    return "\n".join("\n".join(line) for line in lines).replace("\0", " ")
 
 
 def tell(name: str, values: Mapping[str, Any], level: int = logging.INFO) -> None:

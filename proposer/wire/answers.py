@@ -48,7 +48,7 @@ def take_results(
                     link.draining or point not in points.moved
                 )  # the evaluator is going away: another one gets the point
                 again.append(point)
-            points.moved.discard(point)
+            points.moved.pop(point, None)
             continue
         came = link.address, returned - (now - link.out[point]), returned
         outcome = to_outcome(result, numbers, least, codes=codes, came=came)
@@ -70,9 +70,9 @@ def take_results(
             _end_race(points, point)
         outcomes.append(outcome)
     work.done(answered.id for answered in outcomes)
-    for noted in (points.moved, points.asked_back):
-        if noted:
-            noted.difference_update(answered.id for answered in outcomes)
+    for answered in outcomes:
+        points.moved.pop(answered.id, None)
+        points.asked_back.discard(answered.id)
     points.put_back(again)
     if outcomes or killed:
         link.breaks = 0
@@ -108,7 +108,8 @@ def send_again(points: UnderWay, link: Link, *, begun: Collection[int] = (), lat
     for point in out:
         if point in rows and point in points.asked_back:
             points.given_back(point)
-    points.moved.difference_update(out)
+    for point in out:
+        points.moved.pop(point, None)
     tries = dict.fromkeys(late, 1)
     if begun and (blamed := points.deaths.note(out, rows, begun)) is not None:
         tries.update([blamed])

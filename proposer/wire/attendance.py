@@ -17,9 +17,10 @@ from lodescan.v1 import evaluation_pb2 as pb
 from lodescan.v1 import evaluation_pb2_grpc as pb_grpc
 from proposer.evaluation.backend import Description, EvaluatorRefused, Fits, NoEvaluator, anything
 from proposer.wire.addresses import Place, Watch, read_place
+from proposer.wire.asking import ANSWERS, FATAL, details
 from proposer.wire.events import Gone, NoAnswer, Serving
 from proposer.wire.naps import Naps
-from proposer.wire.remote import ANSWERS, FATAL, Events, Link, details
+from proposer.wire.remote import Events, Link
 from proposer.wire.security import PLAIN, NotSecure, Security
 from scanspec import DEFAULT_ADDRESS, Address
 from scanspec.finished import mark_finished, unmark_finished

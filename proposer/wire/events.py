@@ -45,4 +45,12 @@ class Serving:
     takes_points: bool
 
 
-Event = Description | pb.EvaluateResponse | Gone | NoAnswer | Serving
+@dataclass(frozen=True)
+class Sign:
+    """Whether the evaluator of a stream has answered a question for a sign of life in time."""
+
+    call: Any
+    answered: bool
+
+
+Event = Description | pb.EvaluateResponse | Gone | NoAnswer | Serving | Sign

@@ -6,7 +6,7 @@ import heapq
 import math
 import statistics
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
 
 from proposer.wire.elapsed import elapsed
@@ -102,7 +102,7 @@ def race(points: UnderWay) -> None:
     if work.waiting or len(links) < 2:
         return
     wanted = work.rows.keys() - points.twice - points.asked_back - points.deaths.suspects
-    for point, link in slow_points(links, wanted, slow_since(points)):
+    for point, link in slow_points(links, wanted, slow_since(points), points.moved):
         points.twice.add(point)
         link.send([point], work)
 
@@ -121,9 +121,8 @@ def rebalance(points: UnderWay) -> None:
         beyond = len(link.queued) if _is_stuck(link, since) else len(link.out) - link.window_now
         last = list(link.queued)[-beyond:] if beyond > 0 else []
         if back := [point for point in last if point in unanswered and point not in points.moved]:
-            points.moved.update(back)
+            points.moved.update(dict.fromkeys(back, time.monotonic()))
             link.ask_back(back)
-            link.asked_back_at = time.monotonic()
 
 
 def share_out(links: Sequence[Link], points: int) -> Iterator[tuple[Link, int]]:
@@ -155,9 +154,12 @@ def share_out(links: Sequence[Link], points: int) -> Iterator[tuple[Link, int]]:
     yield from ((link, number) for link, number in zip(links, given, strict=True) if number)
 
 
-def slow_points(links: Sequence[Link], wanted: Collection[int], since: float) -> list[tuple[int, Link]]:
+def slow_points(
+    links: Sequence[Link], wanted: Collection[int], since: float, moved: Mapping[int, float]
+) -> list[tuple[int, Link]]:
     """The `wanted` points that have run since before `since`, the longest first, each with another link that has an
-    idle worker. The points that wait at a stuck evaluator come last, if it does not return them although it was asked.
+    idle worker. The points that wait at a stuck evaluator come last, if it does not return them although it was asked
+    (`moved`: when).
     """
     idle = [
         link
@@ -175,8 +177,9 @@ def slow_points(links: Sequence[Link], wanted: Collection[int], since: float) ->
                 break
             if point in wanted:
                 slow.append((begun, point, link))
-        if _is_stuck(link, since) and link.asked_back_at < now - LEAST:
-            slow += [(now, point, link) for point in link.queued if point in wanted]
+        if _is_stuck(link, since):
+            kept = (point for point in link.queued if moved.get(point, now) < now - LEAST)
+            slow += [(now, point, link) for point in kept if point in wanted]
     found = []
     for _, point, owner in sorted(slow, key=lambda entry: entry[:2]):
         other = next((link for link in idle if link is not owner), None)

@@ -15,10 +15,11 @@ from lodescan.v1 import evaluation_pb2 as pb
 from proposer.evaluation.backend import Description, Load, anything
 from proposer.evaluation.work import Received, Work
 from proposer.wire.answers import send_again, take_results
+from proposer.wire.asking import SIGN_OF_LIFE
 from proposer.wire.attendance import AGAIN, UNNAMED, Attendance, Purpose
-from proposer.wire.events import Gone, NoAnswer, Serving
+from proposer.wire.events import Gone, NoAnswer, Serving, Sign
 from proposer.wire.hand_out import hand_out, race, rebalance
-from proposer.wire.patience import Patience
+from proposer.wire.patience import Patience, name_points
 from proposer.wire.remote import MOST_AHEAD, Link
 from proposer.wire.security import PLAIN, Security
 from proposer.wire.under_way import UnderWay
@@ -49,7 +50,8 @@ class Pool(Attendance):
         """Hands out the points of `work`, and yields the results of each message as it arrives.
 
         Every point is answered in the end, even if connections break, unless the time `until` comes first: then it only
-        waits for points that run, and only for a time of grace (see Patience). Raises NoEvaluator after `wait` seconds
+        waits for points that run, and only for a time of grace (see Patience). It does not wait for points that were
+        withdrawn (see `cancel`) if their evaluator gives no sign of life. Raises NoEvaluator after `wait` seconds
         without an evaluator, or if all evaluators only break off, and EvaluatorRefused if all now compute something
         else.
         """
@@ -91,8 +93,12 @@ class Pool(Attendance):
                 rebalance(points)
                 if self._may_race:
                     race(points)
-            # 5. Wait for the next event, and deal with it.
-            due = min(patience.left(links, now), nobody_since + wait - now, self._next_race(links))
+            # 5. If no point is wanted any more, see that the evaluators which still run some are there.
+            for link in links if points.only_unwanted else ():
+                if link.out:
+                    link.ask_for_sign()
+            # 6. Wait for the next event, and deal with it.
+            due = min(patience.left(links, now), nobody_since + wait - now, self._next_look(links))
             received = self._next(due)
             if received is not None:
                 yield received
@@ -129,6 +135,8 @@ class Pool(Attendance):
         elif isinstance(event, Serving):
             self._takes_points(link, event)
             return Received()
+        elif isinstance(event, Sign):
+            return self._take_sign(link, event)
         elif isinstance(event, Gone):
             begun = link.begun_by(event.at)  # before the link forgets how many workers there were
             return send_again(self._points, link, begun=begun if self._gone(link, event) else ())
@@ -144,6 +152,20 @@ class Pool(Attendance):
             return received
         return None
 
+    def _take_sign(self, link: Link, sign: Sign) -> Received:
+        """Stops waiting for an evaluator that gives no sign of life, if none of its points is wanted any more. A wanted
+        point is waited for, because a suspended evaluator may go on.
+        """
+        if not link.took_sign(sign) or not link.out or not self._points.only_unwanted:
+            return Received()
+        self._say(
+            f"the evaluator at {link.address} is suspended or cannot be reached: no longer waiting for "
+            f"{name_points(link.out)}; sent again if the run goes on"
+        )
+        link.description = None  # it would not hear that the scan is finished
+        link.leave(AGAIN)
+        return send_again(self._points, link)
+
     @property
     def load(self) -> Load:
         """The present numbers of evaluators, workers and points; callable from any thread."""
@@ -152,8 +174,10 @@ class Pool(Attendance):
         waiting = len(self._points.work.waiting) + sum(len(link.queued) for link in links)
         return Load(len(links), sum(link.concurrency for link in links), busy, waiting)
 
-    def _next_race(self, links: Sequence[Link]) -> float:
+    def _next_look(self, links: Sequence[Link]) -> float:
         """The time in seconds until slow points and slow evaluators are looked for again."""
+        if self._points.only_unwanted:
+            return SIGN_OF_LIFE
         return RACE_EVERY if len(links) > 1 and any(link.out for link in links) else math.inf
 
     def cancel(self, points: Collection[int]) -> None:

@@ -23,11 +23,12 @@ import numpy as np
 from lodescan.v1 import evaluation_pb2 as pb
 from proposer.evaluation.backend import Description
 from proposer.evaluation.work import Work
-from proposer.wire.calls import describe_call, evaluate_call
+from proposer.wire.asking import SIGN_OF_LIFE, Asking, has_died
+from proposer.wire.calls import evaluate_call
 from proposer.wire.elapsed import elapsed
-from proposer.wire.events import Event, Gone, NoAnswer, Serving
+from proposer.wire.events import Event, Gone, NoAnswer, Serving, Sign
 from proposer.wire.health import watch_health
-from proposer.wire.messages import BadDescription, clean, to_concurrency, to_description
+from proposer.wire.messages import to_concurrency
 from proposer.wire.security import NotSecure, Security
 from scanspec import Address
 
@@ -48,15 +49,6 @@ KEEPALIVE = 30.0
 REMEMBERED = 4.0
 """The time in seconds over which arriving points are counted."""
 
-ANSWERS = 5.0
-"""The time in seconds in which an evaluator must describe itself."""
-
-AT_LAST = 2.0
-"""The time in seconds in which a server that broke off a stream must answer to count as alive."""
-
-PAUSE = 0.1
-"""Seconds between two attempts to reach it."""
-
 QUICK = 0.01
 """If points take less than this time in seconds, an evaluator that dies may lose the answers to many."""
 
@@ -72,19 +64,6 @@ _OPTIONS = [
     ("grpc.initial_reconnect_backoff_ms", 200),
     ("grpc.max_reconnect_backoff_ms", 2_000),
 ]
-
-FATAL = (
-    grpc.StatusCode.INVALID_ARGUMENT,
-    grpc.StatusCode.UNIMPLEMENTED,
-    grpc.StatusCode.UNAUTHENTICATED,
-    grpc.StatusCode.PERMISSION_DENIED,
-)
-"""Errors of the call itself; waiting does not help."""
-
-SILENT = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)  # no server answers
-
-NOBODY_LISTENS = ("Connection refused", "No such file or directory")
-"""gRPC's words if the host, or the folder of a Unix socket, exists but no server listens."""
 
 _CLOSE: Final = math.inf  # orders to a link's thread: end; a finite number: connect anew after this many seconds
 _NEXT: Final = -1.0  # open the stream, or read the next message
@@ -113,7 +92,6 @@ class Link:
         self.running: dict[int, float] = {}  # the points that its workers have, and when each began (time.monotonic)
         self.queued: dict[int, None] = {}
         self.heard = time.monotonic()
-        self.asked_back_at = math.inf  # when points were last asked back for other evaluators
         self.longest = 0.0  # the longest point in seconds, by its own claim, but at most the time since the start
         self.seconds = math.nan  # of a point, a running mean
         self.last = 0.0  # seconds of a point of the last message, the mean of all: one alone may have been held up
@@ -127,7 +105,8 @@ class Link:
         self._requests: queue.SimpleQueue[pb.EvaluateRequest | None] = queue.SimpleQueue()
         self._first_words: pb.EvaluateRequest | None = None
         self.call: Any = None  # its stream
-        self._reading = True
+        self._asking: Asking | None = None
+        self._sign_asked_at, self._no_signs = -math.inf, 0
         threading.Thread(target=self._run, name=f"link {self.address}", daemon=True).start()
 
     # Called in the pool's thread
@@ -137,7 +116,7 @@ class Link:
         first message only.
         """
         self._requests, self._first_words, self.call = queue.SimpleQueue(), first, None
-        self.ready, self.draining = True, False
+        self.ready, self.draining, self._no_signs = True, False, 0
         self._orders.put(_NEXT)
 
     def send(self, points: Sequence[int], work: Work) -> None:
@@ -169,6 +148,18 @@ class Link:
     def ask_back_waiting(self) -> None:
         """Asks the evaluator to return all points that have not begun."""
         self._requests.put(pb.EvaluateRequest(return_waiting=True))
+
+    def ask_for_sign(self) -> None:
+        """Asks the evaluator for a sign of life, which comes as an event, unless it was asked a moment ago."""
+        if self._asking is not None and time.monotonic() >= self._sign_asked_at + SIGN_OF_LIFE:
+            self._sign_asked_at = time.monotonic()
+            self._asking.ask_for_sign(partial(self._tell_sign, self.call))
+
+    def took_sign(self, sign: Sign) -> bool:
+        """Notes whether the evaluator gave a sign of life; returns whether it has given none twice in a row."""
+        if sign.call is self.call:
+            self._no_signs = 0 if sign.answered else self._no_signs + 1
+        return self._no_signs >= 2
 
     def read_next(self) -> None:
         """Lets the thread read the next message, because the last one was handled."""
@@ -314,16 +305,17 @@ class Link:
 
     def _serve(self, channel: grpc.Channel) -> float:
         """Asks for the description, and streams when ordered to. Returns the order that ended it."""
-        describe, evaluate = describe_call(channel), evaluate_call(channel, self._note_unread)
+        evaluate = evaluate_call(channel, self._note_unread)
+        asking = self._asking = Asking(channel, self.place, name=self._name, security=self._security)
         files = self._security.stamp()
         while True:
-            self._post(described := self._ask(describe))
+            self._post(described := asking.ask())
             while (order := self._orders.get()) != _NEXT:
                 if order == _CLOSE or self._sleep(order):
                     return _CLOSE
                 if self._security.stamp() != files:  # a channel cannot read them again
                     return 0.0
-                self._post(described := self._ask(describe))
+                self._post(described := asking.ask())
             self.unread = ""
             self.call = call = evaluate(iter(self._requests.get, None))
             health = watch_health(channel, partial(self._tell_serving, call))
@@ -341,57 +333,19 @@ class Link:
             if order != _NEXT:
                 call.cancel()
                 return order
-            answer = None if error is None else self._ask_at_last(describe)
-            self._post(Gone(error, not isinstance(answer, NoAnswer), _has_died(described, answer), at))
+            answer = None if error is None else asking.ask_at_last()
+            self._post(Gone(error, not isinstance(answer, NoAnswer), has_died(described, answer), at))
             if (order := self._orders.get()) != _NEXT:
                 return order
 
     def _note_unread(self, why: str) -> None:
         self.unread = why
 
-    def _ask(self, describe: Any, timeout: float = ANSWERS) -> Description | NoAnswer:
-        try:
-            return to_description(describe(pb.DescribeRequest(), timeout=timeout))
-        except BadDescription as error:
-            return NoAnswer("", f"the evaluator at {self.address} cannot be used: {error}")
-        except grpc.RpcError as error:
-            if error.code() is grpc.StatusCode.UNAUTHENTICATED:
-                return NoAnswer(
-                    "", f"the evaluator at {self.address} refuses the token: {details(error)}", may_mend=True
-                )
-            if error.code() in FATAL:
-                return NoAnswer("", f"{self.address} does not speak lodescan's contract: {details(error)}")
-            if error.code() in SILENT and (fault := self._security.fault(self.place, self._name)):
-                return NoAnswer("", f"the evaluator at {self.address} cannot be asked: {fault}", may_mend=True)
-            refused = any(word in (error.details() or "") for word in NOBODY_LISTENS)
-            return NoAnswer("" if error.code() in SILENT else details(error), refused=refused)
-
-    def _ask_at_last(self, describe: Any) -> Description | NoAnswer:
-        """Asks for the description after a stream has broken. The first answer may still come from the broken
-        connection, so it is asked again.
-        """
-        end = time.monotonic() + AT_LAST
-        while True:
-            answer = self._ask(describe, max(end - time.monotonic(), PAUSE))
-            if not isinstance(answer, NoAnswer) or answer.refused or answer.fault or time.monotonic() >= end:
-                return answer
-            time.sleep(PAUSE)
+    def _tell_sign(self, call: Any, answered: bool) -> None:
+        self._post(Sign(call, answered))
 
     def _tell_serving(self, call: Any, takes_points: bool) -> None:
         self._post(Serving(call, takes_points))
 
     def _post(self, event: Event) -> None:
         self._events.put((self, event))
-
-
-def _has_died(before: Description | NoAnswer, now: Description | NoAnswer | None) -> bool:
-    """Whether an evaluator has ended, from the answers at its address before and now."""
-    if isinstance(now, NoAnswer):
-        return now.refused
-    names = [answer.instance for answer in (before, now) if isinstance(answer, Description)]
-    return len(names) == 2 and all(names) and names[0] != names[1]
-
-
-def details(error: grpc.RpcError) -> str:
-    """A server's text for an error, cleaned, or the name of its code."""
-    return clean(error.details() or error.code().name)

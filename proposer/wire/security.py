@@ -14,6 +14,7 @@ import grpc
 
 from scanspec import Address
 from scanspec.handshake import Handshake, NotSecure
+from scanspec.text import quoted
 
 __all__ = ["PLAIN", "NotSecure", "Security", "read_token"]
 
@@ -119,7 +120,7 @@ def read_token(path: Path) -> str:
     # a Secret that Kubernetes mounts belongs to root, and the group of the pod can read it
     is_mounted = status.st_uid == 0 != os.geteuid()
     if stat.S_IMODE(status.st_mode) & (0o037 if is_mounted else 0o077):
-        raise NotSecure(f"--token-file {path}: others can read it; `chmod 600 {path}`, and make a new token")
+        raise NotSecure(f"--token-file {path}: others can read it; `chmod 600 {quoted(path)}`, and make a new token")
     if not text or not all("\x20" < char < "\x7f" for char in text):  # what a header of HTTP/2 can carry as one word
         raise NotSecure(f"--token-file {path}: a token is one word of ASCII characters that can be printed")
     return text

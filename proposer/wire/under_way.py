@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Collection, Iterable, Mapping
 
@@ -20,7 +21,7 @@ class UnderWay:
     def __init__(self, links: Mapping[Address, Link]) -> None:
         self.links, self.work = links, Work([])
         self.asked_back: set[int] = set()  # no longer wanted, but still out
-        self.moved: set[int] = set()  # asked back, in order to go to another evaluator
+        self.moved: dict[int, float] = {}  # asked back at this time, in order to go to another evaluator
         self.twice: set[int] = set()  # out at two evaluators
         self.deaths = Deaths()  # deaths of evaluators, and the points that may be to blame
         self.suspects: deque[int] = deque()  # suspects that wait
@@ -32,6 +33,11 @@ class UnderWay:
         self.work = work
         placed = {*work.waiting, *self.suspects, *(point for link in self.links.values() for point in link.out)}
         work.put_back(point for point in work.rows if point not in placed)
+
+    @property
+    def only_unwanted(self) -> bool:
+        """Whether all points without an answer have been withdrawn."""
+        return self.work.rows.keys() <= self.asked_back
 
     def is_out(self, point: int) -> bool:
         """Whether any evaluator has the point."""
@@ -74,4 +80,4 @@ class UnderWay:
                 continue
             link.ask_back_waiting()  # a request that lists points would also end those that are running
             self.asked_back.update(mine & unwanted)
-            self.moved.update(mine - unwanted)
+            self.moved.update(dict.fromkeys(mine - unwanted, time.monotonic()))

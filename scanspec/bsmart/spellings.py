@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from scanspec import keys
+from scanspec.document import nearest
 from scanspec.keys import Keys
 
 
@@ -312,6 +313,7 @@ _HOMES = (
     (SETUP, ("section setup", "section Setup"), (SECTIONS, NETWORKS)),
     (NETWORKS, ("section networks", "section Networks"), (SECTIONS, SETUP)),
     (SECTIONS, ("whole file, beside setup", "whole file, beside Setup"), (SETUP, NETWORKS)),
+    (CODE, ("code: codes: {NAME: {...}}", "code: Codes: {NAME: {...}}"), (SECTIONS, SETUP, NETWORKS)),
     (OBSERVABLE, ("observable: observables: {NAME: {...}}", "observable: Observables: {NAME: {...}}"), (CODE,)),
     (PRIOR, ("prior: prior: {type: normal, ...}", "prior: PRIOR: {TYPE: GAUSS, ...}"), (VARIABLE,)),
 )
@@ -321,13 +323,36 @@ _ENDS = ("min", "max", "low", "high", "lower", "upper", "from", "to", "start", "
 """Words of other programs for the ends of a range."""
 
 
+_MEASURED = (
+    "value",
+    "central",
+    "measured",
+    "std",
+    "stddev",
+    "error",
+    "err",
+    "uncertainty",
+    "unc",
+    "deviation",
+    "width",
+)
+"""Words of other programs for a mean and its uncertainty."""
+
+
 def home_of(key: object, asked: Spelling) -> str:
-    """A hint that names the section to which a misplaced key belongs; empty if no section has the key."""
+    """A hint that names the section to which a misplaced key belongs; empty if no section has the key or a similar
+    one.
+    """
     if asked is VARIABLE and str(key).lower() in _ENDS:
         return "; write range: [low, high]"
+    if asked is OBSERVABLE and str(key).lower() in _MEASURED:
+        return "; write mean: VALUE and sigma: UNCERTAINTY"
     near = [(home, names) for home, names, misplaced in _HOMES if any(section is asked for section in misplaced)]
     found = [names for home, names in near if home.plain(key)]  # sections where the key has a meaning come first
     found += [names for home, names in near if key in home.without_meaning]
+    if not found and not nearest(key, asked.keys.known):
+        similar = ((nearest(key, home.keys.known), names[0]) for home, names in near)
+        return next((f"{hint.removesuffix('?')}, of the {names}?" for hint, names in similar if hint), "")
     if not found:
         return ""
     return f"; it is a key of the {found[0][not any(key in home.keys.known for home, _ in near)]}"

@@ -155,3 +155,44 @@ def test_folders_within_folders_are_removed_however_many(scan_file, tmp_path, mo
     done = run("point", file)
     assert done.returncode == 0, done.stderr
     assert not list((tmp_path / "scratch").glob("lodescan-*"))
+
+
+DAEMON = """\
+import os, subprocess, sys
+LEFT = {left!r}
+HOW = ["setsid", "env", "-i", sys.executable, "-c", LEFT]
+
+def f(point):
+    {first}
+    between = os.fork()
+    if between == 0:
+        os.setsid()
+        subprocess.Popen(HOW, stdout=subprocess.PIPE).stdout.read(1)
+        os._exit(0)
+    os.waitpid(between, 0)
+    {last}
+    return {{"y": 1}}
+"""
+LEFT = "import os, time; open({path!r}, 'w').write(str(os.getpid())); print('begun', flush=True); time.sleep(1000)"
+
+
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [
+        ("pass", "pass"),
+        pytest.param("pass", "os._exit(3)", marks=pytest.mark.slow),
+        pytest.param("import ctypes; ctypes.CDLL(None).prctl(36, 0)", "pass", marks=pytest.mark.slow),
+    ],
+    ids=["daemon", "the code ends its process", "the code adopts no orphans"],
+)
+@pytest.mark.parametrize("command", ["point", "check"])
+def test_no_daemon_outlives_the_command(scan_file, tmp_path, command, first, last):
+    """Neither a session nor an environment of its own protects it."""
+    left = tmp_path / "left"
+    file = scan_file(SCAN, m__py=DAEMON.format(left=LEFT.format(path=str(left)), first=first, last=last))
+    done = run(command, file)
+    pid = int(left.read_text())
+    assert not os.path.exists(f"/proc/{pid}"), done.stderr
+    assert done.returncode == (1 if "_exit" in last else 0)
+    if first == last:
+        assert "still running after their point, and ended with it: python" in done.stderr

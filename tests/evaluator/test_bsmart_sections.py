@@ -166,7 +166,7 @@ def test_a_chain_in_bsmarts_spelling_runs(point, tmp_path):
         ({"Codes/SPheno/Command": "spheno 2>err"}, ["'2>' in", "needs a shell"]),
         ({"Codes/SPheno/Command": "LIB=1 spheno"}, ["environment_variables in setup"]),
         ({"Codes/misspelt": {"Run": "True", "Observables": {}}}, ["'misspelt'", "neither function nor command"]),
-        ({"Codes/SPheno/Command": "./sphen"}, ["the program './sphen' does not exist or is not executable"]),
+        ({"Codes/SPheno/Command": "./sphen"}, ["the program './sphen' does not exist: there is no file "]),
         ({"Codes/SPheno/Conditions": ["mhh > 120"]}, ["'mhh'", "did you mean 'mh'"]),
         ({f"{OBS}f": {"FUNCTION": "cosh(mm)"}}, ["'mm'"]),
         (

@@ -347,3 +347,34 @@ def test_a_cluster_without_workers_is_not_serving(cluster, evaluator, scan):
     assert server.statuses([[3, 0]]) == ["OK"]
     assert server.terminate() == 0
     thread.join(20)
+
+
+LATE = {
+    "dynamic": "import importlib\n\ndef f(point):\n    return {'y': importlib.import_module('mo' + 're').g(point)}\n",
+    "within": "def f(point):\n    from more import g\n    return {'y': g(point)}\n",
+}
+
+
+@pytest.mark.parametrize("how", LATE)
+def test_a_module_that_a_function_imports_late_is_treated_as_without_dask(cluster, evaluator, scan_file, how):
+    """One that the digest cannot find is named by the evaluator, and the change of another one ends it."""
+    cluster.worker("--no-nanny"), cluster.worker("--nanny")
+    wait_until(lambda: cluster.said().count("Registered to") == 2, 60)
+    path = scan_file(
+        "variables: {x: [0, 100]}\ncodes:\n  toy:\n    function: toy:f\n    observables: {y: {mean: 1, sigma: 1}}\n",
+        toy__py=LATE[how],
+        more__py="def g(point):\n    return 2 * point['x']\n",
+    )
+    server = start(evaluator, cluster, path)
+    assert [list(result.observables) for result in server.evaluate([[x] for x in range(20)])] == [
+        [2.0 * x] for x in range(20)
+    ]
+    assert server.log.read_text().count("more.py was imported only while a point ran") == (how == "dynamic")
+    if how == "dynamic":
+        assert server.terminate() == 0
+    else:
+        (path.parent / "more.py").write_text("def g(point):\n    return 3 * point['x']\n")
+        with contextlib.suppress(grpc.RpcError):  # it may have ended already
+            assert set(server.statuses([[x] for x in range(20)])) == {"CANCELLED"}
+        assert server.process.wait(60) == 4
+        assert "more.py was changed while this evaluator served" in server.log.read_text()

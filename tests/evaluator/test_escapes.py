@@ -82,3 +82,13 @@ def test_a_function_that_closes_standard_output_still_gets_its_point_shown(scan_
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0 and done.stderr == ""
     assert ("1.5" in done.stdout) and ("OK" in done.stdout)
+
+
+@pytest.mark.parametrize("words", [["check"], ["point"]], ids=lambda words: words[0])
+def test_names_in_letters_that_the_terminal_lacks_are_shown_by_number(scan_file, words):
+    scan = scan_file(SCAN.replace("x:", "θ:"), evil__py="def f(point):\n    print('β')\n    return {'y': point['θ']}\n")
+    environment = {**os.environ, "PYTHONIOENCODING": "iso-8859-1"}
+    command = [sys.executable, "-m", "evaluator", *words, str(scan)]
+    done = subprocess.run(command, capture_output=True, timeout=60, check=False, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert rb"\u03b8" in done.stdout and rb"\u03b2" in done.stdout

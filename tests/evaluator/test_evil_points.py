@@ -276,16 +276,16 @@ def test_random_numbers_belong_to_a_point_and_are_reproducible(evil, evaluator):
 
 FILLS = (  # not as fast as the disk: until somebody looks, that would be a gigabyte
     "import time\npoint.folder.mkdir(exist_ok=True)\nn = 0\nwhile True:\n    n += 1\n"
-    "    (point.folder / f'{n}').write_bytes(bytes(2**20))\n    time.sleep(0.005)"
+    "    (point.folder / f'{n}').write_bytes(bytes(2**20))\n    time.sleep(0.02)"
 )
 
 
 def test_a_point_that_fills_its_folder_costs_only_itself(evil, evaluator):
-    limited = "from evaluator.executors import scratch\nscratch.LARGEST_FOLDER = 64 * 2**20"
+    limited = "from evaluator.executors import scratch\nscratch.LARGEST_FOLDER = 32 * 2**20"
     server = evaluator(evil(FILLS), workers=2, before=limited)
     results = server.evaluate([[1, 0], [2, 1], [3, 0]])
     assert [result.status for result in results] == [pb.STATUS_OK, pb.STATUS_FAILED, pb.STATUS_OK]
-    assert "wrote more than 64 MiB of scratch files" in results[1].message and results[1].failed_code == "toy"
+    assert "wrote more than 32 MiB of scratch files" in results[1].message and results[1].failed_code == "toy"
     (root,) = server.scratch()
     assert not list(root.glob("point-*"))
 

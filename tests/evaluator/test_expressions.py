@@ -212,3 +212,9 @@ def test_a_name_that_could_be_an_expression_is_refused_where_it_stands_in_one(te
     else:
         with pytest.raises(ExpressionError, match=f"two ways; the name '{re.escape(name)}' cannot stand in an expr"):
             parse(text, known, 2)
+
+
+@pytest.mark.parametrize("text", ["{{x}}", "${x}", "$x", "$x$", "@x@", "%x%", "<x>", "[x]", "[[x]]"])
+def test_a_placeholder_of_another_program_is_explained(text):
+    with pytest.raises(ExpressionError, match="write what is between the signs alone"):
+        parse(text, ["x"], 1)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from evaluator.chain import Status
+from evaluator.errors import ConfigurationError
 from tests.evaluator.harness import PROGRAMS, alive
 from tests.evaluator.serving import wait_until
 
@@ -183,3 +184,41 @@ def test_a_script_without_its_interpreter_fails_the_point(program_scan, chain, t
     (tmp_path / "odd.sh").chmod(0o755)
     outcome = chain(program_scan("odd.sh")).evaluate([1.0], tmp_path / "point")
     assert outcome.status is Status.FAILED and message in outcome.message
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("printf 'BLOCK MASS\\n 25 125\\n'", "its standard output has SLHA blocks: write > {output} at the end"),
+        (
+            "printf 'BLOCK MASS\\n 25 125\\n' > SPheno.spc; echo BLOCK > A.log",
+            "its file SPheno.spc has SLHA blocks: if that is the output, name it by output_file",
+        ),
+        ("echo 'no license' >&2; echo none > other", "(exit code 0): no license"),
+    ],
+)
+def test_a_message_on_a_missing_output_says_where_the_blocks_are(scan_file, chain, tmp_path, line, words):
+    text = (
+        "variables: {x: [0, 1]}\ncodes:\n  code:\n    command: sh run.sh {input} {output}\n    input_file: in.slha\n"
+        "    observables: {y: {slha: [MASS, 25], mean: 1, sigma: 1}}\n"
+    )
+    made = chain(scan_file(text, in__slha="BLOCK MASS\n 25 x\n", run__sh=f"{line}\n"))
+    found = made.evaluate([0.5], tmp_path / "scratch")
+    assert found.status is Status.FAILED and words in found.message
+    assert "SLHA blocks" in found.message or found.message.endswith(words)
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("gen.sh", "does not exist in a folder of PATH; the one beside the scan file is ./gen.sh"),
+        ("gem.sh", "does not exist in a folder of PATH; write its path"),
+        ("./gem.sh", "does not exist: there is no file "),
+        ("./gen.sh", "is not executable: give it the right with chmod +x "),
+    ],
+)
+def test_a_program_that_cannot_be_executed_is_explained(scan_file, chain, command, words):
+    text = f"variables: {{x: [0, 1]}}\ncodes:\n  code:\n    command: {command} {{input}} {{output}}\n"
+    with pytest.raises(ConfigurationError) as caught:
+        chain(scan_file(text + "    observables: {y: {slha: [MASS, 25], mean: 1, sigma: 1}}\n", gen__sh="exit 0\n"))
+    assert f"line 4: the program '{command}' {words}" in str(caught.value)

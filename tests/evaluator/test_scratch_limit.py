@@ -58,7 +58,7 @@ os.statvfs = small
 """
 FILLS = (  # not as fast as the disk: until somebody looks, that would be a gigabyte
     "import time\ndef f(point):\n    point.folder.mkdir(exist_ok=True)\n    n = 0\n    while point['x'] > 1:\n"
-    "        n += 1\n        (point.folder / f'{n}').write_bytes(bytes(2**20))\n        time.sleep(0.005)\n"
+    "        n += 1\n        (point.folder / f'{n}').write_bytes(bytes(2**20))\n        time.sleep(0.02)\n"
     "    return {'y': point['x']}\n"
 )
 

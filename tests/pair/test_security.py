@@ -302,11 +302,11 @@ def test_an_evaluator_for_other_machines_needs_valid_and_private_files(certs: Pa
     assert "--token-file needs --tls-cert and --tls-key" in refusal(["--token-file", str(side / "token")], tmp_path)
     foreign = ["--tls-cert", str(side / "cert.pem"), "--tls-key", str(certs / "foreign" / "evaluator" / "key.pem")]
     assert "no certificate that goes with" in refusal(foreign, tmp_path)
-    token = tmp_path / "token"
+    token = tmp_path / "my token"
     shutil.copy(side / "token", token)
     token.chmod(0o640)
     more = [*options(side, token=False), "--token-file", str(token)]
-    assert f"others can read it; `chmod 600 {token}`" in refusal(more, tmp_path)
+    assert f"others can read it; `chmod 600 '{token}'`" in refusal(more, tmp_path)
     token.chmod(0o600)
     for text in ("short\n", "a-word-with-a-bell-\a-in-it\n"):  # no header of HTTP/2 can carry the second one
         token.write_text(text)

@@ -39,9 +39,9 @@ FAINTEST_STATUS = """() => {
     .map((x) => x <= 0.04045 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4)
     .reduce((sum, x, k) => sum + x * [0.2126, 0.7152, 0.0722][k], 0);
   const ground = shade(...getComputedStyle(document.body).backgroundColor.match(/[0-9.]+/g).map(Number));
-  const maps = [...Bokeh.documents[0].all_models]
-    .filter(m => m.type == "LinearColorMapper" && m.low == 1 && m.high == 4);
-  return Math.min(...maps.flatMap(m => m.palette).map((colour) => {
+  const dots = [...Bokeh.documents[0].all_models]
+    .filter(m => m.type == "GlyphRenderer" && m.view.filter.column_name == "status");
+  return Math.min(...dots.map(m => m.glyph.line_color.value).map((colour) => {
     const dot = shade(...[16, 8, 0].map((bits) => parseInt(colour.slice(1), 16) >> bits & 255));
     return (Math.max(dot, ground) + 0.05) / (Math.min(dot, ground) + 0.05);
   }));

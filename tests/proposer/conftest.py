@@ -34,7 +34,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """LODE has few particles and trains for a short time."""
     from tests.proposer.searches import train
 
-    train(monkeypatch, particles=100, networks=(100, 25, 60, 25), regression=1.0)
+    train(monkeypatch, particles=100, networks=(50, 12, 30, 12), regression=1.0)
 
 
 @pytest.fixture

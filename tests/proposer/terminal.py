@@ -24,7 +24,9 @@ ROOT = Path(__file__).parents[2]
 class Terminal:
     """Runs a Python program behind a pseudo-terminal, and keeps what its screen shows."""
 
-    def __init__(self, program: str, *arguments: str, columns: int = 80, lines: int = 24) -> None:
+    def __init__(
+        self, program: str, *arguments: str, columns: int = 80, lines: int = 24, term: str = "xterm-256color"
+    ) -> None:
         self.screen = pyte.HistoryScreen(columns, lines, history=10_000)
         self._stream = pyte.ByteStream(self.screen)
         self._ours, theirs = pty.openpty()
@@ -34,7 +36,7 @@ class Terminal:
         termios.tcsetattr(theirs, termios.TCSANOW, modes)
         environment = {
             name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES", "NO_COLOR")
-        } | {"TERM": "xterm-256color"}
+        } | {"TERM": term}
         self.process = subprocess.Popen(
             [sys.executable, *((program, *arguments) if program == "-m" else ("-c", program, *arguments))],
             stdin=theirs,

@@ -17,7 +17,7 @@ import pytest
 from lodescan.v1 import evaluation_pb2 as pb
 from proposer.evaluation.backend import Description, EvaluatorRefused, NoEvaluator
 from proposer.types import Status
-from proposer.wire import addresses, attendance, remote
+from proposer.wire import addresses, asking, attendance, remote
 from proposer.wire.events import Gone
 from scanspec import fields
 from tests.proposer.hostile import Honest, good, listening, message
@@ -110,7 +110,7 @@ class Silent(Honest):
 
 def test_silence_at_a_fixed_address_blames_no_point(opened: ExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
     """The network may be the cause."""
-    monkeypatch.setattr(remote, "AT_LAST", 0.2)
+    monkeypatch.setattr(asking, "AT_LAST", 0.2)
     silent = Silent()
     pooled = Pooled(opened, silent)
     pooled.pool.describe(5.0)

@@ -1,6 +1,8 @@
 """The dataset on the disk: what was committed survives kills and full disks, and one process at a time writes."""
 
+import contextlib
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -121,6 +123,43 @@ def test_what_was_committed_survives_sigkill(tmp_path, monkeypatch, mode, after)
         pending = dataset.pending().ids.tolist()
         assert sorted(results + pending) == list(range(1, dataset.points + 1))
         assert dataset.record([ok(point) for point in pending]) == len(pending)
+
+
+@contextlib.contextmanager
+def read_only(folder):
+    """Nobody can write into this folder within the block. For root, this takes a mount, which a container may
+    refuse.
+    """
+    if os.geteuid() != 0:
+        folder.chmod(0o555)
+        yield
+        folder.chmod(0o755)
+        return
+    if subprocess.run(["mount", "--bind", folder, folder], check=False).returncode != 0:
+        pytest.skip("root cannot mount here")
+    try:
+        subprocess.run(["mount", "-o", "remount,bind,ro", folder], check=True)
+        yield
+    finally:
+        subprocess.run(["umount", folder], check=True)
+
+
+def test_last_results_that_can_only_be_read_in_a_copy_are_named(tmp_path, monkeypatch):
+    """They are in the WAL, and SQLite makes a file beside it to read it."""
+    monkeypatch.setattr("proposer.run.opening.journal_mode", lambda _: "WAL")
+    copy = tmp_path / "a copy"
+    copy.mkdir()
+    with open_dataset(tmp_path / "run") as dataset:
+        add(dataset, batch(3))
+        for name in ("dataset.sqlite", "dataset.sqlite-wal"):
+            shutil.copy(tmp_path / "run" / name, copy)
+    with read_only(copy):
+        with pytest.raises(DatasetError, match=r"the last results are in dataset\.sqlite-wal") as caught:
+            Dataset(copy, read_only=True)
+        assert f"cp -r '{copy}' COPY" in caught.value.next_step
+        subprocess.run(["cp", "-r", copy, tmp_path / "COPY"], check=True)
+    with Dataset(tmp_path / "COPY", read_only=True) as reader:
+        assert reader.points == 3
 
 
 @pytest.mark.parametrize("mode", ["WAL", "DELETE"])

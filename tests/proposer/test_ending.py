@@ -74,6 +74,24 @@ class Counting(Dataset):
             yield part
 
 
+def test_an_observable_with_one_value_at_all_points_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The template may have no expression, or the code may write a constant for what it could not compute."""
+    for number, last in ((20, 5.0), (19, 5.0), (20, 6.0)):
+        folder = tmp_path / f"{number} {last}"
+        outcomes = [ok(5.0, float(x)) for x in range(number - 1)] + [ok(last, 0.5)]
+        with open_dataset(folder) as dataset:
+            u = np.random.default_rng(1).random((number, 2))
+            ids = dataset.add_batch(Batch(u, ["x"] * number, 1), u, b"").ids
+            dataset.record([outcome._replace(id=int(point)) for outcome, point in zip(outcomes, ids, strict=True)])
+            tally = read_tally(dataset, 10, Target(1.0), math.inf, ["o0", "o1"])
+            conclude(dataset, "why", tally, 1.0)
+        said = capsys.readouterr().err
+        assert ("o0 is 5 at all 20 points: does its code read the variables?" in said) == (number == 20 and last == 5.0)
+        assert said.count("at all 20 points") <= 1
+
+
 def test_no_more_is_read_once_every_observable_was_a_number(tmp_path: Path) -> None:
     with Counting(tmp_path) as dataset:
         dataset.start(columns(observables=2), {"begun": True})

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -44,3 +47,21 @@ def test_a_command_writes_no_control_sequences(
         main([word.replace("{run}", str(run)) for word in words])
     said = "".join(capsys.readouterr())
     assert said and not any(char in said for char in "\x1b\x07\u202e")
+
+
+def test_neither_does_the_report(run: Path) -> None:
+    main(["report", str(run)])
+    text = (run / "report.html").read_text(encoding="utf-8")
+    assert "2Jrun" in text or "run\N{REPLACEMENT CHARACTER}" in text
+    assert not [char for char in text if not char.isprintable() and char not in "\n\t"]
+
+
+def test_names_in_letters_that_the_terminal_lacks_are_shown_by_number(tmp_path: Path) -> None:
+    scan = tmp_path / "scan.yaml"
+    observable = "observables: {y: {function: 2*θ, mean: 1, sigma: 1}}"
+    scan.write_text(f"variables: {{θ: [0, 1]}}\ncodes: {{c: {{function: 'm:f'}}}}\n{observable}\n", encoding="utf-8")
+    environment = {**os.environ, "PYTHONIOENCODING": "iso-8859-1"}
+    command = [sys.executable, "-m", "proposer", "check", str(scan)]
+    done = subprocess.run(command, capture_output=True, timeout=60, check=False, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert rb"\u03b8: 0 to 1" in done.stdout

@@ -191,6 +191,16 @@ def test_doctor_says_what_to_fix(tmp_path, monkeypatch, capsys):
     assert "error: --evaluator is given twice; name one\n" in capsys.readouterr().err
 
 
+def test_doctor_says_why_an_announced_evaluator_is_left_out(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    pool = tmp_path / "pool"
+    pool.mkdir()
+    (pool / "node1-1.evaluator").write_text("192.0.2.1:50051\n")
+    assert main(["doctor", "--evaluator", f"dir:{pool}"]) == 1
+    (wrong,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("mend  evaluator at")]
+    assert "192.0.2.1:50051 is another machine" in wrong and "give --tls-ca" in wrong
+
+
 def test_numbers_lose_no_digits(tmp_path):
     flags = ["--variable", "mt=172.690001,172.690002", "--observable", "mh=125.1000001,1D-7", "--function", "mine:f"]
     (tmp_path / "mine.py").write_text("def f(point):\n    return compute(point)\n")

@@ -76,7 +76,7 @@ def test_lode_refuses_what_it_did_not_ask_for() -> None:
     search.tell(points, nll=np.zeros(len(points)))
     with pytest.raises(UsageError, match="told already"):
         search.tell(points[:1], nll=[0.0])
-    assert np.isnan(search.probability(points)).all() and search.good == len(points)
+    assert np.isnan(search.probability(points)).all() and search.good_count == len(points)
     with pytest.raises(UsageError, match="range"):
         proposer.Lode({"x": (1, 0)}, threshold=1.0)
 
@@ -94,7 +94,7 @@ def test_each_point_of_discrete_variables_is_asked_for_once() -> None:
     asked = np.concatenate([first, second, search.ask(20)])
     assert len(np.unique(asked, axis=0)) == len(asked) == 19 and search.ask().shape == (0, 2)
     assert not (asked == [3.0, 4.0]).all(axis=1).any()
-    assert search.good == (np.concatenate([first, second])[:, 0] < 2).sum()
+    assert search.good_count == (np.concatenate([first, second])[:, 0] < 2).sum()
 
 
 def test_points_from_elsewhere_may_be_told_once_and_must_lie_in_the_space() -> None:
@@ -102,12 +102,12 @@ def test_points_from_elsewhere_may_be_told_once_and_must_lie_in_the_space() -> N
     search = proposer.Lode(variables, threshold=2.0)
     asked = search.ask()
     search.add(np.concatenate([asked[:3], asked[:1], [[0.5, 2.0], [0.5, 2.0]]]), nll=np.zeros(6))
-    assert search.good == 4
+    assert search.good_count == search.good == 4
     search.add([[0.5, 2.0]], nll=[0.0])
     with pytest.raises(UsageError, match="told already"):
         search.tell(asked[:1], nll=[0.0])
     search.tell(asked[3:], nll=np.zeros(len(asked) - 3))
-    assert search.good == len(asked) + 1
+    assert search.good_count == len(asked) + 1
     for point, words in [([np.nan, 1.0], "not finite"), ([0.0, 3.0], "outside the ranges"), ([0.0], r"shape \(1, 1\)")]:
         with pytest.raises(UsageError, match=words):
             search.add([point], nll=[0.0])
@@ -121,7 +121,7 @@ def test_observables_give_the_nll_and_parts_may_come_in_any_order() -> None:
     for rows in (slice(None, None, -2), slice(-2, None, -2)):
         part = points[rows]
         search.tell(part, observables={"o": part[:, 0]})
-    assert search.good == int((np.abs(points[:, 0] - 0.5) < 0.2).sum())
+    assert search.good_count == int((np.abs(points[:, 0] - 0.5) < 0.2).sum())
 
 
 @pytest.mark.usefixtures("quick")
@@ -134,7 +134,7 @@ def test_lode_works_with_a_target_that_follows_the_best_point() -> None:
         nll = 40 + ((points - [1.0, -0.5]) ** 2).sum(axis=1) / (2 * 0.3**2)
         search.tell(points, nll=nll)
         told = np.concatenate([told, nll])
-    assert search.good == (told < told.min() + 2.995732).sum() > 20 and told.min() < 40.5
+    assert search.good_count == (told < told.min() + 2.995732).sum() > 20 and told.min() < 40.5
     with pytest.raises(UsageError, match="a threshold or a target"):
         proposer.Lode({"x": (0, 1)})
     with pytest.raises(UsageError, match="a threshold or a target"):
@@ -161,7 +161,7 @@ def test_lode_learns_the_observables_behind_a_joint_term(caplog: pytest.LogCaptu
         search.tell(points, observables={"a": x, "b": y**2, "c": x * y})
         z = np.linalg.solve(root, np.stack([x - 0.3, y**2 - 0.6]))
         good += int(((z**2).sum(axis=0) / 2 + ((x * y - 0.5) / 0.1) ** 2 / 2 < 3.0).sum())
-    assert search.good == good > 20
+    assert search.good_count == good > 20
     assert "the NLL alone" not in caplog.text
     with pytest.raises(UsageError, match="there are no values of b"):
         search.tell(search.ask(), observables={"a": 1.0, "c": 1.0})

@@ -56,7 +56,7 @@ def test_a_constraint_makes_a_point_unphysical() -> None:
     generator = LodeGenerator(vocs(constraints={"c": ["LESS_THAN", 5.0]}), threshold=1.0, seed=2)
     points = generator.suggest(50)
     generator.ingest([{**point, "f": 0.0, "c": point["x"]} for point in reversed(points)])
-    assert generator.search.good == sum(point["x"] < 5 for point in points) > 0
+    assert generator.search.good_count == sum(point["x"] < 5 for point in points) > 0
 
 
 def test_ids_that_are_not_out_are_refused() -> None:
@@ -83,7 +83,7 @@ def test_a_result_without_what_a_constraint_needs_is_refused() -> None:
 def test_points_from_elsewhere_are_used() -> None:
     generator = LodeGenerator(vocs(), threshold=1.0)
     generator.ingest([{"x": 1.0, "y": 1.0, "f": 0.5}, {"x": 1.0, "y": 2.0, "f": 1.5}, {"x": 3.0, "y": 1.0, "f": None}])
-    assert generator.search.good == 1
+    assert generator.search.good_count == 1
     with pytest.raises(UsageError, match=r"\[11.0, 1.0\] is outside"):
         generator.ingest([{"x": 11.0, "y": 1.0, "f": 0.5}])
 
@@ -96,7 +96,7 @@ def test_observables_may_have_likelihoods() -> None:
     for point in points:
         point["radius"] = math.hypot(point["x"], point["y"])
     generator.ingest(points)
-    assert generator.search.good == sum(abs(point["radius"] - 4) < 1 for point in points) > 0
+    assert generator.search.good_count == sum(abs(point["radius"] - 4) < 1 for point in points) > 0
     with pytest.raises(ValueError, match="does not name the observables radius"):
         LodeGenerator(vocs(), threshold=2.0, observables=likelihoods)
 

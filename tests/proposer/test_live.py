@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,9 +14,9 @@ from proposer.show.panel import panel, sparkline
 from proposer.show.progress import About, Progress
 from proposer.show.state import State
 from proposer.show.tally import Tally
-from proposer.show.voice import broken
 from proposer.target import Target
 from proposer.types import Outcome, Status
+from scanspec.text import broken
 from tests.proposer.terminal import Terminal
 
 PROGRAM = """
@@ -51,7 +52,7 @@ print("over")
 """
 SHOWN = [
     "scan       mssm · LODE · NLL below 1",
-    "good       123 of 1,000 good ━",
+    "good       123 of 1,000 good █",
     "hit rate   20 % ",
     "evaluated  600: 123 ok, 477 invalid",
     "           ball: 477 invalid",
@@ -81,6 +82,20 @@ def test_messages_appear_above_the_display() -> None:
     assert any("py.warnings: " in line for line in lines)
     assert not any("good" in line for line in lines)  # at the end the display has disappeared without a trace
     assert lines[-1] == "over"
+
+
+def test_a_terminal_that_cannot_draw_again_gets_lines() -> None:
+    """Such as the shell of Emacs."""
+    with Terminal(PROGRAM, term="dumb") as terminal:
+        terminal.wait_for(lambda shown: any(line.startswith("123 of 1,000 good | hit rate 20 %") for line in shown))
+
+
+def test_the_bar_is_clear_without_colours() -> None:
+    console = Console(width=80, force_terminal=True, color_system=None)
+    with console.capture() as captured:
+        console.print(panel(full(good=250, wanted=1000)))
+    (line,) = [line for line in captured.get().splitlines() if line.startswith("good ")]
+    assert line.count("█") == round(0.25 * (line.count("█") + line.count("░"))) > 5
 
 
 def full(**values: Any) -> State:
@@ -170,6 +185,18 @@ AGAIN = "`lodescan report 'runs/my scan of everything in the mssm'`"
 )
 def test_lines_are_broken_at_blanks_but_not_within_words_and_commands(text: str, lines: list[str]) -> None:
     assert broken(text, 10) == "\n".join(lines)
+
+
+def test_a_path_with_blanks_stays_whole(tmp_path: Path) -> None:
+    """Both a file that is there, and one that is still to be written. Only names of files count, however they look."""
+    folder = tmp_path / "my scan of the mssm"
+    folder.mkdir()
+    (folder / "good points.csv").touch()
+    for path in (folder / "good points.csv", folder / "report.html", folder):
+        assert broken(f"it is in {path}, and is done", 8).split("\n") == ["it is in", f"{path},", "and is", "done"]
+    quoted = f"'{tmp_path}/not yet there'"
+    assert broken(f"give {quoted} now", 8).split("\n") == ["give", quoted, "now"]
+    assert broken(f"{folder} and {folder}/no such file", 8).split("\n")[-3:] == [f"{folder}/no", "such", "file"]
 
 
 def test_a_command_in_a_message_has_no_line_end_on_a_terminal() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from proposer.run.manifest import another_run
 from proposer.run.meaning import difference, meaning
 from proposer.types import Observable
 from proposer.wire.agreement import disagreements
@@ -191,3 +192,15 @@ def test_an_evaluator_whose_file_is_written_in_another_way(tmp_path: Path, old: 
     told = replace(description(("x", "y")), observables=given, sources=origins_of(theirs), calls=calls)
     found = disagreements(mine, told)
     assert bool(found) is differs, found
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "scored"),
+    [("mean: 1, sigma: 1", "mean: 1, sigma: 2", True), ("function: h+1", "function: h+2", False)],
+)
+def test_a_run_with_other_constants_of_likelihoods_can_be_scored_anew(
+    tmp_path: Path, old: str, new: str, scored: bool
+) -> None:
+    before, now = (meaning(read_scan_file(path)) for path in written(tmp_path, old, new))
+    error = another_run(tmp_path / "my run", str(difference(before, now)))
+    assert (f"`lodescan rescore '{tmp_path}/my run' --scan FILE`" in error.next_step) == scored

@@ -307,9 +307,9 @@ def test_a_point_of_a_lost_evaluator_is_no_longer_asked_back(opened: ExitStack) 
     under_way = UnderWay({lost.place: lost})
     under_way.begin(points(3))
     lost.send(under_way.work.take(2), under_way.work)
-    under_way.moved.update([1, 2, 3])
+    under_way.moved.update(dict.fromkeys([1, 2, 3], 0.0))
     send_again(under_way, lost)
-    assert under_way.moved == {3} and list(under_way.work.waiting) == [1, 2, 3]
+    assert under_way.moved.keys() == {3} and list(under_way.work.waiting) == [1, 2, 3]
 
 
 def test_one_delayed_point_does_not_make_its_evaluator_count_as_slow(opened: ExitStack) -> None:

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import re
 import tracemalloc
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pytest
 from bokeh.models.annotations import ColorBar
 from bokeh.models.glyphs import Text
 from bokeh.models.renderers import ContourRenderer, GlyphRenderer
+from matplotlib.figure import Figure
 
-from proposer.report import physics, region
+from proposer.report import physics, region, search
 from proposer.report.axes import discrete, side, table_of
 from proposer.report.live import MOST_WORDS, Live
 from proposer.report.seen import Seen, see
-from proposer.show.picture import Cells, Curve, Lone, Panel, Picture, Regions, Side
+from proposer.show import marks
+from proposer.show.bitmap import dots_as_bitmaps
+from proposer.show.marks import PAPER
+from proposer.show.picture import Bars, Cells, Curve, Dots, Lone, Panel, Picture, Regions, Side
+from proposer.show.still import Drawing, figure, pixels
 from proposer.target import height
 from proposer.types import Status
 from tests.proposer.runs import make_run
@@ -162,6 +168,83 @@ def test_where_no_point_is_good_none_is_coloured(seen: Seen) -> None:
     none = replace(seen, meta=dict(seen.meta) | {"threshold": 1e-9})
     table = table_of(none)
     assert (table.kind < 2).all() and table.high <= np.nanmin(table.nll)
-    (picture,) = [picture for picture in region.pairs(none, table).pictures if picture.lively]
+    part = region.pairs(none, table)
+    assert part.words[0].startswith("No point is good.") and search.fall(none) == []
+    (picture,) = [picture for picture in part.pictures if picture.lively]
+    assert "around the good points" not in picture.caption
     for drawn in Live(table, {name: Side() for name in ("x", "mass", "phase")}, []).panels(picture):
         assert not [made for made in drawn.right if isinstance(made, ColorBar)]
+
+
+@pytest.mark.parametrize("by", ["NLL", "status"])
+def test_points_of_another_kind_have_another_sign(by: Literal["NLL", "status"], seen: Seen, live: Live) -> None:
+    kinds = {"NLL": np.where(seen.good, 2, seen.ok), "status": seen.status}[by]
+    panel = Panel(Side(), Side(), [Dots("x", "mass", by)])
+    (drawn,) = live.panels(Picture("dots", "", [panel]))
+    signs = {(made.glyph.marker, made.glyph.fill_alpha > 0) for made in drawn.renderers}
+    assert len(signs) == len(drawn.renderers) == len(np.unique(kinds)) == 3
+    assert {made.data_source for made in drawn.renderers} == {live.source}
+    assert bool(drawn.legend) == (by == "status")  # the colours of the NLL have a bar
+
+
+@pytest.mark.parametrize("dpi", [100.0, 150.0])
+def test_dots_as_a_bitmap_look_as_they_would_as_themselves(dpi: float) -> None:
+    def image(*, as_bitmaps: bool) -> np.ndarray:
+        figure = Figure(figsize=(3, 2))
+        ax = figure.add_axes((0.21, 0.23, 0.71, 0.59))
+        x, y = np.random.default_rng(0).normal(size=(2, 300))
+        ax.plot(x, y, "o", mfc="none", rasterized=True, zorder=1.5)
+        ax.scatter(y, x, c=x, alpha=0.5, rasterized=True, zorder=2.5)
+        ax.plot(x[:9], y[:9], "s", color="red", zorder=3)
+        if as_bitmaps:
+            dots_as_bitmaps(figure, dpi)
+            assert not [one for one in ax.get_children() if one.get_rasterized()]
+        found: np.ndarray = np.asarray(pixels(Drawing(figure, []), dpi)).astype(np.int64)
+        return found
+
+    expected, found = image(as_bitmaps=False), image(as_bitmaps=True)
+    assert (expected < 200).any() and np.abs(found - expected).max() <= 8
+
+
+def test_many_dots_have_the_colours_of_their_nll(seen: Seen, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = table_of(seen)
+    panel = Panel(side(seen, "x", zoom=True), side(seen, "mass", zoom=True), [Dots("x", "mass")])
+    picture = Picture("dots", "", [panel], table=table)
+    # means of pixels, because the place of a dot is rounded to a pixel
+    expected = np.asarray(pixels(figure(picture, PAPER), 300.0).reduce(5)).astype(np.int64)
+    monkeypatch.setattr(marks, "MANY", 10)
+    found = np.asarray(pixels(figure(picture, PAPER), 300.0).reduce(5)).astype(np.int64)
+    coloured = np.ptp(expected, axis=2) > 40
+    assert coloured.sum() > 300 and np.abs(found - expected)[coloured].mean() < 12
+
+
+def test_the_page_says_why_the_profile_is_not_estimated_between_points(seen: Seen, stepped: Seen) -> None:
+    assert "also estimated" in " ".join(region.profiles(seen).words)
+    words = " ".join(region.profiles(stepped).words)
+    assert "The profile is not estimated between the points, because phase has discrete values." in words
+    few = replace(seen, nll=np.where(seen.nll < np.sort(seen.nll)[15], seen.nll, seen.nll + 50.0))
+    reason = r"because a fit needs 22 points at most 9 above the lowest NLL, and there are \d+\."
+    assert re.search(reason, " ".join(region.profiles(few).words))
+
+
+def test_the_picture_of_steps_shows_every_good_point(seen: Seen) -> None:
+    origins = np.array(["start", "exploit", "explore", "random", "probe", "fill"], dtype=object)
+    many = replace(seen, origins=origins[np.arange(len(seen.ids)) % 6])
+    (picture,) = [picture for picture in search.history(many).pictures if picture.name == "origins"]
+    bars = [mark for mark in picture.panels[0].marks if isinstance(mark, Bars)]
+    assert sum(bar.values.sum() for bar in bars) == many.good.sum()
+    assert len(bars) == 4 and bars[-1].label == "all others"
+
+
+def test_a_few_points_at_the_end_of_a_range_may_be_chance(seen: Seen) -> None:
+    """Two of 74 points in the outermost hundredth are 2.7 %; of 1,000 points this share is no chance."""
+    u = np.full((1000, seen.u.shape[1]), 0.5)
+    u[:2, 0] = 0.995
+    every: dict[str, Any] = {"u": u, "nll": np.zeros(1000), "status": np.full(1000, Status.OK, dtype=np.int8)}
+
+    def hugged(count: int) -> list[tuple[str, str, float]]:
+        return replace(seen, **{name: values[:count] for name, values in every.items()}).hugged
+
+    assert hugged(74) == []
+    u[:60, 0] = 0.995
+    assert hugged(1000) == [("x", "upper", 0.06)]

@@ -34,6 +34,15 @@ def test_a_profile_has_the_requested_levels(folder: Path, tmp_path: Path) -> Non
     assert (folder / "plots" / "x-mass-profile.pdf").read_bytes().startswith(b"%PDF")
 
 
+def test_it_is_said_why_a_profile_is_not_estimated_between_points(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for column, why in (("mass", ""), ("radius", "because radius is not a variable")):
+        assert main(["plot", str(folder), "x", column, "--profile", "--file", str(tmp_path / "a.png")]) == 0
+        said = capsys.readouterr().out
+        assert why in said and ("drawn too small" in said) == bool(why)
+
+
 @pytest.mark.parametrize("levels", ["0", "68,x", "95,95", "101", ""])
 def test_invalid_levels_are_refused(levels: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):

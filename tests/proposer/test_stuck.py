@@ -143,12 +143,12 @@ def test_a_point_is_slow_after_three_times_the_median() -> None:
     links = {read_address(f"127.0.0.1:{port}"): link for port, link in ((1, busy), (2, idle))}
     under_way = UnderWay(links)
     under_way.times.extend([1.0, 10.0, 10.0, 60.0])
-    assert slow_points([busy, idle], {7, 8}, slow_since(under_way)) == []  # too few points are behind the median
+    assert slow_points([busy, idle], {7, 8}, slow_since(under_way), {}) == []  # too few points are behind the median
     under_way.times.append(10.0)
     since = slow_since(under_way)
-    assert slow_points([busy, idle], {7, 8}, since) == [(7, idle)]
-    assert slow_points([busy, idle], {8}, since) == []  # somebody else has answered 7
-    assert slow_points([busy], {7, 8}, since) == []
+    assert slow_points([busy, idle], {7, 8}, since, {}) == [(7, idle)]
+    assert slow_points([busy, idle], {8}, since, {}) == []  # somebody else has answered 7
+    assert slow_points([busy], {7, 8}, since, {}) == []
 
 
 def test_an_evaluator_is_not_stuck_while_a_worker_has_a_new_point() -> None:
@@ -158,10 +158,25 @@ def test_an_evaluator_is_not_stuck_while_a_worker_has_a_new_point() -> None:
         cast(Link, SimpleNamespace(room=9, concurrency=workers, queued={}, running={}, out={}, heard=now - 60.0))
         for workers in (4, 9)
     )
-    busy.queued, busy.asked_back_at = {5: None}, now - 10.0
+    busy.queued, moved = {5: None}, {5: now - 10.0}
     busy.running = {1: now - 60.0} | dict.fromkeys((2, 3, 4), now)
     busy.out = {1: elapsed() - 60.0} | dict.fromkeys((2, 3, 4, 5), elapsed())
-    assert slow_points([busy, idle], {1, 2, 3, 4, 5}, now - 3.0) == [(1, idle)]
+    assert slow_points([busy, idle], {1, 2, 3, 4, 5}, now - 3.0, moved) == [(1, idle)]
     busy.running = dict.fromkeys((1, 2, 3, 4), now - 60.0)
     busy.out = dict.fromkeys((1, 2, 3, 4), elapsed() - 60.0) | {5: elapsed()}
-    assert [point for point, _ in slow_points([busy, idle], {1, 2, 3, 4, 5}, now - 3.0)] == [1, 2, 3, 4, 5]
+    found = [point for point, _ in slow_points([busy, idle], {1, 2, 3, 4, 5}, now - 3.0, moved)]
+    assert found == [1, 2, 3, 4, 5]
+
+
+def test_a_point_waits_to_be_returned_each_time_its_evaluator_is_stuck() -> None:
+    """Other points were asked back long ago. This one is asked back first, since it can then run once only."""
+    now = time.monotonic()
+    busy, idle = (
+        cast(Link, SimpleNamespace(room=9, concurrency=workers, queued={}, running={}, out={}, heard=now - 60.0))
+        for workers in (1, 9)
+    )
+    busy.queued, busy.running = {5: None, 6: None}, {1: now - 60.0}
+    busy.out = {1: elapsed() - 60.0, 5: elapsed(), 6: elapsed()}
+    for moved, raced in (({4: now - 60.0}, [1]), ({5: now}, [1]), ({5: now - 1.0, 6: now}, [1, 5])):
+        found = slow_points([busy, idle], {1, 5, 6}, now - 3.0, moved)
+        assert [point for point, _ in found] == raced

@@ -174,6 +174,9 @@ def test_an_unknown_key_of_a_tool_refers_to_the_page_on_bsmart(read):
         ("run_name: a", "unknown key 'run_name'; it is a key of the section setup"),
         ("Epochs: 3", "unknown key 'Epochs'; it is a key of the section Networks"),
         ("setup: {likelihoods: {a: 1}}", "it is a key of the whole file, beside setup"),
+        ("setup: {timeout: 60}", "in setup; it is a key of the code: codes: {NAME: {...}}"),
+        ("memory: 2", "unknown key 'memory'; it is a key of the code: codes: {NAME: {...}}"),
+        ("setup: {threshold: 3}", "in setup; did you mean 'threshold_value', of the section networks?"),
     ],
 )
 def test_the_message_for_a_key_in_the_wrong_section_names_the_right_one(fault, text, words):
@@ -181,6 +184,10 @@ def test_the_message_for_a_key_in_the_wrong_section_names_the_right_one(fault, t
 
 
 def test_the_message_for_a_misplaced_key_of_an_entry_names_the_right_place(fault):
+    for word in ("error", "std", "value"):
+        assert f"unknown key {word!r} in observables: y; write mean: VALUE and sigma: UNCERTAINTY" in fault(
+            f"{BASE}observables: {{y: {{function: m0, {word}: 1}}}}\n"
+        )
     assert "in codes: toy; it is a key of the observable: observables: {NAME:" in fault(
         BASE.replace("function: toy:f", "function: toy:f\n    mean: 3")
     )

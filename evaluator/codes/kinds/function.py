@@ -21,6 +21,7 @@ from evaluator import InvalidPoint, interrupts
 from evaluator.codes.data import opened_by
 from evaluator.codes.deadline import run_by
 from evaluator.codes.forks import in_this_process
+from evaluator.codes.from_source import import_from_source
 from evaluator.codes.protocol import Code
 from evaluator.codes.sources import FileHash, module_sources
 from evaluator.errors import CodeFailed, CodeKilled, CodeTimedOut, ConfigurationError, UnknownName
@@ -75,6 +76,7 @@ class PythonFunction(Code):
     def load(self) -> None:
         if str(self.folder) not in sys.path:
             sys.path.insert(0, str(self.folder))
+        import_from_source()
         try:
             module = in_this_process(importlib.import_module, self.module)
         except (Exception, SystemExit) as error:

@@ -151,6 +151,7 @@ class SlhaProgram(Code):
             self._template.write(source, point.names, point.variables)
         elif point.spectrum_path is not None:
             write_new(source, before)
+        there = set(os.listdir(folder))
         finished = run_program(
             self._words(source, target),
             folder,
@@ -162,7 +163,7 @@ class SlhaProgram(Code):
             threads=threads_of_each(self._command.words, self.cores) if "cores" in self.section else 0,
             memory=self.memory,
         )
-        spectrum = self._verdict.judge(finished, target, point.warnings, self._as_slha)
+        spectrum = self._verdict.judge(finished, target, point.warnings, self._as_slha, there)
         self._check_candidate(spectrum, SlhaAddress("DARKMATTER", (2,)))
         if self._append and point.spectrum_path is not None:
             target = point.spectrum_path

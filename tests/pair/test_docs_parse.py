@@ -1,0 +1,59 @@
+"""Every command of lodescan that a page shows is one that the program accepts. Other tests run most of them."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import subprocess
+
+import pytest
+
+from proposer.commands.parser import make_parser
+from tests.pair.processes import ROOT
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+EVALUATOR = """\
+import json, sys
+from evaluator.commands.main import make_parser
+for command in json.load(sys.stdin):
+    print(command, flush=True)
+    make_parser().parse_args(command[1:])
+"""
+
+
+def shown() -> list[tuple[str, list[str]]]:
+    """The commands behind a dollar, with the page, as words."""
+    found = []
+    for page in PAGES:
+        text = page.read_text().replace("\\\n", " ")
+        for line in re.findall(r"^\$ (.*)$", text, re.MULTILINE):
+            command = re.sub(r"\$\(.*\)", "--host x", re.sub(r"\s+#\s.*", "", line))
+            for part in re.split(r" [|&]+ ?| >", command):
+                words = [word for word in shlex.split(part) if word != "..."]
+                while words and re.match(r"\w+=", words[0]):
+                    del words[0]
+                if words and words[0].rpartition("/")[2] in ("lodescan", "lodescan-evaluator"):
+                    found.append((page.name, [words[0].rpartition("/")[2], *words[1:]]))
+    return found
+
+
+def test_the_proposer_accepts_its_commands_on_the_pages() -> None:
+    mine = [(page, words) for page, words in shown() if words[0] == "lodescan"]
+    assert len(mine) > 40 and len({page for page, _ in mine}) > 10
+    for page, words in mine:
+        try:
+            make_parser().parse_args(words[1:])
+        except SystemExit:
+            pytest.fail(f"{page}: {shlex.join(words)}")
+
+
+def test_the_evaluator_accepts_its_commands_on_the_pages() -> None:
+    mine = [words for _, words in shown() if words[0] == "lodescan-evaluator"]
+    assert len(mine) > 12
+    done = subprocess.run(
+        [ROOT / ".envs/evaluator/bin/python", "-c", EVALUATOR],
+        input=json.dumps(mine), cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout.splitlines()[-1:] + done.stderr.splitlines()[-1:]
