@@ -8,4 +8,4 @@ __all__ = ["InvalidPoint"]
 
 
 class InvalidPoint(Exception):
-    """A code raises this for an unphysical point. Status INVALID."""
+    """A code raises this for an unphysical point. The point is then INVALID."""

@@ -15,7 +15,7 @@ class ConfigurationError(LodescanError, ValueError):
 
 
 class CodeFailed(Exception):
-    """A code gave no usable answer, which says nothing about the physics. Status FAILED."""
+    """A code gave no usable answer, which says nothing about the physics. The point is FAILED."""
 
 
 class ObservableFailed(CodeFailed):
@@ -30,14 +30,14 @@ class ObservableFailed(CodeFailed):
 
 
 class CodeTimedOut(BaseException):
-    """A code ran past its deadline. Status TIMED_OUT.
+    """A code ran past its deadline. The point is TIMED_OUT.
 
-    A BaseException, because it is raised inside users' functions, where `except Exception` is common.
+    It is a BaseException, because it is raised inside users' functions, where `except Exception` is common.
     """
 
 
 class CodeKilled(Exception):
-    """A program was killed from outside (memory, a signal), so the point has no answer. Status KILLED."""
+    """A program was killed from outside (memory, a signal), so the point has no answer. The point is KILLED."""
 
 
 class UnknownName(KeyError):

@@ -224,7 +224,9 @@ def _session(pid: int) -> int:
 
 
 def adopt_orphans(adopt: bool = True) -> None:
-    """Makes this process the parent of every descendant whose own parent has ended (see `has_children`), or no more."""
+    """From now on, this process becomes the parent of each descendant whose own parent ends (see `has_children`); with
+    `adopt=False`, no longer.
+    """
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, int(adopt), 0, 0, 0)
 

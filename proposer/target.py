@@ -161,7 +161,7 @@ class Target:
     @overload
     def contains(self, nll: NDArray[np.float64]) -> NDArray[np.bool_]: ...
     def contains(self, nll: Any) -> Any:
-        """Which NLLs, of any shape, are good; NaN is not. All code that counts good points calls this."""
+        """Whether each NLL, of any shape, is good; NaN is not. All code that counts good points calls this."""
         if self.everything:
             return abs(nll) < math.inf
         good = nll < self.threshold
@@ -187,7 +187,7 @@ DEFAULT_TARGET = Target(100.0)
 
 
 class Found:
-    """Counts good points by the lowest NLL of all points that were added, in any order."""
+    """Counts good points, also if the threshold follows the lowest NLL. Points may be added in any order."""
 
     def __init__(self, rule: Target) -> None:
         self.target = rule.rule

@@ -49,7 +49,7 @@ class Children:
         self._said = set[str]()
 
     def end_strays_in_time(self) -> None:
-        """Calls `end_strays` after each point; where that takes long (many threads), after some points only."""
+        """Calls `end_strays` after each point, or only after some points if it takes long because of many threads."""
         start = time.perf_counter()
         if start >= self._next:
             self.end_strays()
@@ -115,7 +115,7 @@ def _end(children: set[int]) -> set[int]:
 
 
 def reap(pid: int) -> bool:
-    """Waits for a child that was killed; False when it does not end."""
+    """Waits for a child that was killed. Returns False if it does not end."""
     end, pause = time.monotonic() + REAP_LIMIT, 0.0
     while time.monotonic() < end:
         try:

@@ -42,15 +42,18 @@ _ended_lock = threading.Lock()
 
 
 def prepare(scan_file: str, digest: str) -> None:
-    """Makes this Dask worker ready for a scan; raises ConfigurationError where it cannot be."""
+    """Makes this Dask worker ready for a scan. Raises ConfigurationError if it cannot run the codes."""
     _get_pool(scan_file, digest)
 
 
 def evaluate(
     scan_file: str, digest: str, point_id: int, variables: Sequence[float], spectra_below: float
 ) -> tuple[tuple[Any, ...], list[str]]:
-    """One point, in a worker process of this Dask worker: the fields of its Outcome, and what this worker has said to
-    the user so far.
+    """Evaluates one point in a worker process of this Dask worker. Returns the fields of its Outcome, and the messages
+    of this worker to the user so far.
+
+    `variables`: shape (d,), in the order of the scan file. Raises EvaluatorLost if this worker can run no more
+    points.
     """
     pool, key = _get_pool(scan_file, digest), distributed.worker.thread_state.key
     finished = threading.Event()
@@ -70,7 +73,7 @@ def evaluate(
 
 
 def end(keys: list[str]) -> None:
-    """Ends the points of these tasks if they run here, and keeps the others from starting."""
+    """Ends the points of those of these tasks that run here. The other tasks will not start here."""
     pool = _pool
     with _ended_lock:
         running = {key: pool.running[key] for key in keys if key in pool.running} if pool is not None else {}
@@ -81,7 +84,7 @@ def end(keys: list[str]) -> None:
 
 
 def close_pool(scan_file: str | None = None) -> None:
-    """Ends the worker processes of a scan, or of any."""
+    """Ends the worker processes of the scan `scan_file`, or of any scan if it is None."""
     global _pool  # noqa: PLW0603  # a Dask worker has no other place for what outlives a task
     with _pool_lock:
         if _pool is not None and scan_file in (None, _pool.scan_file):

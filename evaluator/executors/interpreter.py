@@ -40,7 +40,7 @@ _NEVER = (0.0, 0.0)
 class Interpreter:
     """Standard output and error, timers, limits and modes of Python, as they are when this is made.
 
-    `workers`: how many processes such as this one share the machine's memory; 0 where nobody replaces this one.
+    `workers`: the number of processes like this one that share the machine's memory; 0 if nothing replaces this one.
     """
 
     def __init__(self, workers: int = 0) -> None:
@@ -150,7 +150,7 @@ class Interpreter:
         self._path = list(sys.path)
 
     def worn(self) -> str:
-        """Why this process must be replaced, because points have used it up; empty while it is fine."""
+        """Why this process must be replaced: what points have used up. Empty if nothing."""
         if self._worn:
             return self._worn
         lowest = _lowest_free()

@@ -64,7 +64,7 @@ class Job:
         self._done = done
 
     def begin(self) -> bool:
-        """Marks it as running; False when it was cancelled before."""
+        """Marks the job as running. Returns False if it has been cancelled."""
         with _lock:
             self.running = self._open
             if self.running:
@@ -72,7 +72,7 @@ class Job:
             return self._open
 
     def wait_again(self) -> None:
-        """Marks a job that has begun, but was not worked on, as waiting, or ends it if it was cancelled."""
+        """Marks a job that has begun, but was not worked on, as waiting again. Ends it if it has been cancelled."""
         with _lock:
             self.running, self.begun_at = False, 0.0
             dropped = self.dropped
@@ -80,7 +80,7 @@ class Job:
             self.cancel_waiting()
 
     def cancel(self) -> bool:
-        """Cancels it while it waits; False when it runs already, or has ended: then whoever runs it ends it."""
+        """Cancels the job if it waits. Returns False if it has ended, or if it runs: then its worker has to end it."""
         with _lock:
             self.dropped = True  # before it may wait again
         return self.cancel_waiting()
@@ -95,7 +95,7 @@ class Job:
         return True
 
     def finish(self, outcome: Outcome) -> None:
-        """Ends a job that runs."""
+        """Ends a job that runs, with its outcome."""
         self.outcome = outcome
         self.ended_at = max(time.time(), self.begun_at)  # the clock may have been set back
         with _lock:
@@ -107,7 +107,7 @@ class JobQueue:
     """A queue of jobs for several threads. The jobs of several owners take turns, so that nobody waits for all of
     another's. Those of an owner that is held back wait until it is released.
 
-    When no job is left, None ends one thread.
+    A None in the queue ends one thread, after all jobs.
     """
 
     def __init__(self) -> None:
@@ -177,7 +177,7 @@ class JobQueue:
             return self._next()
 
     def get_nowait(self) -> Job | None:
-        """The same at once; raises queue.Empty."""
+        """The next owner's next job, without waiting. Raises queue.Empty if there is none."""
         with self._lock:
             if not self._count and not self._ends:
                 raise queue.Empty

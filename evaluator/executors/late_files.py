@@ -40,7 +40,7 @@ class LateFiles:
     """
 
     def __init__(self, scratch: Path, folder: Path) -> None:
-        """`scratch`: the folder of the points' files. What is there is a point's. `folder`: that of the scan file."""
+        """`scratch`: the folder of the points' own files, which are not noted. `folder`: that of the scan file."""
         self._scratch = f"{scratch.resolve()}/"
         self._modules, self._count, self._named = set(sys.modules), len(sys.modules), 0
         files = [path for name in self._modules if (path := file_of(name)) and is_of_the_user(path)]
@@ -68,7 +68,7 @@ class LateFiles:
 
     def new(self) -> list[Late]:
         """The files that are new since the last call, without those of Python, of installed packages and of a point's
-        own folder. Takes a microsecond where nothing is new.
+        own folder. Takes a microsecond if nothing is new.
         """
         if len(sys.modules) == self._count and not self._opened:
             return []

@@ -14,12 +14,12 @@ PART_LIMIT = 10.0
 
 
 class BrokenMessage(Exception):
-    """What came out of the pipe is no message."""
+    """The bytes that came out of the pipe are not a message."""
 
 
 def limit_waiting(pipe: Connection) -> None:
-    """Lets reading from this end, and writing to it, fail after PART_LIMIT: half a message would be waited for without
-    end.
+    """Lets each read and write at this end fail after PART_LIMIT seconds. Otherwise a process would wait for ever for
+    the rest of a broken message.
     """
     timeval = struct.pack("ll", int(PART_LIMIT), int(PART_LIMIT % 1.0 * 1e6))
     with socket.socket(fileno=os.dup(pipe.fileno())) as end:
@@ -28,7 +28,7 @@ def limit_waiting(pipe: Connection) -> None:
 
 
 def receive(pipe: Connection) -> Any:
-    """The next message. Raises BrokenMessage; EOFError or OSError if the other end was closed."""
+    """The next message. Raises BrokenMessage, and EOFError or OSError if the other end was closed."""
     try:
         message = pipe.recv_bytes()
     except (BlockingIOError, OverflowError, MemoryError):

@@ -19,6 +19,9 @@ LARGEST_FOLDER = 2**30
 SMALLEST_FOLDER = 2**24
 """Bytes that a point may always have, however small the disk is."""
 
+LITTLE = 2**28
+"""The evaluator warns at its start if a point may have less than this number of bytes. Few codes write as much."""
+
 MOST_ENTRIES = 100_000
 """The largest number of files that a point may have in its folder."""
 
@@ -42,9 +45,9 @@ class ScratchLimit:
         self._device = os.stat(root).st_dev
 
     def free(self) -> int | None:
-        """Bytes that are free on the disk; None where the file system does not say (one in memory without a bound).
+        """The free bytes on the disk. None if the file system does not say, as one in memory without a limit.
 
-        Raises EvaluatorLost when the folder is gone: no point can run any more.
+        Raises EvaluatorLost if the folder is gone, because no point can run then.
         """
         try:
             found = os.statvfs(self._root)
@@ -57,8 +60,10 @@ class ScratchLimit:
 
     @property
     def notice(self) -> str:
-        """What to report at the start; empty where the disk is large enough."""
-        return f"there is little room for scratch files in {self._root.parent}: {self._advice}" if self.is_small else ""
+        """The message for the start of the evaluator; empty if the disk is large enough."""
+        if self.most >= LITTLE:
+            return ""
+        return f"there is little room for scratch files in {self._root.parent}: {self._advice}"
 
     @property
     def _advice(self) -> str:
@@ -90,7 +95,7 @@ class ScratchLimit:
         return sum(sizes.values())
 
     def verdict(self) -> tuple[Status, str]:
-        """Status and message of a point that has passed the limit."""
+        """The status and the message of a point that has passed the limit."""
         message = f"wrote more than {self.most >> 20} MiB of scratch files and was ended"
         return (Status.KILLED, f"{message}: {self._advice}") if self.is_small else (Status.FAILED, message)
 
@@ -103,7 +108,7 @@ class Kept:
         self._folder, self._next = "", 0.0
 
     def measure(self, folder: str) -> None:
-        """Sets `bytes`; where that takes long (many files), it does so now and then."""
+        """Sets `bytes`; only now and then if it takes long, because there are many files."""
         if folder == self._folder and time.perf_counter() < self._next:
             return
         begin = time.thread_time()  # the time for which a busy machine lets this thread wait would not come again

@@ -61,7 +61,7 @@ class Shared:
         self.health.set_ready(ready)
 
     def say(self, text: str) -> None:
-        """Gives the user a message, once, even if several workers report it; nothing for an empty text."""
+        """Gives the user a message once, even if several workers report it. Does nothing for an empty text."""
         with self._lock:
             new = bool(text) and text not in self._said
             self._said.add(text)
@@ -95,5 +95,5 @@ class Shared:
 
 
 def time_limits(chain: Chain) -> list[float]:
-    """Seconds that each code may take before its worker is ended."""
+    """For each code, the seconds that it may take before its worker is ended."""
     return [step.code.deadline.longest + GRACE for step in chain.steps]

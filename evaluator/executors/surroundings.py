@@ -34,7 +34,7 @@ class Surroundings:
     """Remembers folder, umask, environment, signal handlers and the interpreter's state, and restores them after a
     point.
 
-    `folder` is the scan file's: the random generators at the top of modules there are seeded too. `workers`: see
+    `folder`: that of the scan file. Random generators at the top of the modules there are seeded, too. `workers`: see
     Interpreter.
     """
 
@@ -81,7 +81,7 @@ class Surroundings:
             pthread_sigmask(signal.SIG_SETMASK, self._blocked)
 
     def worn(self) -> str:
-        """What the points have used up, so that another process must go on; empty as long as nothing is."""
+        """What the points have used up, so that another process must go on. Empty if nothing."""
         return self._interpreter.worn()
 
     def _restore_environment(self) -> None:
@@ -110,5 +110,5 @@ def _generators(folder: Path) -> list[Any]:
 
 
 def runs_functions(chain: Chain) -> bool:
-    """Whether a code can change this process: a program cannot."""
+    """Whether a code of the chain can change this process. A function can, a program cannot."""
     return any(step.code.changes_process for step in chain.steps)

@@ -58,7 +58,7 @@ class TemporaryFiles:
         use(folder)
 
     def loaded(self, *, functions: bool) -> None:
-        """Called before the first point; `functions`: whether one runs in this process."""
+        """Call this before the first point. `functions`: whether a function runs in this process."""
         self._kept, self._complete = set(os.listdir(self._folder)), not functions
         self._most_names = len(self._kept) + MOST_NAMES
         self._most_bytes = used_by(self._folder, sys.maxsize) + MOST_BYTES

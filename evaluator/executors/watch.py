@@ -45,15 +45,15 @@ class Watch:
         return list(self._files)
 
     def begin(self) -> None:
-        """Must be called before each point. The first call does what `look` does; afterwards the code may write its
-        files.
+        """Call this before each point. The first call looks for changes, as `look` does, because the codes may write
+        their own files from then on.
         """
         if not self._begun:
             self.look()
             self._begun = True
 
     def look(self, *, after_point: bool = False) -> None:
-        """Raises PhysicsChanged when a file has changed, OSError when that cannot be determined. Takes a few
+        """Raises PhysicsChanged if a file has changed, and OSError if that cannot be found out. Takes a few
         microseconds.
         """
         start = time.perf_counter()
@@ -68,7 +68,7 @@ class Watch:
         self._next = end + (end - start) / SHARE if len(self._files) > 20 else 0.0
 
     def compare(self) -> None:
-        """Does the same as `look`, by the content of every file."""
+        """Does the same as `look`, but compares the contents of all files."""
         for path in list(self._files):
             self._compare(path)
 

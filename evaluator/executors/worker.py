@@ -65,7 +65,7 @@ class Worker:
     def start_worker(self) -> None:
         """Starts the process and waits until its codes are loaded.
 
-        Raises ConfigurationError, or PhysicsChanged when they are no longer those of the digest.
+        Raises ConfigurationError, and PhysicsChanged if the codes are no longer those of the digest.
         """
         shared = self._shared
         shared.watch.compare()

@@ -43,15 +43,14 @@ machine with many evaluators, a message of quick points takes 30 ms or more.
 
 
 class Begun(NamedTuple):
-    """How many points of a message have begun. The worker gives back the others, which another one may take."""
+    """The number of points of a message that have begun. The others are given back, for any worker to take."""
 
     points: int
 
 
 class Answers:
-    """The outcomes of points that came in one message. They are sent together, but those of quick points do not wait
-    for a slow one that came with them, and are not lost where it takes the process down. Points behind a slow one are
-    given back.
+    """The outcomes of points that came in one message. They are sent together, except that quick points do not wait for
+    a slow one. So they are not lost if the slow one ends the process. Points behind a slow one are given back.
     """
 
     def __init__(self, pipe: Connection) -> None:
@@ -67,7 +66,7 @@ class Answers:
         return int(self._sender is not None)
 
     def begin(self, request: int, points: int) -> list[Outcome]:
-        """The list to which the outcomes of so many points are to be added."""
+        """Begins with a message of `points` points. Returns the list to which their outcomes are to be added."""
         with self._lock:
             self._request, self._began, self._points = request, monotonic(), points
             self._sent, self._begun, self._outcomes = 0, 0, []
@@ -86,7 +85,7 @@ class Answers:
             return may_begin
 
     def say(self, what: str | int | Late) -> None:
-        """Sends something else about these points."""
+        """Sends a step, a line of text or files, which belong to these points."""
         with self._lock:
             self._pipe.send((self._request, what))
 

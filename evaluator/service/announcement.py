@@ -66,8 +66,8 @@ def _keep(path: Path, text: str, ended: threading.Event) -> None:
 
 
 def reachable(address: Address, host: str) -> str:
-    """An address as other machines know it. `host`, the name of this machine, replaces an address that means all of its
-    own.
+    """The address under which other machines reach this one. `host`, the name of this machine, replaces an address such
+    as 0.0.0.0, which means all addresses of the machine.
     """
     if address.path:
         return f"unix:{Path(address.path).absolute()}"

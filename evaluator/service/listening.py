@@ -14,7 +14,7 @@ from scanspec import Address, UsageError
 
 @contextlib.contextmanager
 def place_of(address: Address) -> Iterator[None]:
-    """A context that prepares the place of a Unix socket; nothing for other addresses. Raises UsageError.
+    """A context that prepares the folder of a Unix socket. It does nothing for other addresses. Raises UsageError.
 
     If the socket's folder is missing, it is made for this user alone, and removed afterwards. Only this user can use
     sockets that are bound meanwhile.

@@ -43,7 +43,7 @@ class Security:
     token_file: Path | None = None
 
     def credentials(self) -> grpc.ServerCredentials:
-        """Credentials that follow the files: they are looked at when a client connects."""
+        """Credentials of the server. The files are looked at whenever a client connects, so that new ones count."""
         stamp, configuration = _stamp(self), self._configuration()
 
         def fetch() -> Any:
@@ -73,9 +73,9 @@ class Security:
 
 
 def read_security(cert: Path | None, key: Path | None, ca: Path | None, token_file: Path | None) -> Security | None:
-    """What the options --tls-cert, --tls-key, --tls-ca and --token-file say; None without them.
+    """The files of the options --tls-cert, --tls-key, --tls-ca and --token-file; None without these options.
 
-    Raises ConfigurationError where one is missing beside another, or a file cannot be used.
+    Raises ConfigurationError if an option lacks another one that it needs, or if a file cannot be used.
     """
     if cert is None and key is None and ca is None and token_file is None:
         return None
@@ -135,7 +135,7 @@ def _is_word(text: bytes) -> bool:
 
 
 class TokenGuard(grpc.aio.ServerInterceptor):
-    """Refuses calls without the token of a file, which is read again when it changes."""
+    """Refuses calls without the token in a file. The file is read again if it changes."""
 
     def __init__(self, path: Path) -> None:
         self._path, self._token = path, read_token(path)

@@ -209,7 +209,7 @@ class Evaluation(pb_grpc.EvaluationServiceServicer):
         return self._stop_by is not None
 
     def take_no_more(self, grace: float) -> None:
-        """From now on no point begins. Those that run have `grace` seconds to finish; the others are returned."""
+        """Lets no more points begin. Those that run have `grace` seconds to finish; the others are returned."""
         self._stop_by = time.monotonic() + grace
         for stream in self._streams:
             stream.cancel(everything=False)

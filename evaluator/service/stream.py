@@ -57,7 +57,7 @@ NAMED = 20
 
 
 class BadRequest(ValueError):
-    """The whole call is at fault, not one of its points."""
+    """A fault of the whole call, and not of one of its points."""
 
     code = grpc.StatusCode.INVALID_ARGUMENT
 
@@ -222,7 +222,7 @@ class Stream:
         self._signalled = False
 
     def take(self, limit: int) -> list[Job]:
-        """Up to `limit` finished points, fewer when their results are large."""
+        """Removes and returns up to `limit` finished points, or fewer if their results are large."""
         taken: list[Job] = []
         size = 0
         while self.finished and len(taken) < limit and size < LARGEST_MESSAGE:
@@ -238,7 +238,7 @@ class Stream:
         return taken
 
     def cancel(self, *, everything: bool) -> None:
-        """Cancels the points that wait, or everything."""
+        """Cancels the points that wait; with `everything`, also those that run."""
         if everything:
             with self._held_lock:
                 self._is_over = True

@@ -15,8 +15,8 @@ class Presence:
         self._since = time.monotonic()
 
     def note(self, workers: Mapping[str, int]) -> None:
-        """Notes which evaluators are connected now, with the number of their workers. Until now those of the last call
-        were.
+        """Notes the evaluators that are connected now, with their numbers of workers. Those of the last call count as
+        connected from then until now.
         """
         now = time.monotonic()
         for address, count in self._there.items():

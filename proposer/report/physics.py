@@ -132,8 +132,9 @@ def _inside_joint(seen: Seen, names: list[str]) -> list[Rows]:
 
 
 def pulls_inside(term: Term, x: Floats) -> tuple[Floats, Floats]:
-    """Of each observable x, shape (k,), of a joint Gaussian: (x - mean) / sigma, and (P (x - mean))_i / sqrt(P_ii) with
-    the inverse covariance P, the pull from what the others let expect; shape (k,) each."""
+    """Two pulls of each observable x, shape (k,), of a joint Gaussian, shape (k,) each. One is (x - mean) / sigma. The
+    other is the pull from the value that the other observables predict: (P (x - mean))_i / sqrt(P_ii), with the
+    inverse covariance P."""
     root = np.array(term.root)
     inverse = np.linalg.inv(root)
     precision = inverse.T @ inverse
@@ -142,7 +143,7 @@ def pulls_inside(term: Term, x: Floats) -> tuple[Floats, Floats]:
 
 
 def side_of(term: Term, x: Floats) -> Floats:
-    """-1 where an observable, any shape, is below the mean of its term, else 1."""
+    """-1 for each observable below the mean of its term, else 1; x may have any shape."""
     return np.where(x < term.mean[0], -1.0, 1.0) if term.mean else np.ones_like(x)
 
 

@@ -132,7 +132,7 @@ def _star(seen: Seen, x: str, y: str) -> list[Marks]:
 
 
 def restricted(seen: Seen) -> list[str]:
-    """Names of the variables, in ascending order of the prior probability that their good points span."""
+    """The names of the variables. Those whose good points span the least prior probability come first."""
     index = {variable.name: k for k, variable in enumerate(seen.scan.variables)}
     spans = {variable.name: _span(seen, index[variable.name]) for variable in seen.variables}
     return sorted(spans, key=lambda name: spans[name])
@@ -144,8 +144,9 @@ def _span(seen: Seen, column: int) -> float:
 
 
 def narrowest(seen: Seen, most: int = MOST_PAIRS) -> list[tuple[str, str]]:
-    """Pairs of variables, by the share of their square that the good points occupy, the smallest first: pairs that lie
-    on a line come before those that fill a box. Of a 20 by 20 grid in the prior's quantiles.
+    """Pairs of variables, sorted by the share of their square that the good points occupy, the smallest first. So pairs
+    that lie on a line come before pairs that fill a box. The share is that of the cells of a 20 by 20 grid in the
+    prior's quantiles.
     """
     order = [variable.name for variable in seen.variables]
     if len(order) <= 3 or not seen.good.any():

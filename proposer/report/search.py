@@ -59,22 +59,22 @@ def fall(seen: Seen) -> list[str]:
         at = [rows[seen.origins[rows] == kind] for rows in (parts[first], parts[last])]
         share = [len(rows) / len(part) for rows, part in zip(at, (parts[first], parts[last]), strict=True)]
         hits = [seen.good[rows if len(rows) else np.concatenate(at)].mean() for rows in at]
-        what = f"{kind} ({ORIGINS[kind].meaning})" if kind in ORIGINS else kind
         there, here = map(show_percent, share)
-        spent = f"{here} of the points were {what}, before {there}; {show_percent(np.mean(hits))} of these are good"
+        spent = f"The step {kind} gave {here} of the points, and {there} before; {show_percent(np.mean(hits))} of its "
+        spent += "points are good."
         terms.append(((share[1] - share[0]) * float(np.mean(hits) - (was + now) / 2), spent))
         before, after = map(show_percent, hits)
         terms.append(
             (
                 (hits[1] - hits[0]) * float(np.mean(share)),
-                f"{after} of the points from {what} were good, before {before}",
+                f"Of the points of the step {kind}, {after} were good, and {before} before.",
             )
         )
     ranked = sorted(terms)[:3]
     named = [words for lost, words in ranked if lost < -0.2 * (was - now)] or [ranked[0][1]]
     where = [f"{seen.ids[parts[k]].min():,} to {seen.ids[parts[k]].max():,}" for k in (first, last)]
     ends = f"from {show_percent(was)} in points {where[0]} to {show_percent(now)} in points {where[1]}"
-    return [f"The hit rate fell {ends}: {'; '.join(named)}."]
+    return [f"The hit rate fell {ends}. {' '.join(named)}"]
 
 
 def history(seen: Seen) -> Part:

@@ -27,7 +27,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class Part:
-    """What one section says of one run. `warnings` stand first, `words` are paragraphs, `text` is to be copied."""
+    """The part of a section about one run. `warnings` come first, `words` are paragraphs, `text` is for copying."""
 
     words: Sequence[str] = ()
     warnings: Sequence[str] = ()
@@ -38,7 +38,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Section:
-    """One question. `parts`: one a run, in their order."""
+    """A section of the page, which answers one question. `parts`: one for each run, in the order of the runs."""
 
     name: str
     title: str

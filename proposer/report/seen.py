@@ -178,9 +178,9 @@ class Seen:
 
     @cached_property
     def hugged(self) -> list[tuple[str, str, float]]:
-        """Ends of ranges that good points hug: the variable, which end, and the share of good points in the outermost
-        hundredth of its prior, where it is more than twice what an even spread has, by more than three standard
-        deviations of chance. Needs 20 good points.
+        """The ends of ranges at which good points accumulate: the variable, the end, and the share of the good points
+        in the outermost hundredth of its prior. An end counts if this share is more than twice that of an even spread,
+        by more than three standard deviations of chance. Empty with fewer than 20 good points.
         """
         if self.good.sum() < 20:
             return []

@@ -159,7 +159,7 @@ def _kept(folder: Path, name: str, content: bytes) -> Path:
 
 
 def sections_of(runs: Sequence[Seen], tables: Sequence[Table]) -> list[Section]:
-    """The sections of a report, in the order of a referee's questions."""
+    """The sections of a report, in the order in which a referee would ask."""
     both = list(zip(runs, tables, strict=True))
 
     def of_each(tell: Callable[[Seen], Part]) -> list[Part]:

@@ -45,7 +45,7 @@ class GoodColumns:
 
 
 def read_good(folder: Path, named: Sequence[Named]) -> GoodColumns:
-    """The good points of a run. `named`: the wanted variables and observables.
+    """The good points of the run in `folder`. `named`: the wanted variables and observables.
 
     Raises DatasetError if there is no good point.
     """

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 
 def code_meaning(code: CodeSpec, folder: Path) -> dict[str, Any]:
-    """The values of a code's keys that decide its results, without those that say what holds anyway. Time limits, cores
-    and memory change no result. `folder` is that of the scan file.
+    """The values of a code's keys that decide its results. Values that are the defaults are left out, and so are time
+    limits, cores and memory, which change no result. `folder` is that of the scan file.
     """
     section, name = code.section, code.name
     way, called = call_of(section, name, folder)

@@ -89,7 +89,7 @@ class Dataset(Stored):
         self._columns = columns
 
     def check(self) -> None:
-        """Reads every row. Raises DatasetError if one is missing or not as it was written."""
+        """Reads every row. Raises DatasetError if a row is missing or has changed since it was written."""
         if self._columns is None:
             return
         # read first, because a running scan may ask for more points meanwhile
@@ -232,7 +232,7 @@ class Dataset(Stored):
         return len(new)
 
     def replace(self, results: Sequence[Outcome]) -> None:
-        """Replaces the answers of answered points, in one transaction."""
+        """Replaces the answers of points that are already answered, in one transaction."""
         if not results:
             return
         ids = [result.id for result in results]
@@ -264,8 +264,8 @@ class Dataset(Stored):
             schema.write_meta(db, values)
 
     def news(self) -> Iterator[Told]:
-        """The points that were answered since the last call, batch by batch. The first call gives all
-        answered points.
+        """The points that were answered since the last call, batch by batch. The first call returns all answered
+        points.
         """
         fresh, self._fresh = self._fresh, defaultdict(list)
         if fresh is None:

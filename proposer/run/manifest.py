@@ -135,7 +135,7 @@ def check_same_evaluator(
 
 
 def merged_run(folder: Path) -> AnotherRun:
-    """An AnotherRun error for a folder that `lodescan merge` has written."""
+    """The error for a scan in a folder that `lodescan merge` has written."""
     return AnotherRun(
         f"{folder} has the points of several runs, put together by `lodescan merge`, so a search cannot continue there",
         next_step=f"write its points into a table with `lodescan export {quoted(folder)}`, name the table as "
@@ -144,8 +144,8 @@ def merged_run(folder: Path) -> AnotherRun:
 
 
 def why_not(folder: Path, stored: RunRecord, scan: ScanFile, description: Description, *, target: Target) -> str:
-    """Why a run would not go on with this scan file, whose target is given, and this evaluator, in words; empty if it
-    would.
+    """The reason, in words, why the run in `folder` would not go on with this scan file and this evaluator; empty if it
+    would. `target`: that of the scan file.
     """
     found = scan_difference(folder, stored, scan, None, but_for_target=target_change(stored, target) is not None)
     return found or _other_physics(stored, description) or _other_likelihood(stored, description)
@@ -172,7 +172,7 @@ _OF_LIKELIHOODS = re.compile(r"observables: .*: (mean|sigma|scaling|lower|upper|
 
 
 def another_run(folder: Path, difference: str) -> AnotherRun:
-    """An AnotherRun error for this difference."""
+    """The error for a scan file that differs from that of the run by `difference`, in words."""
     to_score = f"; `lodescan rescore {quoted(folder)} --scan FILE` scores its points with new constants"
     return AnotherRun(
         f"{folder} holds another run: {difference}",
@@ -301,8 +301,8 @@ def keep_records(dataset: Dataset) -> str | None:
 
 
 def keep_scan_file(folder: Path, scan: ScanFile) -> None:
-    """Copies the present scan file into the run's folder, because its pictures may have changed, and the tables that
-    its likelihoods name.
+    """Copies the present scan file, whose pictures may have changed, into the run's folder, together with the tables
+    that its likelihoods name. Raises DatasetError.
     """
     for other in folder.glob("scan.*"):  # the run may have begun with a file in YAML instead of JSON
         if other.name != f"scan{scan.path.suffix}":

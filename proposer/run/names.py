@@ -13,8 +13,8 @@ elsewhere. Its code is a function of a notebook, which an evaluator cannot impor
 def plain_names(names: Sequence[str], unwanted: Callable[[str], bool], reserved: Collection[str] = ()) -> list[str]:
     """The names with `_` for each unwanted character, and with a number where two names would be the same.
 
-    A name without unwanted characters stays as it is; other names get a number if they would be equal to it. No result
-    is in `reserved`.
+    A name without unwanted characters stays as it is. Another name that would become equal to it gets a number. No
+    returned name is in `reserved`.
     """
     kept = {name for name in names if name not in reserved and not any(map(unwanted, name))}
     taken = kept.union(reserved)

@@ -57,7 +57,7 @@ def named(path: Path) -> Iterator[None]:
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """The same for code that reads rows: a value of the wrong type is damage, too."""
+    """Like `named`, for code that reads rows: a value of the wrong type is damage, too."""
     with named(path):
         try:
             yield

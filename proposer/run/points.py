@@ -52,7 +52,7 @@ class Asked(NamedTuple):
 
     @classmethod
     def of(cls, batch: int, crc: int, attempts: int) -> Self:
-        """Computes the checksum of the row."""
+        """Makes it, and computes the checksum of the row."""
         return cls(batch, crc, attempts, crc32(_ATTEMPTS.pack(attempts), crc))
 
 

@@ -85,7 +85,7 @@ class GoodPoints:
             self._last, self._is_whole = complete, True
 
     def finish(self, dataset: Dataset) -> None:
-        """Adds those of batches that are not complete, however a scan ends. After an interrupt it is called again."""
+        """Adds the good points of incomplete batches, at the end of a scan. After an interrupt it is called again."""
         self._add(dataset, None)
 
     def _add(self, dataset: Dataset, last: int | None) -> None:

@@ -44,7 +44,7 @@ class Written:
         self._index = -1  # stays open: closing it would take SQLite's own lock on this file from this process
 
     def close(self) -> None:
-        """For after SQLite has closed the file."""
+        """Ends the watch. Call this only after SQLite has closed the file."""
         if self._index >= 0:
             os.close(self._index)
             self._index = -1

@@ -33,7 +33,9 @@ _FLAT = 1e-6  # smallest curvature over the largest
 
 @dataclass(frozen=True)
 class Estimates:
-    """Places u, shape (m, d), and the NLL there above the lowest, shape (m,). `near`: rows of the points with a fit."""
+    """Estimates of the NLL at places between the points. `u`: the places, shape (m, d), in the unit cube. `above`: the
+    NLL there minus the lowest one, shape (m,). `near`: the rows of the points that have a fit.
+    """
 
     u: Floats
     above: Floats

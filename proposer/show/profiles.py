@@ -125,8 +125,8 @@ def _envelope(values: Floats, far_x: Floats, far_y: Floats) -> Floats:
 def without_lone(
     found: Surface, x: Floats, y: Floats, above: Floats, *, level: float, few: int = FEW
 ) -> tuple[Surface, Mask]:
-    """The surface without regions below the level that hold fewer than `few` points, and which points are in them: of
-    those at one node of the grid the lowest.
+    """The surface without the regions below the level that hold fewer than `few` points. Also returns which points lie
+    in these regions; of several points at one node of the grid, the one with the lowest NLL.
 
     x, y, their NLL `above` the lowest, and the answer have shape (n,). Such a region is as wide as the gaps
     between points: its outline says nothing of the function.

@@ -144,7 +144,7 @@ class Tally:
 
 
 def how_given(rescored_from: str) -> str:
-    """In words, how the points came that no evaluator of this run has answered."""
+    """Says in words where the answers come from that no evaluator of this run gave."""
     return f"were scored again from {rescored_from}" if rescored_from else "came with the NLL of init_csv"
 
 

@@ -16,8 +16,8 @@ from scanspec.text import broken
 
 
 class Voice(enum.Enum):
-    """PEOPLE: lines on standard error, and a display on a terminal. QUIET: only warnings. JSON: one object per line on
-    standard output, with the key `event`.
+    """How messages are written. PEOPLE: lines on standard error, and a display on a terminal. QUIET: only warnings.
+    JSON: one object per line on standard output, with the key `event`.
     """
 
     PEOPLE = "people"

@@ -22,8 +22,8 @@ AVERAGE, SQUARE, LEAST = 0.9, 0.999, 1e-8
 
 
 class Adam:
-    """Changes `parameters` in place, one step per call. Its state for each of them: the moments `averages` and
-    `squares`, and the number of `steps`.
+    """Changes `parameters` in place, one step per call of `step`. For each parameter it keeps the moments `averages`
+    and `squares`, with the shape of the parameter, and the number of `steps`.
     """
 
     def __init__(self, parameters: Sequence[Tensor], decay: float = 0.0) -> None:

@@ -29,7 +29,9 @@ def synthetic_points(
 def between_good_points(
     u: Floats, good: NDArray[np.bool_], neighbours: int, wanted: int, rng: np.random.Generator
 ) -> Floats:
-    """At most `wanted` points like those of `synthetic_points`, whatever the number of bad points, if there is any."""
+    """At most `wanted` points between good ones, chosen as in `synthetic_points`, shape (m, d). It needs two good
+    points and one bad point, and returns none if there are fewer.
+    """
     n_good = int(good.sum())
     if n_good < 2 or n_good == len(good) or wanted <= 0:
         return np.empty((0, u.shape[1]))

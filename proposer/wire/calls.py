@@ -16,7 +16,7 @@ _SERVICE = pb.DESCRIPTOR.services_by_name["EvaluationService"].full_name
 
 
 def describe_call(channel: grpc.Channel) -> Any:
-    """The call Describe over a channel."""
+    """The call `Describe` over a channel, with an answer of bounded size."""
     return channel.unary_unary(
         f"/{_SERVICE}/Describe",
         request_serializer=pb.DescribeRequest.SerializeToString,
@@ -25,8 +25,8 @@ def describe_call(channel: grpc.Channel) -> Any:
 
 
 def evaluate_call(channel: grpc.Channel, unread: Callable[[str], object]) -> Any:
-    """The call Evaluate over a channel. `unread` is told why a message was not read, because gRPC turns any error of
-    parsing into INTERNAL without a reason.
+    """The call `Evaluate` over a channel. If a message cannot be parsed, `unread` gets the reason, because gRPC reports
+    only INTERNAL.
     """
 
     def read(data: bytes) -> pb.EvaluateResponse:

@@ -59,8 +59,8 @@ class Deaths:
         return point in self._known or sum(point in held for held, _ in self._open) > 1
 
     def waits(self, point: int, out: Collection[int]) -> bool:
-        """Whether one of the points that are `out` may be to blame for a death instead of this point, which is known to
-        have ended another evaluator.
+        """Whether this suspect has to wait: it is known to have ended an evaluator, and one of the points that are
+        `out` may be to blame for another death in its place.
         """
         if point not in self._known:
             return False

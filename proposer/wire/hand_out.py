@@ -78,8 +78,8 @@ def _others(points: UnderWay, point: int, able: Sequence[Link]) -> Sequence[Link
 
 
 def slow_since(points: UnderWay) -> float:
-    """A point that has run since before this time of time.monotonic is slow; -infinity if no speed is known, or if
-    there is only one evaluator, to which no other one can be compared.
+    """The time of time.monotonic before which a point must have begun to be slow now. It is -infinity, so that no point
+    is slow, if the speed is not known yet or if there is only one evaluator.
     """
     if len(points.links) < 2 or len(points.times) < KNOWN:
         return -math.inf
@@ -97,7 +97,7 @@ def _is_stuck(link: Link, since: float) -> bool:
 
 
 def race(points: UnderWay) -> None:
-    """Sends points that run for long to a second evaluator whose workers are idle."""
+    """Sends slow points to a second evaluator as well, if that one has idle workers."""
     links, work = list(points.links.values()), points.work
     if work.waiting or len(links) < 2:
         return

@@ -16,9 +16,9 @@ _NOT_SERVING = b"\x08\x02"  # grpc.health.v1.HealthCheckResponse: field 1, value
 
 
 def watch_health(channel: grpc.Channel, tell: Callable[[bool], object]) -> Any:
-    """Calls `tell` in a thread of its own with whether the evaluator takes points, now and at each change.
+    """Tells `tell`, in a thread of its own, whether the evaluator takes points: now, and at each change.
 
-    Returns the call, which the caller cancels. For a server without this service, `tell` is never called.
+    Returns the call of gRPC, which the caller has to cancel. For a server without this service, `tell` is never called.
     """
     watch = channel.unary_stream(_WATCH, request_serializer=bytes, response_deserializer=lambda data: data)
     call = watch(b"")

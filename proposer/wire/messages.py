@@ -126,7 +126,7 @@ def to_description(answer: pb.DescribeResponse) -> Description:
 
 
 def to_concurrency(said: int) -> int:
-    """The number of points at once, from an evaluator's claim."""
+    """The number of points that an evaluator works on at once, from its own claim, within bounds."""
     return min(max(1, said), MOST_CONCURRENT)
 
 
@@ -184,8 +184,8 @@ _STATUS = {
 
 
 class Numbers(NamedTuple):
-    """The observables and losses of a result, with one number too many if it has too many. `is_sound`: the numbers are
-    known to be complete and consistent.
+    """The observables and losses of a result. Of too many numbers, one more than allowed is kept, so that this is seen
+    later. `is_sound`: the numbers are known to be complete and consistent.
     """
 
     observables: list[float]

@@ -30,8 +30,8 @@ MOST_NAMED = 5
 
 
 class Patience:
-    """The patience with all evaluators in one call of `evaluate`. `until` is the scan's time limit, of time.monotonic,
-    or infinite.
+    """How long one call of `evaluate` waits for the evaluators. `until`: the scan's time limit, a time of
+    time.monotonic, or infinity.
     """
 
     def __init__(self, until: float, say: Callable[[str], None]) -> None:
@@ -39,7 +39,7 @@ class Patience:
         self._silent: dict[Link, float] = {}  # seconds of silence at which the next message is due
 
     def left(self, links: Collection[Link], now: float) -> float:
-        """The time in seconds until something is due; infinite if nothing is."""
+        """The seconds until the next message or decision is due; infinity if none is."""
         due = [self._until] if now < self._until else [self._end(links)]
         for link in links:
             if link.out:
@@ -52,7 +52,7 @@ class Patience:
         return self._until + GRACE + AS_LONG * longest
 
     def leave_out(self, seconds: float, links: Collection[Link], now: float) -> None:
-        """Makes `seconds` before `now` count as no time for any point, because this process was suspended."""
+        """Ignores the last `seconds` before `now` for all points, because this process was suspended."""
         for link in links:
             link.heard = min(link.heard + seconds, now)
             link.running = {point: min(begun + seconds, now) for point, begun in link.running.items()}

@@ -73,8 +73,8 @@ Events = queue.SimpleQueue[tuple["Link | None", Any]]
 
 
 class Link:
-    """The link to the evaluator at one address. `out` maps the points that it has to the times of sending, by the clock
-    `elapsed`.
+    """The link to the evaluator at one address. `out`: the points that the evaluator has, each with the time at which
+    it was sent, by the clock `elapsed`.
     """
 
     def __init__(self, address: Address, events: Events, security: Security, *, name: str = "") -> None:
@@ -196,7 +196,7 @@ class Link:
     def points_in(self, seconds: float) -> float:
         """The number of points that its workers finish in `seconds`, plus one per worker; at first two per worker.
 
-        It is at most the observed rate allows, because the transport may take longer than the codes.
+        It is not more than the observed rate allows, because the transport may take longer than the codes.
         """
         ahead = 1.0 if math.isnan(self.seconds) else seconds / max(self.seconds, 1e-6)
         points, took = self._busy
@@ -212,8 +212,8 @@ class Link:
                 self.running[point] = now
 
     def begun_by(self, at: float) -> list[int]:
-        """The points that its workers may have begun by the time `at` of time.monotonic. If points are quick these are
-        all that are out; else one per worker, and those that may have followed since the last message.
+        """The points that its workers may have begun by `at`, a time of time.monotonic. If points are quick, these are
+        all that are out. Otherwise these are one per worker, and those that may have followed since the last message.
         """
         if not self.seconds >= QUICK:
             return list(self.out)

@@ -93,12 +93,12 @@ class Security:
 
     @property
     def handshake(self) -> Handshake:
-        """The same files, to find out what is wrong with them or with a server."""
+        """A handshake with these files, which finds out what is wrong with them or with a server."""
         return Handshake(self.ca, self.cert, self.key)
 
     def fault(self, address: Address, name: str = "") -> str:
-        """As Handshake.fault, but unusable files, which may just be being replaced, do not raise: they are a fault,
-        too.
+        """What is wrong with the connection, as Handshake.fault says it. Unusable files are a fault, too, and raise no
+        error, because somebody may be replacing them at this moment.
         """
         try:
             return self.handshake.fault(address, name)

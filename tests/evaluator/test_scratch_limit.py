@@ -77,9 +77,17 @@ def test_a_small_disk_is_named_at_the_start_and_not_blamed_on_a_point(scan_file,
     assert message.startswith("wrote more than 40 MiB of scratch files") and "set TMPDIR to a folder on" in message
 
 
-@pytest.mark.parametrize(("free", "status"), [(2**20, Status.KILLED), (2**40, Status.FAILED), (None, Status.FAILED)])
-def test_the_verdict_follows_the_disk(tmp_path, monkeypatch, free, status):
+@pytest.mark.parametrize(
+    ("free", "status", "warns"),
+    [
+        (2**20, Status.KILLED, True),
+        (2**31, Status.KILLED, False),  # 256 MiB for each point: as in compose.yaml with four workers
+        (2**40, Status.FAILED, False),
+        (None, Status.FAILED, False),
+    ],
+)
+def test_the_verdict_follows_the_disk(tmp_path, monkeypatch, free, status, warns):
     monkeypatch.setattr(ScratchLimit, "free", lambda self: free)
     limit = ScratchLimit(tmp_path, 4)
     assert limit.verdict()[0] is status
-    assert bool(limit.notice) is (status is Status.KILLED)
+    assert bool(limit.notice) is warns

@@ -311,11 +311,13 @@ def test_it_is_told_why_the_hit_rate_fell(run: Path) -> None:
     origins = np.where(exploit, "exploit", "explore").astype(object)
     spent = replace(seen, nll=np.where(exploit, 0.0, 9.0), origins=origins)
     (words,) = fall(spent)
-    assert re.search(r"fell from (8|9)\d % in points 1 to 150 to (1|2)\d % in points \d+ to \d+: ", words)
-    assert "of the points were exploit (predicted to be good), before" in words and "were good, before" not in words
+    assert re.search(r"fell from (8|9)\d % in points 1 to 150 to (1|2)\d % in points \d+ to \d+\. ", words)
+    step = r"The step exploit gave \d+ % of the points, and \d+ % before; 100 % of its points are good\."
+    assert re.search(step, words)
+    assert "were good, and" not in words
     worse = np.where(rng.random(count) < np.where(late, 0.1, 0.9), 0.0, 9.0)
     (words,) = fall(replace(seen, nll=worse, origins=np.full(count, "fill", dtype=object)))
-    assert "of the points from fill (between and around good points) were good, before" in words
+    assert re.search(r"Of the points of the step fill, [0-9.]+ % were good, and \d+ % before\.$", words)
     same = np.where(rng.random(count) < 0.5, 0.0, 9.0)
     assert fall(replace(seen, nll=same, origins=origins)) == []
     assert fall(replace(seen, nll=worse[::-1].copy(), origins=origins)) == [], "it rose"
