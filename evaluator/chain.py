@@ -188,7 +188,8 @@ class Chain:
                     check_conditions(step.conditions, point)
             progress.code = ""
             # 4. the file's own observables
-            read_all(self._top, {}, point, found, windows=windows)
+            if self._top:
+                read_all(self._top, {}, point, found, windows=windows)
         except InvalidPoint as error:
             status, message = Status.INVALID, words_of(error)
         except CodeFailed as error:
@@ -211,11 +212,11 @@ class Chain:
         if status is Status.OK and point.spectra and spectra_below > -math.inf:
             spectra = self._read_spectra(point, found, spectra_below)
         if status is Status.OK and not point.warnings and not spectra:
-            return Outcome(status, found.values, [], progress.seconds)
+            return Outcome(status, found.numbers, [], progress.seconds)
         return Outcome(
             status,
-            found.values,
-            missing=sorted(found.missing),
+            found.numbers,
+            missing=found.missing,
             seconds=progress.seconds,
             failed_code=progress.code,
             message=printable(message),
@@ -248,17 +249,16 @@ class Chain:
             return [inner.names[target.name] for target in targets]
 
         for position, value in enumerate(solver.solve(observe)):  # fitted variables come first among the observables
-            found.add(position, value)
-            point.names[self._specs[position].name] = value
+            found.values[position] = point.names[self._specs[position].name] = value
 
     def _derive(self, point: Point, found: Found) -> None:
         read_all(self._derived, {}, point, found)
-        for position, spec, _ in self._derived:
-            if not math.isfinite(found.values[position]):
+        for _, spec, _ in self._derived:
+            if not math.isfinite(point.names[spec.name]):
                 raise InvalidPoint(f"the derived variable {spec.name} = {spec.function} is not finite here")
 
     def _read_spectra(self, point: Point, found: Found, below: float) -> list[bytes]:
-        _, nll = losses_and_nll([spec.likelihood for spec in self.specs], np.array([found.values]))
+        _, nll = losses_and_nll([spec.likelihood for spec in self.specs], np.array([found.numbers]))
         if not nll[0] < below:
             return []
         files = [path for path in point.spectra if path.is_file()]  # a later code may have removed one

@@ -14,6 +14,12 @@ class ConfigurationError(LodescanError, ValueError):
     next_step = "correct that, then `lodescan-evaluator check FILE` tries every code once"
 
 
+class OptionError(ConfigurationError):
+    """An option, or what it names, cannot be used."""
+
+    next_step = "correct that, then give the same command again"
+
+
 class CodeFailed(Exception):
     """A code gave no usable answer, which says nothing about the physics. The point is FAILED."""
 

@@ -72,18 +72,22 @@ def _real(value: Any) -> Any:
 
 
 class Found:
-    """The observables of one point; NaN at the positions that are still `missing`."""
+    """The observables of one point, by position; None where one is still missing."""
 
-    __slots__ = ("missing", "values")
+    __slots__ = ("values",)
 
     def __init__(self, count: int) -> None:
-        self.values = [math.nan] * count
-        self.missing = set(range(count))
+        self.values: list[float | None] = [None] * count
 
-    def add(self, position: int, value: float) -> None:
-        """Adds the value of one observable."""
-        self.values[position] = value
-        self.missing.discard(position)
+    @property
+    def numbers(self) -> list[float]:
+        """The observables; NaN where one is missing."""
+        return [math.nan if value is None else value for value in self.values]
+
+    @property
+    def missing(self) -> list[int]:
+        """The positions of the observables that are missing."""
+        return [position for position, value in enumerate(self.values) if value is None]
 
 
 def read_all(
@@ -94,11 +98,11 @@ def read_all(
     Raises ObservableFailed, and with `windows` also InvalidPoint for an observable outside its window.
     """
     outside: str | None = None
+    names, values = point.names, found.values
     for reading in readings:
         value, spec = reading.value(point, given), reading.spec
-        found.add(reading.position, value)
-        point.names[spec.name] = value
-        if windows and outside is None and spec.valid is not None and not spec.valid[0] <= value <= spec.valid[1]:
+        values[reading.position] = names[spec.name] = value
+        if spec.valid is not None and windows and outside is None and not spec.valid[0] <= value <= spec.valid[1]:
             low, high = spec.valid
             shown_value = f"{value:.6g}" if not low <= float(f"{value:.6g}") <= high else repr(value)
             outside = f"{spec.name} = {shown_value} is outside [{low:g}, {high:g}]"

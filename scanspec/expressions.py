@@ -172,7 +172,7 @@ _HABITS = (
     (r"(?<![\w.])0\d", "a number does not begin with 0"),
     (r"\w!(?!=)", "write factorial(n) for n!"),
     (rf"\b(?:{'|'.join(sorted(FUNCTIONS))})\s+[\w.]", "a function needs brackets around its argument: sqrt(x)"),
-    (r"(?<![<>=!:])=(?!=)|:=|;", "it is one value, without = and ;"),
+    (r"(?<![<>=!:])=(?!=)|:=|;", "it is one value, without = and ; (== compares two)"),
     (r"\bif\b(?!.*\belse\b)", "if needs an else: a if x > 0 else b"),
     (r"[^\W\d]\w*\s+[^\W\d]", "is an operator missing between two names?"),
 )

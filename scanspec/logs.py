@@ -32,7 +32,12 @@ def stderr_console() -> Console:
     """The only console on standard error; a second one would write into the live display of the first."""
     from rich.console import Console  # imported here, because the fork server of an evaluator does not need it
 
-    return Console(stderr=True, soft_wrap=True, highlight=False, emoji=False, markup=False)
+    class Ours(Console):
+        def on_broken_pipe(self) -> None:
+            """Raises the BrokenPipeError that is being handled. By itself, rich would end this process with 1."""
+            raise  # noqa: PLE0704  # called while the error is handled
+
+    return Ours(stderr=True, soft_wrap=True, highlight=False, emoji=False, markup=False)
 
 
 class _Formatter(logging.Formatter):

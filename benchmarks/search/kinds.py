@@ -133,6 +133,23 @@ def radius(dim: int, count: int, share: float) -> float:
     return float((share / count / unit) ** (1.0 / dim))
 
 
+def ellipsoids(dim: int, count: int, share: float, seed: int) -> Floats:
+    """Matrices, shape (count, dim, dim), that map ellipsoids of equal volume to unit balls. Their axes have random
+    directions, and lengths that differ by up to a factor of four; see `balls` for their centres.
+    """
+    rng = np.random.default_rng([seed, count])
+    lengths = np.exp(rng.uniform(-0.7, 0.7, (count, dim)))
+    lengths *= radius(dim, count, share) / np.exp(np.log(lengths).mean(axis=1, keepdims=True))
+    return np.asarray(np.linalg.qr(rng.standard_normal((count, dim, dim)))[0].transpose(0, 2, 1) / lengths[:, :, None])
+
+
+def waves(u: Floats) -> Floats:
+    """As many observables as variables. Each is a sine of one variable with two periods, and moves with the next one,
+    so that four values of each variable agree with the data.
+    """
+    return np.asarray(np.sin(4.0 * np.pi * u) + 0.3 * np.roll(u, -1, axis=1))
+
+
 def sheet(u: Floats) -> Floats:
     """The NLL of a thin curved sheet of codimension 2 in eight dimensions."""
     a, b, c, d, e, f, g, h = (2.0 * u - 1.0).T

@@ -195,6 +195,26 @@ def _balls(dim: int, count: int, share: float, seed: int) -> Problem:
     return Problem(f"balls{count}_{dim}d", dim, 1.0, modes=count, mode=mode, nll_only=nll)
 
 
+def _ellipsoids(dim: int, count: int, share: float, seed: int, *, deepest: float = 0.0) -> Problem:
+    """Many separate ellipsoids, known only through the NLL. Their lowest NLLs are between 0 and `deepest`."""
+    centres, axes = kinds.balls(dim, count, share, seed), kinds.ellipsoids(dim, count, share, seed)
+    depth = deepest * np.random.default_rng(seed).random(count)
+
+    def each(u: Floats) -> Floats:
+        return np.asarray((np.einsum("kij,nkj->nki", axes, u[:, None] - centres) ** 2).sum(axis=2) + depth)
+
+    def mode(x: Floats) -> NDArray[np.int64]:
+        return np.asarray(each(x).argmin(axis=1), dtype=np.int64)
+
+    name = f"wells{count}_{dim}d" if deepest else f"ell{dim}d"
+    return Problem(name, dim, 1.0, modes=count, mode=mode, nll_only=lambda u: each(u).min(axis=1))
+
+
+def _eighths(x: Floats) -> NDArray[np.int64]:
+    """The number of the region of `waves`: no two have all variables in the same eighths of their ranges."""
+    return np.asarray((x * 8.0).astype(np.int64) @ 8 ** np.arange(x.shape[1]))
+
+
 def _limits(kinds_: list[Kind], values: list[float], sigmas: list[float]) -> tuple[Likelihood, ...]:
     return tuple(Likelihood(*row) for row in zip(kinds_, values, sigmas, strict=True))
 
@@ -336,6 +356,17 @@ _PROBLEMS = {
         _balls(3, 100, 1e-3, 1),
         _balls(2, 40, 4e-3, 2),
         _balls(5, 50, 1e-3, 3),
+        _ellipsoids(3, 50, 1e-3, 4),
+        _ellipsoids(4, 60, 1e-3, 5, deepest=0.7),
+        Problem(
+            "waves3d",
+            3,
+            2.0,
+            modes=64,
+            mode=_eighths,
+            likelihoods=_gauss([0.6] * 3, [0.05] * 3),
+            observables=kinds.waves,
+        ),
         Problem("sheet8d", 8, 2.0, nll_only=kinds.sheet),
         Problem("saddle8d", 8, 2.0, nll_only=kinds.saddle),
         _many(25, 0.3, 15.0),

@@ -12,7 +12,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -149,14 +149,20 @@ class Command:
         name = self.words[0]
         found = shutil.which(str((folder / name).resolve()) if "/" in name else name, path=search_path())
         if found is None:
-            raise ConfigurationError(f"{where}: the program {name!r} {_why_not(folder / name, name)}")
+            raise ConfigurationError(f"{where}: the program {name!r} {_why_not(folder, self.words)}")
         return Path(found)
 
 
-def _why_not(path: Path, name: str) -> str:
-    """Why a program cannot be executed, and what to do."""
+def _why_not(folder: Path, words: Sequence[str]) -> str:
+    """Why the program of a command cannot be executed, and what to do."""
+    name, path = words[0], folder / words[0]
+    starts = (" ".join(words[:count]) for count in range(2, len(words) + 1))
+    if (whole := next((start for start in starts if (folder / start).is_file()), None)) is not None:
+        return f"does not exist; put the path with blanks into quotes within the command: {shlex.quote(whole)}"
     if "/" not in name:
-        beside = f"; the one beside the scan file is ./{name}" if path.is_file() else "; write its path"
+        beside = (
+            f"; the one beside the scan file is {shlex.quote(f'./{name}')}" if path.is_file() else "; write its path"
+        )
         return f"does not exist in a folder of PATH{beside}"
     if not path.is_file():
         return f"does not exist: there is no file {path}"

@@ -26,7 +26,7 @@ from evaluator.commands.random_points import Tried, first_ok, open_windows, try_
 from evaluator.commands.ranges import middle, what_is_outside
 from evaluator.leftovers import ScratchRoot
 from scanspec import Kind, ObservableSpec, ScanFile, UsageError, losses_and_nll, visible
-from scanspec.document import closest, plain_name, to_number
+from scanspec.document import nearest, plain_name, to_number
 from scanspec.likelihoods import LARGEST_LOSS
 from scanspec.text import broken, quoted
 
@@ -265,6 +265,10 @@ class _Console(Console):
     def render_str(self, text: str, **options: Any) -> Text:
         return super().render_str(visible(text), **options)
 
+    def on_broken_pipe(self) -> None:
+        """Raises the BrokenPipeError that is being handled; rich would end this process, as a code may do."""
+        raise  # noqa: PLE0704  # called while the error is handled
+
     def say(self, text: str, style: str | None = None) -> None:
         """Prints a message, which is broken at blanks on a terminal; elsewhere it stays one line."""
         text = visible(text)
@@ -285,9 +289,12 @@ def _read_values(scan: ScanFile, assignments: list[str]) -> list[float]:
         name, equals, text = assignment.rpartition("=")
         name = plain_name(name)
         number = to_number(text)
+        if not equals and plain_name(text) in values:
+            message = f"{assignment!r}: must be NAME=VALUE, but has no value"
+            raise UsageError(message, next_step=f"write one: {text}=VALUE")
         if not equals or name not in values:
             raise UsageError(
-                f"{assignment!r}: must be NAME=VALUE with a variable's name{closest(name or text, values)}",
+                f"{assignment!r}: must be NAME=VALUE with a variable's name{nearest(name or text, values)}",
                 next_step=f"the variables are {', '.join(values)}",
             )
         if number is None or not math.isfinite(number):

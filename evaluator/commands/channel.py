@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evaluator.errors import ConfigurationError
+from evaluator.errors import OptionError
 from scanspec import Address
 from scanspec.handshake import Handshake, NotSecure
 
@@ -38,7 +38,7 @@ def no_answer(address: Address, options: argparse.Namespace, error: grpc.RpcErro
 
 
 def open_channel(address: Address, options: argparse.Namespace, more: Sequence[tuple[str, Any]] = ()) -> grpc.Channel:
-    """A channel with the client's options; `more` are options of gRPC. Raises ConfigurationError."""
+    """A channel with the client's options; `more` are options of gRPC. Raises OptionError."""
     import grpc
 
     from evaluator.service.security import read_token
@@ -46,17 +46,17 @@ def open_channel(address: Address, options: argparse.Namespace, more: Sequence[t
     settings = [("grpc.enable_http_proxy", 0), *more]  # proxies for the web do not lead to evaluators
     if options.tls_ca is None:
         if options.tls_cert is not None or options.tls_key is not None or options.token_file is not None:
-            raise ConfigurationError("--tls-ca is missing: certificates and tokens are not sent in plain text")
+            raise OptionError("--tls-ca is missing: certificates and tokens are not sent in plain text")
         return grpc.insecure_channel(address.target, settings)
     if (options.tls_cert is None) is not (options.tls_key is None):
-        raise ConfigurationError("--tls-cert and --tls-key go together")
+        raise OptionError("--tls-cert and --tls-key go together")
     try:
         ca, key, cert = (
             path.read_bytes() if path is not None else None
             for path in (options.tls_ca, options.tls_key, options.tls_cert)
         )
     except OSError as error:
-        raise ConfigurationError(f"{error.filename}: {error.strerror}") from error
+        raise OptionError(f"{error.filename}: {error.strerror}") from error
     credentials = grpc.ssl_channel_credentials(ca, key, cert)
     if options.token_file is not None:
         token = grpc.access_token_call_credentials(read_token(options.token_file).decode())

@@ -13,7 +13,7 @@ import queue
 import threading
 
 from evaluator.chain import Chain, Outcome, Status
-from evaluator.errors import ConfigurationError, EvaluatorLost
+from evaluator.errors import ConfigurationError, EvaluatorLost, OptionError
 from evaluator.executors.job import Job, JobQueue
 from evaluator.executors.processes import longest_seconds
 from evaluator.executors.protocol import Health
@@ -24,7 +24,7 @@ from scanspec.raised import printable, what_was_raised
 try:
     import distributed
 except ImportError as error:
-    raise ConfigurationError(f"--executor dask needs the extra `dask` ({error})") from error
+    raise OptionError(f"--executor dask needs the extra `dask` ({error})") from error
 
 from evaluator.description import digest_of
 from evaluator.executors.dask_worker import close_pool, end, evaluate, prepare
@@ -70,14 +70,14 @@ class DaskExecutor:
         try:
             self._client = distributed.Client(scheduler, timeout=CONNECT, set_as_default=False)
         except (OSError, ValueError) as error:
-            raise ConfigurationError(f"no Dask scheduler answers at {scheduler} ({error})") from error
+            raise OptionError(f"no Dask scheduler answers at {scheduler} ({error})") from error
         try:
             self._client.wait_for_workers(1, timeout=ANSWER)
             self.concurrency = self._count_threads()
             self._client.submit(prepare, self._scan, self._digest, pure=False).result()
         except TimeoutError:
             self._client.close()
-            raise ConfigurationError(f"the Dask scheduler at {scheduler} has no workers; start `dask worker`") from None
+            raise OptionError(f"the Dask scheduler at {scheduler} has no workers; start `dask worker`") from None
         except BaseException:
             self._client.close()
             raise

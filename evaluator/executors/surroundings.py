@@ -22,6 +22,7 @@ import numpy as np
 
 from evaluator.chain import Chain
 from evaluator.executors.interpreter import Interpreter
+from evaluator.executors.names import version_of
 
 _SIGNALS = [
     number
@@ -45,6 +46,8 @@ class Surroundings:
         os.umask(self._umask)
         self._now: dict[bytes, bytes] = vars(os.environ)["_data"]  # comparing this dictionary is fast
         self._environment = dict(self._now)
+        self._version = version_of(self._now)
+        self._unchanged: int | None = None  # the version at which they were equal
         # Python allows handlers only in the main thread
         self._main = threading.get_ident() == threading.main_thread().ident
         self._handlers = [getsignal(number) for number in _SIGNALS]
@@ -72,8 +75,13 @@ class Surroundings:
         self._interpreter.restore()
         os.fchdir(self._folder)
         os.umask(self._umask)
-        if self._now != self._environment:
-            self._restore_environment()
+        # read before the comparison: a thread that was left behind may change it meanwhile, or while it is restored
+        version = self._version.value if self._version is not None else None
+        if version is None or version != self._unchanged:
+            self._unchanged = version
+            if self._now != self._environment:
+                self._unchanged = None
+                self._restore_environment()
         if self._main:
             handlers = [getsignal(number) for number in _SIGNALS]
             if handlers != self._handlers:

@@ -33,8 +33,9 @@ class Watch:
 
     def __init__(self, sources: Iterable[Mapping[str, str]]) -> None:
         files = [source for found in sources for source in found.values() if isinstance(source, FileHash)]
-        self._files: dict[Path, tuple[Stamp, str]] = {file.path: (file.stamp, str(file)) for file in files}
-        self._may_be_written = {file.path for file in files if file.writable}
+        # names and not paths, which take longer to look at
+        self._files: dict[str, tuple[Stamp, str]] = {str(file.path): (file.stamp, str(file)) for file in files}
+        self._may_be_written = {str(file.path) for file in files if file.writable}
         self._begun = False
         self._next = 0.0
         self._lock = threading.Lock()
@@ -42,7 +43,7 @@ class Watch:
     @property
     def files(self) -> list[Path]:
         """The watched files."""
-        return list(self._files)
+        return [Path(name) for name in self._files]
 
     def begin(self) -> None:
         """Call this before each point. The first call looks for changes, as `look` does, because the codes may write
@@ -61,59 +62,59 @@ class Watch:
             self._leave_out_what_was_written()
         if start < self._next:
             return
-        for path, (stamp, _) in list(self._files.items()):
-            if _stamp(path) != stamp:
-                self._compare(path)
+        for name, (stamp, _) in list(self._files.items()):
+            if _stamp(name) != stamp:
+                self._compare(name)
         end = time.perf_counter()
         self._next = end + (end - start) / SHARE if len(self._files) > 20 else 0.0
 
     def compare(self) -> None:
         """Does the same as `look`, but compares the contents of all files."""
-        for path in list(self._files):
-            self._compare(path)
+        for name in list(self._files):
+            self._compare(name)
 
     def _leave_out_what_was_written(self) -> None:
         with self._lock:
-            for path in self._may_be_written:
-                stamp, content = self._files[path]
-                if _stamp(path) != stamp and _content(path) != content:
-                    del self._files[path]
-                    log.warning(_WRITTEN, path)
+            for name in self._may_be_written:
+                stamp, content = self._files[name]
+                if _stamp(name) != stamp and _content(name) != content:
+                    del self._files[name]
+                    log.warning(_WRITTEN, name)
             self._may_be_written = set()
 
-    def _compare(self, path: Path) -> None:
+    def _compare(self, name: str) -> None:
         with self._lock:
-            if path not in self._files or (self._begun and path in self._may_be_written):  # the first point tells
+            if name not in self._files or (self._begun and name in self._may_be_written):  # the first point tells
                 return
             try:
-                now = file_hash(path)
+                now = file_hash(Path(name))
             except FileNotFoundError:
-                raise _changed(path, "is gone") from None
+                raise _changed(name, "is gone") from None
             except ConfigurationError:
-                raise _changed(path, "is not a file any more") from None
-            if str(now) != self._files[path][1]:
-                raise _changed(path, "was changed")
-            self._files[path] = (now.stamp, str(now))
+                raise _changed(name, "is not a file any more") from None
+            if str(now) != self._files[name][1]:
+                raise _changed(name, "was changed")
+            self._files[name] = (now.stamp, str(now))
 
 
-def _content(path: Path) -> str:
+def _content(name: str) -> str:
     """The hash of a file; empty where the file is gone."""
     try:
-        return file_hash(path)
+        return file_hash(Path(name))
     except (FileNotFoundError, ConfigurationError):
         return ""
 
 
-def _stamp(path: Path) -> Stamp | None:
+def _stamp(name: str) -> Stamp | None:
     try:
-        return stamp_of(os.stat(path))
+        return stamp_of(os.stat(name))
     except FileNotFoundError:
         return None
 
 
-def _changed(path: Path, what: str) -> PhysicsChanged:
+def _changed(name: str, what: str) -> PhysicsChanged:
     return PhysicsChanged(
-        f"{path} {what} while this evaluator served; points would get other answers than before, so it ends here. "
+        f"{name} {what} while this evaluator served; points would get other answers than before, so it ends here. "
         "Put the file back and start the evaluator again to go on with this run, or begin a new run with what is new. "
         "If the program itself writes this file, remove it, or let the program write another name"
     )

@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-from evaluator.errors import ConfigurationError
+from evaluator.errors import OptionError
 from scanspec import Address
 
 SUFFIX = ".evaluator"
@@ -27,7 +27,7 @@ def announced(folder: Path | None, address: Address) -> Iterator[None]:
     """Writes FOLDER/HOST-PID-NUMBER.evaluator, one line with the address, and removes it at the end.
 
     The file appears complete or not at all. If somebody removes it or its folder, it is written again. With None,
-    nothing is announced. Raises ConfigurationError.
+    nothing is announced. Raises OptionError.
     """
     if folder is None:
         yield
@@ -38,7 +38,7 @@ def announced(folder: Path | None, address: Address) -> Iterator[None]:
     try:
         _write(path, text)
     except OSError as error:
-        raise ConfigurationError(
+        raise OptionError(
             f"--announce {folder}: {error.strerror or error}; name a folder that both sides can write"
         ) from error
     ended = threading.Event()

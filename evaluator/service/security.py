@@ -14,7 +14,7 @@ from typing import Any
 
 import grpc
 
-from evaluator.errors import ConfigurationError
+from evaluator.errors import OptionError
 from scanspec import Address
 from scanspec.key_pairs import fault_of_pair
 from scanspec.text import quoted
@@ -53,7 +53,7 @@ class Security:
                 if (now := _stamp(self)) == stamp:
                     return None
                 found = self._configuration()
-            except (ConfigurationError, OSError) as error:  # the files are being replaced: the old ones stay in use
+            except (OptionError, OSError) as error:  # the files are being replaced: the old ones stay in use
                 log.warning("the new certificate is not taken up yet: %s", error)
                 return None
             stamp = now
@@ -69,13 +69,13 @@ class Security:
                 self.ca.read_bytes() if self.ca is not None else None,
             )
         except OSError as error:
-            raise ConfigurationError(f"{error.filename}: {error.strerror}") from error
+            raise OptionError(f"{error.filename}: {error.strerror}") from error
 
 
 def read_security(cert: Path | None, key: Path | None, ca: Path | None, token_file: Path | None) -> Security | None:
     """The files of the options --tls-cert, --tls-key, --tls-ca and --token-file; None without these options.
 
-    Raises ConfigurationError if an option lacks another one that it needs, or if a file cannot be used.
+    Raises OptionError if an option lacks another one that it needs, or if a file cannot be used.
     """
     if cert is None and key is None and ca is None and token_file is None:
         return None
@@ -83,7 +83,7 @@ def read_security(cert: Path | None, key: Path | None, ca: Path | None, token_fi
         have = "--tls-ca" if ca is not None else "--token-file"
         if cert is not None or key is not None:
             have = "--tls-cert" if cert is not None else "--tls-key"
-        raise ConfigurationError(
+        raise OptionError(
             f"{have} needs --tls-cert and --tls-key beside it; `lodescan certificates DIR` makes all of them"
         )
     security = Security(cert, key, ca, token_file)
@@ -94,7 +94,7 @@ def read_security(cert: Path | None, key: Path | None, ca: Path | None, token_fi
 
 
 def require_security(security: Security | None, address: Address) -> None:
-    """Raises ConfigurationError for an address that other machines can use without saying who they are."""
+    """Raises OptionError for an address that other machines can use without saying who they are."""
     if address.is_local or (security is not None and (security.ca is not None or security.token_file is not None)):
         return
     missing = (
@@ -102,27 +102,25 @@ def require_security(security: Security | None, address: Address) -> None:
         if security is None
         else "to whoever finds it: neither --tls-ca, which asks for client certificates, nor --token-file is given"
     )
-    raise ConfigurationError(
+    raise OptionError(
         f"--listen {address} is open to other machines, {missing}; listen on 127.0.0.1, give --tls-cert, --tls-key and "
         "--tls-ca or --token-file (`lodescan certificates DIR` makes them), or say --insecure on a private network"
     )
 
 
 def read_token(path: Path) -> bytes:
-    """The token in a file that nobody else can read. Raises ConfigurationError."""
+    """The token in a file that nobody else can read. Raises OptionError."""
     try:
         status = os.stat(path)
         text = path.read_bytes().strip()
     except OSError as error:
-        raise ConfigurationError(f"--token-file {path}: {error.strerror}") from error
+        raise OptionError(f"--token-file {path}: {error.strerror}") from error
     # a Secret that Kubernetes mounts is root's, and readable by the group of the pod
     is_mounted = status.st_uid == 0 != os.geteuid()
     if stat.S_IMODE(status.st_mode) & (0o037 if is_mounted else 0o077):
-        raise ConfigurationError(
-            f"--token-file {path}: others can read it; `chmod 600 {quoted(path)}`, and make a new token"
-        )
+        raise OptionError(f"--token-file {path}: others can read it; `chmod 600 {quoted(path)}`, and make a new token")
     if len(text) < SHORTEST_TOKEN or not _is_word(text):
-        raise ConfigurationError(
+        raise OptionError(
             f"--token-file {path}: a token is one word of at least {SHORTEST_TOKEN} ASCII characters that "
             "can be printed; `openssl rand -hex 32` makes one"
         )
@@ -162,7 +160,7 @@ class TokenGuard(grpc.aio.ServerInterceptor):
         try:
             if (now := _stamp_of(self._path)) != self._stamp:
                 self._token, self._stamp = read_token(self._path), now
-        except (ConfigurationError, OSError) as error:
+        except (OptionError, OSError) as error:
             log.warning("the new token is not taken up yet: %s", error)
 
 
@@ -190,15 +188,15 @@ def _set_denied(context: Any) -> None:
 def _check_pair(cert: Path, key: Path, ca: Path | None) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     if fault := fault_of_pair(context, cert, key):
-        raise ConfigurationError(fault)
+        raise OptionError(fault)
     if ca is None:
         return
     try:
         context.load_verify_locations(ca)
     except ssl.SSLError as error:
-        raise ConfigurationError(f"--tls-ca {ca} holds no certificate (PEM): {error.reason or error}") from error
+        raise OptionError(f"--tls-ca {ca} holds no certificate (PEM): {error.reason or error}") from error
     except OSError as error:
-        raise ConfigurationError(f"--tls-ca {ca}: {error.strerror or error}") from error
+        raise OptionError(f"--tls-ca {ca}: {error.strerror or error}") from error
 
 
 def _stamp_of(path: Path) -> tuple[int, int, int]:

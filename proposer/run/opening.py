@@ -25,6 +25,9 @@ CONVERSIONS = {room.FORMAT: room.convert for room in (format2, format3)}
 _ALONE = "ro&immutable=1"
 """Reads a database without files beside it, which somebody who may not write there, or has no room, cannot make."""
 
+MOST_NAMED = 3
+"""The most runs that are named for the folder that holds them."""
+
 BROKEN = "take it from a copy, or start anew in another folder (init_csv in setup takes points over)"
 
 
@@ -95,7 +98,10 @@ def open_writable(path: Path) -> tuple[sqlite3.Connection, bool]:
 def open_readable(path: Path) -> sqlite3.Connection:
     """Opens the file for reading, even while another process writes into it."""
     if not path.exists():
-        raise DatasetError(f"{path}: there is no such file, so this is not the folder of a run", next_step=START)
+        raise DatasetError(
+            f"{path}: there is no such file, so this is not the folder of a run",
+            next_step=_runs_below(path) or START,
+        )
     _check_kind(path)
     with named(path):
         db = _read_only(path)
@@ -127,6 +133,12 @@ def open_readable(path: Path) -> sqlite3.Connection:
             db.close()
             raise
     return db
+
+
+def _runs_below(path: Path) -> str:
+    """What to do with a folder that is none of a run, but has runs in it; empty if it has none."""
+    folders = sorted(found.parent for found in path.parent.glob(f"*/{path.name}"))[:MOST_NAMED]
+    return f"name one of the runs in it, such as {', '.join(map(quoted, folders))}" if folders else ""
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:

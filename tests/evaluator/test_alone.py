@@ -196,3 +196,15 @@ def test_no_daemon_outlives_the_command(scan_file, tmp_path, command, first, las
     assert done.returncode == (1 if "_exit" in last else 0)
     if first == last:
         assert "still running after their point, and ended with it: python" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["point", "check"])
+def test_a_reader_that_ends_early_is_not_taken_for_a_code_that_ends_its_process(scan_file, command):
+    """`lodescan-evaluator check FILE | head -1`"""
+    file = scan_file(SCAN, m__py="def f(point):\n    return {'y': 1}\n")
+    reading, writing = os.pipe()
+    os.close(reading)
+    words = [sys.executable, "-m", "evaluator", command, str(file)]
+    done = subprocess.run(words, check=False, stdout=writing, stderr=subprocess.PIPE, text=True)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, "")

@@ -246,7 +246,7 @@ def test_a_point_that_is_killed_leaves_nothing(program_scan, tmp_path):
     ("assignment", "words"),
     [
         ("mod=3", "'mod=3': must be NAME=VALUE with a variable's name; did you mean 'mode'?"),
-        ("mode", "'mode': must be NAME=VALUE"),
+        ("mode", "'mode': must be NAME=VALUE, but has no value; write one: mode=VALUE"),
         ("mode=", "'' is not a finite number"),
         ("mode=many", "'many' is not a finite number"),
         ("mode=nan", "'nan' is not a finite number"),

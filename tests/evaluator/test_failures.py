@@ -1,5 +1,6 @@
 """Failures of physics codes, each imitated by a small program that really runs."""
 
+import contextlib
 import math
 import resource
 import shutil
@@ -211,14 +212,34 @@ def test_a_message_on_a_missing_output_says_where_the_blocks_are(scan_file, chai
 @pytest.mark.parametrize(
     ("command", "words"),
     [
+        ("sh gen.sh {in} {output}", "{in} in the command stands for nothing; write {input}, {output}, {folder}"),
+        ("sh gen.sh {input} > {OUT}", "{OUT} in the command stands for nothing; write {input}, {output}"),
+        ("sh gen.sh {x} {output}", "x stands in the template, which becomes {input}"),
+        ("awk {print} {input}", ""),
+    ],
+)
+def test_a_placeholder_that_stands_for_nothing_is_refused(scan_file, chain, command, words):
+    text = f"variables: {{x: [0, 1]}}\ncodes:\n  code:\n    command: '{command}'\n    input_file: in.slha\n"
+    text += "    observables: {y: {slha: [MASS, 25], mean: 1, sigma: 1}}\n"
+    path = scan_file(text, gen__sh="exit 0\n", in__slha="BLOCK MASS\n 25 x\n")
+    with pytest.raises(ConfigurationError) if words else contextlib.nullcontext() as caught:
+        chain(path)
+    assert not words or words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
         ("gen.sh", "does not exist in a folder of PATH; the one beside the scan file is ./gen.sh"),
         ("gem.sh", "does not exist in a folder of PATH; write its path"),
         ("./gem.sh", "does not exist: there is no file "),
+        ("./my gen.sh", "does not exist; put the path with blanks into quotes within the command: './my gen.sh'"),
         ("./gen.sh", "is not executable: give it the right with chmod +x "),
     ],
 )
 def test_a_program_that_cannot_be_executed_is_explained(scan_file, chain, command, words):
     text = f"variables: {{x: [0, 1]}}\ncodes:\n  code:\n    command: {command} {{input}} {{output}}\n"
+    text += "    observables: {y: {slha: [MASS, 25], mean: 1, sigma: 1}}\n"
     with pytest.raises(ConfigurationError) as caught:
-        chain(scan_file(text + "    observables: {y: {slha: [MASS, 25], mean: 1, sigma: 1}}\n", gen__sh="exit 0\n"))
-    assert f"line 4: the program '{command}' {words}" in str(caught.value)
+        chain(scan_file(text, **{"gen__sh": "exit 0\n", "my gen__sh": "exit 0\n"}))
+    assert f"line 4: the program '{command.split()[0]}' {words}" in str(caught.value)

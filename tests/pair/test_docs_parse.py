@@ -24,11 +24,12 @@ for command in json.load(sys.stdin):
 
 
 def shown() -> list[tuple[str, list[str]]]:
-    """The commands behind a dollar, with the page, as words."""
+    """The commands behind a dollar, and those within a sentence that name a file or a run, with the page, as words."""
     found = []
     for page in PAGES:
         text = page.read_text().replace("\\\n", " ")
-        for line in re.findall(r"^\$ (.*)$", text, re.MULTILINE):
+        within = [" ".join(span.split()) for span in re.findall(r"`(lodescan(?:-evaluator)? [a-z]+ [^-`][^`]*)`", text)]
+        for line in [*re.findall(r"^\$ (.*)$", text, re.MULTILINE), *within]:
             command = re.sub(r"\$\(.*\)", "--host x", re.sub(r"\s+#\s.*", "", line))
             for part in re.split(r" [|&]+ ?| >", command):
                 words = [word for word in shlex.split(part) if word != "..."]
@@ -54,6 +55,11 @@ def test_the_evaluator_accepts_its_commands_on_the_pages() -> None:
     assert len(mine) > 12
     done = subprocess.run(
         [ROOT / ".envs/evaluator/bin/python", "-c", EVALUATOR],
-        input=json.dumps(mine), cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+        input=json.dumps(mine),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout.splitlines()[-1:] + done.stderr.splitlines()[-1:]

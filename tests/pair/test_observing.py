@@ -305,8 +305,12 @@ def test_the_message_names_a_missing_package(
     own = ["--run", str(tmp_path / "run")] if side == "proposer" else ["--listen", "127.0.0.1:0"]
     done = subprocess.run(
         [str(ROOT / f".envs/{side}/bin/python"), "-c", program, command, str(make_scan().file), option, value, *own],
-        cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
     assert done.returncode == 2
     assert f"{option} needs" in done.stderr and package in done.stderr and extra in done.stderr
     assert not (tmp_path / "run").exists()

@@ -298,6 +298,7 @@ def refusal(more: list[str], folder: Path) -> str:
 def test_an_evaluator_for_other_machines_needs_valid_and_private_files(certs: Path, tmp_path: Path) -> None:
     side, open_to_all = certs / "good" / "evaluator", ["--listen", "0.0.0.0:0"]
     assert "in plain text and without a password" in refusal(open_to_all, tmp_path)
+    assert "next: correct that, then give the same command again" in refusal(open_to_all, tmp_path)
     assert "neither --tls-ca" in refusal([*open_to_all, *options(side, ca=False, token=False)], tmp_path)
     assert "--token-file needs --tls-cert and --tls-key" in refusal(["--token-file", str(side / "token")], tmp_path)
     foreign = ["--tls-cert", str(side / "cert.pem"), "--tls-key", str(certs / "foreign" / "evaluator" / "key.pem")]

@@ -205,3 +205,10 @@ def test_a_lock_that_is_a_hard_link_is_not_overwritten(tmp_path):
     with pytest.raises(DatasetError, match="lock: is a link"):
         Dataset(tmp_path / "run")
     assert (tmp_path / "precious").read_text() == "precious"
+
+
+def test_for_a_folder_of_runs_these_are_named(tmp_path):
+    folder = tmp_path / "my runs"
+    with open_dataset(folder / "a"), open_dataset(folder / "b"), pytest.raises(DatasetError) as caught:
+        Dataset(folder, read_only=True)
+    assert caught.value.next_step == f"name one of the runs in it, such as '{folder}/a', '{folder}/b'"

@@ -7,13 +7,14 @@ from scipy.spatial import cKDTree
 from benchmarks.search.kinds import balls, radius
 from benchmarks.search.problems import Problem
 from proposer.drive import drive
-from proposer.strategies.lode.basins import began, holes, share
+from proposer.strategies.lode.basins import AROUND, began, distinct, holes, share
 from proposer.strategies.lode.local import descend
 from proposer.strategies.lode.settings import LodeSettings
+from proposer.strategies.lode.spread import lowest
 from proposer.strategies.lode.strategy import Lode
 from proposer.target import Target
 from proposer.types import Floats
-from tests.proposer.searches import first_steps, known_of
+from tests.proposer.searches import first_steps, known_of, train
 
 TARGET = Target(1.0)
 
@@ -35,6 +36,45 @@ def test_six_points_find_the_minimum_of_a_stretched_bowl(seed):
         assert new.shape == (1, 2, 3)
         u = np.concatenate([u, new[0]])
     assert energy(u).min() < 0.2
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_descent_stays_in_its_own_basin_beside_a_better_known_one(seed):
+    """A bowl with good points is close to one of which only the slope is known."""
+    rng = np.random.default_rng(seed)
+    known_bowl, other_bowl = np.array([[0.4, 0.5, 0.5], [0.6, 0.5, 0.5]])
+
+    def energy(at: Floats) -> Floats:
+        distance = [np.linalg.norm(at - centre, axis=1) for centre in (known_bowl, other_bowl)]
+        return np.asarray((np.minimum(*distance) / 0.02) ** 2)
+
+    u = np.concatenate([rng.random((60, 3)), known_bowl + 0.01 * rng.standard_normal((12, 3)), [[0.58, 0.53, 0.47]]])
+    for _ in range(5):
+        of = int(np.where(np.linalg.norm(u - other_bowl, axis=1) < 0.1, energy(u), np.inf).argmin())
+        width = np.asarray(cKDTree(u).query(u[of], k=7)[0])[1:].mean()
+        new = descend(u, energy(u), np.array([of]), np.array([width]), each=2, rng=rng)[0]
+        lower = u[energy(u) < energy(u[of : of + 1])]
+        assert (np.asarray(cKDTree(lower).query(new)[0]) >= np.linalg.norm(new - u[of], axis=1)).all()
+        u = np.concatenate([u, new])
+    assert energy(u[np.linalg.norm(u - other_bowl, axis=1) < 0.1]).min() < 1.0
+
+
+def test_a_basin_is_seen_although_one_of_its_neighbours_is_in_a_lower_one():
+    u = np.concatenate([[[0.5, 0.5], [0.55, 0.5]], np.random.default_rng(5).random((40, 2))])
+    u[2:][np.linalg.norm(u[2:] - 0.5, axis=1) < 0.2] += 0.25
+    u = np.concatenate([u, [[0.5, 0.58], [0.42, 0.5], [0.5, 0.4]]])
+    nll = np.where(np.arange(len(u)) == 0, 3.0, 9.0)
+    nll[-1] = 0.5
+    known = known_of(u, nll)
+    assert 0 in lowest(known, AROUND)[0]
+    assert 0 not in lowest(known)[0]
+
+
+def test_two_lowest_points_of_one_basin_count_once():
+    u = np.array([[0.5, 0.5], [0.52, 0.5], [0.7, 0.5], [0.5, 0.53]])
+    assert distinct(u, np.array([0.1, 0.1, 0.1, 0.01]), 9).tolist() == [0, 2, 3]
+    assert distinct(u, np.array([0.1, 0.1, 0.1, 0.01]), 2).tolist() == [0, 2]
+    assert not len(distinct(u[:0], np.empty(0), 9))
 
 
 def test_points_in_holes_are_far_from_all_others():
@@ -66,10 +106,11 @@ def test_the_share_of_basins_follows_what_they_find():
 
 
 @pytest.mark.slow
-def test_many_small_regions_are_found(quick):
-    """There are sixty balls. In the same number of evaluations a search without basins found 2 of them, one that
-    followed basins by quadratic forms 19, and this one 27.
+def test_many_small_regions_are_found(monkeypatch):
+    """There are sixty balls. In the same number of evaluations a search without basins found 2 of them, and one that
+    followed basins by quadratic forms 19.
     """
+    train(monkeypatch, particles=100, networks=(100, 25, 60, 25), regression=1.0)  # with half, it is a matter of luck
     centres, r = balls(3, 60, 1.5e-3, 3), radius(3, 60, 1.5e-3)
 
     def nll(x: Floats) -> Floats:

@@ -108,10 +108,10 @@ def test_a_place_twice_as_far_wins_with_a_much_lower_probability_in_many_dimensi
 
 
 @pytest.mark.parametrize(
-    ("by_observables", "good", "factor"), [(True, 91, 1.0), (True, 45, 0.25), (True, 0, 0.0), (False, 45, 0.25)]
+    ("by_observables", "good", "factor"), [(True, 91, 1.0), (True, 45, 0.25), (True, 0, 0.0), (False, 45, 0.9)]
 )
 def test_points_are_surer_and_closer_where_the_model_misses(by_observables, good, factor):
-    """The hits of the last hundred exploiting points count, and no others."""
+    """The hits of the last hundred exploiting points count (by the NLL, of the last fifty), and no others."""
     u = np.random.default_rng(1).random((300, 3))
     hits = np.arange(100) * good // 100 < (np.arange(100) + 1) * good // 100  # evenly mixed
     nll = np.concatenate([np.full(100, 9.0), np.where(hits, 0.5, 9.0), np.full(100, 9.0)])

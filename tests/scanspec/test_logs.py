@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
+import subprocess
+import sys
 import warnings
 
 import pytest
@@ -78,3 +81,16 @@ def test_warnings_of_matplotlib_about_missing_fonts_are_not_shown(tmp_path, caps
         logging.getLogger("matplotlib").warning("of matplotlib")
     said = capsys.readouterr().err.splitlines()
     assert said == ["matplotlib.font_manager: the list of fonts cannot be read", "matplotlib: of matplotlib"]
+
+
+def test_a_reader_that_ends_early_raises_an_error_that_commands_know():
+    """`lodescan scan FILE 2>&1 | head -1` ends as other programs do there, and not with an exit code of its own."""
+    program = (
+        "import sys\nfrom scanspec.logs import stderr_console\n"
+        "try:\n    stderr_console().print('a line')\nexcept BrokenPipeError:\n    sys.exit(7)\n"
+    )
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run([sys.executable, "-c", program], check=False, stderr=writing)
+    os.close(writing)
+    assert done.returncode == 7

@@ -28,3 +28,26 @@ def test_a_mistyped_command_is_answered_with_the_closest_one(capsys: pytest.Capt
     said = capsys.readouterr().err
     assert said.endswith("'scan', 'status', 'report'); did you mean 'status'?\n")
     assert "\n`lodescan --help` says what this means\nlodescan: error: " in said
+
+
+@pytest.mark.parametrize(
+    ("option", "hint"),
+    [
+        ("--evalutor", "; did you mean '--evaluator'?"),
+        ("--workers", "; run, serve have this option"),
+        ("--xlog", "; plot has this option"),
+    ],
+)
+def test_an_unknown_option_is_answered_with_the_closest_one_or_its_commands(
+    capsys: pytest.CaptureFixture[str], option: str, hint: str
+) -> None:
+    parser = Parser(prog="lodescan")
+    commands = parser.add_subparsers(metavar="COMMAND")
+    options = {"scan": ["--evaluator"], "run": ["--evaluator", "--workers"], "serve": ["--workers"], "plot": ["--xlog"]}
+    for name, theirs in options.items():
+        command = commands.add_parser(name)
+        for one in theirs:
+            command.add_argument(one)
+    with pytest.raises(SystemExit, match="2"):
+        parser.parse_args(["scan", option, "3"])
+    assert capsys.readouterr().err.endswith(f"lodescan: error: unrecognized arguments: {option} 3{hint}\n")

@@ -138,9 +138,33 @@ CANNOT_BE_SAID = re.compile(
 """What JSON Schema cannot say: names that the file defines, expressions, other files, two numbers compared."""
 
 BROKEN = [
-    None, "many", 0, -1, 1, 2.5, True, [], [1], [1, 2], ["a"], [1, 1], [3, "b"], {}, {"a": 1}, "", "inf", "-2", [[1]],
-    "a:b", 1e17, "normal", "log-uniform", "UPPER", "OFF", "x",
-]  # fmt: skip
+    None,
+    "many",
+    0,
+    -1,
+    1,
+    2.5,
+    True,
+    [],
+    [1],
+    [1, 2],
+    ["a"],
+    [1, 1],
+    [3, "b"],
+    {},
+    {"a": 1},
+    "",
+    "inf",
+    "-2",
+    [[1]],
+    "a:b",
+    1e17,
+    "normal",
+    "log-uniform",
+    "UPPER",
+    "OFF",
+    "x",
+]
 
 
 def places(content, before=()):

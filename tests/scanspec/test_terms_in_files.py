@@ -65,6 +65,7 @@ def test_sigma_and_correlation_give_the_same_covariance_and_may_be_read_from_fil
         ("covariance: [[4, 6], [6, 9]]}", "not positive definite: row 2", 8),
         ("covariance: [[4, 1]]}", "1 rows, but 2 observables", 8),
         ("covariance: [[4, 1], [1]]}", "row 2 has 1 numbers", 8),
+        ("sigma: [1, 1], correlation: 0.5}", "is 0.5, but must be a matrix, such as [[1, 0.5], [0.5, 1]]", 8),
         ("covariance: [[4, 1], [1, nan]]}", "'nan' in row 2 is not a finite number", 8),
         ("covariance: [[4, 1], [1, .inf]]}", "not a finite number", 8),
         ("covariance:\n    [[4, 1],\n     [2, 9]]}", "not symmetric", 10),

@@ -140,7 +140,7 @@ class PythonFunction(Code):
                 raise CodeKilled(f"the disk is full: {words_of(error)} ({self._line_of(error)})") from error
             hint = f"; {self._gets}" if self._gets and isinstance(error, (TypeError, AttributeError)) else ""
             raise CodeFailed(f"{_what(error)} ({self._line_of(error)}){hint}") from error
-        if not isinstance(found, Mapping):
+        if type(found) is not dict and not isinstance(found, Mapping):  # the second question takes much longer
             raise CodeFailed(f"{self._called} must return a mapping of observables, but returned {returned(found)}")
         return found
 

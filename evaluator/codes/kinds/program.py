@@ -20,7 +20,7 @@ from evaluator.codes.protocol import Code
 from evaluator.codes.sources import add_imported, file_hash, module_sources, script_sources, written_hash
 from evaluator.codes.template import Template
 from evaluator.codes.verdict import Verdict, read_output
-from evaluator.errors import CodeFailed
+from evaluator.errors import CodeFailed, ConfigurationError
 from evaluator.files import write_new
 from scanspec import CodeSpec, ScanFile, SlhaAddress
 from scanspec.canonical import canonical_command, canonical_path
@@ -33,6 +33,12 @@ from scanspec.tools import appends, writes_spectrum
 if TYPE_CHECKING:
     from evaluator.codes.point import Point
 
+
+PLACEHOLDERS = ("input", "output", "folder", "cores")
+"""The words in braces that a command may have."""
+
+MISTAKEN = ("in", "out", "infile", "outfile", "input_file", "output_file", "inputfile", "outputfile", "dir")
+"""Words that people write for them."""
 
 _RUNS_MODULE = re.compile(r"-[bBdEiIOPqsSuvx]*m(.*)")
 """`-m model`, `-mmodel`, and `-um model` with options of Python that have no values."""
@@ -60,6 +66,7 @@ class SlhaProgram(Code):
         self.profile, self._profile = profile_of(spec)
         self._name = re.sub(r"\W", "_", spec.name)
         self._command = _complete(Command.read(section.text("command"), where), self._profile)
+        _check_placeholders(self._command, known, where)
         self._program = self._command.executable(scan.folder, where)
         words = [*self._command.words[1:], self._command.stdin or ""]
         words = [word for word in words if "." in word or "/" in word]
@@ -227,6 +234,21 @@ class SlhaProgram(Code):
             return str(self._files[word])
         word = word.replace("{input}", source.name).replace("{output}", target.name)
         return word.replace("{folder}", str(source.parent)).replace("{cores}", str(self.cores))
+
+
+def _check_placeholders(command: Command, known: Collection[str], where: str) -> None:
+    """Raises ConfigurationError for a word such as {in} or {m0}, which the program would get as it is."""
+    for word in (*command.words[1:], command.stdin or "", command.stdout or ""):
+        found = re.fullmatch(r"\{(\w+)\}", word)
+        if found is None or found[1] in PLACEHOLDERS:
+            continue
+        if found[1] in known:
+            remedy = f"{found[1]} stands in the template, which becomes {{input}}"
+        elif found[1].lower() in (*PLACEHOLDERS, *MISTAKEN):
+            remedy = f"write {', '.join(f'{{{name}}}' for name in PLACEHOLDERS)} in lower case"
+        else:
+            continue  # it may mean something to the program, as in awk
+        raise ConfigurationError(f"{where}: {word} in the command stands for nothing; {remedy}")
 
 
 def _set_by_options(command: Command) -> list[str]:

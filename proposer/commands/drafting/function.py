@@ -22,8 +22,9 @@ def from_function(folder: Path, draft: Draft) -> None:
     try:
         tree = ast.parse(source.read_bytes())  # its first lines may name another encoding than UTF-8
     except (OSError, SyntaxError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
         raise UsageError(
-            f"{source}: cannot be read ({error})", next_step="put the module into the scan file's folder"
+            f"{source}: cannot be read ({why})", next_step="put the module into the scan file's folder"
         ) from None
     functions = [found for found in tree.body if isinstance(found, ast.FunctionDef) and found.name == name]
     if not functions:

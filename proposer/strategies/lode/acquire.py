@@ -33,13 +33,13 @@ LEAST_EXPLORE, MOST_EXPLORE = 0.01, 0.6
 """Share of a batch for points that may be good."""
 NEAR = 2
 """Levels next to the good region whose points compete with those inside."""
-ENOUGH, SHARP, NEWEST = 0.9, 2.0, 100
+ENOUGH, NEWEST = 0.5, 50
 """Where fewer than ENOUGH of the NEWEST exploiting points were good, the next ones are surer and less far apart: the
-power of the distance falls with the square (SHARP) of their fraction. A poor model is wrong most often far from all
-good points: of the points that it took for good a third were, but only a tenth of the farthest ones."""
-UNTRIED, UNTRIED_BY_NLL = 0.7, 0.5
-"""The fraction before the first results, for a model of observables and of an NLL. With 0.7 instead of 0.5, a search by
-the NLL alone found 17 of sixty small regions, instead of more than 19."""
+power of the distance falls in proportion. A poor model is wrong most often far from all good points: of the points
+that it took for good a third were, but only a tenth of the farthest ones."""
+SURE, SHARP, LAST, UNTRIED = 0.9, 2.0, 100, 0.7
+"""A model of observables is too daring already where fewer than SURE of the LAST points were good (before the first
+results, UNTRIED is assumed), and the power falls with the square (SHARP) of the fraction."""
 MOST_OUTSIDE = 800
 """Candidates of the other levels."""
 
@@ -167,8 +167,10 @@ def exploit(context: Context, n: int) -> Floats:
 
 def power(known: Known, *, by_observables: bool) -> float:
     """The power of the distance in `exploit`."""
-    untried = UNTRIED if by_observables else UNTRIED_BY_NLL
-    sure = min(1.0, hits(known, "exploit", NEWEST, untried) / ENOUGH) ** SHARP
+    if by_observables:
+        sure = min(1.0, hits(known, "exploit", LAST, UNTRIED) / SURE) ** SHARP
+    else:
+        sure = min(1.0, hits(known, "exploit", NEWEST) / ENOUGH)
     return daring(known.u.shape[1]) * float(sure)
 
 

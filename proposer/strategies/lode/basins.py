@@ -29,19 +29,27 @@ if TYPE_CHECKING:
     from proposer.strategies.lode.acquire import Context
     from proposer.strategies.lode.points import Known
 
-MOST, PAYS = 0.6, 0.04
+MOST, PAYS = 0.7, 0.04
 """Share of a batch, if so many of these points began new parts of the region, and those of no other part did."""
 FINDS, TRIED, LAST = 1.0, 60.0, 300
 """What is taken before any was tried, so many finds of so many points; and points that are looked at."""
 MOST_DIM = 6
 """In more dimensions neighbours do not say whether a region is separate: 16 of them are a sample of the whole cube."""
 OTHERS = ("explore", "probe", "exploit", "solve", "fill")
+AROUND = 1
+"""The lowest known point of a basin is lower than its AROUND d neighbours. With 2 d, most basins beside a good region
+were not seen, because some of the neighbours are in this region, and lower.
+"""
 EACH, OUT = 2, 0.5
 """The number of points for a basin in a batch. A basin waits if a point is out that is so near to its lowest point, in
 distances to the neighbours.
 """
 MOST_BASINS = 200
 """The most basins in a batch: the Gaussian processes of 600 take half a gigabyte."""
+HOLES = 0.3
+"""The least fraction of the points in holes, once this part found something. Without them, the basins that were missed
+at last had few points on their slopes or none: *explore* stays close to what the model knows.
+"""
 DRAWN = 2000
 """The number of points from which those in the largest holes are chosen."""
 
@@ -66,7 +74,7 @@ def share(known: Known) -> float:
         return (began(known, rows) + finds) / (len(rows) + tried)
 
     these, others = rate(("basin",), FINDS, TRIED), rate(OTHERS, 0.0, 1.0)
-    return MOST * min(1.0, these / PAYS) ** 2 * these / (these + others)
+    return MOST * min(1.0, these / PAYS) ** 2 * these**2 / (these**2 + others**2)
 
 
 def follow(context: Context, n: int) -> Floats:
@@ -77,22 +85,36 @@ def follow(context: Context, n: int) -> Floats:
     if context.surrogate.by_observables or dim > MOST_DIM:  # processes see basins: probes are enough
         return np.empty((0, dim))
     n = min(n, round(share(known) * context.n))
-    of, widths = lowest(known)
+    pays = began(known, np.flatnonzero(known.origins == "basin")[-LAST:]) > 0
+    downhill = n - round(HOLES * n) if pays else n
+    of, widths = lowest(known, AROUND)
     open_ = ~known.good[of]
     if len(context.pending):
         open_ &= np.asarray(cKDTree(context.pending).query(known.u[of])[0]) > OUT * widths
-    count = min(-(-n // EACH), int(open_.sum()), MOST_BASINS)
-    if not count:
-        return np.empty((0, dim))
-    of, widths = of[open_][:count], widths[open_][:count]
-    seen = np.flatnonzero(np.isfinite(known.slope))
-    where = np.searchsorted(seen, of)
-    energy = known.slope[seen].clip(max=FARTHEST)
-    found = descend(known.u[seen], energy, where, widths, each=EACH, rng=rng).reshape(-1, dim)[:n]
-    if began(known, np.flatnonzero(known.origins == "basin")[-LAST:]):
-        busy = np.concatenate([context.busy, found])
-        found = np.concatenate([found, holes(busy, min(n - len(found), len(found)), rng)])
+    of, widths = of[open_], widths[open_]
+    chosen = distinct(known.u[of], widths, min(-(-downhill // EACH), MOST_BASINS))
+    found = np.empty((0, dim))
+    if len(chosen):
+        seen = np.flatnonzero(np.isfinite(known.slope))
+        where = np.searchsorted(seen, of[chosen])
+        energy = known.slope[seen].clip(max=FARTHEST)
+        found = descend(known.u[seen], energy, where, widths[chosen], each=EACH, rng=rng).reshape(-1, dim)[:downhill]
+    if pays:
+        found = np.concatenate([found, holes(np.concatenate([context.busy, found]), n - len(found), rng)])
     return context.snap(found)
+
+
+def distinct(u: Floats, widths: Floats, most: int) -> NDArray[np.int64]:
+    """The positions of at most `most` of the points u, shape (n, d): the first, and each next one whose distance from
+    all chosen ones is more than its own of the `widths`, shape (n,). Two closer points are in the same basin.
+    """
+    chosen: list[int] = []
+    for row in range(len(u)):
+        if len(chosen) == most:
+            break
+        if (np.linalg.norm(u[chosen] - u[row], axis=1) > widths[row]).all():
+            chosen.append(row)
+    return np.array(chosen, dtype=np.int64)
 
 
 def holes(busy: Floats, n: int, rng: np.random.Generator) -> Floats:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.spatial import cKDTree
+from scipy.spatial.distance import cdist
 from scipy.special import ndtr
 
 from proposer.types import Floats
@@ -39,8 +40,9 @@ def descend(
     """The next points, shape (n, each, d), in n basins whose lowest points are at the positions `of`, shape (n,), of
     the points u (k, d) with these energies (k,). `widths`, shape (n,): the distances to their neighbours.
 
-    Each has the largest expected improvement of the lowest energy in its basin (Jones et al., equation 15). The second
-    is chosen as if the first had its predicted energy.
+    Each has the largest expected improvement of the energy of the basin's lowest point (Jones et al., equation 15). The
+    second is chosen as if the first had its predicted energy. Candidates that are closer to a lower known point than to
+    the lowest point of their basin do not count, because they may be in the basin of that point.
     """
     dim = u.shape[1]
     near = np.asarray(cKDTree(u).query(u[of], k=min(NEAREST, len(u)))[1]).reshape(len(of), -1)
@@ -50,16 +52,28 @@ def descend(
     to *= rng.random((len(of), TRIED, 1)) ** (1.0 / dim) / np.linalg.norm(to, axis=2, keepdims=True)
     to[:, TRIED // 2 :] *= FINER
     tried = np.clip(u[of][:, None] + REACH * widths[:, None, None] * to, 0.0, 1.0)
-    basin, found = np.arange(len(of)), []
+    basin, found, least = np.arange(len(of)), [], energy[of][:, None]
+    elsewhere = _elsewhere(points, known < least, tried, u[of])
     for _ in range(each):
         middle, width = _predict(points, known, tried, length)
-        below = known.min(axis=1, keepdims=True) - middle
+        below = least - middle
         improvement = below * ndtr(below / width) + width * np.exp(-0.5 * (below / width) ** 2) / math.sqrt(2 * math.pi)
-        best = improvement.argmax(axis=1)
+        best = np.where(elsewhere, -1.0, improvement).argmax(axis=1)
         found.append(tried[basin, best])
         points = np.concatenate([points, tried[basin, best][:, None]], axis=1)
         known = np.concatenate([known, middle[basin, best][:, None]], axis=1)
+        least = np.minimum(least, known[:, -1:])
     return np.stack(found, axis=1)
+
+
+def _elsewhere(points: Floats, lower: NDArray[np.bool_], tried: Floats, of: Floats) -> NDArray[np.bool_]:
+    """Whether candidates `tried` (n, m, d) are closer to a `lower` (n, k) of the points (n, k, d) than to the point of
+    their basin, `of` (n, d); shape (n, m).
+    """
+    closest = np.full(tried.shape[:2], np.inf)
+    for number in np.flatnonzero(lower.any(axis=1)).tolist():
+        closest[number] = cdist(tried[number], points[number][lower[number]]).min(axis=1)
+    return np.asarray(closest < np.linalg.norm(tried - of[:, None], axis=2))
 
 
 def _length(points: Floats, known: Floats, unit: float) -> float:

@@ -59,9 +59,9 @@ def spread(context: Context, n: int) -> Floats:
     return np.concatenate(found)
 
 
-def lowest(known: Known) -> tuple[NDArray[np.int64], Floats]:
-    """Positions, shape (n,), of points that are lower than all their neighbours, if these are not yet very near, the
-    lowest first; and the mean distances, shape (n,), to the neighbours.
+def lowest(known: Known, around: int = AROUND) -> tuple[NDArray[np.int64], Floats]:
+    """Positions, shape (n,), of points that are lower than the `around` d points nearest to them, the lowest first; and
+    the mean distances, shape (n,), to their AROUND d neighbours. Points whose neighbours are very near are left out.
     """
     rows = np.flatnonzero(np.isfinite(known.slope))
     u, energy = known.u[rows], known.slope[rows]
@@ -70,7 +70,8 @@ def lowest(known: Known) -> tuple[NDArray[np.int64], Floats]:
         return rows[:0], np.empty(0)
     distance, near = map(np.asarray, cKDTree(u).query(u, k=count))
     width = distance[:, 1:].mean(axis=1)
-    open_ = (energy < energy[near[:, 1:]].min(axis=1)) & (width > TINY * np.sqrt(u.shape[1]))
+    nearest = near[:, 1 : around * u.shape[1] + 1]
+    open_ = (energy < energy[nearest].min(axis=1)) & (width > TINY * np.sqrt(u.shape[1]))
     found = np.flatnonzero(open_)
     found = found[np.argsort(energy[found], kind="stable")]
     return rows[found], width[found]
