@@ -19,7 +19,7 @@ from proposer.run.files import writing
 from proposer.show.marks import PALETTE, PAPER, drawable
 from proposer.show.ticks import set_ticks
 from proposer.types import Floats
-from scanspec.document import ScanFileError
+from scanspec import ScanFileError, UsageError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -90,7 +90,7 @@ def draw_plot(
     """Draws two columns, with good and bad points apart. Of more than two columns it draws each against the first, or
     contours of the third.
 
-    Raises ScanFileError if nothing can be drawn, or if the file's suffix is not that of a picture.
+    Raises ScanFileError if nothing can be drawn, and UsageError if the file's suffix is not that of a picture.
     """
     axes = [looked_at(axes[0], points, look, log=look.xlog), looked_at(axes[1], points, look, log=look.ylog), *axes[2:]]
     x, y = axes[:2]
@@ -337,7 +337,9 @@ def _save(figure: Figure, path: Path) -> None:
     kind = path.suffix.lower()
     supported = figure.canvas.get_supported_filetypes()
     if kind.removeprefix(".") not in supported:
-        raise ScanFileError(f"{path}: no kind of picture is called {kind!r}; write .pdf, .png or .svg")
+        raise UsageError(
+            f"--file {path}: no kind of picture is called {kind!r}", next_step="write .pdf, .png or .svg at its end"
+        )
     # without dates, so that the same run gives the same file
     dates = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}, ".eps": {"CreationDate": None}}
     try:
