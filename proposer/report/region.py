@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from proposer.formats import show_percent
+from proposer.report import walls
 from proposer.report.axes import discrete, plain, side, widened
 from proposer.report.section import Part
 from proposer.report.seen import Seen
@@ -43,6 +44,9 @@ def pairs(seen: Seen, table: Table) -> Part:
             f"{show_percent(share)} of the good points lie in the outermost hundredth of the range of {name}, at its "
             f"{end} end. The good region seems to continue outside: widen the range."
         )
+    hugged = [(name, end) for name, end, _ in seen.hugged]
+    if ends := [end for end in walls.cut(seen) if end not in hugged]:
+        warnings.append(walls.words(ends))
     chosen = narrowest(seen)
     if len(names) > MOST_VARIABLES:
         words.append(

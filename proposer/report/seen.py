@@ -186,7 +186,7 @@ class Seen:
             return []
         found = []
         for k, variable in enumerate(self.scan.variables):
-            if variable.fixed or variable.periodic or variable.shares or variable.prior is PriorKind.SINE:
+            if not walled(variable):
                 continue
             u = self.u[self.good, k]
             ends = [("upper", u > 0.99), ("lower", u < 0.01)]
@@ -195,6 +195,11 @@ class Seen:
             least = 0.02 + 3.0 * math.sqrt(0.02 / len(u))
             found += [(variable.name, end, float(at.mean())) for end, at in ends if at.mean() > least]
         return found
+
+
+def walled(variable: Variable) -> bool:
+    """Whether the range of a variable could be wider: not so for an angle, or for a list of values."""
+    return not (variable.fixed or variable.periodic or variable.shares or variable.prior is PriorKind.SINE)
 
 
 def see(folder: Path) -> Seen:

@@ -1,0 +1,79 @@
+"""Finds the ends of ranges that cut through the good region."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from proposer.report.seen import Seen, walled
+from proposer.types import Floats
+from scanspec import Variable
+
+DEEP = 0.75
+"""A point is deep in the good region if its NLL lies below this share of the way from the lowest one to the threshold.
+Where a region ends inside the range, its profile NLL rises through the last quarter over several spacings of points.
+"""
+
+LEAST, MOST = 5, 20
+"""The smallest and the largest number of deep points next to an end of a range that are looked at."""
+
+NEAR = 0.1
+"""They lie at most this share of the width of the good region away from the end."""
+
+GAP = 3.0
+"""The largest distance of the outermost of them from the end, in their mean spacing."""
+
+MOST_NAMES = 8
+"""The largest number of variables that the warning names."""
+
+
+def cut(seen: Seen) -> list[tuple[str, str]]:
+    """The ends of ranges at which the profile NLL is still clearly below the threshold, so that the good region goes on
+    beyond them: the variable, and the end. Distances are measured in the quantiles of the prior. The width of a region
+    is that of 90 % of the good points.
+
+    An end counts if deep points (see `DEEP`) follow each other up to it, without a gap that is wider than their spacing
+    explains. Nothing counts without a likelihood, because then the region is the whole box.
+    """
+    if seen.best is None or seen.target.everything:
+        return []
+    lowest = max(float(seen.nll[seen.best]), seen.target.above)
+    deep = seen.good & (seen.nll < lowest + DEEP * (seen.target.threshold - lowest))
+    found = []
+    for k, variable in enumerate(seen.scan.variables):
+        if not walled(variable) or not np.isfinite([variable.low, variable.high]).all():
+            continue
+        width = float(np.subtract(*np.percentile(seen.u[seen.good, k], [95, 5]))) if deep.any() else 0.0
+        ends = _to_ends(seen.u[deep, k], variable)
+        found += [(variable.name, end) for end, away in ends.items() if _reached(away, width)]
+    return found
+
+
+def _to_ends(u: Floats, variable: Variable) -> dict[str, Floats]:
+    """The distances of points, shape (n,), to each end of the range."""
+    if variable.prior.symmetric:
+        return {"outer": np.minimum(u, 1.0 - u)}
+    return {"lower": u, "upper": 1.0 - u}
+
+
+def _reached(away: Floats, width: float) -> bool:
+    """Whether points at these distances from an end of a range follow each other up to it."""
+    count = int(np.clip(len(away) // 20, LEAST, MOST))
+    if len(away) < count:
+        return False
+    nearest = np.partition(away, count - 1)[:count]
+    furthest = float(nearest.max())
+    return furthest <= NEAR * width and float(nearest.min()) <= GAP / count * furthest
+
+
+def words(ends: list[tuple[str, str]]) -> str:
+    """The warning for these ends."""
+    by_name: dict[str, list[str]] = {}
+    for name, end in ends:
+        by_name.setdefault(name, []).append(end)
+    places = [f"{name} ({'both ends' if len(at) > 1 else f'{at[0]} end'})" for name, at in by_name.items()]
+    shown = places if len(places) <= MOST_NAMES else [*places[:MOST_NAMES], f"{len(places) - MOST_NAMES} more"]
+    listed = ", ".join(shown[:-1]) + " and " + shown[-1] if len(shown) > 1 else shown[0]
+    return (
+        f"The range cuts through the good region at {listed}: the lowest NLL there is still clearly below the "
+        "threshold. The good region seems to continue outside. Widen the range, unless it is a physical limit."
+    )

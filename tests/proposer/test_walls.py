@@ -1,0 +1,75 @@
+"""The warning about ranges that cut through the good region."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from proposer.report import region, walls
+from proposer.report.axes import table_of
+from proposer.report.seen import Seen, see
+from proposer.types import Floats, Status
+from tests.proposer.runs import make_run
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
+    return see(make_run(tmp_path_factory.mktemp("walls") / "run", 30))
+
+
+def filled(seen: Seen, middle: float, half: float, n: int, *, power: int = 2, seed: int = 0) -> Seen:
+    """A run whose n points fill the good region evenly. Along x, in quantiles, the region has its lowest NLL at
+    `middle` and reaches `half` to both sides, or to a wall. The other variables keep away from their walls.
+    """
+    rng = np.random.default_rng(seed)
+    u: Floats = rng.uniform(0.2, 0.8, (n, 4))
+    u[:, 0] = rng.uniform(max(middle - half, 0.0), min(middle + half, 1.0), n)
+    nll = 3.0 * np.abs((u[:, 0] - middle) / half) ** power
+    every: dict[str, Any] = {"u": u, "nll": nll, "status": np.full(n, Status.OK, dtype=np.int8), "ids": np.arange(n)}
+    rows = np.arange(n) % len(seen.ids)
+    every |= {name: getattr(seen, name)[rows] for name in ("params", "observables", "losses", "origins", "probability")}
+    return replace(seen, **every)
+
+
+@pytest.mark.parametrize(("middle", "half"), [(0.05, 0.72), (0.0, 0.1), (0.02, 0.3), (0.5, 3.0)])
+@pytest.mark.parametrize("n", [150, 1000])
+def test_a_region_that_a_wall_cuts_is_told_whatever_its_width(seen: Seen, middle: float, half: float, n: int) -> None:
+    ends = ["lower", "upper"] if half > 1 else ["lower"]
+    found = [
+        [end for name, end in walls.cut(filled(seen, middle, half, n, seed=seed)) if name == "x"] for seed in range(20)
+    ]
+    told = sum(set(ends) <= set(each) for each in found)
+    assert told >= (14 if half > 1 else 16), f"told in {told} of 20 runs"
+    assert all(set(each) <= set(ends) for each in found)
+
+
+@pytest.mark.parametrize(("middle", "half", "power"), [(0.1, 0.1, 2), (0.4, 0.4, 2), (0.12, 0.1, 2), (0.5, 0.47, 12)])
+@pytest.mark.parametrize("n", [20, 74, 300, 2000])
+def test_a_region_that_ends_at_or_before_the_wall_is_not(
+    seen: Seen, middle: float, half: float, power: int, n: int
+) -> None:
+    """Not even if it ends just there; at power 12 it is flat, and ends 3 % before the walls."""
+    runs = [filled(seen, middle, half, n, power=power, seed=seed) for seed in range(20)]
+    assert sum(bool(walls.cut(run)) for run in runs) <= 1
+
+
+def test_a_few_points_at_a_wall_may_be_chance(seen: Seen) -> None:
+    run = filled(seen, 0.5, 0.2, 74)
+    run.u[:2, 0] = 0.995
+    assert walls.cut(run) == []
+
+
+def test_the_warning_names_the_ends_once(seen: Seen) -> None:
+    run = filled(seen, 0.05, 0.72, 300)
+    first, *others = region.pairs(run, table_of(run)).warnings
+    assert others == [] and "at x (lower end): the lowest NLL there is still clearly below" in first
+    every = walls.words([("x", "lower"), ("x", "upper"), ("mass", "upper")])
+    assert "x (both ends) and mass (upper end)" in every
+
+
+def test_a_scan_without_a_likelihood_has_no_such_warning(seen: Seen) -> None:
+    run = filled(seen, 0.05, 0.72, 300)
+    assert walls.cut(replace(run, meta=dict(run.meta) | {"everything": True})) == []
