@@ -19,7 +19,7 @@ LEAST, MOST = 5, 20
 NEAR = 0.1
 """They lie at most this share of the width of the good region away from the end."""
 
-GAP = 3.0
+GAP = 2.5
 """The largest distance of the outermost of them from the end, in their mean spacing."""
 
 MOST_NAMES = 8
