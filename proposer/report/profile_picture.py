@@ -37,8 +37,9 @@ def draw_profile(
     for name in names:
         if name not in seen.columns:
             raise UsageError(f"{folder} has no variable or observable {name!r}{closest(name, seen.columns)}")
-    if seen.best is None:
-        raise UsageError("no point has an NLL, so there is no profile", next_step="wait for valid points")
+    if seen.no_levels:
+        then = "wait for valid points" if seen.best is None else "compare the unit of its mean with that of the code"
+        raise UsageError(f"there is no profile NLL: {seen.no_levels}", next_step=then)
     sides = []
     for name, log in zip(names, (view.xlog, view.ylog), strict=True):
         axis = side(seen, name, zoom=view.zoom)

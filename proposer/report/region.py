@@ -31,6 +31,9 @@ MOST_PROFILES = 12
 ESTIMATED = "estimate"
 """The label of the profile NLL with estimates."""
 
+CAPPED = "So no region of it and no best point is drawn. Is a mean in another unit, or an observable never a number?"
+"""What follows if a loss is at its cap at the best point."""
+
 WIDENED = 8
 """The largest number of times that the axes of a region are extended. They grow at most tenfold."""
 
@@ -65,7 +68,7 @@ def pairs(seen: Seen, table: Table) -> Part:
         )
         caption = (
             f"{which}{', around the good points' if seen.good.any() else ''}. Good points are discs coloured by NLL, "
-            "bad ones grey rings, unphysical ones faint crosses. The star is the best point."
+            f"bad ones grey rings, unphysical ones grey crosses.{_of_star(seen)}"
         )
         pictures.append(Picture("points", f"{which}: {_where(seen)}", large, caption, table=table))
         if len(names) > 3:
@@ -85,7 +88,7 @@ def pairs(seen: Seen, table: Table) -> Part:
                     "pairs",
                     f"All pairs of {len(names)} variables: {_where(seen)}",
                     panels,
-                    "Every pair of variables. The star is the best point.",
+                    f"Every pair of variables.{_of_star(seen)}",
                     lively=False,
                     table=table,
                 )
@@ -130,9 +133,13 @@ def _where(seen: Seen) -> str:
 
 
 def _star(seen: Seen, x: str, y: str) -> list[Marks]:
-    if seen.best is None:
+    if seen.best is None or seen.no_levels:
         return []
     return [Marks(seen.columns[x][[seen.best]], seen.columns[y][[seen.best]])]
+
+
+def _of_star(seen: Seen) -> str:
+    return "" if seen.no_levels else " The star is the best point."
 
 
 def restricted(seen: Seen) -> list[str]:
@@ -164,8 +171,8 @@ def narrowest(seen: Seen, most: int = MOST_PAIRS) -> list[tuple[str, str]]:
 
 def profiles(seen: Seen) -> Part:
     """The section on the profile NLL of each variable, and of chosen pairs."""
-    if seen.best is None:
-        return Part(["No point has an NLL, so there is no profile."])
+    if seen.best is None or seen.no_levels:
+        return Part([f"There is no profile NLL: {seen.no_levels}. {CAPPED if seen.best is not None else ''}".rstrip()])
     best, ok = float(seen.nll[seen.best]), seen.ok
     names = [variable.name for variable in seen.variables]
     chosen = names if len(names) <= MOST_PROFILES else restricted(seen)[:MOST_PROFILES]
@@ -208,7 +215,12 @@ def profiles(seen: Seen) -> Part:
     if doubles:
         meaning += f" The regions of two variables reach {height(0.68, 2):.2f} and {height(0.95, 2):.2f} above it."
     words = [meaning]
-    if outside := _levels_outside(best, seen.target.threshold, pairs=bool(doubles)):
+    if not seen.good.any():
+        words.append(
+            f"No point is good ({seen.words}). So the drawn intervals and regions only lie around the best of the points "
+            "that were tried. A lower NLL elsewhere would move them."
+        )
+    elif outside := _levels_outside(best, seen.target.threshold, pairs=bool(doubles)):
         words.append(
             f"The search fills the region with {seen.words}. These levels lie outside: {'; '.join(outside)}. "
             "Points are few there, so the true intervals and regions may be larger than drawn."
@@ -289,7 +301,7 @@ def region_of(seen: Seen, names: tuple[str, str], sides: tuple[Side, Side], leve
     The axes are extended to the end of the region, but not beyond the range of a variable.
     """
     (x, y), (across, up) = names, sides
-    if seen.best is None or across.limits is None or up.limits is None:
+    if seen.best is None or seen.no_levels or across.limits is None or up.limits is None:
         return None
     estimates = seen.profile(names)
     for _ in range(WIDENED + 1):

@@ -17,6 +17,7 @@ from proposer.run.dataset import Dataset, DatasetError
 from proposer.run.files import START, WAIT
 from proposer.show.estimates import LocalFits
 from proposer.show.plots import read_scan
+from proposer.show.tally import capped
 from proposer.space import Space
 from proposer.strategies.origins import ORIGINS, as_now
 from proposer.target import Target
@@ -86,6 +87,17 @@ class Seen:
     def best(self) -> int | None:
         """The row of the lowest NLL; None if no point has an NLL."""
         return int(np.nanargmin(np.where(self.ok, self.nll, np.nan))) if np.isfinite(self.nll[self.ok]).any() else None
+
+    @cached_property
+    def no_levels(self) -> str:
+        """Why a height above the lowest NLL means nothing in this run, in words; empty if it has a meaning."""
+        if self.best is None:
+            return "no point has an NLL"
+        names = capped(self.losses[self.best].tolist(), [observable.name for observable in self.stored.observables])
+        if not names:
+            return ""
+        which = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+        return f"the loss of {which} is at its cap (710.78) even at the point with the lowest NLL"
 
     @cached_property
     def variables(self) -> list[Variable]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import InitVar, dataclass, field
 
 import numpy as np
@@ -134,13 +134,17 @@ class Tally:
 
     def at_cap(self) -> list[str]:
         """The observables whose loss has the largest possible value even at the best point."""
-        losses = zip(self.best_losses, self.names, strict=False)
-        return [name for loss, name in losses if loss >= (1.0 - 1e-3) * LARGEST_LOSS]
+        return capped(self.best_losses, self.names)
 
     def breakdown(self) -> str:
         """The numbers of invalid, failed and timed-out points, in words."""
         names = {Status.INVALID: "invalid", Status.FAILED: "failed", Status.TIMED_OUT: "timed out"}
         return ", ".join(f"{self.by_status[status]:,} {name}" for status, name in names.items())
+
+
+def capped(losses: Iterable[float], names: Iterable[str]) -> list[str]:
+    """The observables whose loss has the largest possible value."""
+    return [name for loss, name in zip(losses, names, strict=False) if loss >= (1.0 - 1e-3) * LARGEST_LOSS]
 
 
 def how_given(rescored_from: str) -> str:
