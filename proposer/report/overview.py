@@ -195,9 +195,9 @@ def best(seen: Seen) -> Part:
         for row in rows.tolist()
     ]
     words = [
-        "The button copies the call that evaluates the point again, in Python."
+        "Each point has the call that evaluates it again, in Python."
         if is_of_a_notebook(file)
-        else "The button copies the command that evaluates the point again. Add --keep DIR to keep its files."
+        else "Each point has the command that evaluates it again. Add --keep DIR to keep its files."
     ]
     left = len(seen.columns) - len(shown)
     if left > 0:

@@ -24,6 +24,11 @@ class Rows:
     header: Sequence[str]
     rows: Sequence[Sequence[str | Code]]
 
+    @property
+    def commands(self) -> list[Code]:
+        """The commands of the table, which paper and a page without scripts show below it."""
+        return [cell for row in self.rows for cell in row if isinstance(cell, Code)]
+
 
 @dataclass(frozen=True)
 class Part:

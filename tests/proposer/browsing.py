@@ -13,6 +13,22 @@ READY = "Bokeh.documents.length > 0 && Bokeh.documents.every(each => each.is_idl
 
 SMALLEST = "Math.min(...[...document.querySelectorAll('p, td, th')].map(e => parseFloat(getComputedStyle(e).fontSize)))"
 
+BROKEN_WORDS = """() => {
+  const found = [];
+  for (const cell of document.querySelectorAll("th, td, p")) {
+    const texts = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT);
+    for (let text; (text = texts.nextNode()); )
+      for (const word of text.data.matchAll(/\\S{1,35}(?!\\S)/g)) {
+        const range = document.createRange();
+        range.setStart(text, word.index);
+        range.setEnd(text, word.index + word[0].length);
+        if (new Set([...range.getClientRects()].map(rect => Math.round(rect.top))).size > 1) found.push(word[0]);
+      }
+  }
+  return found;
+}"""
+"""The words and numbers in tables and paragraphs, of up to 35 letters, that a line break divides."""
+
 CONTRAST = """() => {
   const shade = (text) => {
     const [r, g, b] = text.match(/[0-9.]+/g).map(Number).map((x) => x / 255)

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from proposer.report.write import write_report
-from tests.proposer.browsing import CONTRAST, FAINTEST_STATUS, READY, SMALLEST, browser
+from tests.proposer.browsing import BROKEN_WORDS, CONTRAST, FAINTEST_STATUS, READY, SMALLEST, browser
 from tests.proposer.runs import make_run
 
 __all__ = ["browser"]
@@ -127,6 +127,32 @@ def test_the_printed_report_shows_images_on_white(opened: Callable[..., tuple[Pa
     assert page.locator(".play:visible").count() == 0 and page.locator("img:visible").count() >= 15
     assert page.locator("nav:visible").count() == 0
     assert len(page.pdf()) > 50_000
+
+
+PAPER_WIDTH = 718
+"""Pixels of A4 paper between its margins."""
+
+
+def test_no_word_and_no_number_is_divided_on_paper(opened: Callable[..., tuple[Page, list[str]]]) -> None:
+    page, _ = opened(PAPER_WIDTH)
+    page.emulate_media(media="print")
+    cells = page.locator("th:visible, td:visible").all_inner_texts()
+    assert {"INVALID", "FAILED"} <= set(cells) and len(cells) > 100
+    assert page.evaluate(BROKEN_WORDS) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= PAPER_WIDTH
+
+
+@pytest.mark.parametrize("how", ["paper", "no scripts"])
+def test_commands_stand_below_tables_where_there_is_no_button(
+    opened: Callable[..., tuple[Page, list[str]]], how: str
+) -> None:
+    page, _ = opened(PAPER_WIDTH, java_script_enabled=how == "paper")
+    assert page.locator("#best .commands").is_visible() == (how == "no scripts")
+    page.emulate_media(media="print" if how == "paper" else "screen")
+    assert page.locator("#best button:visible").count() == 0
+    words = page.locator("#best").inner_text()
+    assert "button" not in words and "run again" not in words
+    assert words.count("lodescan-evaluator point ") == 10
 
 
 def test_ticks_are_labelled_with_their_values(opened: Callable[..., tuple[Page, list[str]]]) -> None:
