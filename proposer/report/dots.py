@@ -69,6 +69,8 @@ class Points:
             kept = min(len(good), max(most - len(others), most * 2 // 3))
             rows = np.concatenate([_thin(others, most - kept), _thin(good, kept)])
         self.keys = {name: f"c{k}" for k, name in enumerate(names)}
+        best = table.best
+        self._best = None if best is None else {name: float(table.columns[name][best]) for name in names}
         groups = {"NLL": table.kind[rows], "status": table.status[rows]}
         data: dict[str, Any] = {self.keys[name]: table.columns[name][rows].astype(np.float32) for name in names}
         data |= {name: values.astype(np.uint8) for name, values in groups.items()}
@@ -104,6 +106,17 @@ class Points:
         )
         return dots.by == "NLL" and 2 in found
 
+    def draw_best(self, drawn: Any, x: str, y: str) -> ColumnDataSource | None:
+        """Draws a star at the best point in two columns, from a source of its own, so that a selection does not fade
+        it; None if there is no best point.
+        """
+        if self._best is None:
+            return None
+        source = ColumnDataSource({self.keys[name]: [value] for name, value in self._best.items()})
+        style: dict[str, Any] = {"marker": "star", "size": 15, "fill_color": LIGHT.star, "line_color": "white"}
+        drawn.scatter(self.keys[x], self.keys[y], source=source, name="best", **style)
+        return source
+
     def _draw_one(self, drawn: Any, dots: p.Dots, value: int) -> Any:
         """Draws the points of one status, or of one kind: good, bad or unphysical."""
         sign = SIGNS[dots.by][value]
@@ -120,7 +133,7 @@ class Points:
             fill_color=colour,
             fill_alpha=0.85 if sign.filled else 0.0,
             line_color=colour,
-            line_alpha=0.0 if sign.filled else 0.85,
+            line_alpha=0.0 if sign.filled else 1.0,
             nonselection_fill_alpha=0.06 if sign.filled else 0.0,
             nonselection_line_alpha=0.0 if sign.filled else 0.1,
             **named,

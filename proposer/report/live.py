@@ -79,6 +79,8 @@ class Live:
         panel = p.Panel(across, up, [p.Dots(x, y)])
         drawn = self._figure(panel, True)
         drawn.aspect_ratio, drawn.height = None, 380
+        best = self._points.draw_best(drawn, x, y)
+        sources = [self.source] if best is None else [self.source, best]
         choices: list[Any] = [(self._points.keys[name], self._sides[name].plain) for name in self.names]
         scales = {"linear": LinearScale(), "log": LogScale()}
         tickers = {"linear": BasicTicker(desired_num_ticks=5), "log": self._ticks}
@@ -94,9 +96,9 @@ class Live:
                 f"f.{which}_scale = scales[kinds[s.value]]; a.ticker = tickers[kinds[s.value]];"
                 "for (const r of dots) for (const glyph of [r.glyph, r.nonselection_glyph]) "
                 f"glyph.{which} = {{field: s.value}};"
-                "a.axis_label = s.options.find(o => o[0] == s.value)[1]; source.change.emit();"
+                "a.axis_label = s.options.find(o => o[0] == s.value)[1]; for (const source of sources) source.change.emit();"
             )
-            known = {"dots": list(drawn.renderers), "source": self.source, "s": select, "a": axis, "f": drawn}
+            known = {"dots": list(drawn.renderers), "sources": sources, "s": select, "a": axis, "f": drawn}
             known |= {"scales": scales, "tickers": tickers, "kinds": kinds}
             select.js_on_change("value", CustomJS(args=known, code=code))
             selects.append(select)

@@ -17,7 +17,7 @@ if (still) {
 const dark = matchMedia("(prefers-color-scheme: dark)");
 function paint() {   // text in Bokeh's pictures has the page's colour
   const text = getComputedStyle(root).getPropertyValue("--soft").trim();
-  const faint = dark.matches ? {bad: "#66717e", unphysical: "#38424d"} : {bad: "#7f8b99", unphysical: "#c3cad3"};
+  const faint = dark.matches ? {bad: "#7f8b99", unphysical: "#66717e"} : {bad: "#6f7b89", unphysical: "#868f9a"};
   for (const shown of Bokeh.documents)
     for (const model of shown.all_models) {
       if (model.name in faint) for (const glyph of [model.glyph, model.nonselection_glyph]) glyph.line_color = {value: faint[model.name]};

@@ -54,7 +54,7 @@ class Points:
     unphysical: NDArray[np.bool_]
 
 
-KINDS = {"unphysical": ("#9e9e9e", 7.0, "x"), "bad": ("#5f7d8c", 8.0, "o"), "good": ("#d84315", 9.0, "o")}
+KINDS = {"unphysical": ("#8c8c8c", 7.0, "x"), "bad": ("#5f7d8c", 8.0, "o"), "good": ("#d84315", 9.0, "o")}
 """Colour, area (points squared) and marker of dots, in the order of drawing. Bad points are rings, so that they differ
 in print.
 """
@@ -116,9 +116,12 @@ def draw_plot(
                 )
         if contours:
             _contours(ax, axes, points.good | points.bad, contours)
+        if look.colour is not None or len(axes) == 2 or contours:
+            _star(ax, x, y, points, area=150.0)
         _frame(ax, x, y, points, masks, label_y=len(axes) == 2 or bool(contours))
-        if ax.collections:
-            figure.legend(loc="outside lower right", ncols=3, markerscale=1.5, frameon=False)
+        handles = _in_view(ax)
+        if handles:
+            figure.legend(handles=handles, loc="outside lower right", ncols=4, markerscale=1.2, frameon=False)
         _save(figure, path)
 
 
@@ -144,6 +147,7 @@ def draw_corner(points: Points, axes: list[Axis], path: Path) -> None:
                         colour, area, marker = KINDS[kind]
                         _dots(ax, axes[column], axes[row], mask=masks[kind], dot=(colour, area / 3, marker), label=kind)
                     coloured = _good_by_nll(ax, axes[column], axes[row], points) or coloured
+                    _star(ax, axes[column], axes[row], points, area=45.0)
                     _frame(ax, axes[column], axes[row], points, masks, label_y=column == 0)
                     if column > 0:
                         ax.tick_params(axis="y", which="both", labelleft=False)
@@ -162,9 +166,7 @@ def draw_corner(points: Points, axes: list[Axis], path: Path) -> None:
 
 
 def _good_by_nll(ax: Axes, x: Axis, y: Axis, points: Points) -> Any:
-    """Draws the good points of a small panel, the best on top and as a star. Returns what a colour bar needs, or
-    None.
-    """
+    """Draws the good points of a small panel, the best on top. Returns what a colour bar needs, or None."""
     nll = points.columns["NLL"]
     rows = np.flatnonzero(points.good & x.drawable & y.drawable)
     if not len(rows):
@@ -179,14 +181,40 @@ def _good_by_nll(ax: Axes, x: Axis, y: Axis, points: Points) -> Any:
         vmin=every.min(),
         vmax=every.max(),
         linewidths=0,
-        label="good",
         gid="good",
         rasterized=bool(len(rows) > FEW),
     )
-    if nll[rows[-1]] == every.min():
-        star: dict[str, Any] = {"s": 45.0, "marker": "*", "color": PAPER.star, "edgecolors": "white", "linewidths": 0.5}
-        ax.scatter(x.values[rows[-1:]], y.values[rows[-1:]], label="best point", gid="best", zorder=5, **star)
+    _swatch(ax, "good", KINDS["good"][1] / 3)
     return drawn
+
+
+def _swatch(ax: Axes, kind: str, area: float) -> None:
+    """A dot for the legend, of points whose colours are those of a column: the colour of one point would mislead."""
+    fill = "none" if kind == "bad" else PAPER.text
+    ax.scatter([], [], s=area, facecolors=fill, edgecolors=PAPER.text, linewidths=0.7 * (kind == "bad"), label=kind)
+
+
+def _star(ax: Axes, x: Axis, y: Axis, points: Points, *, area: float) -> None:
+    """Draws a star at the good point with the lowest NLL."""
+    good = np.flatnonzero(points.good)
+    if not len(good):
+        return
+    best = good[[points.columns["NLL"][good].argmin()]]
+    if x.drawable[best].all() and y.drawable[best].all():
+        star: dict[str, Any] = {"s": area, "marker": "*", "color": PAPER.star, "edgecolors": "white", "linewidths": 0.8}
+        ax.scatter(x.values[best], y.values[best], label="best point", gid="best", zorder=5, **star)
+
+
+def _in_view(ax: Axes) -> list[Any]:
+    """The entries of the legend: without the kinds of points of which none lies within the axes."""
+    (left, right), (low, high) = ax.get_xlim(), ax.get_ylim()
+    found = []
+    for handle in ax.get_legend_handles_labels()[0]:
+        x, y = np.asarray(handle.get_offsets()).reshape(-1, 2).T
+        inside = (x >= left) & (x <= right) & (y >= low) & (y <= high)
+        if inside.any() or not len(x):  # swatches have no place
+            found.append(handle)
+    return found
 
 
 def left_out(points: Points, axes: list[Axis], *, unphysical: bool) -> str:
@@ -237,8 +265,8 @@ def _coloured(figure: Figure, ax: Axes, x: Axis, y: Axis, *, points: Points, by:
     """Draws all points with an NLL in the colours of a column, good points as discs on top of bad ones, which are
     rings.
     """
-    drawn = None
-    for kind, mask, area in (("bad", points.bad, 8.0), ("good", points.good, 12.0)):
+    drawn, kinds = None, {"bad": (points.bad, 8.0), "good": (points.good, 12.0)}
+    for kind, (mask, area) in kinds.items():
         shown = mask & x.drawable & y.drawable & by.drawable
         if shown.any():
             ends = by.values[(points.good if points.good.any() else points.bad) & by.drawable]
@@ -250,7 +278,6 @@ def _coloured(figure: Figure, ax: Axes, x: Axis, y: Axis, *, points: Points, by:
                 c=by.values[rows],
                 s=area,
                 linewidths=0.0 if kind == "good" else 0.7,
-                label=kind,
                 gid=kind,
                 rasterized=bool(len(rows) > FEW),
                 **colours,
@@ -258,6 +285,9 @@ def _coloured(figure: Figure, ax: Axes, x: Axis, y: Axis, *, points: Points, by:
             if kind == "bad":
                 drawn.set(facecolor="none", edgecolor=None)  # then the colours are those of the edges
     if drawn is not None:
+        for kind, (mask, area) in kinds.items():
+            if (mask & x.drawable & y.drawable & by.drawable).any():
+                _swatch(ax, kind, area)
         shown = (points.bad | points.good) & x.drawable & y.drawable & by.drawable
         beyond = bool((by.values[shown] < ends.min()).any()), bool((by.values[shown] > ends.max()).any())
         extend = {(True, True): "both", (True, False): "min", (False, True): "max", (False, False): "neither"}[beyond]

@@ -54,18 +54,18 @@ LIGHT = Look(
     "#ffffff",
     "#1b1f24",
     line="#d5dae0",
-    unphysical="#c3cad3",
-    bad="#7f8b99",
+    unphysical="#868f9a",
+    bad="#6f7b89",
     numbered=("#0b5cad", "#b34700", "#00705a", "#8a3a78"),
     regions=("#2f6fb3", "#a9cbea"),
-    status=("", "#0b5cad", "#9aa5b1", "#c7361b", "#8a3a78"),
+    status=("", "#0b5cad", "#6f7b89", "#c7361b", "#8a3a78"),
     star="#d0021b",
 )
 PAPER = Look(
     "#ffffff",
     "#000000",
     line="#d9d9d9",
-    unphysical="#bdbdbd",
+    unphysical="#8c8c8c",
     bad="#7a7a7a",
     numbered=LIGHT.numbered,
     regions=LIGHT.regions,
@@ -197,6 +197,7 @@ def _dots(ax: Axes, dots: p.Dots, panel: p.Panel, table: p.Table, look: Look) ->
     if not len(rows):
         return None
     norm, area = Normalize(table.low, table.high), 11.0 * small
+    ax.plot([], [], "o", ms=area**0.5, mew=0, color=look.text, label="good")  # for the legend: no one NLL stands for all
     if len(rows) > MANY:
         return _coloured(ax, x[rows], y[rows], table.nll[rows], norm=norm, area=area)
     return ax.scatter(
@@ -207,7 +208,6 @@ def _dots(ax: Axes, dots: p.Dots, panel: p.Panel, table: p.Table, look: Look) ->
         cmap=PALETTE,
         linewidths=0,
         norm=norm,
-        label="good",
         rasterized=len(rows) > FEW,
         zorder=2.5,
     )
@@ -221,7 +221,6 @@ def _coloured(ax: Axes, x: Floats, y: Floats, nll: Floats, *, norm: Normalize, a
         here = step == number
         colour = colours.get_cmap()((number + 0.5) / STEPS)
         ax.plot(x[here], y[here], "o", ms=area**0.5, mew=0, color=colour, rasterized=True, zorder=2.5)
-    ax.plot([], [], "o", ms=area**0.5, mew=0, color=colour, label="good")  # for the legend
     return colours
 
 

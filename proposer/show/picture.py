@@ -18,7 +18,7 @@ from proposer.types import Floats
 class Table:
     """The points behind the dots, one row per point, in the order of drawing: `columns` by name, shape (n,) each.
 
-    `kind`, `status` and `ids` have shape (n,). `kind` is 0 for points that are unphysical or have no NLL, 1 for bad and
+    `best` is the row of the best point, None if there is none. `kind`, `status` and `ids` have shape (n,). `kind` is 0 for points that are unphysical or have no NLL, 1 for bad and
     2 for good points. `low` and `high` are the NLLs at the ends of the colour scale.
     """
 
@@ -29,6 +29,7 @@ class Table:
     ids: NDArray[np.int64]
     low: float
     high: float
+    best: int | None = None
 
 
 @dataclass(frozen=True)

@@ -50,19 +50,24 @@ CONTRAST = """() => {
   return Math.min(...found);
 }"""
 
-FAINTEST_STATUS = """() => {
+FAINTEST_DOTS = """() => {
   const shade = (r, g, b) => [r, g, b].map((x) => x / 255)
     .map((x) => x <= 0.04045 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4)
     .reduce((sum, x, k) => sum + x * [0.2126, 0.7152, 0.0722][k], 0);
   const ground = shade(...getComputedStyle(document.body).backgroundColor.match(/[0-9.]+/g).map(Number));
   const dots = [...Bokeh.documents[0].all_models]
-    .filter(m => m.type == "GlyphRenderer" && m.view.filter.column_name == "status");
-  return Math.min(...dots.map(m => m.glyph.line_color.value).map((colour) => {
-    const dot = shade(...[16, 8, 0].map((bits) => parseInt(colour.slice(1), 16) >> bits & 255));
+    .filter(m => m.type == "GlyphRenderer" && ["status", "NLL"].includes(m.view.filter.column_name))
+    .filter(m => m.glyph.line_color.value);   // those without a value have the colours of their NLL
+  if (new Set(dots.map(m => m.view.filter.column_name)).size != 2) throw new Error("a kind of picture is missing");
+  return Math.min(...dots.map(m => {
+    const share = m.glyph.line_alpha.value || m.glyph.fill_alpha.value;
+    const under = getComputedStyle(document.body).backgroundColor.match(/[0-9.]+/g).map(Number);
+    const over = [16, 8, 0].map((bits) => parseInt(m.glyph.line_color.value.slice(1), 16) >> bits & 255);
+    const dot = shade(...over.map((x, k) => share * x + (1 - share) * under[k]));
     return (Math.max(dot, ground) + 0.05) / (Math.min(dot, ground) + 0.05);
   }));
 }"""
-"""The lowest contrast between the dots of a status and the page; infinite if there are no such dots."""
+"""The lowest contrast between the page and dots with one colour, by status or not good."""
 
 
 @pytest.fixture(scope="module")

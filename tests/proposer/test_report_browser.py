@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from proposer.report.write import write_report
-from tests.proposer.browsing import BROKEN_WORDS, CONTRAST, FAINTEST_STATUS, READY, SMALLEST, browser
+from tests.proposer.browsing import BROKEN_WORDS, CONTRAST, FAINTEST_DOTS, READY, SMALLEST, browser
 from tests.proposer.runs import make_run
 
 __all__ = ["browser"]
@@ -62,7 +62,7 @@ def test_the_report_is_readable_and_has_no_errors(
     assert errors == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width, "the page scrolls sideways"
     assert page.evaluate(CONTRAST) >= 4.5
-    assert 3 <= page.evaluate(FAINTEST_STATUS) < 21
+    assert 3 <= page.evaluate(FAINTEST_DOTS) < 21
     captions = page.evaluate("[...document.querySelectorAll('caption')].map(e => e.getBoundingClientRect().right)")
     assert len(captions) > 5 and max(captions) <= width, "a caption is read without scrolling"
     sizes = page.evaluate("[...document.querySelectorAll('.panel')].map(e => [e.clientWidth, e.clientHeight])")

@@ -12,11 +12,13 @@ import pytest
 from bokeh.models.annotations import ColorBar
 from bokeh.models.glyphs import Text
 from bokeh.models.renderers import ContourRenderer, GlyphRenderer
+from bokeh.models.widgets import Select
 from matplotlib.figure import Figure
 
 from proposer.report import physics, region, search
 from proposer.report.axes import discrete, side, table_of
 from proposer.report.live import MOST_WORDS, Live
+from proposer.report import seen as seen_module
 from proposer.report.seen import Seen, see
 from proposer.show import marks
 from proposer.show.bitmap import dots_as_bitmaps
@@ -248,3 +250,24 @@ def test_a_few_points_at_the_end_of_a_range_may_be_chance(seen: Seen) -> None:
     assert hugged(74) == []
     u[:60, 0] = 0.995
     assert hugged(1000) == [("x", "upper", 0.06)]
+
+
+def test_the_picture_with_selectable_axes_has_a_star_that_follows_them(seen: Seen) -> None:
+    table = table_of(seen)
+    names = ("x", "mass", "phase")
+    drawn = Live(table, {name: Side() for name in names}, []).explorer("x", "mass")
+    (star,) = [made for made in drawn.select({"type": GlyphRenderer}) if made.name == "best"]
+    assert seen.best is not None
+    data = {name: values[0] for name, values in star.data_source.data.items()}
+    for name in names:
+        assert seen.columns[name][seen.best] in data.values()
+    calls = [call for select in drawn.select({"type": Select}) for (call,) in select.js_property_callbacks.values()]
+    assert len(calls) == 2 and all(star in call.args["dots"] for call in calls)
+    assert all(star.data_source in call.args["sources"] for call in calls)
+
+
+def test_the_best_point_is_shown_among_a_random_choice(seen: Seen, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(seen_module, "MOST_GOOD", 10)
+    few = replace(seen)
+    assert few.good.sum() > 100 and few.best is not None
+    assert few.shown[-1] == few.best and few.good[few.shown].sum() == 10

@@ -10,6 +10,8 @@ import matplotlib as mpl
 import pytest
 
 from proposer.__main__ import main
+from proposer.show.drawing import KINDS
+from proposer.show.marks import LIGHT, PAPER
 from tests.proposer.runs import make_run
 
 
@@ -100,3 +102,33 @@ def test_the_legend_of_a_profile_names_the_star(folder: Path, tmp_path: Path) ->
         assert main(["plot", str(folder), "x", "mass", "--profile", "--file", str(path)]) == 0
     text = path.read_text()
     assert all(f">{words}<" in text for words in ("68 %", "95 %", "best point"))
+
+
+@pytest.mark.parametrize("options", [(), ("--colour", "NLL"), ("--colour", "phase")])
+def test_two_columns_have_a_star_and_a_legend_without_colours_of_the_scale(
+    folder: Path, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    path = tmp_path / "a.svg"
+    assert main(["plot", str(folder), "x", "mass", *options, "--file", str(path)]) == 0
+    text = path.read_text()
+    assert text.count('id="best"') == 1
+    assert {"unphysical", "bad", "good", "best point"} <= set(texts(path).split("|"))
+    legend = text[text.index('id="legend_1"') :]
+    colours = set(re.findall(r"(?:fill|stroke): (#[0-9a-f]{6})", legend))
+    allowed = {PAPER.text, PAPER.star, "#ffffff", *(colour for colour, _, _ in KINDS.values())}
+    assert colours <= allowed, "the worst NLL is yellow, and so was the dot of the good points"
+
+
+def test_the_legend_names_no_kind_out_of_view(folder: Path, tmp_path: Path) -> None:
+    """Points are unphysical at x < -3, and good points lie at x > -2.5."""
+    path = tmp_path / "a.svg"
+    assert main(["plot", str(folder), "x", "mass", "--zoom", "good", "--file", str(path)]) == 0
+    legend = path.read_text().split('id="legend_1"')[1]
+    assert "good" in legend and "best point" in legend and "unphysical" not in legend
+
+
+@pytest.mark.parametrize("colour", [LIGHT.bad, LIGHT.unphysical, PAPER.bad, PAPER.unphysical, KINDS["unphysical"][0]])
+def test_dots_that_are_not_good_are_seen_on_white(colour: str) -> None:
+    """WCAG 2.1, 1.4.11: graphics need a contrast of 3."""
+    light = [((int(colour[k : k + 2], 16) / 255 + 0.055) / 1.055) ** 2.4 for k in (1, 3, 5)]
+    assert 1.05 / (sum(share * x for share, x in zip((0.2126, 0.7152, 0.0722), light, strict=True)) + 0.05) >= 3
