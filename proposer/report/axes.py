@@ -140,5 +140,5 @@ def table_of(seen: Seen) -> Table:
         ids=seen.ids[rows],
         low=low,
         high=max(high, np.nextafter(low, np.inf)),
-        best=None if seen.no_levels else int(np.nanargmin(nll)),
+        best=next(iter(np.flatnonzero(rows == seen.best).tolist()), None) if not seen.no_levels else None,
     )

@@ -96,7 +96,8 @@ class Live:
                 f"f.{which}_scale = scales[kinds[s.value]]; a.ticker = tickers[kinds[s.value]];"
                 "for (const r of dots) for (const glyph of [r.glyph, r.nonselection_glyph]) "
                 f"glyph.{which} = {{field: s.value}};"
-                "a.axis_label = s.options.find(o => o[0] == s.value)[1]; for (const source of sources) source.change.emit();"
+                "a.axis_label = s.options.find(o => o[0] == s.value)[1];"
+                "for (const source of sources) source.change.emit();"
             )
             known = {"dots": list(drawn.renderers), "sources": sources, "s": select, "a": axis, "f": drawn}
             known |= {"scales": scales, "tickers": tickers, "kinds": kinds}

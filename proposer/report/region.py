@@ -217,8 +217,8 @@ def profiles(seen: Seen) -> Part:
     words = [meaning]
     if not seen.good.any():
         words.append(
-            f"No point is good ({seen.words}). So the drawn intervals and regions only lie around the best of the points "
-            "that were tried. A lower NLL elsewhere would move them."
+            f"No point is good ({seen.words}). So the drawn intervals and regions only lie around the best of the "
+            "points that were tried. A lower NLL elsewhere would move them."
         )
     elif outside := _levels_outside(best, seen.target.threshold, pairs=bool(doubles)):
         words.append(

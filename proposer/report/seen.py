@@ -128,7 +128,7 @@ class Seen:
             others = np.sort(rng.choice(others, MOST_OTHERS, replace=False))
         if len(good) > MOST_GOOD:
             good = np.sort(rng.choice(good, MOST_GOOD, replace=False))
-            if self.best not in good:
+            if self.best is not None and self.good[self.best] and self.best not in good:
                 good[0] = self.best  # pictures show it as a star
         others = others[np.argsort(self.ok[others], kind="stable")]
         return np.concatenate([others, good[np.argsort(-self.nll[good], kind="stable")]])

@@ -208,8 +208,9 @@ def _star(ax: Axes, x: Axis, y: Axis, points: Points, *, area: float) -> None:
 def _in_view(ax: Axes) -> list[Any]:
     """The entries of the legend: without the kinds of points of which none lies within the axes."""
     (left, right), (low, high) = ax.get_xlim(), ax.get_ylim()
+    handles: list[Any] = ax.get_legend_handles_labels()[0]
     found = []
-    for handle in ax.get_legend_handles_labels()[0]:
+    for handle in handles:
         x, y = np.asarray(handle.get_offsets()).reshape(-1, 2).T
         inside = (x >= left) & (x <= right) & (y >= low) & (y <= high)
         if inside.any() or not len(x):  # swatches have no place

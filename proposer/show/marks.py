@@ -197,7 +197,7 @@ def _dots(ax: Axes, dots: p.Dots, panel: p.Panel, table: p.Table, look: Look) ->
     if not len(rows):
         return None
     norm, area = Normalize(table.low, table.high), 11.0 * small
-    ax.plot([], [], "o", ms=area**0.5, mew=0, color=look.text, label="good")  # for the legend: no one NLL stands for all
+    ax.plot([], [], "o", ms=area**0.5, mew=0, color=look.text, label="good")  # the legend: no NLL stands for all
     if len(rows) > MANY:
         return _coloured(ax, x[rows], y[rows], table.nll[rows], norm=norm, area=area)
     return ax.scatter(

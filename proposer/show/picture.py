@@ -18,8 +18,9 @@ from proposer.types import Floats
 class Table:
     """The points behind the dots, one row per point, in the order of drawing: `columns` by name, shape (n,) each.
 
-    `best` is the row of the best point, None if there is none. `kind`, `status` and `ids` have shape (n,). `kind` is 0 for points that are unphysical or have no NLL, 1 for bad and
-    2 for good points. `low` and `high` are the NLLs at the ends of the colour scale.
+    `kind`, `status` and `ids` have shape (n,). `kind` is 0 for points that are unphysical or have no NLL, 1 for bad and
+    2 for good points. `low` and `high` are the NLLs at the ends of the colour scale. `best` is the row of the best
+    point, None if there is none.
     """
 
     columns: dict[str, Floats]

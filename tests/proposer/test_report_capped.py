@@ -42,9 +42,7 @@ def test_of_capped_losses_no_region_and_no_best_point_is_drawn(seen: Seen, cappe
     assert region.profiles(seen).pictures and "star" in region.pairs(seen, table_of(seen)).pictures[0].caption
 
 
-def test_plot_refuses_a_profile_of_capped_losses(
-    capped: Seen, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_plot_refuses_a_profile_of_capped_losses(capped: Seen, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(profile_picture, "see", lambda folder: capped)
     with pytest.raises(UsageError, match="no profile NLL: the loss of radius is at its cap") as refused:
         profile_picture.draw_profile(tmp_path, ["x", "mass"], [0.68], tmp_path / "a.png", AS_IT_IS)

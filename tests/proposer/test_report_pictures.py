@@ -16,9 +16,9 @@ from bokeh.models.widgets import Select
 from matplotlib.figure import Figure
 
 from proposer.report import physics, region, search
+from proposer.report import seen as seen_module
 from proposer.report.axes import discrete, side, table_of
 from proposer.report.live import MOST_WORDS, Live
-from proposer.report import seen as seen_module
 from proposer.report.seen import Seen, see
 from proposer.show import marks
 from proposer.show.bitmap import dots_as_bitmaps
