@@ -11,12 +11,19 @@ def show_number(value: float, digits: int = 6) -> str:
 
 
 def show_percent(rate: float | None) -> str:
-    """A fraction in percent, for people."""
+    """A fraction in percent, for people. Only the whole is 100 %, and only nothing is 0 %."""
     if rate is None:
         return "-"
     percent = 100 * rate
+    if 99.5 <= percent < 100:
+        return f"{percent:.1f} %" if percent < 99.95 else ">99.9 %"
     digits = f"{percent:.0f}" if percent >= 9.95 else f"{percent:.2g}" if percent >= 1e-3 or not percent else "<0.001"
     return f"{digits} %"
+
+
+def show_count(count: int, what: str) -> str:
+    """A number of things: 1 point, 2 points."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def show_time(seconds: float) -> str:

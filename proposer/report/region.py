@@ -10,7 +10,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from proposer.formats import show_percent
+from proposer.formats import show_count, show_percent
 from proposer.report import walls
 from proposer.report.axes import discrete, plain, side, widened
 from proposer.report.section import Part
@@ -114,13 +114,15 @@ def _nll_limits(seen: Seen) -> tuple[float, float] | None:
 def _drawn(seen: Seen) -> str:
     good, others = int(seen.good.sum()), int((~seen.good).sum())
     shown = int(seen.good[seen.shown].sum())
-    if not good:
-        which = f"all {others:,}" if len(seen.shown) == others else f"a random {len(seen.shown):,} of the {others:,}"
-        return f"No point is good. The pictures show {which} points."
-    text = f"{shown:,} good points" if shown == good else f"{shown:,} of the {good:,} good points, chosen at random,"
     rest = len(seen.shown) - shown
-    beside = f"all {rest:,}" if rest == others else f"a random {rest:,} of the {others:,}"
-    return f"The pictures show {text} and {beside} others."
+    beside = f"all {rest:,}" if rest == others > 1 else f"a random {rest:,} of the {others:,}" if others > 1 else "the"
+    if not good:
+        return f"No point is good. The pictures show {beside} point{'' if others == 1 else 's'}."
+    text = f"{shown:,} of the {good:,} good points, chosen at random"
+    text = show_count(shown, "good point") if shown == good else f"{text}," if others else text
+    if not others:
+        return f"The pictures show {text}. There are no others."
+    return f"The pictures show {text} and {beside} other{'' if others == 1 else 's'}."
 
 
 def _where(seen: Seen) -> str:
@@ -129,7 +131,7 @@ def _where(seen: Seen) -> str:
         return "no point is good."
     good = {variable.name: seen.columns[variable.name][seen.good] for variable in seen.variables[:8]}
     spans = [f"{name} from {values.min():.4g} to {values.max():.4g}" for name, values in good.items()]
-    return f"{int(seen.good.sum()):,} good points, {', '.join(spans)}."
+    return f"{show_count(int(seen.good.sum()), 'good point')}, {', '.join(spans)}."
 
 
 def _star(seen: Seen, x: str, y: str) -> list[Marks]:
@@ -228,18 +230,21 @@ def profiles(seen: Seen) -> Part:
     words += _how_complete(seen, pairs=bool(doubles))
     pictures = []
     if singles:
+        labels = {mark.label for panel in singles for mark in panel.marks if isinstance(mark, Curve)}
+        drawn = "the lowest NLL found in each bin"
+        drawn += ", and with estimates between the points" if ESTIMATED in labels else ""
         says = f"Profile NLL of each variable. Within 95 %: {'; '.join(found)}."
         pictures.append(
             Picture(
                 "profiles",
                 says,
                 singles,
-                "Profile NLL of each variable: the lowest NLL in each bin. The horizontal lines are at 68 % (dashed) "
-                "and 95 % (dash-dotted).",
+                f"Profile NLL of each variable: {drawn}. The horizontal lines are at 68 % (dashed) and 95 % "
+                "(dash-dotted).",
             )
         )
     if doubles:
-        says = f"Regions of 68 and 95 % in {len(doubles)} pairs of variables around the best point."
+        says = f"Regions of 68 and 95 % in {show_count(len(doubles), 'pair')} of variables around the best point."
         caption = (
             "Profile NLL of pairs: the inner regions are those of 68 %, the outer ones those of 95 %. The star is the "
             "best point."

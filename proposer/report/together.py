@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from proposer.formats import show_count
 from proposer.report.axes import plain, side
 from proposer.report.region import MOST_PAIRS, narrowest, region_of
 from proposer.report.section import Part
@@ -40,7 +41,10 @@ def together(runs: Sequence[Seen]) -> Part:
     words.append(f"Lowest NLL: {lowest}.")
     caption = "The 95 % regions of the profile NLL of all runs, and their best points (stars). "
     caption += "Where few points lie together, the points themselves are drawn."
-    return Part(words, pictures=[Picture("together", f"95 % regions in {len(panels)} pairs. {who}.", panels, caption)])
+    return Part(
+        words,
+        pictures=[Picture("together", f"95 % regions in {show_count(len(panels), 'pair')}. {who}.", panels, caption)],
+    )
 
 
 def _short(number: int) -> str:

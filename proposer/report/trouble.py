@@ -6,7 +6,7 @@ from collections import Counter
 
 import numpy as np
 
-from proposer.formats import show_percent
+from proposer.formats import show_count, show_percent
 from proposer.report.axes import plain, side
 from proposer.report.section import Code, Part, Rows
 from proposer.report.seen import Seen
@@ -17,6 +17,9 @@ from proposer.types import Floats, Status
 
 MOST_REASONS = 12
 """The largest number of rows in the table of reasons."""
+
+FEWEST = 5
+"""Of fewer points, or beside fewer others, it is not said where they lie."""
 
 _CLEAR = 0.15  # a larger Kolmogorov distance is reported
 _NARROW = 0.6  # the largest share of the prior that 80 % of the points may span
@@ -33,8 +36,10 @@ def trouble(seen: Seen, table: Table) -> Part:
         if at.any():
             apart = _apart(seen, at)
             chosen += [name for name, _, _ in apart]
-            where = "; ".join(where for _, _, where in apart[:3]) or "distributed like all other points"
-            words.append(f"{status.name}: {int(at.sum()):,} points ({show_percent(at.mean())}), {where}.")
+            found = "; ".join(where for _, _, where in apart[:3])
+            few = int(at.sum()) < FEWEST
+            where = f", {found}" if found else "" if few else ", distributed like all other points"
+            words.append(f"{status.name}: {show_count(int(at.sum()), 'point')} ({show_percent(at.mean())}){where}.")
     names = list(dict.fromkeys([*chosen, *(variable.name for variable in seen.variables)]))[:3]
     pairs = (
         [(names[0], names[1])]
@@ -63,22 +68,29 @@ def trouble(seen: Seen, table: Table) -> Part:
 
 def _apart(seen: Seen, at: np.ndarray) -> list[tuple[str, float, str]]:
     """The variables in which some points are distributed differently from the others, with the Kolmogorov distance and
-    a text, by decreasing distance.
+    a text. The variable with the largest distance comes first. Then only the points within its interval are compared,
+    and so on: a search has its other points close together, so far from them the points differ in every variable.
     """
-    if at.sum() < 5 or (~at).sum() < 5:
-        return []
-    found = []
-    for k, variable in enumerate(seen.scan.variables):
-        if variable.fixed:
-            continue
-        distance = kolmogorov(seen.u[at, k], seen.u[~at, k])
-        narrow = (
-            float(np.ptp(np.percentile(seen.u[at, k], [10, 90]))) < _NARROW
-        )  # others only miss where good points are
-        if distance > _CLEAR and narrow:
-            low, high = np.percentile(seen.params[at, k], [10, 90])
-            found.append((variable.name, distance, f"80 % of them with {variable.name} from {low:.4g} to {high:.4g}"))
-    return sorted(found, key=lambda row: -row[1])
+    found: list[tuple[str, float, str]] = []
+    left = [(k, variable.name) for k, variable in enumerate(seen.scan.variables) if not variable.fixed]
+    inside = np.ones(len(at), dtype=np.bool_)
+    while left and (at & inside).sum() >= FEWEST and (~at & inside).sum() >= FEWEST:
+        distances = {}
+        for k, name in left:
+            u = seen.u[at & inside, k]
+            narrow = float(np.ptp(np.percentile(u, [10, 90]))) < _NARROW  # others only miss where good points are
+            distance = kolmogorov(u, seen.u[~at & inside, k])
+            if distance > _CLEAR and narrow:
+                distances[k, name] = distance
+        if not distances:
+            break
+        k, name = max(distances, key=lambda one: distances[one])
+        low, high = np.percentile(seen.params[at & inside, k], [10, 90])
+        found.append((name, distances[k, name], f"80 % of them with {name} from {low:.4g} to {high:.4g}"))
+        ends = np.percentile(seen.u[at & inside, k], [10, 90])
+        inside &= (seen.u[:, k] >= ends[0]) & (seen.u[:, k] <= ends[1])
+        left.remove((k, name))
+    return found
 
 
 def kolmogorov(first: Floats, second: Floats) -> float:

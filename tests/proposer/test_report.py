@@ -20,8 +20,9 @@ from scipy.stats import ks_2samp, spearmanr
 from proposer.__main__ import main
 from proposer.formats import show_percent
 from proposer.report.axes import table_of
-from proposer.report.overview import LOSSES, asked
+from proposer.report.overview import LOSSES, asked, found
 from proposer.report.physics import correlations, pull_of, pulls, ranks_correlation
+from proposer.report.region import pairs
 from proposer.report.search import fall, history, hit_rate
 from proposer.report.seen import MOST_GOOD, MOST_OTHERS, see
 from proposer.report.together import together
@@ -334,6 +335,33 @@ def test_a_variable_that_the_failing_points_span_is_not_named(run: Path) -> None
     names = [variable.name for variable in seen.scan.variables]
     (words,) = [text for text in trouble(seen, table_of(seen)).words if text.startswith("FAILED")]
     assert f"with {names[0]} from" in words and f"with {names[1]} from" not in words
+
+
+def test_only_the_variable_that_decides_about_failures_is_named(run: Path) -> None:
+    """The search has its other points close together in x and mass, so that failures differ from these there too."""
+    seen = see(run)
+    rng, n = np.random.default_rng(2), len(seen.ids)
+    u = np.clip(rng.normal(0.5, 0.05, seen.u.shape), 0, 1)
+    u[: n // 4] = rng.random((n // 4, u.shape[1]))
+    u[: n // 4, 0] *= 0.55
+    failed = u[:, 2] > 0.9
+    seen = replace(seen, u=u, params=u, status=np.where(failed, Status.FAILED, Status.OK))
+    assert failed.sum() > 8
+    (words,) = [text for text in trouble(seen, table_of(seen)).words if text.startswith("FAILED")]
+    assert "with phase from 0.9" in words and words.count("80 %") == 1
+
+
+def test_a_single_point_is_told_as_one(run: Path) -> None:
+    seen = see(run)
+    status = np.where(np.arange(len(seen.ids)) == 3, Status.FAILED, Status.OK)
+    one = replace(seen, status=status, nll=np.where(status == Status.OK, 1.0, np.nan))
+    (words,) = trouble(one, table_of(one)).words
+    assert re.fullmatch(r"FAILED: 1 point \(0\.[0-9]+ %\)\.", words)
+    assert pairs(one, table_of(one)).words[0].endswith("good points and the other.")
+    rows = {row[0]: row[1] for row in found([one]).rows}
+    assert "100 %" not in str(rows["OK"]) and str(rows["OK"]).endswith(" %)")
+    every = replace(one, status=np.full(len(status), Status.OK), nll=np.ones(len(status)))
+    assert pairs(every, table_of(every)).words[0].endswith("good points. There are no others.")
 
 
 def test_a_joint_likelihood_shows_the_values_of_its_observables(run: Path, tmp_path: Path) -> None:
