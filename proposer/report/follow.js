@@ -36,7 +36,7 @@ async function renewReport() {
   scripts.replaceChildren();
   if (made) scripts.append(Object.assign(document.createElement("script"), {textContent: made.textContent}));
   document.body.dataset.stamp = page.body.dataset.stamp;
-  setTimeout(() => { paint(); main.style.minHeight = ""; }, 500);
+  setTimeout(() => { paint(); nameAll(); main.style.minHeight = ""; }, 500);
 }
 async function renew() {
   if (busy || document.hidden) return;

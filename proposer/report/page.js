@@ -26,5 +26,21 @@ function paint() {   // text in Bokeh's pictures has the page's colour
         if (name in model.properties) model[name] = text;
     }
 }
+const named = new WeakSet();
+function name(node, says) {   // Bokeh draws its buttons as elements without a role, within shadow roots
+  const put = (at, all) => { for (const [key, value] of Object.entries(all)) at.setAttribute(key, value); };
+  for (const at of node.querySelectorAll("canvas")) put(at, {"aria-hidden": "true"});
+  for (const at of node.querySelectorAll(".bk-events")) put(at, {role: "img", "aria-label": says});
+  for (const at of node.querySelectorAll(".bk-ClickButton, .bk-OnOffButton")) put(at, {role: "button", "aria-label": at.title});
+  for (const at of node.querySelectorAll(".bk-OnOffButton")) put(at, {"aria-pressed": at.classList.contains("bk-active")});
+  for (const at of node.querySelectorAll(".bk-tool-overflow")) put(at, {role: "button", "aria-label": "More tools"});
+  for (const at of node.querySelectorAll("*")) if (at.shadowRoot) name(at.shadowRoot, says);
+  if (named.has(node)) return;
+  named.add(node);
+  new MutationObserver(() => name(node, says)).observe(node, {childList: true, subtree: true, attributeFilter: ["class"]});
+}
+function nameAll() {
+  for (const play of document.querySelectorAll(".play")) name(play, play.getAttribute("aria-label"));
+}
 dark.addEventListener("change", paint);
-window.addEventListener("load", () => setTimeout(paint));
+window.addEventListener("load", () => setTimeout(() => { paint(); nameAll(); }));

@@ -29,6 +29,21 @@ BROKEN_WORDS = """() => {
 }"""
 """The words and numbers in tables and paragraphs, of up to 35 letters, that a line break divides."""
 
+NAMELESS = """() => {
+  const found = [];
+  const walk = (node) => {
+    for (const at of node.querySelectorAll("*")) {
+      if (at.tabIndex >= 0 && !/^(A|BUTTON|SELECT|INPUT)$/.test(at.tagName) &&
+          !(at.getAttribute("role") && at.getAttribute("aria-label"))) found.push(at.className || at.tagName);
+      if (at.tagName == "CANVAS" && at.getAttribute("aria-hidden") != "true") found.push("canvas");
+      if (at.shadowRoot) walk(at.shadowRoot);
+    }
+  };
+  for (const play of document.querySelectorAll(".play")) walk(play);
+  return found;
+}"""
+"""What can have the focus in live pictures without a role and a name for screen readers."""
+
 CONTRAST = """() => {
   const shade = (text) => {
     const [r, g, b] = text.match(/[0-9.]+/g).map(Number).map((x) => x / 255)

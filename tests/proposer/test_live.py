@@ -166,7 +166,11 @@ def test_the_sparkline_shows_the_hit_rate(rates: list[float], line: str) -> None
 
 
 @pytest.mark.parametrize(
-    ("rate", "shown"), [(None, "-"), (0.0, "0 %"), (1.0, "100 %"), (0.046, "4.6 %"), (1e-9, "<0.001 %")]
+    ("rate", "shown"),
+    [
+        *[(None, "-"), (0.0, "0 %"), (1.0, "100 %"), (0.994, "99 %"), (0.9971, "99.7 %"), (0.9999, ">99.9 %")],
+        *[(0.046, "4.6 %"), (1e-9, "<0.001 %")],
+    ],
 )
 def test_percentages_are_rounded_for_people(rate: float | None, shown: str) -> None:
     assert show_percent(rate) == shown

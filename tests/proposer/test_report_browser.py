@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from proposer.report.write import write_report
-from tests.proposer.browsing import BROKEN_WORDS, CONTRAST, FAINTEST_DOTS, READY, SMALLEST, browser
+from tests.proposer.browsing import BROKEN_WORDS, CONTRAST, FAINTEST_DOTS, NAMELESS, READY, SMALLEST, browser
 from tests.proposer.runs import make_run
 
 __all__ = ["browser"]
@@ -106,6 +106,14 @@ def test_the_report_works_with_keyboard_mouse_and_screen_reader(
     assert len(page.evaluate(SOURCES)) == 1, "all pictures of a run share one source"
 
     groups = page.locator(".play")
+    assert page.evaluate(NAMELESS) == []
+    tools = page.locator("#points-0-points .panel").first.get_by_role("button")
+    assert {"Pan", "Box Zoom", "Reset", "More tools"} <= {tool.get_attribute("aria-label") for tool in tools.all()}
+    pan = tools.and_(page.get_by_label("Pan"))
+    assert pan.get_attribute("aria-pressed") == "false"
+    pan.click()
+    page.wait_for_function("(at) => at.getAttribute('aria-pressed') == 'true'", arg=pan.element_handle())
+
     names = [groups.nth(k).get_attribute("aria-label") or "" for k in range(groups.count())]
     assert len(names) >= 8 and all(len(name) > 30 for name in names)
     assert any(name.startswith("Profile NLL of each variable. Within 95 %") for name in names)
