@@ -12,7 +12,8 @@ import pytest
 from proposer.commands.parser import make_parser
 from tests.pair.processes import ROOT
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+OTHERS = ("README.md", "SECURITY.md", "CONTRIBUTING.md", "examples/README.md")
+PAGES = [*(ROOT / page for page in OTHERS), *sorted((ROOT / "docs").glob("*.md"))]
 
 EVALUATOR = """\
 import json, sys
