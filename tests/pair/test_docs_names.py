@@ -13,7 +13,7 @@ from tests.pair.processes import ROOT
 
 OTHERS = ("README.md", "SECURITY.md", "CONTRIBUTING.md", "examples/README.md")
 PAGES = [*(ROOT / page for page in OTHERS), *sorted((ROOT / "docs").glob("*.md"))]
-FOLDERS = "benchmarks docs evaluator examples kubernetes locks proposer proto scanspec tests tools".split()
+FOLDERS = "benchmarks|docs|evaluator|examples|kubernetes|locks|proposer|proto|scanspec|tests|tools"
 MANIFESTS = "\n".join(path.read_text() for path in sorted((ROOT / "kubernetes").rglob("*.yaml")))
 
 
@@ -34,7 +34,7 @@ def commands(program: str) -> list[list[str]]:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_the_paths_on_a_page_exist(page: Path) -> None:
-    path = re.compile(rf"(?<![\w/.$}}-])(?:{'|'.join(FOLDERS)})/[\w./*-]*")
+    path = re.compile(rf"(?<![\w/.$}}-])(?:{FOLDERS})/[\w./*-]*")
     made = set(re.findall(r">\s*(\S+)", page.read_text()))  # a command of the page writes them
     named = {name.rstrip("./") for text in code(page) for name in path.findall(text)} - made
     if page.name == "kubernetes.md":
@@ -63,8 +63,8 @@ def test_batch_systems_get_what_their_scripts_read() -> None:
     submitted = [words for words in commands("sbatch") if words[1].startswith("examples/")]
     assert len(submitted) == 2
     for _, script, *arguments in submitted:
-        read = re.findall(r"\$\{?([1-9])", (ROOT / script).read_text())
-        assert len(arguments) == max(map(int, read)), script
+        numbers = re.findall(r"\$\{?([1-9])", (ROOT / script).read_text())
+        assert len(arguments) == max(map(int, numbers)), script
     (condor,) = commands("condor_submit")
     read = set(re.findall(r"\$\((\w+)\)", (ROOT / condor[1]).read_text()))
     given = {word.partition("=")[0] for word in condor[2:]}

@@ -1,6 +1,6 @@
-"""Runs the commands of some documents in order: your own code in README.md, the fit of examples/README.md, the choice of
-a strategy, nested sampling, and the notebook of the tutorial. `test_docs.py`, `test_docs_commands.py` and `test_backends_doc.py` run those of other
-pages.
+"""Runs the commands of some documents in order: your own code in README.md, the fit of examples/README.md, the choice
+of a strategy, nested sampling, and the notebook of the tutorial. `test_docs.py`, `test_docs_commands.py` and
+`test_backends_doc.py` run those of other pages.
 """
 
 import json
