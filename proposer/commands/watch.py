@@ -18,7 +18,7 @@ from proposer.run.dataset import Dataset
 from proposer.run.files import DatasetError
 from proposer.run.folder import is_held
 from proposer.run.record import RunRecord
-from proposer.show.panel import one_line, panel
+from proposer.show.panel import RoomForKeys, one_line, panel
 from proposer.show.state import State
 from proposer.show.tally import read_tally
 from proposer.show.voice import Voice, tell, voice, warn
@@ -56,7 +56,7 @@ def watch(folder: Path) -> int:
                 state = _left_alone(state)
             silence = _silence(state) if held and not stopped else ""
             if live is not None:
-                live.update(_display(folder, state, silence), refresh=True)
+                live.update(RoomForKeys(_display(folder, state, silence)), refresh=True)
             elif state is not None and state != shown and not stopped:
                 shown = state
                 _print(state)

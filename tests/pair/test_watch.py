@@ -134,6 +134,22 @@ def test_in_a_pipe_too_watch_asks_what_became_of_a_silent_scan(tmp_path: Path) -
     assert process.returncode == 128 + signal.SIGINT
 
 
+def test_after_an_interrupt_the_display_is_on_the_screen_once(tmp_path: Path) -> None:
+    with open_dataset(tmp_path) as dataset:
+        dataset.set_meta({"live": replace(full(), at=time.time()).to_json()})
+    (tmp_path / "lock").write_text("process 1 on another-machine\n")
+    with Terminal("-m", "proposer", "watch", str(tmp_path), echo=True, lines=40) as terminal:
+        terminal.wait_for(lambda shown: any(line.startswith("time ") for line in shown))
+        terminal.interrupt()
+        assert terminal.wait() == 128 + signal.SIGINT
+        shown = terminal.shown
+    assert [line.split()[0] for line in shown if line.startswith(("scan ", "good ", "lodescan"))] == [
+        "scan",
+        "good",
+        "lodescan:",
+    ]
+
+
 def test_watch_says_at_once_that_nobody_runs_a_scan_and_ends(lodescan: Lodescan, tmp_path: Path) -> None:
     with open_dataset(tmp_path) as dataset:
         dataset.set_meta({"live": replace(full(), at=time.time()).to_json()})
