@@ -2,6 +2,9 @@
 
 import gc
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -27,3 +30,15 @@ settings.register_profile(
     "lodescan", derandomize=True, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("lodescan")
+
+
+@pytest.fixture(scope="session")
+def with_pyarrow(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The environment variables of a process that has pyarrow of locks/parquet.txt, too. The environments of the tests
+    do not have it, because most users do not, and pandas works in another way beside it.
+    """
+    folder = tmp_path_factory.mktemp("pyarrow")
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "-qq", "--no-deps", "--target"]
+    lock = Path(__file__).parents[1] / "locks/parquet.txt"
+    subprocess.run([*pip, str(folder), "-r", str(lock)], check=True)
+    return {**os.environ, "PYTHONPATH": str(folder)}

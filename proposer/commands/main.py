@@ -38,6 +38,9 @@ ON_TERMINAL = ("init", "watch")
 INTO_FILES = ("convert", "completion")
 """The commands whose output is usually redirected into a file, which must get each sign as it is."""
 
+INTERRUPTED = {"watch": "this ended only the display, not the scan"}
+"""What an interrupt means for the commands that it does not simply pause."""
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command, and returns its exit code: 0 done, 2 bad input, 3 no evaluator, 4 all points failed, 5 no good
@@ -54,7 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
         try:
             return _run(options)
         except Interrupted as interrupted:
-            _complain("interrupted; give the same command again to continue")
+            _complain(f"interrupted; {INTERRUPTED.get(options.chosen, 'give the same command again to continue')}")
             return 128 + interrupted.number
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,45 +16,76 @@ from proposer.ending import exit_code
 from proposer.formats import show_time
 from proposer.run.dataset import Dataset
 from proposer.run.files import DatasetError
+from proposer.run.folder import is_held
 from proposer.run.record import RunRecord
-from proposer.show.panel import one_line, panel
+from proposer.show.panel import RoomForKeys, one_line, panel
 from proposer.show.state import State
 from proposer.show.tally import read_tally
-from proposer.show.voice import Voice, tell, voice
-from scanspec import visible
+from proposer.show.voice import Voice, tell, voice, warn
+from scanspec import LodescanError, visible
 from scanspec.logs import stderr_console
 
 EVERY = 1.0
 """Seconds between two looks at the run. A scan writes its state every few seconds."""
 
 SILENT = 60.0
-"""Seconds without news after which the display reports the silence, because a killed scan cannot report its end."""
+"""Seconds without news after which the silence is reported: a scan that was killed on another machine looks as if it
+still ran.
+"""
+
+
+class NobodyRuns(LodescanError):
+    """No process works on the scan, and the scan has not finished."""
+
+    next_step = "the same scan command continues it, and `lodescan status` shows what there is"
 
 
 def watch(folder: Path) -> int:
     """Shows the progress of the scan in a folder until the scan stops. Returns 0. Raises DatasetError if there is no
-    run.
+    run, and NobodyRuns if no process runs the scan.
     """
-    console, shown = stderr_console(), None
+    console, shown, warned = stderr_console(), None, False
     with ExitStack() as opened:
         live: Live | None = None
         if console.is_terminal and not console.is_dumb_terminal and voice() is Voice.PEOPLE:
             live = opened.enter_context(Live(console=console, auto_refresh=False))
         while True:
+            held = is_held(folder)  # before the look: a scan writes why it stopped, and then releases its folder
             state, stopped = _look(folder)
+            if state is not None and not held and not stopped:
+                state = _left_alone(state)
+            silence = _silence(state) if held and not stopped else ""
             if live is not None:
-                live.update(_display(folder, state, stopped), refresh=True)
+                live.update(RoomForKeys(_display(folder, state, silence)), refresh=True)
             elif state is not None and state != shown and not stopped:
                 shown = state
                 _print(state)
+            if silence and live is None and not warned:
+                warn(silence)
+            warned = bool(silence)
             if stopped:
                 break
+            if not held:
+                raise NobodyRuns(f"{folder}: no process runs this scan, and it has not finished")
             time.sleep(EVERY)
     if voice() is Voice.JSON:
         tell("end", _end(folder))
     else:
         print(f"stopped: {visible(stopped)}")
     return 0
+
+
+def _left_alone(state: State) -> State:
+    """The last state of a scan whose process is gone: no worker is busy for it any more."""
+    return replace(state, busy=0, doing="no process runs this scan", strategy="", left=None, remark="not finished")
+
+
+def _silence(state: State | None) -> str:
+    """What to say of a scan that has reported nothing for a long time; empty otherwise."""
+    silent = time.time() - state.at if state is not None else 0.0
+    if silent <= SILENT:
+        return ""
+    return f"no news for {show_time(silent)}; was it killed? the same scan command continues it"
 
 
 def _print(state: State) -> None:
@@ -85,11 +117,10 @@ def _end(folder: Path) -> dict[str, Any]:
     return {"stopped": record.stopped, "code": exit_code(tally), "folder": str(folder), **found}
 
 
-def _display(folder: Path, state: State | None, stopped: str) -> Table | Text:
+def _display(folder: Path, state: State | None, silence: str) -> Table | Text:
     if state is None:
         return Text(f"{visible(str(folder))}: nothing to show yet")
-    silent = time.time() - state.at
     table = panel(state)
-    if silent > SILENT and not stopped:
-        table.add_row("silent", f"no news for {show_time(silent)}; was it killed? the same scan command continues it")
+    if silence:
+        table.add_row("silent", silence)
     return table

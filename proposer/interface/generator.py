@@ -73,7 +73,7 @@ class LodeGenerator(Generator):  # type: ignore[misc]  # gest-api has no types
             raise ValueError("LODE needs at least one variable")
         for name, variable in vocs.variables.items():
             if type(variable) is not ContinuousVariable or not all(map(math.isfinite, variable.domain)):
-                raise ValueError(f"LODE takes continuous variables with a finite domain, but {name!r} is not one")
+                raise ValueError(f"LODE only supports continuous variables with a finite domain; {name!r} is not one")
         if self._likelihoods:
             if unknown := sorted(set(self._likelihoods) - set(vocs.observable_names)):
                 raise ValueError(f"the VOCS does not name the observables {', '.join(unknown)}")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from rich.console import Console, ConsoleOptions
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.constrain import Constrain
 from rich.table import Table
 from rich.text import Text
 
@@ -58,6 +59,18 @@ def panel(state: State) -> Table:
     row("regions", state.regions)
     row("time", f"{show_time(state.seconds)} so far, {show_left(state)}")
     return table
+
+
+@dataclass(frozen=True)
+class RoomForKeys:
+    """A display with two free columns on the right, where a terminal shows the keys of Ctrl-C as `^C`. They would begin
+    a new line behind a full one, and then the next drawing would leave the first line of the display on the screen.
+    """
+
+    display: RenderableType
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Constrain]:
+        yield Constrain(self.display, options.max_width - 2)
 
 
 def one_line(state: State) -> str:

@@ -25,7 +25,8 @@ from tests.pair.conftest import EvaluatorProcess
 from tests.proposer.datasets import count
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+OTHERS = ("README.md", "SECURITY.md", "CONTRIBUTING.md", "examples/README.md")
+PAGES = [*(ROOT / page for page in OTHERS), *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^```(?P<kind>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 READERS = ROOT / ".envs" / "readers" / "bin"
 

@@ -1,4 +1,6 @@
-"""Every command of lodescan that a page shows is one that the program accepts. Other tests run most of them."""
+"""Every command of lodescan that a page shows is one that the program accepts. Other tests run most of them;
+a list names these and the pages whose commands cannot run here.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,29 @@ import pytest
 from proposer.commands.parser import make_parser
 from tests.pair.processes import ROOT
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+OTHERS = ("README.md", "SECURITY.md", "CONTRIBUTING.md", "examples/README.md")
+PAGES = [*(ROOT / page for page in OTHERS), *sorted((ROOT / "docs").glob("*.md"))]
+
+RUN_BY = {
+    "README.md": "docs_run",
+    "examples/README.md": "docs_run",
+    "backends.md": "backends_doc",
+    "choosing.md": "docs_run",
+    "evaluators.md": "docs_observers",
+    "looking.md": "docs_commands",
+    "many.md": "docs_commands",
+    "observing.md": "docs_observers",
+    "plots.md": "docs_commands",
+    "report.md": "docs_commands",
+    "runs.md": "docs_commands",
+    "tutorial.md": "docs",
+}
+"""The test beside this one that runs the commands of a page."""
+NOT_RUN = {
+    "codes.md": "a Dask cluster on other machines; tests/evaluator/test_dask.py scans on one of this machine",
+    "kubernetes.md": "the certificates of a cluster; the page on evaluators has the same command",
+    "slurm.md": "a batch system; test_batch_system.py runs the scripts that the page submits",
+}
 
 EVALUATOR = """\
 import json, sys
@@ -38,6 +62,15 @@ def shown() -> list[tuple[str, list[str]]]:
                 if words and words[0].rpartition("/")[2] in ("lodescan", "lodescan-evaluator"):
                     found.append((page.name, [words[0].rpartition("/")[2], *words[1:]]))
     return found
+
+
+def test_the_commands_of_each_page_are_run_or_it_is_said_why_not() -> None:
+    shown = re.compile(r"^\$ (?:\S*/)?lodescan", re.MULTILINE)
+    named = {str(page.relative_to(ROOT)).removeprefix("docs/"): page.read_text() for page in PAGES}
+    pages = {page for page, text in named.items() if shown.search(text)}
+    assert pages == RUN_BY.keys() | NOT_RUN.keys()
+    for page, test in RUN_BY.items():
+        assert page in (ROOT / f"tests/pair/test_{test}.py").read_text(), page
 
 
 def test_the_proposer_accepts_its_commands_on_the_pages() -> None:

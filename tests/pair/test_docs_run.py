@@ -1,12 +1,13 @@
-"""Runs the commands of some documents in order: your own code in README.md, the choice of a strategy, nested sampling,
-and the notebook of the tutorial. `test_docs.py`, `test_docs_commands.py` and `test_backends_doc.py` run those of other
-pages.
+"""Runs the commands of some documents in order: your own code in README.md, the fit of examples/README.md, the choice
+of a strategy, nested sampling, and the notebook of the tutorial. `test_docs.py`, `test_docs_commands.py` and
+`test_backends_doc.py` run those of other pages.
 """
 
 import json
 import math
 import re
 import subprocess
+import sys
 
 import pytest
 
@@ -45,6 +46,28 @@ def test_the_readmes_commands_for_your_own_code_work(shell):
     assert "mh" in check and "status OK" in point and "20 good points found" in scan
     assert "not perturbative" in run("lodescan-evaluator point my_model.yaml m0=500 lam=13")
     assert (folder / "debug").is_dir()
+
+
+@pytest.mark.slow
+def test_the_fit_on_the_page_of_examples_works(shell):
+    folder, run = shell
+    (folder / "examples").mkdir()
+    for path in ROOT.glob("examples/desi_bao.*"):
+        (folder / "examples" / path.name).write_text(path.read_text().replace("points: 500", "points: 100"))
+    text = section("examples/README.md", "desi_bao: a fit's 68 and 95 % regions without knowing its lowest NLL")
+    (quoted,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    assert quoted in (folder / "examples/desi_bao.yaml").read_text()
+    said = {command.split()[1]: run(command) for command in commands(text)}
+    assert list(said)[:2] == ["run", "plot"] and list(said)[-1] == "rescore"
+    assert "68 % with 2 degrees of freedom; before: " in said["rescore"]
+    assert re.search(r"^good: NLL less than 2.99573 above the lowest: 95 % ", said["run"], re.MULTILINE)
+    assert (folder / "desi_bao.svg").exists() and (folder / "runs/desi_bao_68/good_points.csv").exists()
+    (script,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    done = subprocess.run([sys.executable, "-c", script], cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    regions = re.findall(r"with 2 degrees of freedom (\d+) (\S+) (\S+)$", done.stdout, re.MULTILINE)
+    (near, *narrow), (far, *wide) = [[float(number) for number in region] for region in regions]
+    assert 10 < near < far >= 100 and wide[0] <= narrow[0] < 0.303 < narrow[1] <= wide[1]  # the value on the page
 
 
 @pytest.mark.slow

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import signal
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -109,12 +112,60 @@ def test_watch_shows_a_scan_that_runs_elsewhere_until_it_ends(
 def test_watch_asks_what_became_of_a_silent_scan_only_if_it_has_not_ended(tmp_path: Path, stopped: str) -> None:
     with open_dataset(tmp_path) as dataset:
         dataset.set_meta({"live": replace(full(), at=0.0).to_json(), "stopped": stopped})
+    (tmp_path / "lock").write_text("process 1 on another-machine\n")
     with Terminal("-m", "proposer", "watch", str(tmp_path)) as terminal:
         if stopped:
             assert terminal.wait() == 0
             assert f"stopped: {stopped}" in terminal.shown and not any("killed" in line for line in terminal.shown)
         else:
             terminal.wait_for(lambda shown: any("was it killed?" in line for line in shown))
+
+
+def test_in_a_pipe_too_watch_asks_what_became_of_a_silent_scan(tmp_path: Path) -> None:
+    with open_dataset(tmp_path) as dataset:
+        dataset.set_meta({"live": replace(full(), at=0.0).to_json()})
+    (tmp_path / "lock").write_text("process 1 on another-machine\n")
+    program = [sys.executable, "-m", "proposer", "watch", str(tmp_path)]
+    with subprocess.Popen(program, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
+        assert process.stderr is not None
+        assert "was it killed?" in process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        assert process.stderr.read() == "lodescan: interrupted; this ended only the display, not the scan\n"
+    assert process.returncode == 128 + signal.SIGINT
+
+
+def test_after_an_interrupt_the_display_is_on_the_screen_once(tmp_path: Path) -> None:
+    with open_dataset(tmp_path) as dataset:
+        dataset.set_meta({"live": replace(full(), at=time.time()).to_json()})
+    (tmp_path / "lock").write_text("process 1 on another-machine\n")
+    with Terminal("-m", "proposer", "watch", str(tmp_path), echo=True, lines=40) as terminal:
+        terminal.wait_for(lambda shown: any(line.startswith("time ") for line in shown))
+        terminal.interrupt()
+        assert terminal.wait() == 128 + signal.SIGINT
+        shown = terminal.shown
+    assert [line.split()[0] for line in shown if line.startswith(("scan ", "good ", "lodescan"))] == [
+        "scan",
+        "good",
+        "lodescan:",
+    ]
+
+
+def test_watch_says_at_once_that_nobody_runs_a_scan_and_ends(lodescan: Lodescan, tmp_path: Path) -> None:
+    with open_dataset(tmp_path) as dataset:
+        dataset.set_meta({"live": replace(full(), at=time.time()).to_json()})
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    (tmp_path / "lock").write_text(f"process {gone.pid} on {socket.gethostname()}\n")  # as a killed scan leaves it
+    words = "no process runs this scan, and it has not finished"
+    said = lodescan("watch", tmp_path)
+    assert said.code == 2 and said.err.startswith(f"lodescan: {tmp_path}: {words}\nnext: the same scan command")
+    assert "not finished | no process runs this scan" in said.out and "left" not in said.out
+    progress, error = json_lines(lodescan("watch", tmp_path, "--json").out)
+    assert (progress["busy"], progress["left"], error["event"], error["code"]) == (0, None, "error", 2)
+    with Terminal("-m", "proposer", "watch", str(tmp_path)) as terminal:
+        assert terminal.wait() == 2
+        assert any(line.startswith("evaluator  0 of ") for line in terminal.shown)
+        assert any(line.startswith("now        no process runs this scan") for line in terminal.shown)
 
 
 @pytest.mark.parametrize("live", [{"good": 1}, ["nothing"], None])

@@ -6,6 +6,7 @@ import fcntl
 import os
 import pty
 import select
+import signal
 import struct
 import subprocess
 import sys
@@ -25,14 +26,21 @@ class Terminal:
     """Runs a Python program behind a pseudo-terminal, and keeps what its screen shows."""
 
     def __init__(
-        self, program: str, *arguments: str, columns: int = 80, lines: int = 24, term: str = "xterm-256color"
+        self,
+        program: str,
+        *arguments: str,
+        columns: int = 80,
+        lines: int = 24,
+        term: str = "xterm-256color",
+        echo: bool = False,
     ) -> None:
         self.screen = pyte.HistoryScreen(columns, lines, history=10_000)
         self._stream = pyte.ByteStream(self.screen)
         self._ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
         modes = termios.tcgetattr(theirs)
-        modes[3] &= ~termios.ECHO  # without echo, since nobody types
+        if not echo:
+            modes[3] &= ~termios.ECHO  # since nobody types
         termios.tcsetattr(theirs, termios.TCSANOW, modes)
         environment = {
             name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES", "NO_COLOR")
@@ -75,6 +83,15 @@ class Terminal:
     def enter(self, text: str = "") -> None:
         """Types a text and the return key."""
         os.write(self._ours, f"{text}\n".encode())
+
+    def interrupt(self) -> None:
+        """Presses Ctrl-C: a terminal with echo shows `^C`, and the program gets SIGINT."""
+        os.write(self._ours, b"\x03")
+        content = b""
+        while b"^C" not in content:
+            content += os.read(self._ours, 65536)
+        self._stream.feed(content)
+        self.process.send_signal(signal.SIGINT)
 
     def wait_for(self, there: Callable[[list[str]], bool], seconds: float = 120.0) -> list[str]:
         """Waits until the screen fulfils the condition."""

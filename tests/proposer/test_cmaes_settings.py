@@ -1,7 +1,6 @@
 """Settings of CMAES and CMAES_ND in BSMArt's spelling and in the plain one, and the tables that they name."""
 
 import math
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -194,9 +193,7 @@ def test_a_parquet_table_says_what_reads_it(read, tmp_path):
 
 
 @pytest.mark.slow
-def test_seeds_may_come_from_a_parquet_table(tmp_path):
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "-qq", "--no-deps", "--target"]
-    subprocess.run([*pip, str(tmp_path / "more"), "-r", str(ROOT / "locks/parquet.txt")], check=True)
+def test_seeds_may_come_from_a_parquet_table(tmp_path, with_pyarrow):
     (tmp_path / "scan.yaml").write_text(
         FILE.replace("SETUP", "Type: CMAES_ND, CMAESPathSeeds: seeds.parquet").replace("KIND", "GAUSS")
     )
@@ -208,7 +205,6 @@ table = pa.table({"b": [0.1, -3.0], "f": [2, 2], "note": ["x", None], "a": [1 / 
 pq.write_table(table, folder + "/seeds.parquet")
 print(read_settings(read_scan_file(folder + "/scan.yaml")).seeds)
 """
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "more")}
     command = [sys.executable, "-c", program, str(tmp_path)]
-    found = subprocess.run(command, cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout
+    found = subprocess.run(command, cwd=ROOT, env=with_pyarrow, check=True, stdout=subprocess.PIPE, text=True).stdout
     assert found == "((0.3333333333333333, 0.1, 2.0), (1.0, -3.0, 2.0))\n"

@@ -1,9 +1,12 @@
 """Tables of known points: how InitCSV files are read, and what is refused in them."""
 
+import json
+import math
 import os
+import subprocess
+import sys
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from proposer.run.init_csv import read_init_csv
@@ -133,14 +136,22 @@ def test_missing_numbers_may_be_written_in_many_ways(read):
     assert points.nll.tolist() == pytest.approx([np.nan, np.nan, np.nan, 0.5, np.nan], nan_ok=True)
 
 
-def test_a_parquet_table_is_read(tmp_path):
-    pytest.importorskip("pyarrow")
-    pd.DataFrame({"mu": [500.0, 0.1 + 0.2 + 200], "NLL": [0.25, np.nan]}).to_parquet(tmp_path / "points.parquet")
+@pytest.mark.slow
+def test_a_parquet_table_is_read(tmp_path, with_pyarrow):
     (tmp_path / "scan.yaml").write_text(SCAN.replace("points.csv", "points.parquet"))
-    scan = read_scan_file(tmp_path / "scan.yaml")
-    points = read_init_csv(scan, Space(scan.variables))
-    assert points.values.tolist() == [[500.0], [0.1 + 0.2 + 200]]
-    assert points.nll[0] == 0.25 and np.isnan(points.nll[1])
+    program = """import json, pandas, sys
+from proposer.run.init_csv import read_init_csv
+from proposer.space import Space
+from scanspec import read_scan_file
+table = pandas.DataFrame({"mu": [500.0, 0.1 + 0.2 + 200], "NLL": [0.25, float("nan")], "note": ["x", None]})
+table.to_parquet("points.parquet")
+scan = read_scan_file("scan.yaml")
+points = read_init_csv(scan, Space(scan.variables))
+print(json.dumps([points.values.tolist(), points.nll.tolist()]))
+"""
+    found = subprocess.check_output([sys.executable, "-c", program], cwd=tmp_path, env=with_pyarrow, text=True)
+    values, (known, missing) = json.loads(found)
+    assert values == [[500.0], [0.1 + 0.2 + 200]] and known == 0.25 and math.isnan(missing)
 
 
 @pytest.mark.parametrize("nll", ["-999", "-1e300", "-0.5"])

@@ -1,8 +1,11 @@
-"""LODE as a generator of gest-api: it passes that package's own tests, and takes points from elsewhere."""
+"""LODE as a generator of gest-api: it keeps that interface, passes those tests of the package that hold for any
+generator of continuous variables, and takes points from elsewhere.
+"""
 
 from __future__ import annotations
 
 import copy
+import importlib
 import math
 
 import pytest
@@ -15,6 +18,21 @@ from gest_api.generator import Generator  # noqa: E402  # part of the extra `exp
 
 from proposer.interface.generator import LodeGenerator  # noqa: E402
 
+PACKAGES_OWN = importlib.import_module("gest_api.tests.test_generator")
+OF_ANY_GENERATOR = {
+    "test_gen_fails_without_variable",
+    "test_gen_fails_with_discrete_variable",
+    "test_gen_has_constant_alpha",
+}
+OF_THE_PACKAGES_EXAMPLE = {
+    "test_gen_fails_without_objective": "LODE may have observables instead, so its message has other words",
+    "test_suggest_max_points": "a constant `max_points`, which only the example knows",
+    "test_suggest_default_single_point": "one point by default; LODE suggests a batch, which the interface allows",
+    "test_best_point_selection": "the attribute `best_point`",
+    "test_gen_with_constraints": "the attribute `data`, with the example's own random numbers",
+}
+"""What tests of the package check of its example `RandomGenerator`, and not of the interface."""
+
 VARIABLES = {"x": [0.0, 10.0], "y": gest.ContinuousVariable(domain=[-5.0, 5.0])}
 
 
@@ -25,6 +43,24 @@ def vocs(**others):
 def test_lode_is_a_generator_and_keeps_its_vocs() -> None:
     generator = LodeGenerator(vocs(constants={"alpha": 1.0}), threshold=1.0)
     assert isinstance(generator, Generator) and "alpha" in generator.vocs.constants and generator.returns_id
+
+
+@pytest.mark.parametrize("name", sorted(OF_ANY_GENERATOR))
+def test_lode_passes_a_test_of_the_package(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+
+    def make(vocs: object) -> LodeGenerator:
+        made.append(vocs)
+        return LodeGenerator(vocs, threshold=1.0)
+
+    monkeypatch.setattr(PACKAGES_OWN, "RandomGenerator", make)
+    getattr(PACKAGES_OWN, name)()
+    assert len(made) == 1
+
+
+def test_each_test_of_the_package_is_run_or_explained() -> None:
+    tests = {name for name in vars(PACKAGES_OWN) if name.startswith("test_")}
+    assert tests == OF_ANY_GENERATOR | OF_THE_PACKAGES_EXAMPLE.keys()
 
 
 @pytest.mark.parametrize(
