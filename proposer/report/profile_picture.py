@@ -38,7 +38,8 @@ def draw_profile(
         if name not in seen.columns:
             raise UsageError(f"{folder} has no variable or observable {name!r}{closest(name, seen.columns)}")
     if seen.no_levels:
-        then = "wait for valid points" if seen.best is None else "compare the unit of its mean with that of the code"
+        then = "leave out the profile" if seen.target.everything else "compare the unit of its mean with the code's"
+        then = "wait for valid points" if seen.best is None else then
         raise UsageError(f"there is no profile NLL: {seen.no_levels}", next_step=then)
     sides = []
     for name, log in zip(names, (view.xlog, view.ylog), strict=True):

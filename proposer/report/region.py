@@ -31,9 +31,6 @@ MOST_PROFILES = 12
 ESTIMATED = "estimate"
 """The label of the profile NLL with estimates."""
 
-CAPPED = "So no region of it and no best point is drawn. Is a mean in another unit, or an observable never a number?"
-"""What follows if a loss is at its cap at the best point."""
-
 WIDENED = 8
 """The largest number of times that the axes of a region are extended. They grow at most tenfold."""
 
@@ -174,7 +171,7 @@ def narrowest(seen: Seen, most: int = MOST_PAIRS) -> list[tuple[str, str]]:
 def profiles(seen: Seen) -> Part:
     """The section on the profile NLL of each variable, and of chosen pairs."""
     if seen.best is None or seen.no_levels:
-        return Part([f"There is no profile NLL: {seen.no_levels}. {CAPPED if seen.best is not None else ''}".rstrip()])
+        return Part([f"There is no profile NLL: {seen.no_levels}. So no region of it and no best point is drawn."])
     best, ok = float(seen.nll[seen.best]), seen.ok
     names = [variable.name for variable in seen.variables]
     chosen = names if len(names) <= MOST_PROFILES else restricted(seen)[:MOST_PROFILES]

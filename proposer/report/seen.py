@@ -93,6 +93,8 @@ class Seen:
         """Why a height above the lowest NLL means nothing in this run, in words; empty if it has a meaning."""
         if self.best is None:
             return "no point has an NLL"
+        if self.target.everything:
+            return "no observable has a likelihood"
         names = capped(self.losses[self.best].tolist(), [observable.name for observable in self.stored.observables])
         if not names:
             return ""

@@ -23,7 +23,7 @@ def together(runs: Sequence[Seen]) -> Part:
     """The section with the 95 % regions of all runs, in pairs of variables that all of them vary."""
     known = [run for run in runs if not run.no_levels]
     if len(known) < 2:
-        return Part(["There are no two runs with an NLL whose losses are below their caps."])
+        return Part(["There are no two runs with a profile NLL."])
     common = set.intersection(*({variable.name for variable in run.variables} for run in known))
     every = narrowest(known[0], most=len(known[0].variables) ** 2)
     pairs = [pair for pair in every if common.issuperset(pair)][:MOST_PAIRS]

@@ -195,9 +195,9 @@ def _swatch(ax: Axes, kind: str, area: float) -> None:
 
 
 def _star(ax: Axes, x: Axis, y: Axis, points: Points, *, area: float) -> None:
-    """Draws a star at the good point with the lowest NLL."""
+    """Draws a star at the good point with the lowest NLL; none if all have the same, as without a likelihood."""
     good = np.flatnonzero(points.good)
-    if not len(good):
+    if not len(good) or (len(good) > 1 and not np.ptp(points.columns["NLL"][good])):
         return
     best = good[[points.columns["NLL"][good].argmin()]]
     if x.drawable[best].all() and y.drawable[best].all():
