@@ -70,7 +70,7 @@ PARTS = {
     "doubt": replace(METHOD, by_observables=Sure),
     "sampling": replace(METHOD, sample=no_sampling, map=replace(METHOD.map, sources=(between,))),
     "evenness": replace(METHOD, map=UNEVEN),
-    "exploration": without(EXPLORE),
+    "exploration": replace(without(EXPLORE), stuck=without(EXPLORE).map),  # a search that is stuck explores most
     "probes": without(PROBE),
     "squares": without(SOLVE),
     "filling": without(FILL),

@@ -188,7 +188,8 @@ def test_a_killed_proposer_goes_on_with_and_without_eager(
     begun = scan.evaluated()
     for start, left in pending:
         assert left
-        assert set(begun[start : start + len(left)]) <= left  # points without an answer are evaluated first
+        # points without an answer are evaluated first; while the last of them begin, so may new ones at other workers
+        assert len(set(begun[start : start + len(left)]) - left) < WORKERS
     assert ids_in_table(killed.run) == good_ids(killed.run)[:300]
     assert len(good_ids(killed.run)) >= 300
     print(f"{killed.kills} kills of an eager proposer, {len(set(begun))} points, {twice} evaluated twice")

@@ -39,14 +39,14 @@ any number of outputs. They bound the cost of an iteration; 2,400 numbers cost a
 """
 MOST_BY_NETS = 4000
 """The largest number of points from which networks learn."""
-ENOUGH, BAD, BETTER, STILL = 100, 0.1, 0.9, 0.25
+ENOUGH, BAD, BETTER, STILL, CLEARLY = 100, 0.1, 0.9, 0.25, 0.5
 """With at least ENOUGH points, networks learn too if the process of an output has an error above BAD / sqrt(k) in the
 agreement with the target (from 0 to 1), because the errors of k outputs add up. They predict an output if their mean
 square error is below BETTER times that of the process. With 1.5, they replaced processes that still learned: toy3d_thin
-took an eighth more evaluations. They are used until the mean square error of the process is below STILL of that limit.
-The errors do not decide before: networks are judged by points that they chose themselves, and seem worse than they are.
-On dipole4d (seed 3) a process took over from networks of which half of the exploiting points were good; then a sixth
-were.
+took an eighth more evaluations. They are used until the mean square error of the process is below STILL of that limit,
+or below CLEARLY times their own. With BETTER in place of CLEARLY, a process took over on dipole4d (seed 3) from
+networks of which half of the exploiting points were good; then a sixth were: networks are judged by points that they
+chose themselves, and seem worse than they are.
 """
 EXACT, NEAR, LEAST_NEAR = 0.03, 2.0, 10
 """An output is predicted from a third of the points, and its length scales rest, as long as this third predicts the
@@ -173,7 +173,8 @@ class OfObservables:
         limit = BAD**2 / len(process)
         with np.errstate(invalid="ignore"):  # NaN before the first comparison
             bad, self._poor = process > limit, process > STILL * limit
-            self.by_nets = self._poor & (self.by_nets | (bad & (nets < BETTER * process)))
+            stay = self.by_nets & (CLEARLY * nets < process)
+            self.by_nets = self._poor & (stay | (bad & (nets < BETTER * process)))
         if len(usable) < ENOUGH or not (self._poor if self._nets else bad).any():
             return
         random = torch.Generator().manual_seed(int(rng.integers(2**63)))
