@@ -33,15 +33,20 @@ def killed(point: int) -> pb.Result:
     return good(point, status=pb.STATUS_KILLED)
 
 
+MANY = 50
+
+
 class Telling(Honest):
     """Answers all points except those in `held` at once, and returns points that are asked back. `tell` sends other
-    answers.
+    answers. `many` is set once more than MANY points are held; without `may_answer`, it waits.
     """
 
     def __init__(self, *held: int, **described: Any) -> None:
         super().__init__(at_once, {**DESCRIBED, **described})
         self.held, self.holds, self.is_to_return = set(held), threading.Event(), threading.Event()
         self.asked_back: list[list[int]] = []
+        self.many, self.may_answer = threading.Event(), threading.Event()
+        self.may_answer.set()
         self.answers: queue.SimpleQueue[tuple[pb.Result, ...] | None] = queue.SimpleQueue()
 
     def tell(self, *results: pb.Result) -> None:
@@ -57,10 +62,13 @@ class Telling(Honest):
         with contextlib.suppress(grpc.RpcError):  # the client may end the stream
             for request in requests:
                 self.asked += request.point_ids
+                self.may_answer.wait(10)
                 if quick := [point for point in request.point_ids if point not in self.held]:
                     self.tell(*[good(point, seconds=[0.01]) for point in quick])
                 if self.held.intersection(request.point_ids):
                     self.holds.set()
+                if len(self.held.intersection(self.asked)) > MANY:
+                    self.many.set()
                 if request.cancel_point_ids:
                     self.asked_back.append(list(request.cancel_point_ids))
                     self.tell(*map(returned, request.cancel_point_ids))
@@ -147,7 +155,8 @@ def test_a_killed_point_that_is_no_longer_wanted_is_not_sent_again(opened: ExitS
     evaluator.held.clear()  # if it were sent again, it would be answered
     evaluator.tell(killed(1))
     received = list(results)
-    assert [part.killed for part in received] == [[1]] and received[0].outcomes == []
+    assert [point for part in received for point in part.killed] == [1]
+    assert [outcome for part in received for outcome in part.outcomes] == []
     assert [outcome.id for outcome in pooled.evaluate(points(2, first=10))] == [10, 11]
     assert evaluator.asked == [1, 10, 11]
 
@@ -176,7 +185,9 @@ def test_no_point_begins_after_the_end_of_the_time(opened: ExitStack) -> None:
 def test_many_points_are_asked_back_in_messages_of_the_allowed_size(opened: ExitStack) -> None:
     """The points of one evaluator take longer now, so they are asked back for another one that is idle."""
     slower = Telling(*range(3, 401), concurrency=1, max_batch=5)
-    pooled = Pooled(opened, slower, Telling(concurrency=1, max_batch=5))
+    other = Telling(concurrency=1, max_batch=5)
+    other.may_answer = slower.many  # otherwise it may take nearly all points before the slower one has its share
+    pooled = Pooled(opened, slower, other)
     pooled.pool.describe(5.0)
     outcomes, held, still = list[int](), list[int](), list[int]()
     for received in pooled.pool.evaluate(points(400), wait=5.0, until=math.inf):
@@ -189,5 +200,5 @@ def test_many_points_are_asked_back_in_messages_of_the_allowed_size(opened: Exit
             still = held[1:3]  # these are a second of work
             slower.tell(*map(good, still))
     assert sorted(outcomes) == list(range(1, 401))
-    assert [point for request in slower.asked_back for point in request] == held[3:] and len(held) > 50
+    assert [point for request in slower.asked_back for point in request] == held[3:] and len(held) > MANY
     assert {len(request) for request in slower.asked_back[:-1]} == {5}
