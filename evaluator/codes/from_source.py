@@ -31,6 +31,7 @@ def _get_code(loader: SourceFileLoader, name: str) -> CodeType | None:
 
 def import_from_source() -> None:
     """Makes this process compile each module of the user that it imports, however it finds the module."""
+    _others()  # now, because it imports modules of Python itself, for which it would be asked again
     SourceFileLoader.get_code = _get_code  # type: ignore[method-assign, assignment]
 
 
