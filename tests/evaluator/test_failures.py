@@ -187,6 +187,14 @@ def test_a_script_without_its_interpreter_fails_the_point(program_scan, chain, t
     assert outcome.status is Status.FAILED and message in outcome.message
 
 
+def scan_of(command):
+    """A scan file with one program, as YAML; the command is in YAML, too."""
+    return (
+        f"variables: {{x: [0, 1]}}\ncodes:\n  code:\n    command: {command}\n    input_file: in.slha\n"
+        "    observables: {y: {slha: [MASS, 25], mean: 1, sigma: 1}}\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("line", "words"),
     [
@@ -199,10 +207,7 @@ def test_a_script_without_its_interpreter_fails_the_point(program_scan, chain, t
     ],
 )
 def test_a_message_on_a_missing_output_says_where_the_blocks_are(scan_file, chain, tmp_path, line, words):
-    text = (
-        "variables: {x: [0, 1]}\ncodes:\n  code:\n    command: sh run.sh {input} {output}\n    input_file: in.slha\n"
-        "    observables: {y: {slha: [MASS, 25], mean: 1, sigma: 1}}\n"
-    )
+    text = scan_of("sh run.sh {input} {output}")
     made = chain(scan_file(text, in__slha="BLOCK MASS\n 25 x\n", run__sh=f"{line}\n"))
     found = made.evaluate([0.5], tmp_path / "scratch")
     assert found.status is Status.FAILED and words in found.message
@@ -219,9 +224,7 @@ def test_a_message_on_a_missing_output_says_where_the_blocks_are(scan_file, chai
     ],
 )
 def test_a_placeholder_that_stands_for_nothing_is_refused(scan_file, chain, command, words):
-    text = f"variables: {{x: [0, 1]}}\ncodes:\n  code:\n    command: '{command}'\n    input_file: in.slha\n"
-    text += "    observables: {y: {slha: [MASS, 25], mean: 1, sigma: 1}}\n"
-    path = scan_file(text, gen__sh="exit 0\n", in__slha="BLOCK MASS\n 25 x\n")
+    path = scan_file(scan_of(f"'{command}'"), gen__sh="exit 0\n", in__slha="BLOCK MASS\n 25 x\n")
     with pytest.raises(ConfigurationError) if words else contextlib.nullcontext() as caught:
         chain(path)
     assert not words or words in str(caught.value)
@@ -238,8 +241,7 @@ def test_a_placeholder_that_stands_for_nothing_is_refused(scan_file, chain, comm
     ],
 )
 def test_a_program_that_cannot_be_executed_is_explained(scan_file, chain, command, words):
-    text = f"variables: {{x: [0, 1]}}\ncodes:\n  code:\n    command: {command} {{input}} {{output}}\n"
-    text += "    observables: {y: {slha: [MASS, 25], mean: 1, sigma: 1}}\n"
+    text = scan_of(f"{command} {{input}} {{output}}")
     with pytest.raises(ConfigurationError) as caught:
-        chain(scan_file(text, **{"gen__sh": "exit 0\n", "my gen__sh": "exit 0\n"}))
+        chain(scan_file(text, in__slha="", **{"gen__sh": "exit 0\n", "my gen__sh": "exit 0\n"}))
     assert f"line 4: the program '{command.split()[0]}' {words}" in str(caught.value)

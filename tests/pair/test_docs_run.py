@@ -48,12 +48,18 @@ def test_the_readmes_commands_for_your_own_code_work(shell):
     assert (folder / "debug").is_dir()
 
 
+def copy_example(folder, name, points):
+    """Copies the files of an example below the folder; `points` are its number of good points, and the one to write."""
+    (folder / "examples").mkdir()
+    before, after = points
+    for path in ROOT.glob(f"examples/{name}.*"):
+        (folder / "examples" / path.name).write_text(path.read_text().replace(f"points: {before}", f"points: {after}"))
+
+
 @pytest.mark.slow
 def test_the_fit_on_the_page_of_examples_works(shell):
     folder, run = shell
-    (folder / "examples").mkdir()
-    for path in ROOT.glob("examples/desi_bao.*"):
-        (folder / "examples" / path.name).write_text(path.read_text().replace("points: 500", "points: 100"))
+    copy_example(folder, "desi_bao", points=(500, 100))
     text = section("examples/README.md", "desi_bao: a fit's 68 and 95 % regions without knowing its lowest NLL")
     (quoted,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
     assert quoted in (folder / "examples/desi_bao.yaml").read_text()
@@ -73,9 +79,7 @@ def test_the_fit_on_the_page_of_examples_works(shell):
 @pytest.mark.slow
 def test_both_methods_on_the_page_on_strategies_work(shell):
     folder, run = shell
-    (folder / "examples").mkdir()
-    for path in ROOT.glob("examples/toy3d.*"):
-        (folder / "examples" / path.name).write_text(path.read_text().replace("points: 1000", "points: 5"))
+    copy_example(folder, "toy3d", points=(1000, 5))
     found = commands(section("docs/choosing.md"))
     said = {command: run(command) for command in found}
     assert len(said) == 5
