@@ -7,7 +7,7 @@ from scipy.spatial import cKDTree
 from benchmarks.search.kinds import balls, radius
 from benchmarks.search.problems import Problem
 from proposer.drive import drive
-from proposer.strategies.lode.basins import AROUND, began, distinct, holes, share
+from proposer.strategies.lode.basins import AROUND, began, distinct, holes, reach, share
 from proposer.strategies.lode.local import descend
 from proposer.strategies.lode.settings import LodeSettings
 from proposer.strategies.lode.spread import lowest
@@ -93,6 +93,35 @@ def test_a_good_point_without_good_neighbours_begins_a_new_region():
     known = known_of(u, nll, ["basin"] * 63)
     assert began(known, np.arange(63)) == 2
     assert began(known, np.arange(61, 63)) == 1
+
+
+def ring(n: int) -> Floats:
+    """n points of a circle, shape (n, 2), each as far from the earlier ones as possible, if n is a power of two."""
+    angle = 2.0 * np.pi * np.array([int(f"{i:030b}"[::-1], 2) / 2**30 for i in range(n)])
+    return np.asarray(0.5 + 0.3 * np.stack([np.cos(angle), np.sin(angle)], axis=1))
+
+
+def test_a_good_point_that_the_model_would_have_reached_begins_no_new_region():
+    """Points of a thin ring lie between bad points, but the model fills the ring in steps as large."""
+    bad = np.random.default_rng(6).random((3000, 2))
+    bad = bad[np.abs(np.linalg.norm(bad - 0.5, axis=1) - 0.3) > 0.005]
+    good = np.concatenate([ring(64), [[0.5, 0.5]]])
+    u, nll = np.concatenate([bad, good]), np.append(np.full(len(bad), 9.0), np.full(65, 0.5))
+    rows = len(bad) + np.arange(40, 65)
+    origins = ["start"] * len(bad) + ["basin"] * 65
+    assert began(known_of(u, nll, origins), rows) > 8
+    origins[len(bad) : len(bad) + 40] = ["exploit"] * 40
+    assert began(known_of(u, nll, origins), rows) == 1  # that in the middle
+
+
+def test_the_reach_of_the_model_is_that_of_its_last_good_points():
+    u = np.concatenate([ring(64), [[0.5, 0.5], [0.9, 0.9]]])
+    nothing_found = known_of(u, np.full(66, 9.0), ["exploit"] * 66)
+    assert reach(nothing_found) == 0.0
+    only_the_first = known_of(u, np.append(0.5, np.full(65, 9.0)), ["exploit"] * 66)
+    assert reach(only_the_first) == 0.0
+    every = known_of(u, np.full(66, 0.5), ["exploit"] * 64 + ["basin"] * 2)
+    assert reach(every) == pytest.approx(0.6 * np.sin(np.pi / 64), rel=0.05)
 
 
 def test_the_share_of_basins_follows_what_they_find():

@@ -36,6 +36,10 @@ FINDS, TRIED, LAST = 1.0, 60.0, 300
 MOST_DIM = 6
 """In more dimensions neighbours do not say whether a region is separate: 16 of them are a sample of the whole cube."""
 OTHERS = ("explore", "probe", "exploit", "solve", "fill")
+BY_MODEL, REACHED, FAR = ("exploit", "solve"), 100, 3.0
+"""A new part is FAR times as far from all earlier good points as the last REACHED good points that the model chose
+(their median). Closer points belong to regions that the model fills anyway: on thin shells, most good points of basins.
+"""
 AROUND = 1
 """The lowest known point of a basin is lower than its AROUND d neighbours. With 2 d, most basins beside a good region
 were not seen, because some of the neighbours are in this region, and lower.
@@ -55,15 +59,23 @@ DRAWN = 2000
 
 
 def began(known: Known, rows: NDArray[np.int64]) -> int:
-    """How many of the points `rows` began a new part of the region: good, and with no good one among their neighbours
-    of the time."""
-    count = 2 * known.u.shape[1]
+    """How many of the points `rows` began a new part of the region: good, with no good one among their neighbours of
+    the time, and out of the model's reach."""
+    count, far = 2 * known.u.shape[1], FAR * reach(known)
     found = 0
     for row in rows[known.good[rows]].tolist():
         distance = cdist(known.u[row : row + 1], known.u[:row])[0]
         near = np.argpartition(distance, count)[:count] if row > count else np.arange(row)
-        found += not known.good[near].any()
+        found += not known.good[near].any() and distance[known.good[:row]].min(initial=np.inf) > far
     return found
+
+
+def reach(known: Known) -> float:
+    """How far from all earlier good points those lie that the model found: the median of the last ones; 0 if none."""
+    good = np.flatnonzero(known.good)
+    of_model = np.flatnonzero(np.isin(known.origins[good], BY_MODEL))[-REACHED:]
+    gaps = [cdist(known.u[good[[at]]], known.u[good[:at]]).min() for at in of_model.tolist() if at]
+    return float(np.median(gaps)) if gaps else 0.0
 
 
 def share(known: Known) -> float:
