@@ -7,7 +7,7 @@ from scipy.spatial import cKDTree
 from benchmarks.search.kinds import balls, radius
 from benchmarks.search.problems import Problem
 from proposer.drive import drive
-from proposer.strategies.lode.basins import AROUND, began, distinct, holes, reach, share
+from proposer.strategies.lode.basins import AROUND, began, bottoms, distinct, holes, reach, share
 from proposer.strategies.lode.local import descend
 from proposer.strategies.lode.settings import LodeSettings
 from proposer.strategies.lode.spread import lowest
@@ -66,8 +66,19 @@ def test_a_basin_is_seen_although_one_of_its_neighbours_is_in_a_lower_one():
     nll = np.where(np.arange(len(u)) == 0, 3.0, 9.0)
     nll[-1] = 0.5
     known = known_of(u, nll)
-    assert 0 in lowest(known, AROUND)[0]
+    assert 0 in lowest(known, AROUND[0])[0]
     assert 0 not in lowest(known)[0]
+
+
+def test_points_lower_than_few_neighbours_come_after_the_surer_basins():
+    rows = np.array([[0.1, 0.1], [0.12, 0.1], [0.1, 0.13], [0.14, 0.14], [0.1, 0.16]])
+    u = np.concatenate([rows, 0.8 * rows + 0.7])
+    nll = np.array([5.0, 9.0, 9.0, 9.0, 9.0, 3.0, 9.0, 2.0, 9.0, 9.0])  # of the second, a neighbour is lower
+    of, widths = bottoms(known_of(u, nll))
+    assert of[0] == 7
+    assert of[1] == 0
+    assert 5 in of[2:]
+    assert (widths > 0.0).all()
 
 
 def test_two_lowest_points_of_one_basin_count_once():

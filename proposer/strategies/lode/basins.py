@@ -29,8 +29,10 @@ if TYPE_CHECKING:
     from proposer.strategies.lode.acquire import Context
     from proposer.strategies.lode.points import Known
 
-MOST, PAYS = 0.7, 0.04
-"""Share of a batch, if so many of these points began new parts of the region, and those of no other part did."""
+MOST, PAYS = 0.7, 0.1
+"""The share of a batch, if the fraction PAYS / d of these points began new parts of the region, and no point of another
+part did. A descent needs points in proportion to d.
+"""
 FINDS, TRIED, LAST = 1.0, 60.0, 300
 """What is taken before any was tried, so many finds of so many points; and points that are looked at."""
 MOST_DIM = 6
@@ -40,9 +42,10 @@ BY_MODEL, REACHED, FAR = ("exploit", "solve"), 100, 3.0
 """A new part is FAR times as far from all earlier good points as the last REACHED good points that the model chose
 (their median). Closer points belong to regions that the model fills anyway: on thin shells, most good points of basins.
 """
-AROUND = 1
-"""The lowest known point of a basin is lower than its AROUND d neighbours. With 2 d, most basins beside a good region
-were not seen, because some of the neighbours are in this region, and lower.
+AROUND = (1.0, 0.5)
+"""The lowest known point of a basin is lower than its d neighbours. With 2 d, most basins beside a good region were not
+seen, because some of the neighbours are in this region, and lower. Points lower than d / 2 neighbours come after these
+basins: more of them are false, but holes found less than they do.
 """
 EACH, OUT = 2, 0.5
 """The number of points for a basin in a batch. A basin waits if a point is out that is so near to its lowest point, in
@@ -86,7 +89,7 @@ def share(known: Known) -> float:
         return (began(known, rows) + finds) / (len(rows) + tried)
 
     these, others = rate(("basin",), FINDS, TRIED), rate(OTHERS, 0.0, 1.0)
-    return MOST * min(1.0, these / PAYS) ** 2 * these**2 / (these**2 + others**2)
+    return MOST * min(1.0, these * known.u.shape[1] / PAYS) ** 2 * these**2 / (these**2 + others**2)
 
 
 def follow(context: Context, n: int) -> Floats:
@@ -99,7 +102,7 @@ def follow(context: Context, n: int) -> Floats:
     n = min(n, round(share(known) * context.n))
     pays = began(known, np.flatnonzero(known.origins == "basin")[-LAST:]) > 0
     downhill = n - round(HOLES * n) if pays else n
-    of, widths = lowest(known, AROUND)
+    of, widths = bottoms(known)
     open_ = ~known.good[of]
     if len(context.pending):
         open_ &= np.asarray(cKDTree(context.pending).query(known.u[of])[0]) > OUT * widths
@@ -114,6 +117,13 @@ def follow(context: Context, n: int) -> Floats:
     if pays:
         found = np.concatenate([found, holes(np.concatenate([context.busy, found]), n - len(found), rng)])
     return context.snap(found)
+
+
+def bottoms(known: Known) -> tuple[NDArray[np.int64], Floats]:
+    """Positions, shape (n,), of points that may be the lowest of a basin, the surest first, and the mean distances,
+    shape (n,), to their neighbours."""
+    sure, less = (lowest(known, around) for around in AROUND)
+    return np.concatenate([sure[0], less[0]]), np.concatenate([sure[1], less[1]])
 
 
 def distinct(u: Floats, widths: Floats, most: int) -> NDArray[np.int64]:

@@ -6,6 +6,7 @@ search also goes down in other basins, and fills the whole cube and each level o
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -59,9 +60,10 @@ def spread(context: Context, n: int) -> Floats:
     return np.concatenate(found)
 
 
-def lowest(known: Known, around: int = AROUND) -> tuple[NDArray[np.int64], Floats]:
-    """Positions, shape (n,), of points that are lower than the `around` d points nearest to them, the lowest first; and
-    the mean distances, shape (n,), to their AROUND d neighbours. Points whose neighbours are very near are left out.
+def lowest(known: Known, around: float = AROUND) -> tuple[NDArray[np.int64], Floats]:
+    """Positions, shape (n,), of points that are lower than the `around` d (rounded up, at most AROUND d) points nearest
+    to them, the lowest first; and the mean distances, shape (n,), to their AROUND d neighbours. Points whose neighbours
+    are very near are left out.
     """
     rows = np.flatnonzero(np.isfinite(known.slope))
     u, energy = known.u[rows], known.slope[rows]
@@ -70,7 +72,7 @@ def lowest(known: Known, around: int = AROUND) -> tuple[NDArray[np.int64], Float
         return rows[:0], np.empty(0)
     distance, near = map(np.asarray, cKDTree(u).query(u, k=count))
     width = distance[:, 1:].mean(axis=1)
-    nearest = near[:, 1 : around * u.shape[1] + 1]
+    nearest = near[:, 1 : math.ceil(around * u.shape[1]) + 1]
     open_ = (energy < energy[nearest].min(axis=1)) & (width > TINY * np.sqrt(u.shape[1]))
     found = np.flatnonzero(open_)
     found = found[np.argsort(energy[found], kind="stable")]
