@@ -7,8 +7,11 @@ from scipy.spatial import cKDTree
 from benchmarks.search.kinds import balls, radius
 from benchmarks.search.problems import Problem
 from proposer.drive import drive
-from proposer.strategies.lode.basins import AROUND, began, bottoms, distinct, holes, reach, share
+from proposer.strategies.lode.acquire import Context
+from proposer.strategies.lode.basins import AROUND, began, bottoms, distinct, follow, holes, reach, share
+from proposer.strategies.lode.energy import EnergyOfObservables
 from proposer.strategies.lode.local import descend
+from proposer.strategies.lode.nll import OfNll
 from proposer.strategies.lode.settings import LodeSettings
 from proposer.strategies.lode.spread import lowest
 from proposer.strategies.lode.strategy import Lode
@@ -143,6 +146,18 @@ def test_the_share_of_basins_follows_what_they_find():
     assert share(known_of(u, nothing, origins)) < 0.01
     assert share(known_of(u, np.where(first, every, nothing), origins)) > 0.3
     assert share(known_of(u, np.where(first, nothing, every), origins)) < 0.01
+
+
+def test_basins_leave_points_for_the_parts_that_fill_known_regions():
+    """Even if other parts took most of the batch. Without new points of *exploit*, its hit rate never changed again."""
+    rng = np.random.default_rng(3)
+    u, number = rng.random((400, 3)), np.arange(400)
+    found = (number % 10 == 0) & (number > 200)
+    known = known_of(u, np.where(found, 0.5, 9.0 + u[:, 0]), ["explore"] * 200 + ["basin"] * 200)
+    model = OfNll(3, EnergyOfObservables([], TARGET), lambda u: u)
+    context = Context(known, u[:0], model, snap=lambda u: u, inputs=lambda u: u, generator=lambda _: rng)
+    context.n = 200
+    assert 0.5 * 80 < len(follow(context, 80)) <= 0.7 * 80
 
 
 @pytest.mark.slow

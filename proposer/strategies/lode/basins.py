@@ -99,7 +99,7 @@ def follow(context: Context, n: int) -> Floats:
     known, rng, dim = context.known, context.generator("basin"), context.dim
     if context.surrogate.by_observables or dim > MOST_DIM:  # processes see basins: probes are enough
         return np.empty((0, dim))
-    n = min(n, round(share(known) * context.n))
+    n = round(share(known) * n)
     pays = began(known, np.flatnonzero(known.origins == "basin")[-LAST:]) > 0
     downhill = n - round(HOLES * n) if pays else n
     of, widths = bottoms(known)
