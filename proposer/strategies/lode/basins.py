@@ -33,8 +33,8 @@ MOST, PAYS = 0.7, 0.1
 """The share of a batch, if the fraction PAYS / d of these points began new parts of the region, and no point of another
 part did. A descent needs points in proportion to d.
 """
-FINDS, TRIED, LAST = 1.0, 60.0, 300
-"""What is taken before any was tried, so many finds of so many points; and points that are looked at."""
+FINDS, TRIED, LAST = 1.0, 20.0, 300
+"""What is taken before any was tried, so many finds of TRIED d points; and the number of points that are looked at."""
 MOST_DIM = 6
 """In more dimensions neighbours do not say whether a region is separate: 16 of them are a sample of the whole cube."""
 OTHERS = ("explore", "probe", "exploit", "solve", "fill")
@@ -88,8 +88,9 @@ def share(known: Known) -> float:
         rows = np.flatnonzero(np.isin(known.origins, origins))[-LAST:]
         return (began(known, rows) + finds) / (len(rows) + tried)
 
-    these, others = rate(("basin",), FINDS, TRIED), rate(OTHERS, 0.0, 1.0)
-    return MOST * min(1.0, these * known.u.shape[1] / PAYS) ** 2 * these**2 / (these**2 + others**2)
+    dim = known.u.shape[1]
+    these, others = rate(("basin",), FINDS, TRIED * dim), rate(OTHERS, 0.0, 1.0)
+    return MOST * min(1.0, these * dim / PAYS) ** 2 * these**2 / (these**2 + others**2)
 
 
 def follow(context: Context, n: int) -> Floats:
