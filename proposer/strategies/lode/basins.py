@@ -3,8 +3,8 @@
 A model of the whole cube does not see a hundred small regions before it has a good point in each of them. A basin needs
 no such model: each known point that is lower than all its neighbours is improved by a small Gaussian process of the
 points around it (`local.py`), until it is good or its bottom is known. New basins are looked for in the largest holes
-between the points. How many points go there follows how many new parts of the region such points began, beside those of
-the other parts.
+between the points. The fraction of a batch for basins depends on how often such points began a new part of the good
+region, compared with the points of the other parts.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
     from proposer.strategies.lode.points import Known
 
 MOST, PAYS = 0.7, 0.1
-"""The share of a batch, if the fraction PAYS / d of these points began new parts of the region, and no point of another
-part did. A descent needs points in proportion to d.
+"""The largest fraction of a batch. It is reached if the fraction PAYS / d of these points began new parts of the
+region, and no point of another part did. (A descent needs points in proportion to d.)
 """
 FINDS, TRIED, LAST = 1.0, 20.0, 300
-"""What is taken before any was tried, so many finds of TRIED d points; and the number of points that are looked at."""
+"""Before any of these points was tried, FINDS new parts in TRIED d points are assumed. Only the LAST points count."""
 MOST_DIM = 6
-"""In more dimensions neighbours do not say whether a region is separate: 16 of them are a sample of the whole cube."""
+"""In more dimensions, neighbours do not show whether a region is separate, because they lie all over the cube."""
 OTHERS = ("explore", "probe", "exploit", "solve", "fill")
 BY_MODEL, REACHED, FAR = ("exploit", "solve"), 100, 3.0
 """A new part is FAR times as far from all earlier good points as the last REACHED good points that the model chose
@@ -48,22 +48,23 @@ seen, because some of the neighbours are in this region, and lower. Points lower
 basins: more of them are false, but holes found less than they do.
 """
 EACH, OUT = 2, 0.5
-"""The number of points for a basin in a batch. A basin waits if a point is out that is so near to its lowest point, in
-distances to the neighbours.
+"""The number of points for a basin in a batch. A basin waits as long as a point without a result is closer to its
+lowest point than OUT mean distances to the neighbours.
 """
 MOST_BASINS = 200
-"""The most basins in a batch: the Gaussian processes of 600 take half a gigabyte."""
+"""The largest number of basins in a batch, because the Gaussian processes of 600 basins take half a gigabyte."""
 HOLES = 0.3
-"""The least fraction of the points in holes, once this part found something. Without them, the basins that were missed
-at last had few points on their slopes or none: *explore* stays close to what the model knows.
+"""The least fraction of these points in holes, once this part has found something. Without points in holes, the basins
+that were never found had few points on their slopes, or none, because *explore* stays close to what the model knows.
 """
 DRAWN = 2000
 """The number of points from which those in the largest holes are chosen."""
 
 
 def began(known: Known, rows: NDArray[np.int64]) -> int:
-    """How many of the points `rows` began a new part of the region: good, with no good one among their neighbours of
-    the time, and out of the model's reach."""
+    """How many of the points at the positions `rows` began a new part of the region: they are good, but none of their
+    neighbours at that time was, and the model would not have reached them.
+    """
     count, far = 2 * known.u.shape[1], FAR * reach(known)
     found = 0
     for row in rows[known.good[rows]].tolist():
@@ -74,7 +75,9 @@ def began(known: Known, rows: NDArray[np.int64]) -> int:
 
 
 def reach(known: Known) -> float:
-    """How far from all earlier good points those lie that the model found: the median of the last ones; 0 if none."""
+    """The median distance of the last good points that the model chose from the nearest good point before them; 0
+    without any.
+    """
     good = np.flatnonzero(known.good)
     of_model = np.flatnonzero(np.isin(known.origins[good], BY_MODEL))[-REACHED:]
     gaps = [cdist(known.u[good[[at]]], known.u[good[:at]]).min() for at in of_model.tolist() if at]
@@ -82,7 +85,7 @@ def reach(known: Known) -> float:
 
 
 def share(known: Known) -> float:
-    """The share of a batch that basins deserve."""
+    """The fraction of a batch for basins."""
 
     def rate(origins: Sequence[str], finds: float, tried: float) -> float:
         rows = np.flatnonzero(np.isin(known.origins, origins))[-LAST:]
@@ -94,8 +97,9 @@ def share(known: Known) -> float:
 
 
 def follow(context: Context, n: int) -> Floats:
-    """A part: points downhill in each basin whose bottom is not known and in which no point is out; and as many in the
-    largest holes between all points, once such points began a new part of the region.
+    """A part: points downhill in each basin whose bottom is unknown and in which no point is waiting for its result.
+    Once such points have begun a new part of the region, the rest of this part's share lies in the largest holes
+    between all points.
     """
     known, rng, dim = context.known, context.generator("basin"), context.dim
     if context.surrogate.by_observables or dim > MOST_DIM:  # processes see basins: probes are enough
@@ -122,14 +126,15 @@ def follow(context: Context, n: int) -> Floats:
 
 def bottoms(known: Known) -> tuple[NDArray[np.int64], Floats]:
     """Positions, shape (n,), of points that may be the lowest of a basin, the surest first, and the mean distances,
-    shape (n,), to their neighbours."""
+    shape (n,), to their neighbours.
+    """
     sure, less = (lowest(known, around) for around in AROUND)
     return np.concatenate([sure[0], less[0]]), np.concatenate([sure[1], less[1]])
 
 
 def distinct(u: Floats, widths: Floats, most: int) -> NDArray[np.int64]:
-    """The positions of at most `most` of the points u, shape (n, d): the first, and each next one whose distance from
-    all chosen ones is more than its own of the `widths`, shape (n,). Two closer points are in the same basin.
+    """The positions of at most `most` of the points u, shape (n, d), each in a basin of its own. A point is chosen if
+    its distance from all earlier chosen points is larger than its width, one of `widths`, shape (n,).
     """
     chosen: list[int] = []
     for row in range(len(u)):
