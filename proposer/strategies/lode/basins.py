@@ -93,7 +93,7 @@ def share(known: Known) -> float:
 
     dim = known.u.shape[1]
     these, others = rate(("basin",), FINDS, TRIED * dim), rate(OTHERS, 0.0, 1.0)
-    return MOST * min(1.0, these * dim / PAYS) ** 2 * these**2 / (these**2 + others**2)
+    return float(MOST * min(1.0, these * dim / PAYS) ** 2 * these**2 / (these**2 + others**2))
 
 
 def follow(context: Context, n: int) -> Floats:
