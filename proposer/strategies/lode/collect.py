@@ -1,7 +1,11 @@
 """`goal: collect`: finds many good points soon, instead of an even map.
 
-New points are most probably good near known good points: between them (SMOTE), and around each of them up to the
-nearest point that is not good. This needs no model, and so works also where the regression fails.
+New points are most probably good near known good points: between them (SMOTE), beyond them, and around each of them up
+to the nearest point that is not good. This needs no model, and so works also where the regression fails. The models add
+points to which particles move from the good ones.
+
+Nearly all points between good ones are good, but they reach no new part of the region. So candidates that are sure
+enough count alike, and the farthest of these are chosen. How sure they must be follows the newest hit rate.
 """
 
 from __future__ import annotations
@@ -15,7 +19,8 @@ from torch import Tensor
 
 from proposer.strategies.balance import between_good_points
 from proposer.strategies.lode.acquire import Part
-from proposer.strategies.lode.select import Candidates, even
+from proposer.strategies.lode.sample import move
+from proposer.strategies.lode.select import Candidates, even, hits
 from proposer.types import Floats
 
 if TYPE_CHECKING:
@@ -29,16 +34,30 @@ BEGIN = 10
 UNIFORM = 0.01
 """The fraction of a batch that is drawn from the prior."""
 EACH = 2000
-"""The number of candidates between good points, and also around them."""
-NEIGHBOURS = 5
-"""The number of neighbours of a good point for SMOTE."""
+"""The number of candidates between good points, and also around them; there are twice as many beyond them."""
+NEIGHBOURS, BEYOND = 5, 1.5
+"""The number of neighbours of a good point for SMOTE and for points beyond it, and the largest distance of these, in
+distances of the neighbour.
+"""
+PARTICLES, MOVES = 800, 12
+"""The number of particles that move from good points in each model, and of their moves. With more moves, fewer of them
+stay near the known points.
+"""
 NEWEST = 10_000
 """The number of newest points that give and judge candidates."""
-CERTAINTY, DARING = 6.0, 1.0
-"""A candidate that is twice as far from other points may have 2^(-1/6) of the probability. With DARING = 3, as in a
-map, most steps on thin curved regions went outside.
+GOOD, LAST = 0.9, 100
+SUREST, LEAST_SURE = 0.95, 0.5
+"""Candidates above a probability count alike. It is SUREST if at most the fraction GOOD of the LAST collected points was
+good, LEAST_SURE if all were, and linear between.
 """
-
+CERTAINTY, DARING = 12.0, 4.0
+"""The power of the probability below that, and of the distance. Up to 0.8, the power of the distance hardly changed how
+many points were good, from 2 to 8.
+"""
+LEAST_WEIGHT = 0.1
+"""Only candidates with this fraction of the weight of the n-th best are chosen, if n points are wanted. Otherwise bad
+candidates that are very far away would be chosen too.
+"""
 DOUBT = 0.05
 """The weight of a candidate that all other models take for bad. If these models are wrong, they take nearly all
 candidates for bad, and change little.
@@ -46,12 +65,21 @@ candidates for bad, and change little.
 
 
 def gather(context: Context, n: int) -> Floats:
-    """A part: the candidates with the highest probability, hardly spread."""
-    weight = certain(context.known, context.candidates, context.probability) * agreement(
-        context.surrogate.others(), context.candidates
-    )
-    best = Candidates(context.positions(context.candidates), weight)
-    return context.candidates[even(best, context.taken(), n, DARING)]
+    """A part: the candidates that are sure enough and farthest from known good points."""
+    u, n = context.candidates, min(n, len(context.candidates))
+    if not n:
+        return u
+    agree = agreement(context.surrogate.others(), u)
+    weight = certain(context.known, u, context.probability) * agree**2
+    best = weight >= LEAST_WEIGHT * np.partition(weight, -n)[-n]
+    u, weight = u[best], weight[best]
+    return u[even(Candidates(context.positions(u), weight), context.taken(), n, DARING)]
+
+
+def enough(known: Known) -> float:
+    """The probability above which candidates count alike."""
+    spare = max(0.0, hits(known, GATHER.origin, LAST, GOOD) - GOOD) / (1.0 - GOOD)
+    return SUREST + (LEAST_SURE - SUREST) * spare
 
 
 def agreement(models: Sequence[Callable[[Tensor], Tensor]], u: Floats) -> Floats:
@@ -65,8 +93,33 @@ def agreement(models: Sequence[Callable[[Tensor], Tensor]], u: Floats) -> Floats
 
 
 def beside_good_points(context: Context) -> Floats:
-    """A source of candidates, by `candidates`."""
-    return np.clip(candidates(context.known, context.generator("collect")), 0.0, 1.0)
+    """A source of candidates: points between, around and beyond good points, and moved particles."""
+    known = context.known
+    near = candidates(known, context.generator("collect"))
+    beyond = beyond_good_points(known, 2 * EACH, context.generator("beyond"))
+    return np.concatenate([np.clip(np.concatenate([near, beyond]), 0.0, 1.0), moved(context)])
+
+
+def moved(context: Context) -> Floats:
+    """Points, shape (n, d), to which particles moved from good points inside the region that the model takes for good,
+    and inside that of most of the other models.
+    """
+    good, _ = _apart(context.known)
+    if not len(good):
+        return good
+    others = context.surrogate.others()
+    models: list[Callable[[Tensor], Tensor]] = [context.surrogate]
+    if others:
+        models.append(lambda u: torch.stack([other(u) for other in others]).median(dim=0).values)
+    rng, found = context.generator("moved"), list[Floats]()
+    random = torch.Generator().manual_seed(int(rng.integers(2**63)))
+    for model in models:
+        p = torch.from_numpy(good[rng.integers(len(good), size=PARTICLES)])
+        e = model(p)
+        for _ in range(MOVES):
+            p, e = move(model, p, e, 1.0, random)
+        found.append(p.numpy())
+    return np.concatenate(found)
 
 
 def candidates(known: Known, rng: np.random.Generator) -> Floats:
@@ -96,11 +149,24 @@ def around_good_points(known: Known, n: int, rng: np.random.Generator) -> Floats
     return good[of] + way
 
 
+def beyond_good_points(known: Known, n: int, rng: np.random.Generator) -> Floats:
+    """n points, shape (n, d), on lines from a neighbour through a good point, and behind it."""
+    good, _ = _apart(known)
+    if len(good) < 2:
+        return np.empty((0, known.u.shape[1]))
+    near = cKDTree(good).query(good, k=min(NEIGHBOURS + 1, len(good)))[1]
+    of = rng.integers(len(good), size=n)
+    neighbour = near[of, rng.integers(1, near.shape[1], size=n)]
+    return np.asarray(good[of] + BEYOND * rng.random((n, 1)) * (good[of] - good[neighbour]))
+
+
 def certain(known: Known, u: Floats, probability: Floats) -> Floats:
-    """Weights, shape (n,), of points u (n, d): a high power of the larger probability, of the model or of the
-    neighbours.
+    """Weights, shape (n,), of points u (n, d): 1 if they are sure enough, and a high power of their probability below.
+
+    It is that of the model, or its mean with the probability by the neighbours if that is larger.
     """
-    return np.asarray(np.maximum(probability, probability_by_neighbours(known, u)) ** CERTAINTY)
+    mean = 0.5 * (probability + probability_by_neighbours(known, u))
+    return np.asarray(np.minimum(np.maximum(probability, mean) / enough(known), 1.0) ** CERTAINTY)
 
 
 def probability_by_neighbours(known: Known, u: Floats) -> Floats:

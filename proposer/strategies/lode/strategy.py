@@ -53,11 +53,7 @@ Inputs = Callable[[Floats], Floats]
 PARTICLES = 800
 FEW, SLOWLY = 5, 12
 """With fewer good points, a batch is a smaller fraction of the known points, because small batches find good points
-sooner.
-"""
-COLLECTED = 30
-"""Before this number of collected points, batches are small, so that each step downhill uses the result of the previous
-step.
+sooner. With `goal: collect` it always is: each step from the known good points uses the result of the previous step.
 """
 START = 4
 """With few evaluations, the start is at most this part of them (1 / START)."""
@@ -220,7 +216,7 @@ class Lode:
     def _grown(self, known: Known) -> int:
         """The number of points in the next batch, which depends on the known points."""
         answered, good = int(known.answered.sum()), int(known.good.sum())
-        if self.settings.collect and good < COLLECTED:
+        if self.settings.collect:
             return max(LEAST_BATCH, self._dim, answered // SLOWLY)
         return max(self._first // 2, answered // (4 if good >= FEW else SLOWLY))
 
