@@ -45,7 +45,7 @@ stay near the known points.
 """
 NEWEST = 10_000
 """The number of newest points that give and judge candidates."""
-GOOD, LAST = 0.9, 100
+GOOD, LAST = 0.92, 100
 SUREST, LEAST_SURE = 0.95, 0.5
 """Candidates above a probability count alike: SUREST if at most the fraction GOOD of the LAST collected points is good,
 LEAST_SURE if all are, and linear between.
@@ -59,8 +59,8 @@ LEAST_WEIGHT = 0.1
 candidates that are very far away would be chosen too.
 """
 DOUBT = 0.05
-"""The weight of a candidate that all other models take for bad. If these models are wrong, they take nearly all
-candidates for bad, and change little.
+"""The square of this is the weight of a candidate that all other models take for bad. If these models are wrong, they
+take nearly all candidates for bad, and change little.
 """
 
 
@@ -69,8 +69,7 @@ def gather(context: Context, n: int) -> Floats:
     u, n = context.candidates, min(n, len(context.candidates))
     if not n:
         return u
-    agree = agreement(context.surrogate.others(), u)
-    weight = certain(context.known, u, context.probability) * agree**2
+    weight = certain(context.known, u, context.probability, context.surrogate.others())
     best = weight >= LEAST_WEIGHT * np.partition(weight, -n)[-n]
     u, weight = u[best], weight[best]
     return np.asarray(u[even(Candidates(context.positions(u), weight), context.taken(), n, DARING)])
@@ -83,13 +82,8 @@ def enough(known: Known) -> float:
 
 
 def agreement(models: Sequence[Callable[[Tensor], Tensor]], u: Floats) -> Floats:
-    """Weights, shape (n,), of points u (n, d): DOUBT and the fraction of the models, from u to energies, that take a
-    point for good; 1 without models.
-    """
-    if not models:
-        return np.ones(len(u))
-    agree = np.mean([model(torch.from_numpy(u)).numpy() < 1.0 for model in models], axis=0)
-    return np.asarray(DOUBT + agree)
+    """The fraction of the models, from u to energies, that take a point for good, shape (n,), of points u (n, d)."""
+    return np.asarray(np.mean([model(torch.from_numpy(u)).numpy() < 1.0 for model in models], axis=0))
 
 
 def beside_good_points(context: Context) -> Floats:
@@ -160,13 +154,18 @@ def beyond_good_points(known: Known, n: int, rng: np.random.Generator) -> Floats
     return np.asarray(good[of] + BEYOND * rng.random((n, 1)) * (good[of] - good[neighbour]))
 
 
-def certain(known: Known, u: Floats, probability: Floats) -> Floats:
+def certain(known: Known, u: Floats, probability: Floats, models: Sequence[Callable[[Tensor], Tensor]] = ()) -> Floats:
     """Weights, shape (n,), of points u (n, d): 1 if they are sure enough, and a high power of their probability below.
 
-    It is that of the model, or its mean with the probability by the neighbours if that is larger.
+    It is that of the main model, or its mean with another judge if that is larger: the neighbours, or the fraction of
+    the other `models` that take a point for good. Points that few of these take for good count less.
     """
-    mean = 0.5 * (probability + probability_by_neighbours(known, u))
-    return np.asarray(np.minimum(np.maximum(probability, mean) / enough(known), 1.0) ** CERTAINTY)
+    other, doubted = probability_by_neighbours(known, u), np.ones(len(u))
+    if models:
+        agree = agreement(models, u)
+        other, doubted = np.maximum(other, agree), (DOUBT + agree) ** 2
+    largest = np.maximum(probability, 0.5 * (probability + other))
+    return np.asarray(doubted * np.minimum(largest / enough(known), 1.0) ** CERTAINTY)
 
 
 def probability_by_neighbours(known: Known, u: Floats) -> Floats:
