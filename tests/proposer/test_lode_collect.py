@@ -73,7 +73,7 @@ def test_the_probability_follows_from_the_neighbours():
     u = np.array([[0.5, 0.5], [0.6, 0.5], [0.69, 0.5], [0.71, 0.5], [0.9, 0.5]])
     assert probability_by_neighbours(known, u) == pytest.approx([1.0, 0.75, 0.525, 0.0, 0.0])
     model = np.array([0.0, 0.5, 0.9, 0.0, 0.5])
-    assert certain(known, u, model) == pytest.approx((np.array([0.5, 0.625, 0.9, 0.0, 0.5]) / SUREST) ** 12)
+    assert certain(known, u, model) == pytest.approx((np.array([0.5, 0.625, 0.9, 0.0, 0.5]) / SUREST) ** 24)
     assert certain(known, u[:1], np.array([0.97])) == pytest.approx([1.0])  # sure enough
 
 
@@ -135,7 +135,7 @@ def test_collected_points_go_farther_while_nearly_all_of_them_are_good():
     assert (np.linalg.norm(daring - [0.4, 0.5], axis=1) > 0.15).sum() >= 5
 
 
-@pytest.mark.parametrize(("good", "least"), [(100, LEAST_SURE), (96, 0.5 * (LEAST_SURE + SUREST)), (80, SUREST)])
+@pytest.mark.parametrize(("good", "least"), [(100, LEAST_SURE), (97, 0.5 * (LEAST_SURE + SUREST)), (80, SUREST)])
 def test_how_sure_candidates_must_be_follows_the_newest_collected_points(good, least):
     u = np.concatenate([np.full((300, 2), 0.1), np.full((good, 2), 0.5), np.full((100 - good, 2), 0.1)])
     points = Points(np.arange(2), EnergyOfObservables([], Target(1.0)), Target(1.0))
@@ -188,9 +188,9 @@ def test_candidates_count_less_if_other_models_take_them_for_bad():
     known, u, half = known_of(np.array([[0.5, 0.5]])), np.repeat(u, 2, axis=1), np.full(3, 0.5)
     sure = np.array([0.75, 0.5, 0.5]) / SUREST  # the mean with the fraction of the models, if this is larger
     np.testing.assert_allclose(
-        certain(known, u, half, models), sure**12 * np.array([DOUBT + 1.0, DOUBT + 0.5, DOUBT]) ** 2
+        certain(known, u, half, models), sure**24 * np.array([DOUBT + 1.0, DOUBT + 0.5, DOUBT]) ** 2
     )
-    np.testing.assert_allclose(certain(known, u, half), (0.5 / SUREST) ** 12)
+    np.testing.assert_allclose(certain(known, u, half), (0.5 / SUREST) ** 24)
 
 
 def small_ball(u: np.ndarray) -> np.ndarray:

@@ -45,14 +45,15 @@ stay near the known points.
 """
 NEWEST = 10_000
 """The number of newest points that give and judge candidates."""
-GOOD, LAST = 0.92, 100
+GOOD, LAST = 0.94, 100
 SUREST, LEAST_SURE = 0.95, 0.5
 """Candidates above a probability count alike: SUREST if at most the fraction GOOD of the LAST collected points is good,
 LEAST_SURE if all are, and linear between.
 """
-CERTAINTY, DARING = 12.0, 4.0
-"""The powers of the probability below that, and of the distance. With 2 and 8 instead of 4, the next points of multi8d
-and of a thin toy3d were good nearly as often.
+CERTAINTY, DARING = 24.0, 4.0
+"""The powers of the probability below that, and of the distance: a candidate that is twice as far from other points may
+have 2^(-DARING / CERTAINTY) of the probability. With CERTAINTY = 12, a fifth of the first 100 to 150 collected points of
+multi8d and multi10d were bad.
 """
 LEAST_WEIGHT = 0.1
 """Only candidates with this fraction of the weight of the n-th best are chosen, if n points are wanted. Otherwise bad
