@@ -34,7 +34,7 @@ from proposer.strategies.lode.settings import LodeSettings
 from proposer.strategies.lode.strategy import Lode
 from proposer.target import Target
 from scanspec import ScanFileError, Variable, read_scan_file
-from tests.proposer.answered import told_of
+from tests.proposer.answered import same, told_of
 
 
 def disc(u: np.ndarray) -> np.ndarray:
@@ -261,6 +261,23 @@ def test_collect_finds_more_good_points_than_a_map(quick):
     mapped = good_of(LodeSettings(Target(1.0), 40), 500)
     assert len(collected) > 1.15 * len(mapped)
     assert len(np.unique(collected, axis=0)) == len(collected)
+
+
+@pytest.mark.slow
+def test_a_continued_search_collects_the_same_points(quick):
+    space = Space([Variable("x", 0.0, 1.0), Variable("y", 0.0, 1.0)])
+    settings = LodeSettings(Target(1.0), 40, collect=True)
+    one, told = Lode(space, settings, 3, []), []
+    for _ in range(6):
+        batch = one.ask()
+        told.append(told_of(batch.u, disc(batch.u), origins=batch.origins))
+        one.tell(told[-1])
+    assert set(told[-1].origins) <= {"exploit", "random"} and len(told[-1]) == 8
+    other = Lode(space, settings, 3, [])
+    for answered in told:
+        other.tell(answered)
+    other.restore(one.checkpoint())
+    assert same([one.ask()], [other.ask()])
 
 
 def test_the_goal_is_read_from_the_scan_file(tmp_path):

@@ -52,7 +52,7 @@ LEAST_SURE if all are, and linear between.
 """
 CERTAINTY, DARING = 24.0, 4.0
 """The powers of the probability below that, and of the distance: a candidate that is twice as far from other points may
-have 2^(-DARING / CERTAINTY) of the probability. With CERTAINTY = 12, a fifth of the first 100 to 150 collected points of
+have 2^(-DARING / CERTAINTY) of the probability. With CERTAINTY = 12, a fifth of the first hundred collected points of
 multi8d and multi10d were bad.
 """
 LEAST_WEIGHT = 0.1
