@@ -100,7 +100,7 @@ class HalfSure:
 
     def probability(self, u: np.ndarray, rng: np.random.Generator, wider: float = 1.0) -> np.ndarray:
         near = np.linalg.norm(u - [0.4, 0.5], axis=1) < 0.06
-        return np.where(disc(u) < 1.0, np.where(near, 0.99, 0.6), 0.01)
+        return np.where(disc(u) < 1.0, np.where(near, 0.99, 0.7), 0.01)
 
 
 def collected_after(good: int) -> np.ndarray:
