@@ -22,7 +22,6 @@ from proposer.strategies.lode.select import (
 from proposer.target import Target
 from proposer.types import Status
 from tests.proposer.answered import told_of
-from tests.proposer.searches import known_of
 
 CENTRES, RADII = torch.tensor([[0.25, 0.3, 0.7], [0.8, 0.75, 0.2]], dtype=torch.float64), torch.tensor([0.15, 0.1])
 

@@ -18,7 +18,6 @@ from proposer.strategies.lode.fill import fill
 from proposer.strategies.lode.observables import OfObservables
 from proposer.strategies.lode.points import Points
 from proposer.strategies.lode.sample import subset_simulation
-from proposer.strategies.lode.select import not_yet
 from proposer.strategies.lode.settings import LodeSettings
 from proposer.strategies.lode.strategy import Lode
 from proposer.target import Target

@@ -36,9 +36,9 @@ LEAST_EXPLORE, MOST_EXPLORE = 0.01, 0.6
 NEAR = 2
 """Levels next to the good region whose points compete with those inside."""
 SPREAD, RESOLUTION = 128, 0.6
-"""Beyond RESOLUTION times the spacing of SPREAD candidates, a larger distance counts less, for a model of observables: of
-the points that it takes for good, the farthest ones are most often bad. The two numbers were chosen by the parts that
-one batch found, on recorded batches of seven problems.
+"""For a model of observables, a larger distance counts less beyond RESOLUTION times the spacing of SPREAD candidates: of
+the points that it takes for good, the farthest ones are most often bad. The two numbers were chosen on recorded batches
+of seven problems, by the parts that one batch found.
 """
 LAST, SHARP = 100, 12.0
 """There, the power of the distance is multiplied by the hit rate of the LAST points to the power SHARP. With 8, moment5d

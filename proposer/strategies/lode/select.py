@@ -63,7 +63,8 @@ def even(
 
     Each next candidate has the largest product of its probability of being good and the distance to the nearest
     occupied or chosen point (maximin) to the power `power`. So thin parts are filled first, whatever the density of the
-    candidates. Beyond `reach`, the power is another one. The result has fewer than n positions if all other candidates coincide with chosen points.
+    candidates. Beyond `reach`, another power holds. The result has fewer than n positions if all other candidates
+    coincide with chosen points.
     """
     u = candidates.u
     distance = np.full(len(u), np.sqrt(u.shape[1]))
