@@ -41,8 +41,8 @@ of the points that it takes for good, the farthest ones are most often bad. The 
 batches of seven problems, by the parts that one batch found.
 """
 LAST, SHARP = 100, 12.0
-"""There, the power of the distance is multiplied by the hit rate of the LAST points to the power SHARP. With 8, moment5d
-(seed 3) had 567 instead of 609 good points after 1,140 evaluations; with 0 as the power there, toy3d_thin missed a
+"""There, the power of the distance is multiplied by the hit rate of the LAST points to the power SHARP. With 8,
+moment5d (seed 3) had 567 instead of 609 good points after 1,140 evaluations; with 0 as the power there, toy3d_thin missed a
 shell.
 """
 ENOUGH, NEWEST = 0.5, 50
