@@ -121,12 +121,16 @@ def test_beyond_the_reach_a_larger_distance_counts_with_another_power():
         assert even(candidates, np.zeros((1, 1)), 1, power, Reach(0.2, beyond))[0] == first
 
 
-def test_the_resolution_is_a_fraction_of_the_spacing_of_128_spread_points():
+def test_the_resolution_is_that_of_128_spread_points_and_finer_in_a_denser_map():
     """The candidates are a lattice of 16 x 16 points; 128 of them are spread as a chequerboard."""
     lattice = np.stack(np.meshgrid(*[np.arange(16) / 16] * 2), axis=-1).reshape(-1, 2)
     candidates = Candidates(lattice, np.where(np.arange(256) % 7 > 0, 1.0, 0.9))
-    assert resolution(candidates) == pytest.approx(0.6 * 2**0.5 / 16, rel=0.3)
-    assert resolution(Candidates(lattice[:1], np.ones(1))) == np.inf
+    assert resolution(candidates, lattice[:1]) == pytest.approx(0.6 * 2**0.5 / 16, rel=0.3)
+    assert resolution(candidates, lattice + 0.001) == pytest.approx(1.25 * 0.001 * 2**0.5)
+    few = np.where(lattice[:, 0] < 0.2, 1.0, 1e-3)  # only probable candidates count
+    assert resolution(Candidates(lattice, few), lattice[lattice[:, 0] < 0.2] + 0.001) < 0.002
+    assert resolution(Candidates(lattice[:1], np.ones(1)), lattice) == np.inf
+    assert resolution(candidates, lattice[:0]) == np.inf
 
 
 def test_uncertain_points_follow_the_expected_good_volume():

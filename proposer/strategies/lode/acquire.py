@@ -35,15 +35,15 @@ LEAST_EXPLORE, MOST_EXPLORE = 0.01, 0.6
 """Share of a batch for points that may be good."""
 NEAR = 2
 """Levels next to the good region whose points compete with those inside."""
-SPREAD, RESOLUTION = 128, 0.6
-"""For a model of observables, a larger distance counts less beyond RESOLUTION times the spacing of SPREAD candidates:
-of the points that it takes for good, the farthest ones are most often bad. The two numbers were chosen on recorded
-batches of seven problems, by the parts that one batch found.
+SPREAD, COARSE, FINE = 128, 0.6, 1.25
+"""For a model of observables, a larger distance counts less beyond COARSE times the spacing of SPREAD candidates, and
+in a denser map beyond FINE times the median distance of the region from its occupied points. Of the points that the
+model takes for good, the farthest ones are most often bad. The numbers were chosen on recorded batches of seven
+problems, by the parts that one batch found.
 """
 LAST, SHARP = 100, 12.0
-"""There, the power of the distance is multiplied by the hit rate of the LAST points to the power SHARP. With 8,
-moment5d (seed 3) had 567 instead of 609 good points after 1,140 evaluations; with 0 as the power there, toy3d_thin missed a
-shell.
+"""There, the power of the distance is multiplied by the hit rate of the LAST points to the power SHARP. With 8, fewer
+points of moment5d were good; without any distance there, toy3d_thin missed a shell.
 """
 ENOUGH, NEWEST = 0.5, 50
 """For a model of the NLL, the power of the distance falls in proportion if fewer than ENOUGH of the NEWEST exploiting
@@ -176,17 +176,24 @@ def exploit(context: Context, n: int) -> Floats:
     power = daring(context.dim)
     if context.surrogate.by_observables:
         beyond = power * hits(context.known, "exploit", LAST) ** SHARP
-        return context.candidates[even(best, context.taken(), n, power, Reach(resolution(best), beyond))]
+        reach = Reach(resolution(best, context.taken()), beyond)
+        return context.candidates[even(best, context.taken(), n, power, reach)]
     power *= min(1.0, hits(context.known, "exploit", NEWEST) / ENOUGH)
     return context.candidates[even(best, context.taken(), n, power)]
 
 
-def resolution(candidates: Candidates) -> float:
-    """The distance between the points of a map of the region, from candidates that are spread over it."""
-    spread = candidates.u[even(candidates, candidates.u[:0], SPREAD)]
-    if len(spread) < 2:
+def resolution(candidates: Candidates, occupied: Floats) -> float:
+    """The distance up to which gaps between the `occupied` points, shape (k, d), are worth more if they are larger."""
+    u, probability = candidates.u, candidates.probability
+    spread = u[even(candidates, u[:0], SPREAD)]
+    if len(spread) < 2 or not len(occupied) or not probability.any():
         return np.inf
-    return RESOLUTION * float(np.median(cKDTree(spread).query(spread, k=2)[0][:, 1]))
+    coarse = float(np.median(cKDTree(spread).query(spread, k=2)[0][:, 1]))
+    distance = np.asarray(cKDTree(occupied).query(u)[0])
+    order = np.argsort(distance)
+    below = np.cumsum(probability[order])
+    median = float(distance[order][np.searchsorted(below, 0.5 * below[-1])])
+    return min(COARSE * coarse, FINE * median)
 
 
 EXPLORE, EXPLOIT = Part("explore", explore), Part("exploit", exploit)
