@@ -188,8 +188,8 @@ def resolution(candidates: Candidates, occupied: Floats) -> float:
     spread = u[even(candidates, u[:0], SPREAD)]
     if len(spread) < 2 or not len(occupied) or not probability.any():
         return np.inf
-    coarse = float(np.median(cKDTree(spread).query(spread, k=2)[0][:, 1]))
-    distance: Floats = np.asarray(cKDTree(occupied).query(u)[0])
+    coarse = float(np.median(np.asarray(cKDTree(spread).query(spread, k=2)[0])[:, 1]))
+    distance = np.asarray(cKDTree(occupied).query(u)[0])
     order = np.argsort(distance)
     below = np.cumsum(probability[order])
     median = float(distance[order][np.searchsorted(below, 0.5 * below[-1])])
