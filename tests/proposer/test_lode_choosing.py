@@ -131,6 +131,7 @@ def test_the_resolution_is_that_of_128_spread_points_and_finer_in_a_denser_map()
     assert resolution(Candidates(lattice, few), lattice[lattice[:, 0] < 0.2] + 0.001) < 0.002
     assert resolution(Candidates(lattice[:1], np.ones(1)), lattice) == np.inf
     assert resolution(candidates, lattice[:0]) == np.inf
+    assert 0.0 < resolution(candidates, lattice[:200]) < 0.1  # most candidates are occupied
 
 
 def test_uncertain_points_follow_the_expected_good_volume():

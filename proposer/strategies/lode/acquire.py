@@ -188,12 +188,12 @@ def resolution(candidates: Candidates, occupied: Floats) -> float:
     spread = u[even(candidates, u[:0], SPREAD)]
     if len(spread) < 2 or not len(occupied) or not probability.any():
         return np.inf
-    coarse = float(np.median(np.asarray(cKDTree(spread).query(spread, k=2)[0])[:, 1]))
+    coarse = COARSE * float(np.median(np.asarray(cKDTree(spread).query(spread, k=2)[0])[:, 1]))
     distance = np.asarray(cKDTree(occupied).query(u)[0])
     order = np.argsort(distance)
     below = np.cumsum(probability[order])
-    median = float(distance[order][np.searchsorted(below, 0.5 * below[-1])])
-    return min(COARSE * coarse, FINE * median)
+    fine = FINE * float(distance[order][np.searchsorted(below, 0.5 * below[-1])])
+    return min(coarse, fine) if fine > 0.0 else coarse  # candidates of a discrete space may be occupied themselves
 
 
 EXPLORE, EXPLOIT = Part("explore", explore), Part("exploit", exploit)
