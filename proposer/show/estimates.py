@@ -43,7 +43,7 @@ class Estimates:
     near: NDArray[np.int64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _OverHidden:
     """Fits, m of them, with p variables shown and h hidden: their slopes, shapes (m, p) and (m, h), their mixed second
     derivatives, (m, h, p), the inverse of those of the hidden ones, (m, h, h), and whether they have a minimum, (m,).
@@ -116,8 +116,8 @@ class LocalFits:
         return Estimates(u, above, self._near)
 
     def lowest_at(self, k: int, value: float, errors: float) -> float:
-        """The lowest estimate of the profile NLL where the variable k has this value, with so many standard errors added
-        instead of one; infinite if no fit reaches there, or if no variable is hidden.
+        """The lowest estimate of the profile NLL where the variable k has this value, with so many standard errors
+        added instead of one; infinite if no fit reaches there, or if no variable is hidden.
         """
         if self.missing or self._dimensions == 1:
             return np.inf
@@ -132,8 +132,15 @@ class LocalFits:
         convex = self._sound & (values[:, 0] > _FLAT * np.maximum(values[:, -1], 1e-300))
         values = np.where(convex[:, None], values, 1.0)
         inverse = np.einsum("mij,mj,mkj->mik", vectors, 1 / values, vectors, optimize=True)
-        mixed = curvature[:, hidden][:, :, list(shown)]
-        return _OverHidden(list(shown), hidden, gradient[:, list(shown)], gradient[:, hidden], mixed, inverse, convex)
+        return _OverHidden(
+            shown=list(shown),
+            hidden=hidden,
+            slope_shown=gradient[:, list(shown)],
+            slope_hidden=gradient[:, hidden],
+            mixed=curvature[:, hidden][:, :, list(shown)],
+            inverse=inverse,
+            convex=convex,
+        )
 
     def _lowest(self, fits: _OverHidden, moves: Sequence[Floats], errors: float = 1.0) -> tuple[Floats, Floats]:
         """Places, shape (m, d), and estimates, shape (m,), of the minima over the hidden variables, after each of these
