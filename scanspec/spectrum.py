@@ -202,8 +202,7 @@ class Spectrum:
         return found
 
     def _warn(self, address: SlhaAddress) -> None:
-        warning = self.other_values(address)
-        if warning and warning not in self.warnings:
+        if (warning := self.other_values(address)) and warning not in self.warnings:
             self.warnings.append(warning)
 
     def other_values(self, address: SlhaAddress) -> str:
