@@ -29,7 +29,7 @@ BEGIN = 10
 UNIFORM = 0.01
 """The fraction of a batch that is drawn from the prior."""
 EACH = 2000
-"""The number of candidates between good points, and also around them."""
+"""The number of candidates between good points, and the number of candidates around them."""
 NEIGHBOURS = 5
 """The number of neighbours of a good point for SMOTE."""
 NEWEST = 10_000
@@ -46,7 +46,7 @@ candidates for bad, and change little.
 
 
 def gather(context: Context, n: int) -> Floats:
-    """A part: the candidates with the highest probability, hardly spread."""
+    """A part: the candidates with the highest probability. Distances hardly count."""
     weight = certain(context.known, context.candidates, context.probability) * agreement(
         context.surrogate.others(), context.candidates
     )
@@ -55,8 +55,8 @@ def gather(context: Context, n: int) -> Floats:
 
 
 def agreement(models: Sequence[Callable[[Tensor], Tensor]], u: Floats) -> Floats:
-    """Weights, shape (n,), of points u (n, d): DOUBT and the fraction of the models, from u to energies, that take a
-    point for good; 1 without models.
+    """Weights, shape (n,), of points u, shape (n, d): DOUBT plus the fraction of the models that take a point for good;
+    1 without models. A model maps points, shape (n, d), to energies, shape (n,).
     """
     if not models:
         return np.ones(len(u))
@@ -65,7 +65,7 @@ def agreement(models: Sequence[Callable[[Tensor], Tensor]], u: Floats) -> Floats
 
 
 def beside_good_points(context: Context) -> Floats:
-    """A source of candidates, by `candidates`."""
+    """A source: candidates between and around good points, shape (n, d), within the cube."""
     return np.clip(candidates(context.known, context.generator("collect")), 0.0, 1.0)
 
 
@@ -97,8 +97,8 @@ def around_good_points(known: Known, n: int, rng: np.random.Generator) -> Floats
 
 
 def certain(known: Known, u: Floats, probability: Floats) -> Floats:
-    """Weights, shape (n,), of points u (n, d): a high power of the larger probability, of the model or of the
-    neighbours.
+    """Weights, shape (n,), of points u (n, d): a high power of the probability by the model, shape (n,), or of that by
+    the neighbours if it is larger.
     """
     return np.asarray(np.maximum(probability, probability_by_neighbours(known, u)) ** CERTAINTY)
 
