@@ -24,7 +24,7 @@ from scanspec.settings import reads_rows
 from scanspec.thresholds import is_given
 
 EVERY_TYPE = ("threshold_value", "confidence", "degrees_of_freedom", "points_per_iteration", "verbose")
-"""Settings in the section networks that not only MLS_DNNC reads."""
+"""Settings of the section networks that MLS_DNNC and other types read."""
 
 OF_CMAES = ("population_size", "sigma", "sigma_tolerance", "mean", "generations", "episodes", "start_csv", "max_loss")
 OF_CMAES_ND = (

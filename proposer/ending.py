@@ -96,7 +96,7 @@ def _advice(dataset: Dataset, tally: Tally) -> list[str]:
     what_to_do = "raise threshold_value, widen a range, check each mean and sigma, or give more evaluations"
     lines = [f"{tally.lowest()}; finding no good point does not prove that there is none: {what_to_do}"]
     capped = tally.at_cap()
-    if no_numbers := _never_numbers(dataset, tally, capped):
+    if no_numbers := never_numbers(dataset, tally, capped):
         what = "is not a number (NaN)" if len(no_numbers) == 1 else "are not numbers (NaN)"
         lines.append(f"{', '.join(no_numbers)} {what} at any point: correct the code or the expression")
     if capped := [name for name in capped if name not in no_numbers]:
@@ -115,7 +115,7 @@ def _reasons(dataset: Dataset, *, invalid: bool = False) -> list[str]:
     return show_reasons(kinds, scan_file(dataset.path.parent), RunRecord.read(dataset.meta()).variables, word)
 
 
-def _never_numbers(dataset: Dataset, tally: Tally, names: Sequence[str]) -> list[str]:
+def never_numbers(dataset: Dataset, tally: Tally, names: Sequence[str]) -> list[str]:
     """Those of these observables that are NaN at every point that has an NLL."""
     left = list(names)
     for part in dataset.results() if left else ():

@@ -31,8 +31,8 @@ from proposer.types import Batch, Outcome, Pending
 from scanspec import ScanFile
 
 MOST_POINTS = 2**31
-"""A limit for int. A budget never cuts a batch: its other points wait for a higher budget, so that a budget does not
-change the scan.
+"""The most points that are handed out at once if the budget is infinite. A budget does not cut a batch: the points that
+it leaves over wait for a higher budget, so that it does not change which points are chosen.
 """
 
 FIRST_THOUGHT = 0.25

@@ -70,9 +70,9 @@ def watch_certificates(registry: CollectorRegistry, name: str, files: Iterable[P
         raise NoMetrics("--metrics with certificates needs the package cryptography, which is missing here") from None
     from prometheus_client import Gauge
 
-    gauge = Gauge(name, "When a certificate expires, in seconds since 1970.", ["file"], registry=registry)
+    expiry = Gauge(name, "When a certificate expires, in seconds since 1970.", ["file"], registry=registry)
     for path in paths:
-        gauge.labels(str(path)).set_function(partial(_expiry, path))
+        expiry.labels(str(path)).set_function(partial(_expiry, path))
 
 
 def _expiry(path: Path) -> float:
@@ -83,6 +83,13 @@ def _expiry(path: Path) -> float:
         return x509.load_pem_x509_certificate(path.read_bytes()).not_valid_after_utc.timestamp()
     except (OSError, ValueError):
         return float("nan")
+
+
+def gauge(registry: CollectorRegistry, name: str, text: str, value: Callable[[], float]) -> None:
+    """Adds a gauge, whose value is asked for at each scrape."""
+    from prometheus_client import Gauge
+
+    Gauge(name, text, registry=registry).set_function(value)
 
 
 def histogram(registry: CollectorRegistry, name: str, text: str, label: str) -> Any:

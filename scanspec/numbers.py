@@ -35,6 +35,11 @@ def _parse(text: str) -> float | None:
     return number if math.isfinite(number) else None
 
 
+def for_json(value: float) -> float | str:
+    """The value, or its text if it is not finite: JSON has no infinity, and scan files read both."""
+    return value if math.isfinite(value) else str(value)
+
+
 def not_finite(name: str, text: str) -> str:
     """Says that the value of a column is no finite number, and how to write one."""
     how = ""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from scanspec import keys
 from scanspec.document import ScanFileError, Section, closest, to_number
+from scanspec.numbers import for_json
 
 
 class PriorKind(enum.Enum):
@@ -83,7 +84,7 @@ class Variable:
         """The entry of the variable in the section `variables` of a scan file, in values for JSON."""
         found: dict[str, object] = {"values": list(self.values)}
         if not self.values:
-            found = {"range": [_for_json(self.inner if self.prior.symmetric else self.low), _for_json(self.high)]}
+            found = {"range": [for_json(self.inner if self.prior.symmetric else self.low), for_json(self.high)]}
         if self.prior is PriorKind.NORMAL:
             found["prior"] = {"type": self.prior.value, "mean": self.mean, "sigma": self.sigma}
         elif self.prior is not PriorKind.UNIFORM:
@@ -96,10 +97,6 @@ class Variable:
     def grid_steps(self) -> int:
         """The number of values in a grid; 0 if the file does not say."""
         return 1 if self.fixed else self.steps or self.shares
-
-
-def _for_json(value: float) -> float | str:
-    return value if math.isfinite(value) else str(value)  # JSON has no infinity
 
 
 def read_variable(section: Section, name: str) -> Variable:

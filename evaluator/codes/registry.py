@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Collection
-from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING
 
 from evaluator.codes import kinds
 from evaluator.codes.protocol import Code
@@ -14,6 +14,9 @@ from evaluator.errors import ConfigurationError
 from scanspec import CodeSpec, ScanFile
 from scanspec.document import closest
 from scanspec.tools import kind_key
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 GROUP = "lodescan.codes"
 """The group of entry points of packages that provide a kind. The name of the entry is the key of the kind."""
@@ -47,6 +50,8 @@ def sources_of(code: Code) -> dict[str, str]:
     """
     if type(code) in _BUILT_IN:
         return {**code.data, **code.sources()}
+    from importlib.metadata import entry_points  # imported here, because workers do not need it
+
     packages = [entry.dist for entry in entry_points(group=GROUP, name=code.key) if entry.dist is not None]
     versions = {f"package {package.name}": package.version for package in packages}
     return {**module_sources(type(code).__module__, code.folder), **versions, **code.data, **code.sources()}
@@ -61,6 +66,8 @@ def _kind_of(spec: CodeSpec) -> type[Code]:
 
 
 def _of_a_package(key: str, spec: CodeSpec) -> type[Code]:
+    from importlib.metadata import entry_points
+
     installed = entry_points(group=GROUP)
     entries = [entry for entry in installed if entry.name == key]
     if not entries:

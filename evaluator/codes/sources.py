@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import contextlib
 import hashlib
-import importlib.metadata
 import importlib.util
 import itertools
 import json
@@ -253,9 +252,11 @@ def _called(call: ast.Call) -> str:
 
 def _is_worked_on(top: str) -> bool:
     """Whether a module's package is installed as a checkout that may be edited (`pip install -e`)."""
+    from importlib.metadata import PackageNotFoundError, distribution  # imported here: workers do not need it
+
     for name in distributions().get(top, []):
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError, ValueError, AttributeError):
-            origin = importlib.metadata.distribution(name).read_text("direct_url.json")
+        with contextlib.suppress(PackageNotFoundError, ValueError, AttributeError):
+            origin = distribution(name).read_text("direct_url.json")
             if origin and json.loads(origin).get("dir_info", {}).get("editable"):
                 return True
     return False
@@ -268,20 +269,24 @@ def _package_versions(top: str) -> dict[str, str]:
 
 
 def _add_versions(names: Iterable[str], found: dict[str, str]) -> None:
+    from importlib.metadata import PackageNotFoundError, distribution
+
     for name in names:
         key = f"package {name.lower().replace('_', '-')}"
         if key in found:
             continue
         try:
-            distribution = importlib.metadata.distribution(name)
-        except importlib.metadata.PackageNotFoundError:  # an optional package that is not installed
+            package = distribution(name)
+        except PackageNotFoundError:  # an optional package that is not installed
             continue
-        found[key] = distribution.version
-        required = [requirement for requirement in distribution.requires or [] if not _EXTRA.search(requirement)]
+        found[key] = package.version
+        required = [requirement for requirement in package.requires or [] if not _EXTRA.search(requirement)]
         _add_versions([match.group() for requirement in required if (match := _NAME.match(requirement))], found)
 
 
 @cache
 def distributions() -> dict[str, list[str]]:
     """The installed distributions that provide each top-level package."""
-    return {top: sorted(set(names)) for top, names in importlib.metadata.packages_distributions().items()}
+    from importlib.metadata import packages_distributions
+
+    return {top: sorted(set(names)) for top, names in packages_distributions().items()}

@@ -89,8 +89,8 @@ class DaskExecutor:
         for thread in self._threads_here:
             thread.start()
 
-    def submit(self, job: Job) -> None:
-        self._queue.put(job)
+    def submit(self, *jobs: Job) -> None:
+        self._queue.put(*jobs)
 
     def _hand_out(self) -> None:
         """Gives jobs to the cluster as long as it has room for them."""
@@ -220,7 +220,7 @@ class DaskExecutor:
         with self._changed:
             self._closing.set()
             self._changed.notify()
-        self._queue.put(None)
+        self._queue.end()
 
     def close(self) -> None:
         self._close_queue()

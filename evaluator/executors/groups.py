@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
-import queue
 
 from evaluator.executors.job import Job, JobQueue
 
@@ -16,9 +14,10 @@ GROUP_SECONDS = 0.01
 
 LARGEST_GROUP = 64
 
-SHORT_GROUP, SHORT_SECONDS = 16, 0.001
+SHORT_GROUP, SHORT_SECONDS = 32, 0.001
 """While all other workers are busy, at most this many points share a message, if together they take at most this many
-seconds.
+seconds. A message takes about 0.2 ms of CPU beside its points: with 16 points instead of 32, a free point of a batch of
+64 cost a tenth more.
 """
 
 
@@ -31,16 +30,7 @@ class Groups:
 
     def more(self, jobs: JobQueue, workers: int) -> list[Job]:
         """Further points for the same message, when points are so quick that sending messages would take longer."""
-        size = self.size(jobs.qsize(), workers, jobs.idle)
-        more: list[Job] = []
-        with contextlib.suppress(queue.Empty):
-            while len(more) < size - 1:
-                job = jobs.get_nowait()
-                if job is None:
-                    jobs.put(None)
-                    break
-                more.append(job)
-        return more
+        return jobs.take(self.size(jobs.qsize(), workers, jobs.idle) - 1)
 
     def size(self, waiting: int, workers: int, idle: int = 0) -> int:
         """The number of points of the next message. `waiting`: the points that wait behind the first one; `idle`: the
@@ -49,7 +39,7 @@ class Groups:
         if self._seconds > QUICK:
             return 1
         seconds = max(self._seconds, 1e-6)
-        size = waiting // workers  # a share for each worker
+        size = -(-(1 + waiting) // workers)  # a share for each worker, rounded up
         if not idle:  # no other worker could take these points now
             size = max(size, min(int(SHORT_SECONDS / seconds), SHORT_GROUP))
         # at most twice the largest group: a few quick points do not show that the next ones are quick too

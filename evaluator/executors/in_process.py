@@ -38,8 +38,8 @@ class InProcessExecutor:
         self._thread = threading.Thread(target=self._work, name="points", daemon=True)
         self._thread.start()
 
-    def submit(self, job: Job) -> None:
-        self._queue.put(job)
+    def submit(self, *jobs: Job) -> None:
+        self._queue.put(*jobs)
 
     def _work(self) -> None:
         surroundings = Surroundings(self._chain.scan.folder) if runs_functions(self._chain) else None
@@ -94,5 +94,5 @@ class InProcessExecutor:
         self._queue.drop(owner)
 
     def close(self) -> None:
-        self._queue.put(None)
+        self._queue.end()
         self._scratch.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections
-import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -106,8 +105,6 @@ class Job:
 class JobQueue:
     """A queue of jobs for several threads. The jobs of several owners take turns, so that nobody waits for all of
     another's. Those of an owner that is held back wait until it is released.
-
-    A None in the queue ends one thread, after all jobs.
     """
 
     def __init__(self) -> None:
@@ -120,19 +117,22 @@ class JobQueue:
         self.idle = 0
         """The number of threads that wait for a job, or have not yet taken the one that has come."""
 
-    def put(self, job: Job | None) -> None:
-        """Adds a job behind the others of its owner."""
+    def put(self, *jobs: Job) -> None:
+        """Adds jobs behind the others of their owners."""
         with self._lock:
-            if job is None:
-                self._ends += 1
-            elif (held := self._held.get(job.owner)) is not None:
-                held.append(job)
-                return
-            else:
-                self._jobs_of(job.owner).append(job)
-                self._count += 1
-            if self.idle:
-                self._ready.notify()
+            for job in jobs:
+                if (held := self._held.get(job.owner)) is not None:
+                    held.append(job)
+                else:
+                    self._jobs_of(job.owner).append(job)
+                    self._count += 1
+            self._ready.notify(len(jobs))
+
+    def end(self) -> None:
+        """Ends one of the threads that wait for jobs, after all jobs."""
+        with self._lock:
+            self._ends += 1
+            self._ready.notify()
 
     def put_back(self, jobs: Sequence[Job]) -> None:
         """Puts jobs before all others of their owners, in the same order."""
@@ -168,25 +168,23 @@ class JobQueue:
                 self._ready.notify(len(jobs))
 
     def get(self) -> Job | None:
-        """The next owner's next job; waits for one."""
+        """The next owner's next job; waits for one. None if this thread is to end."""
         with self._lock:
             while not self._count and not self._ends:
                 self.idle += 1
                 self._ready.wait()
                 self.idle -= 1
+            if not self._count:
+                self._ends -= 1
+                return None
             return self._next()
 
-    def get_nowait(self) -> Job | None:
-        """The next owner's next job, without waiting. Raises queue.Empty if there is none."""
+    def take(self, most: int) -> list[Job]:
+        """At most `most` further jobs, in the same order, without waiting."""
         with self._lock:
-            if not self._count and not self._ends:
-                raise queue.Empty
-            return self._next()
+            return [self._next() for _ in range(min(most, self._count))]
 
-    def _next(self) -> Job | None:
-        if not self._count:
-            self._ends -= 1
-            return None
+    def _next(self) -> Job:
         owner = self._turns.popleft()
         jobs = self._jobs[owner]
         job = jobs.popleft()

@@ -71,8 +71,8 @@ class ProcessExecutor:
         for worker in self._workers:
             worker.thread.start()
 
-    def submit(self, job: Job) -> None:
-        self._queue.put(job)
+    def submit(self, *jobs: Job) -> None:
+        self._queue.put(*jobs)
 
     def cancel(self, job: Job) -> None:
         if not job.cancel():
@@ -92,7 +92,7 @@ class ProcessExecutor:
         for worker in self._workers:
             worker.close()
         for _ in self._workers:
-            self._queue.put(None)
+            self._queue.end()
         for worker in self._workers:
             if worker.thread.is_alive():
                 worker.thread.join()

@@ -56,8 +56,8 @@ class Executor(Protocol):
     longest_seconds: float
     """The longest time in seconds from the beginning of a point to its outcome; 0.0 if there is no limit."""
 
-    def submit(self, job: Job) -> None:
-        """Takes a job (see Chain.evaluate), which always ends with an Outcome."""
+    def submit(self, *jobs: Job) -> None:
+        """Takes jobs (see Chain.evaluate). Each always ends with an Outcome."""
 
     def cancel(self, job: Job) -> None:
         """Ends a job, even one that is running; its status is then CANCELLED."""

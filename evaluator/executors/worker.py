@@ -260,15 +260,16 @@ class Worker:
                 asked -= self._give_back(group, answer.points - (asked - len(group)))
                 continue
             if isinstance(answer, list):
+                outcomes = [Outcome(*fields) for fields in answer]
                 shared.watch.look(after_point=True)
                 # of the codes alone: on a busy machine the way to the worker takes longest
-                together += sum(sum(outcome.seconds) for outcome in answer)
-                if len(answer) < len(group):
-                    self._answer_first(group, answer)
+                together += sum(sum(outcome.seconds) for outcome in outcomes)
+                if len(outcomes) < len(group):
+                    self._answer_first(group, outcomes)
                     limit = Countdown(shared.limits[0])
                     continue
                 self._groups.note(together / asked)
-                return answer
+                return outcomes
             if isinstance(answer, (str, Late)):
                 shared.say(answer if isinstance(answer, str) else note_on(answer, shared.watch.files))
                 continue

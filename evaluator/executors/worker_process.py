@@ -97,7 +97,7 @@ class Answers:
 
     def _send(self, most: int) -> None:
         if unsent := self._outcomes[self._sent : most]:
-            self._pipe.send((self._request, unsent))
+            self._pipe.send((self._request, [tuple(outcome) for outcome in unsent]))  # quicker than named tuples
             self._sent += len(unsent)
 
     def _send_early(self) -> None:
@@ -169,7 +169,6 @@ def work(pipe: Connection, scan: ScanFile, root: str, *, log: str, state: str, m
             try:
                 if surroundings is not None:
                     surroundings.restore()
-                    worn = worn or surroundings.worn()
                     for late in late_files.new():
                         answers.say(late)
                 now = _threads() - answers.threads
@@ -181,13 +180,27 @@ def work(pipe: Connection, scan: ScanFile, root: str, *, log: str, state: str, m
                 if os.lseek(descriptor, 0, os.SEEK_END):
                     os.ftruncate(descriptor, 0)  # the output of points must not fill the disk over a long scan
             except BaseException as error:  # noqa: BLE001  # the point may have broken what this code needs
-                worn = f"breaks its process ({printable(what_was_raised(error))})"
+                worn = _breaks(error)
                 break
+        if surroundings is not None and not worn:
+            worn = _worn(surroundings)
         if worn:
             answers.say(f"a function {worn}, so its worker process is replaced now and then")
         answers.end()
         if worn:
             os._exit(0)  # threads may be left, for which an orderly end would wait
+
+
+def _worn(surroundings: Surroundings) -> str:
+    """Why this process must be replaced after the points of a message; empty if it can go on."""
+    try:
+        return surroundings.worn()
+    except BaseException as error:  # noqa: BLE001  # a point may have broken what this code needs
+        return _breaks(error)
+
+
+def _breaks(error: BaseException) -> str:
+    return f"breaks its process ({printable(what_was_raised(error))})"
 
 
 def _shared_with_the_evaluator(path: str, size: int) -> mmap.mmap:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from prometheus_client import Counter, Gauge
+from prometheus_client import Counter
 
 from evaluator.executors.job import Job
 from evaluator.service.observers import Caller, Load
-from scanspec.metrics import histogram
+from scanspec.metrics import gauge, histogram
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -28,12 +28,10 @@ class Metrics:
         name = "lodescan_evaluator_code_seconds"
         self._seconds = histogram(registry, name, "Wall time of a code at a point.", "code")
 
-        def gauge(name: str, text: str, value: Callable[[], float]) -> None:
-            Gauge(name, text, registry=registry).set_function(value)
-
-        gauge("lodescan_evaluator_points_waiting", "Points that no worker has begun.", lambda: load.waiting)
-        gauge("lodescan_evaluator_workers", "Workers.", workers)
-        gauge("lodescan_evaluator_workers_busy", "Workers that have a point.", lambda: min(load.running, workers()))
+        gauge(registry, "lodescan_evaluator_points_waiting", "Points that no worker has begun.", lambda: load.waiting)
+        gauge(registry, "lodescan_evaluator_workers", "Workers.", workers)
+        name, text = "lodescan_evaluator_workers_busy", "Workers that have a point."
+        gauge(registry, name, text, lambda: min(load.running, workers()))
 
     def __call__(self, jobs: Sequence[Job], caller: Caller) -> None:
         for job in jobs:

@@ -152,9 +152,11 @@ class Stream:
         return list(zip(ids, values[:, self._order].tolist(), request.batches or [0] * count, strict=True))
 
     def _submit(self, points: list[tuple[int, list[float], int]]) -> None:
-        for point_id, row, batch in points:
-            job = self.running[point_id] = Job(point_id, row, self._spectra_below, self._done, self, batch=batch)
-            self._executor.submit(job)
+        jobs = {
+            point: Job(point, row, self._spectra_below, self._done, self, batch=batch) for point, row, batch in points
+        }
+        self.running.update(jobs)
+        self._executor.submit(*jobs.values())
 
     def _columns(self, request: pb.EvaluateRequest) -> list[int]:
         count = len(request.parameters)

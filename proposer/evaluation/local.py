@@ -34,17 +34,6 @@ Function = Callable[[Floats], Answers]
 """Takes the values of the variables, shape (n, d)."""
 
 
-def by_likelihood(compute: Callable[[Floats], Floats], observables: Sequence[Observable]) -> Function:
-    """Wraps a function that returns observables, shape (n, m): adds the NLL and applies the windows, as for a scan
-    file.
-    """
-
-    def function(x: Floats) -> Answers:
-        return score(np.asarray(compute(x), dtype=np.float64), observables)
-
-    return function
-
-
 def score(values: Floats, observables: Sequence[Observable]) -> Answers:
     """The losses of observables with these `values`, shape (n, m), and the NLL, NaN where a value is outside its
     window.

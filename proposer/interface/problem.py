@@ -13,6 +13,7 @@ from proposer.evaluation.processes import Code
 from proposer.run.names import PROBLEM
 from proposer.target import Target
 from scanspec import Kind, Likelihood, ScanFile, UsageError, Variable, read_scan_text
+from scanspec.numbers import for_json
 
 Values = Mapping[str, object]
 """Keys and values as in a scan file."""
@@ -97,13 +98,9 @@ def _observable(name: str, given: tuple[float, float] | Likelihood | Values | No
     if not math.isnan(given.mean):
         entry |= {"mean": given.mean, "sigma": given.sigma}
     if given.kind is Kind.CFUNCTION:
-        bounds = {"lower_bound": _number(given.lower), "upper_bound": _number(given.upper)}
+        bounds = {"lower_bound": for_json(given.lower), "upper_bound": for_json(given.upper)}
         entry |= {**bounds, "log_scaling": given.log_scaling}
     return entry
-
-
-def _number(value: float) -> float | str:
-    return value if math.isfinite(value) else str(value)  # JSON has no infinity
 
 
 def _plain(value: Any) -> object:

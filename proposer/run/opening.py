@@ -113,7 +113,7 @@ def open_readable(path: Path) -> sqlite3.Connection:
                 if _journal(path).exists():
                     _roll_back(path)
                     db = _read_only(path)
-                elif _has_no_room(error) and not _wal_has_pages(path):
+                elif _has_no_room(error) and not wal_has_pages(path):
                     db = _connect(path, _ALONE)
                 elif not os.access(path.parent, os.W_OK):
                     raise DatasetError(
@@ -159,7 +159,7 @@ def _has_no_room(error: sqlite3.OperationalError) -> bool:
     return kind in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
 
 
-def _wal_has_pages(path: Path) -> bool:
+def wal_has_pages(path: Path) -> bool:
     """Whether something was committed that only the WAL holds."""
     try:
         return _wal(path).stat().st_size > 0

@@ -7,12 +7,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from prometheus_client import Counter, Gauge
+from prometheus_client import Counter
 
 from proposer.evaluation.backend import Load
 from proposer.show.tally import Tally
 from proposer.types import Outcome
-from scanspec.metrics import histogram
+from scanspec.metrics import gauge, histogram
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -37,17 +37,14 @@ class Metrics:
             "lodescan_choosing_seconds", "Time in which it chose points, without training.", registry=registry
         )
 
-        def gauge(name: str, text: str, value: Callable[[], float]) -> None:
-            Gauge(name, text, registry=registry).set_function(value)
-
-        gauge("lodescan_good_points", "Good points so far.", lambda: tally.good)
-        gauge("lodescan_good_points_wanted", "Good points at which the scan stops.", lambda: tally.wanted)
-        gauge("lodescan_hit_rate", "Good points per evaluated point.", lambda: tally.hit_rate or 0.0)
-        gauge("lodescan_points_waiting", "Points that no worker has begun.", lambda: load().waiting)
-        gauge("lodescan_evaluators", "Evaluators that take part.", lambda: load().evaluators)
-        gauge("lodescan_workers", "Workers of these evaluators.", lambda: load().workers)
-        gauge("lodescan_workers_busy", "Workers that have a point.", lambda: load().busy)
-        gauge("lodescan_dataset_bytes", "Size of the dataset, with SQLite's journal.", lambda: _size(dataset))
+        gauge(registry, "lodescan_good_points", "Good points so far.", lambda: tally.good)
+        gauge(registry, "lodescan_good_points_wanted", "Good points at which the scan stops.", lambda: tally.wanted)
+        gauge(registry, "lodescan_hit_rate", "Good points per evaluated point.", lambda: tally.hit_rate or 0.0)
+        gauge(registry, "lodescan_points_waiting", "Points that no worker has begun.", lambda: load().waiting)
+        gauge(registry, "lodescan_evaluators", "Evaluators that take part.", lambda: load().evaluators)
+        gauge(registry, "lodescan_workers", "Workers of these evaluators.", lambda: load().workers)
+        gauge(registry, "lodescan_workers_busy", "Workers that have a point.", lambda: load().busy)
+        gauge(registry, "lodescan_dataset_bytes", "Size of the dataset, with SQLite's journal.", lambda: _size(dataset))
 
     def asked(self, batch: int, iteration: int, points: int) -> None:
         self._batches.inc()

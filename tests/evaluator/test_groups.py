@@ -35,8 +35,12 @@ def test_a_short_queue_does_not_make_the_next_groups_small():
 
 def test_what_is_left_is_shared_but_not_to_the_last_point():
     groups = quick(10)
-    assert [groups.size(waiting, 2) for waiting in (64, 40, 31, 15, 7)] == [32, 20, 16, 16, 8]
-    assert [quick(10, 4e-4).size(waiting, 2) for waiting in (64, 40, 7, 1)] == [25, 20, 3, 2]
+    assert [groups.size(waiting, 2) for waiting in (80, 63, 31, 15, 7)] == [41, 32, 32, 16, 8]
+    assert [quick(10, 4e-4).size(waiting, 2) for waiting in (64, 40, 7, 1)] == [25, 21, 4, 2]
+
+
+def test_two_idle_workers_take_half_of_a_batch_each():
+    assert [quick(10).size(waiting, 2, idle) for waiting, idle in ((63, 1), (31, 0))] == [32, 32]
 
 
 def test_after_a_slow_point_groups_grow_again_from_one():
@@ -58,7 +62,7 @@ def test_a_slow_message_makes_the_next_ones_small_even_if_points_are_quick_on_av
 
 
 def test_a_worker_leaves_the_others_their_share_while_one_is_idle():
-    for idle, taken in ((0, 16), (1, 3), (3, 3)):
+    for idle, taken in ((0, 16), (1, 4), (3, 4)):
         jobs = JobQueue()
         for number in range(16):
             jobs.put(Job(number, (), 0.0, print))
@@ -74,7 +78,7 @@ def test_those_who_wait_for_a_job_are_idle():
         thread.start()
     assert wait_until(lambda: jobs.idle == 2)
     for _ in threads:
-        jobs.put(None)
+        jobs.end()
     for thread in threads:
         thread.join(60)
     assert jobs.idle == 0

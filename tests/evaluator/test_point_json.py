@@ -43,8 +43,8 @@ def point(tmp_path):
     return run
 
 
-def test_a_point_that_is_ok_is_one_object(point, tmp_path):
-    code, found = point("x=5", "y=2", "--keep", str(tmp_path / "kept"))
+def test_the_page_on_json_names_the_keys_of_points_that_are_ok_and_not_ok(point, tmp_path):
+    (code, found), *others = (point(f"x={x}", "y=2", "--keep", str(tmp_path / f"kept{x}")) for x in (5, -1, 5.5))
     assert (code, found["status"], found["nll"]) == (0, "OK", pytest.approx(0.5, rel=0.01))
     assert found["variables"] == {"x": 5.0, "y": 2.0}
     assert found["outside"] == ["y = 2 is outside its range, 0 to 1"]
@@ -53,20 +53,13 @@ def test_a_point_that_is_ok_is_one_object(point, tmp_path):
         "loss": found["nll"]
     }
     assert (b["value"], b["loss"], c["value"], c["loss"]) == (None, None, 1.0, None)
-    assert found["seconds"]["toy"] >= 0 and found["kept"] == str(tmp_path / "kept")
+    assert found["seconds"]["toy"] >= 0 and found["kept"] == str(tmp_path / "kept5")
 
+    expected = [(0, "INVALID", "a tachyon"), (1, "FAILED", "a fault")]
+    for (ended, bad), (code, status, message) in zip(others, expected, strict=True):
+        assert (ended, bad["status"], bad["failed_code"], bad["nll"]) == (code, status, "toy", None)
+        assert message in bad["message"]
+        assert [observable["value"] for observable in bad["observables"]] == [None] * 3
 
-@pytest.mark.parametrize(
-    ("x", "code", "status", "message"), [(-1, 0, "INVALID", "a tachyon"), (5.5, 1, "FAILED", "a fault")]
-)
-def test_a_point_that_is_not_ok_is_one_object(point, x, code, status, message):
-    ended, found = point(f"x={x}")
-    assert (ended, found["status"], found["failed_code"], found["nll"]) == (code, status, "toy", None)
-    assert message in found["message"]
-    assert [observable["value"] for observable in found["observables"]] == [None] * 3
-
-
-def test_the_page_on_json_names_these_keys(point):
-    title = "lodescan-evaluator point --json"
-    found = [point(f"x={x}", "y=0.5")[1] for x in (5, -1, 5.5)]
-    assert keys_of(found, documented(title)) == documented(title)
+    page = documented("lodescan-evaluator point --json")
+    assert keys_of([found, *(bad for _, bad in others)], page) == page

@@ -66,6 +66,7 @@ def test_the_recorded_likelihoods_follow_from_the_recorded_observables():
     )  # the precision to which they were written
 
 
+@pytest.mark.slow
 def test_a_nan_inside_camb_costs_only_that_point(server):
     good = next(row for row in ROWS if row["status"] == "OK")
     values = [float(good[name]) for name in VARIABLES]

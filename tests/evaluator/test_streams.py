@@ -1,7 +1,6 @@
 """Several clients at once, and clients that ask for too much: memory, turns, and bounds."""
 
 import asyncio
-import queue
 
 import grpc
 import pytest
@@ -93,8 +92,8 @@ class Holding:
         self.jobs, self.most, self.works = [], 0, False
         self.health = Health()
 
-    def submit(self, job):
-        self.jobs.append(job)
+    def submit(self, *jobs):
+        self.jobs += jobs
         self.most = max(self.most, len(self.jobs))
         if self.works:
             self.work()
@@ -255,8 +254,8 @@ class GivesBack(Holding):
         super().__init__()
         self.queue, self.begun = JobQueue(), None
 
-    def submit(self, job):
-        self.queue.put(job)
+    def submit(self, *jobs):
+        self.queue.put(*jobs)
 
     def drop(self, owner):
         self.begun.wait_again()
@@ -269,7 +268,7 @@ def test_a_point_that_is_given_back_while_points_are_returned_is_answered():
 
     async def run():
         stream = await stream_with(executor, 3)
-        executor.begun = executor.queue.get_nowait()
+        (executor.begun,) = executor.queue.take(1)
         assert executor.begun.begin()
         stream.cancel(everything=False)
         return sorted(job.point_id for job in stream.take(10))
@@ -296,9 +295,8 @@ def test_owners_take_turns_and_the_points_of_each_keep_their_order():
     waiting = JobQueue()
     for number in range(4):
         waiting.put(job(number, "a"))
-    waiting.put(None)
-    for number in range(2):
-        waiting.put(job(number, "b"))
+    waiting.end()
+    waiting.put(*(job(number, "b") for number in range(2)))
     assert waiting.qsize() == 6
     got = [waiting.get() for _ in range(6)]
     assert [(result.owner, result.point_id) for result in got] == [
@@ -310,8 +308,7 @@ def test_owners_take_turns_and_the_points_of_each_keep_their_order():
         ("a", 3),
     ]
     assert waiting.get() is None
-    with pytest.raises(queue.Empty):
-        waiting.get_nowait()
+    assert waiting.take(1) == []
 
 
 def test_points_that_an_owner_drops_are_forgotten():
@@ -322,7 +319,7 @@ def test_points_that_an_owner_drops_are_forgotten():
     waiting.drop("a")
     waiting.drop("nobody")
     assert waiting.qsize() == 3
-    assert [waiting.get_nowait().owner for _ in range(3)] == ["b"] * 3
+    assert [taken.owner for taken in waiting.take(9)] == ["b"] * 3
 
 
 def test_points_of_an_owner_that_is_held_back_wait_in_their_order():

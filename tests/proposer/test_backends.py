@@ -14,7 +14,7 @@ import pytest
 from lodescan.v1 import evaluation_pb2 as pb
 from proposer.drive import drive
 from proposer.evaluation.backend import Description, EvaluationBackend, NoEvaluator
-from proposer.evaluation.local import Answers, LocalFunction, by_likelihood
+from proposer.evaluation.local import Answers, LocalFunction, score
 from proposer.evaluation.work import Work
 from proposer.loop import Limits, Scan
 from proposer.run.columns import Columns
@@ -41,9 +41,13 @@ def sums(x: np.ndarray) -> np.ndarray:
     return (x[:, 0] + 2.0 * x[:, 1])[:, None]
 
 
+def scored_sums(x: np.ndarray) -> Answers:
+    return score(sums(x), [Y])
+
+
 def answer(ids: list[int], rows: np.ndarray) -> Iterator[pb.EvaluateResponse]:
     """The same, for columns in the order of a client: a, b."""
-    found = by_likelihood(sums, [Y])(rows[:, ::-1])
+    found = scored_sums(rows[:, ::-1])
     for point, y, nll in zip(ids, found.observables.tolist(), found.nll.tolist(), strict=True):
         if math.isnan(nll):
             yield message(good(point, status=pb.STATUS_INVALID, observables=y, losses=[], nll=None))
@@ -54,7 +58,7 @@ def answer(ids: list[int], rows: np.ndarray) -> Iterator[pb.EvaluateResponse]:
 @pytest.fixture(params=["function", "one evaluator", "three evaluators"])
 def backend(request: pytest.FixtureRequest) -> Iterator[EvaluationBackend]:
     if request.param == "function":
-        yield LocalFunction(by_likelihood(sums, [Y]), RANGES, [Y])
+        yield LocalFunction(scored_sums, RANGES, [Y])
         return
     described = pb.Observable(name="y", code="code", valid=pb.Window(low=-1.0, high=1.5), likelihood=GAUSS)
     parameters = [pb.Parameter(name=name, low=0.0, high=1.0) for name in RANGES]
@@ -222,7 +226,7 @@ def test_a_scan_ends_with_the_first_good_points_whoever_computes(
 @pytest.fixture
 def expected(tmp_path: Path) -> Callable[[int], bytes]:
     def table(wanted: int) -> bytes:
-        scan_of(tmp_path / f"e{wanted}", LocalFunction(by_likelihood(sums, [Y]), RANGES, [Y]), wanted)
+        scan_of(tmp_path / f"e{wanted}", LocalFunction(scored_sums, RANGES, [Y]), wanted)
         return (tmp_path / f"e{wanted}" / "good_points.csv").read_bytes()
 
     return table

@@ -24,7 +24,7 @@ from proposer.run import tables
 from proposer.run.dataset import Dataset, DatasetError
 from proposer.run.files import NoRoom
 from proposer.run.folder import FolderLock
-from proposer.run.opening import _wal_has_pages
+from proposer.run.opening import wal_has_pages
 from proposer.run.spectra import save_spectra
 from proposer.show.plots import plot
 from proposer.space import Space
@@ -267,7 +267,7 @@ def test_links_are_not_followed_when_files_are_written(tmp_path, what):
 def test_a_wal_may_vanish_between_two_looks_at_it(tmp_path, monkeypatch):
     """The last program that closes the file removes it; what it held is in the file."""
     monkeypatch.setattr(Path, "exists", lambda path: path.name.endswith("-wal"))  # as it was a moment ago
-    assert not _wal_has_pages(tmp_path / "dataset.sqlite")
+    assert not wal_has_pages(tmp_path / "dataset.sqlite")
 
 
 def test_a_run_can_be_read_where_there_is_no_room_for_a_file_beside_it(tmp_path):

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from proposer.ending import ALL_FAILED, NONE_GOOD, _never_numbers, conclude, exit_code
+from proposer.ending import ALL_FAILED, NONE_GOOD, conclude, exit_code, never_numbers
 from proposer.run.dataset import Dataset, Outcome, Results
 from proposer.run.stored import CHUNK
 from proposer.show.tally import MOST_FAILED, Tally, read_tally
@@ -101,7 +101,7 @@ def test_no_more_is_read_once_every_observable_was_a_number(tmp_path: Path) -> N
             dataset.record([ok(1.0, 1.0 if batch else NAN)._replace(id=point)])
         tally = read_tally(dataset, 10, Target(5.0), names=["o0", "o1"])
         dataset.parts = 0
-        assert _never_numbers(dataset, tally, ["o0", "o1"]) == []
+        assert never_numbers(dataset, tally, ["o0", "o1"]) == []
         assert dataset.parts == 2
 
 

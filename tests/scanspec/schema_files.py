@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+
+from ruamel.yaml import YAML
+
 LODE = """\
 setup: {run_name: r, type: LODE, goal: map, even_in: [x, o], points: 10, seed: 1, max_evaluations: 100, max_hours: 2,
         seconds_per_point: 3, environment: evaluator, environment_variables: {A: b}, keep_spectra: good,
@@ -118,3 +122,8 @@ GOOD = {
     "FLAVIO": FLAVIO,
     "FITTING": FITTING,
 }
+
+
+def load(text):
+    """The content of a scan file in YAML, with the types of JSON."""
+    return json.loads(json.dumps(YAML(typ="safe", pure=True).load(text)))

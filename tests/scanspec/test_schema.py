@@ -7,17 +7,13 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from ruamel.yaml import YAML
 
 from scanspec import read_scan_file
 from scanspec.schema import schema
+from tests.scanspec.schema_files import load
 
 ROOT = Path(__file__).parents[2]
 PLAIN = [path for path in sorted((ROOT / "examples").glob("*.yaml")) if "bsmart" not in path.name]
-
-
-def load(text):
-    return json.loads(json.dumps(YAML(typ="safe", pure=True).load(text)))
 
 
 def faults(document):

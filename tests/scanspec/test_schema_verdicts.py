@@ -12,12 +12,11 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from ruamel.yaml import YAML
 
 from scanspec import ScanFileError
 from scanspec.reading import read_scan_text
 from scanspec.schema import schema
-from tests.scanspec.schema_files import GOOD
+from tests.scanspec.schema_files import GOOD, load
 
 VALIDATOR = jsonschema.Draft202012Validator(schema())
 
@@ -36,10 +35,6 @@ def test_files_with_every_key_are_accepted_by_both(name):
     document = load(GOOD[name])
     assert refused_by_check(document) == ""
     assert [error.message for error in VALIDATOR.iter_errors(document)] == []
-
-
-def load(text):
-    return json.loads(json.dumps(YAML(typ="safe", pure=True).load(text)))
 
 
 MISTAKES = """\

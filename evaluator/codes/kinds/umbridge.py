@@ -6,7 +6,6 @@ GET /Info, POST /ModelInfo, /InputSizes, /OutputSizes, /Evaluate.
 
 from __future__ import annotations
 
-import http.client
 import json
 import math
 import select
@@ -27,6 +26,8 @@ from scanspec.canonical import canonical_expression
 from scanspec.document import closest, plain_name
 
 if TYPE_CHECKING:
+    from http.client import HTTPConnection
+
     from evaluator.codes.point import Point
 
 START_TIMEOUT = 30.0
@@ -139,6 +140,8 @@ class UmBridgeModel(Code):
         Raises CodeKilled if no server answers, CodeTimedOut after `timeout` seconds, and CodeFailed for any other
         answer.
         """
+        from http.client import HTTPException  # imported here, because it takes longer than all other kinds together
+
         connection = self._connect(timeout)
         try:
             body = None if question is None else json.dumps(question)
@@ -149,7 +152,7 @@ class UmBridgeModel(Code):
             content = response.read(LARGEST_ANSWER + 1)
         except TimeoutError:
             raise CodeTimedOut(f"{self._address}{path} did not answer within {timeout:g} s") from None
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, HTTPException) as error:
             raise CodeFailed(f"the server broke off at {path} ({type(error).__name__}: {error})") from error
         finally:
             connection.close()
@@ -157,10 +160,12 @@ class UmBridgeModel(Code):
             raise CodeFailed(f"the answer to {path} is larger than {LARGEST_ANSWER >> 20} MiB")
         return _answer(path, response.status, content.decode("utf-8", errors="replace"))
 
-    def _connect(self, timeout: float) -> http.client.HTTPConnection:
+    def _connect(self, timeout: float) -> HTTPConnection:
         """A connection to the server. Waits for a server that does not answer, because it may be starting again."""
+        from http.client import HTTPConnection, HTTPSConnection
+
         parts = urlsplit(self._address)
-        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
         patience = Countdown(min(timeout, START_TIMEOUT) if self._input_sizes else 0.0)  # not at the start
         while True:
             connection = kind(str(parts.hostname), parts.port, timeout=timeout)

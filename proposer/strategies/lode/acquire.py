@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from proposer.strategies.lode.select import (
     Candidates,
+    Reach,
     daring,
     even,
     hits,
@@ -30,22 +32,31 @@ if TYPE_CHECKING:
     from proposer.strategies.lode.surrogate import Surrogate
 
 LEAST_EXPLORE, MOST_EXPLORE = 0.01, 0.6
-"""Share of a batch for points that may be good."""
+"""The least and the largest fraction of a batch for points that may be good."""
 NEAR = 2
-"""Levels next to the good region whose points compete with those inside."""
+"""The number of levels next to the good region whose points compete with those inside."""
+SPREAD, COARSE, FINE = 128, 0.6, 1.25
+"""For a model of observables, a larger distance counts less beyond COARSE times the spacing of SPREAD candidates, and
+in a denser map beyond FINE times the median distance of the region from its occupied points. Of the points that the
+model takes for good, the farthest ones are most often bad. The numbers were chosen on recorded batches of seven
+problems, by the parts that one batch found.
+"""
+LAST, SHARP = 100, 12.0
+"""There, the power of the distance is multiplied by the hit rate of the LAST points to the power SHARP. With 8, fewer
+points of moment5d were good; without any distance there, toy3d_thin missed a shell.
+"""
 ENOUGH, NEWEST = 0.5, 50
-"""Where fewer than ENOUGH of the NEWEST exploiting points were good, the next ones are surer and less far apart: the
-power of the distance falls in proportion. A poor model is wrong most often far from all good points: of the points
-that it took for good a third were, but only a tenth of the farthest ones."""
-SURE, SHARP, LAST, UNTRIED = 0.9, 2.0, 100, 0.7
-"""A model of observables is too daring already where fewer than SURE of the LAST points were good (before the first
-results, UNTRIED is assumed), and the power falls with the square (SHARP) of the fraction."""
+"""For a model of the NLL, the power of the distance falls in proportion if fewer than ENOUGH of the NEWEST exploiting
+points were good.
+"""
 MOST_OUTSIDE = 800
-"""Candidates of the other levels."""
+"""The largest number of candidates from the other levels."""
 
 
 class Part(NamedTuple):
-    """`choose`: from a context and n to at most n points, shape (at most n, d); `origin`: the word that they get."""
+    """A part of a batch. `choose` takes a context and n, and returns at most n points, shape (at most n, d). `origin`
+    is the word that says in the dataset which part chose a point.
+    """
 
     origin: str
     choose: Callable[[Context, int], Floats]
@@ -53,8 +64,11 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True)
 class Acquisition:
-    """`parts` in their order; `sources` of more candidates beside those of the sampler; `uniform`: share of a batch
-    that is drawn from the prior, None for that of the model."""
+    """How a batch is chosen.
+
+    `parts` fill the batch in this order. `sources` return more candidates, shape (k, d), beside those of the sampler.
+    `uniform` is the fraction of a batch that is drawn from the prior; None: the fraction that the model asks for.
+    """
 
     parts: Sequence[Part]
     sources: Sequence[Callable[[Context], Floats]] = ()
@@ -89,8 +103,11 @@ class Context:
         self.random = generator("choose")
 
     def look(self, particles: Particles, sources: Sequence[Callable[[Context], Floats]], n: int) -> None:
-        """Gathers candidates for a batch of n points: `inside` the region that the model takes for good; `near`, those
-        of the two levels next to it and of `sources`; `outside`, those of all levels, and the `volumes` they stand for.
+        """Gathers the candidates for a batch of n points, and their probabilities of being good.
+
+        `inside` are candidates in the region that the model takes for good. `near` are those of the two levels next to
+        it, and those of `sources`. `outside` are those of all levels; each stands for a part of the cube, whose volume
+        is in `volumes`.
         """
         self.n = n
         self.volume = particles.volume
@@ -111,20 +128,24 @@ class Context:
         self.probability, self.probability_outside = np.split(probability, [len(self.candidates)])
 
     def positions(self, u: Floats) -> Floats:
-        """Where points lie, to measure distances between them, shape (n, dim of the inputs)."""
+        """The coordinates, shape (n, number of inputs), in which distances between points u, shape (n, d), are
+        measured.
+        """
         return 0.5 * self.inputs(u)
 
     def taken(self) -> Floats:
-        """Positions of good points, and of points without a result; new points keep away from them."""
+        """The positions of the good points and of the points without a result, from which new points keep away."""
         return self.positions(np.concatenate([self.known.u[self.known.good], self.pending]))
 
 
 def choose(
     acquisition: Acquisition, context: Context, n: int, uniform: Callable[[int, Floats], Floats]
 ) -> tuple[Floats, list[str]]:
-    """Points of a batch, shape (n, d), none twice and none that is known or out, and their origins.
+    """The points of a batch, shape (n, d), and their origins. All points differ from each other, from the known points,
+    and from those without a result.
 
-    `uniform`: draws points from the prior, beside those of the batch so far; they fill what the parts leave free.
+    `uniform` takes a number and the points of the batch so far, and draws this number of other points from the prior.
+    These fill what the parts leave free.
     """
     share = context.surrogate.uniform if acquisition.uniform is None else acquisition.uniform
     free = n - int(context.random.binomial(n, share))
@@ -143,10 +164,12 @@ def choose(
 
 
 def explore(context: Context, n: int) -> Floats:
-    """Points that may be good, by the good volume that is expected there and the distance from all others.
+    """A part: points that may be good. They are drawn by the good volume that is expected around them, and by their
+    distance from all other points.
 
-    Their share of the n points is that of the good volume that is still missing, less where earlier ones missed, and
-    less towards the end: what they find is worth the evaluations that are left to fill it.
+    Their fraction of the n points is the fraction of the good volume that is still undiscovered. It is smaller if
+    earlier points of this part were not good. It also falls towards the end of the scan, when few evaluations are left
+    to fill a region that is found.
     """
     inside = context.volume * context.probability[: len(context.inside)].mean()
     missing = float((context.volumes * context.probability_outside).sum())
@@ -159,19 +182,32 @@ def explore(context: Context, n: int) -> Floats:
 
 
 def exploit(context: Context, n: int) -> Floats:
-    """Points that the model predicts to be good, far from the good points that are known."""
+    """A part: points that the model predicts to be good, far from the known good points.
+
+    A poor model is most often wrong far from them. So where points of this part miss, far ones count less.
+    """
     best = Candidates(context.positions(context.candidates), context.probability)
-    of = power(context.known, by_observables=context.surrogate.by_observables)
-    return context.candidates[even(best, context.taken(), n, of)]
+    power = daring(context.dim)
+    if context.surrogate.by_observables:
+        beyond = power * hits(context.known, "exploit", LAST) ** SHARP
+        reach = Reach(resolution(best, context.taken()), beyond)
+        return context.candidates[even(best, context.taken(), n, power, reach)]
+    power *= min(1.0, hits(context.known, "exploit", NEWEST) / ENOUGH)
+    return context.candidates[even(best, context.taken(), n, power)]
 
 
-def power(known: Known, *, by_observables: bool) -> float:
-    """The power of the distance in `exploit`."""
-    if by_observables:
-        sure = min(1.0, hits(known, "exploit", LAST, UNTRIED) / SURE) ** SHARP
-    else:
-        sure = min(1.0, hits(known, "exploit", NEWEST) / ENOUGH)
-    return daring(known.u.shape[1]) * float(sure)
+def resolution(candidates: Candidates, occupied: Floats) -> float:
+    """The distance up to which gaps between the `occupied` points, shape (k, d), are worth more if they are larger."""
+    u, probability = candidates.u, candidates.probability
+    spread = u[even(candidates, u[:0], SPREAD)]
+    if len(spread) < 2 or not len(occupied) or not probability.any():
+        return np.inf
+    coarse = COARSE * float(np.median(np.asarray(cKDTree(spread).query(spread, k=2)[0])[:, 1]))
+    distance = np.asarray(cKDTree(occupied).query(u)[0])
+    order = np.argsort(distance)
+    below = np.cumsum(probability[order])
+    fine = FINE * float(distance[order][np.searchsorted(below, 0.5 * below[-1])])
+    return min(coarse, fine) if fine > 0.0 else coarse  # candidates of a discrete space may be occupied themselves
 
 
 EXPLORE, EXPLOIT = Part("explore", explore), Part("exploit", exploit)

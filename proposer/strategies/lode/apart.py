@@ -68,8 +68,9 @@ def far_away(values: Floats, loss: Floats) -> Mask:
 
 
 def no_physics(values: Floats, losses: Floats, rising: NDArray[np.bool_]) -> Mask:
-    """Whether a value is a constant or in a far cluster, shape (n, k), for finite values with their `losses`, shape (n,
-    k) each. `rising` are the columns, shape (k,), with a monotonic loss, which does not tell the side of the physics.
+    """Whether a value is a constant or in a far cluster, shape (n, k). `values` and their `losses`, shape (n, k) each,
+    are finite. `rising` says which columns, shape (k,), have a monotonic loss. In these, the lowest loss does not show
+    which side of a gap is physics, so far clusters are not looked for.
     """
     found = np.zeros(values.shape, dtype=np.bool_)
     for column, rises in enumerate(rising.tolist()):
@@ -91,7 +92,9 @@ def made_bad(found: Mask, losses: Floats, outside: Mask, threshold: float) -> Ma
 
 
 def alone(found: Mask, values: Floats) -> Mask:
-    """Values of `found`, shape (n, k), that lie far from all other values, so that they do not set the scale."""
+    """Which of the values `found`, shape (n, k), are farther from the other values of their column than these span.
+    These must not set the scale.
+    """
     kept = found.copy()
     for column in np.flatnonzero(found.any(axis=0)).tolist():
         others = values[~found[:, column], column]

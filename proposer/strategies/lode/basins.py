@@ -3,8 +3,8 @@
 A model of the whole cube does not see a hundred small regions before it has a good point in each of them. A basin needs
 no such model: each known point that is lower than all its neighbours is improved by a small Gaussian process of the
 points around it (`local.py`), until it is good or its bottom is known. New basins are looked for in the largest holes
-between the points. How many points go there follows how many new parts of the region such points began, beside those of
-the other parts.
+between the points. The fraction of a batch for basins depends on how often such points began a new part of the good
+region, compared with the points of the other parts.
 """
 
 from __future__ import annotations
@@ -30,33 +30,36 @@ if TYPE_CHECKING:
     from proposer.strategies.lode.points import Known
 
 MOST, PAYS = 0.7, 0.04
-"""Share of a batch, if so many of these points began new parts of the region, and those of no other part did."""
+"""The largest fraction of a batch. It is reached if the fraction PAYS of these points began new parts of the region,
+and no point of another part did.
+"""
 FINDS, TRIED, LAST = 1.0, 60.0, 300
-"""What is taken before any was tried, so many finds of so many points; and points that are looked at."""
+"""Before any of these points was tried, FINDS new parts in TRIED points are assumed. Only the LAST points count."""
 MOST_DIM = 6
-"""In more dimensions neighbours do not say whether a region is separate: 16 of them are a sample of the whole cube."""
+"""In more dimensions, neighbours do not show whether a region is separate, because they lie all over the cube."""
 OTHERS = ("explore", "probe", "exploit", "solve", "fill")
 AROUND = 1
 """The lowest known point of a basin is lower than its AROUND d neighbours. With 2 d, most basins beside a good region
 were not seen, because some of the neighbours are in this region, and lower.
 """
 EACH, OUT = 2, 0.5
-"""The number of points for a basin in a batch. A basin waits if a point is out that is so near to its lowest point, in
-distances to the neighbours.
+"""The number of points for a basin in a batch. A basin waits as long as a point without a result is closer to its
+lowest point than OUT mean distances to the neighbours.
 """
 MOST_BASINS = 200
-"""The most basins in a batch: the Gaussian processes of 600 take half a gigabyte."""
+"""The largest number of basins in a batch, because the Gaussian processes of 600 basins take half a gigabyte."""
 HOLES = 0.3
-"""The least fraction of the points in holes, once this part found something. Without them, the basins that were missed
-at last had few points on their slopes or none: *explore* stays close to what the model knows.
+"""The least fraction of these points in holes, once this part has found something. Without points in holes, the basins
+that were never found had few points on their slopes, or none, because *explore* stays close to what the model knows.
 """
 DRAWN = 2000
 """The number of points from which those in the largest holes are chosen."""
 
 
 def began(known: Known, rows: NDArray[np.int64]) -> int:
-    """How many of the points `rows` began a new part of the region: good, and with no good one among their neighbours
-    of the time."""
+    """How many of the points at the positions `rows` began a new part of the region: they are good, but none of their
+    neighbours at that time was.
+    """
     count = 2 * known.u.shape[1]
     found = 0
     for row in rows[known.good[rows]].tolist():
@@ -67,7 +70,7 @@ def began(known: Known, rows: NDArray[np.int64]) -> int:
 
 
 def share(known: Known) -> float:
-    """The share of a batch that basins deserve."""
+    """The fraction of a batch for basins."""
 
     def rate(origins: Sequence[str], finds: float, tried: float) -> float:
         rows = np.flatnonzero(np.isin(known.origins, origins))[-LAST:]
@@ -78,8 +81,9 @@ def share(known: Known) -> float:
 
 
 def follow(context: Context, n: int) -> Floats:
-    """A part: points downhill in each basin whose bottom is not known and in which no point is out; and as many in the
-    largest holes between all points, once such points began a new part of the region.
+    """A part: points downhill in each basin whose bottom is unknown and in which no point is waiting for its result.
+    Once such points have begun a new part of the region, the rest of this part's share lies in the largest holes
+    between all points.
     """
     known, rng, dim = context.known, context.generator("basin"), context.dim
     if context.surrogate.by_observables or dim > MOST_DIM:  # processes see basins: probes are enough
@@ -105,8 +109,8 @@ def follow(context: Context, n: int) -> Floats:
 
 
 def distinct(u: Floats, widths: Floats, most: int) -> NDArray[np.int64]:
-    """The positions of at most `most` of the points u, shape (n, d): the first, and each next one whose distance from
-    all chosen ones is more than its own of the `widths`, shape (n,). Two closer points are in the same basin.
+    """The positions of at most `most` of the points u, shape (n, d), each in a basin of its own. A point is chosen if
+    its distance from all earlier chosen points is larger than its width, one of `widths`, shape (n,).
     """
     chosen: list[int] = []
     for row in range(len(u)):

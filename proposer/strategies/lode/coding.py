@@ -17,7 +17,7 @@ DECADES = 2.0
 largest values, a target of 0.12 could not be resolved.
 """
 FINE, RESOLVED = 300.0, 10.0
-"""A scale of more than FINE sigmas is too wide, and becomes RESOLVED sigmas. With FINE = 30 this did harm."""
+"""A scale of more than FINE sigmas is too wide, and becomes RESOLVED sigmas. With FINE = 30, scans got worse."""
 EITHER_DECADES = 3.0
 """The central 90 % of the distances from the mean must span this many decades; those of a uniform value span 1.3."""
 FARTHER = 20.0

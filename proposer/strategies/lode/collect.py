@@ -34,7 +34,7 @@ BEGIN = 10
 UNIFORM = 0.01
 """The fraction of a batch that is drawn from the prior."""
 EACH = 2000
-"""The number of candidates between good points, and also around them; there are twice as many beyond them."""
+"""The number of candidates between good points, and the number of candidates around them. Twice as many lie beyond."""
 NEIGHBOURS, BEYOND = 5, 1.5
 """The number of neighbours of a good point for SMOTE and for points beyond it, and the largest distance of these, in
 distances of the neighbour.
@@ -84,12 +84,14 @@ def enough(known: Known) -> float:
 
 
 def agreement(models: Sequence[Callable[[Tensor], Tensor]], u: Floats) -> Floats:
-    """The fraction of the models, from u to energies, that take a point for good, shape (n,), of points u (n, d)."""
+    """The fraction of the models, shape (n,), that take a point for good, of points u, shape (n, d). A model maps points,
+    shape (n, d), to energies, shape (n,).
+    """
     return np.asarray(np.mean([model(torch.from_numpy(u)).numpy() < 1.0 for model in models], axis=0))
 
 
 def beside_good_points(context: Context) -> Floats:
-    """A source of candidates: points between, around and beyond good points, and moved particles."""
+    """A source: candidates between, around and beyond good points, and moved particles, shape (n, d), within the cube."""
     known = context.known
     near = candidates(known, context.generator("collect"))
     beyond = beyond_good_points(known, 2 * EACH, context.generator("beyond"))

@@ -30,9 +30,9 @@ POOR, LAST, LEAST = 0.7, 100, 30
 are good.
 """
 CLEARLY = 0.5
-"""The model of the NLL is better if its error is below this fraction of the other error. The model that chose the
-points is judged by its own mistakes, so the other one seems better than it is. With 0.75, it took over on thresholds5d
-(seed 22), and 3 of 200 evaluations were good. Before, 99 of 167 were.
+"""The model of the NLL takes over if its error is below this fraction of the error of the other model. The points were
+chosen by the other model, which is thus judged by its own mistakes, so the model of the NLL seems better than it is.
+With 0.75, it took over on thresholds5d (seed 22): 99 of 167 evaluations had been good before, and 3 of 200 afterwards.
 """
 AGAIN = 1.25
 """As long as the model of the NLL is not better, it learns again when there are this many times more points. So most

@@ -206,10 +206,11 @@ class EnergyOfObservables:
         return torch.stack(columns, dim=1)
 
     def agreement(self, values: Floats, among: Floats | None = None) -> Floats:
-        """How well each of the values, shape (n, k), agrees with its own target: from 1, if it causes no loss, to 0,
-        far from the target or outside the window. It is exp(-loss / unit of energy), so that it falls to 1 / e where
-        the loss alone makes a point bad. In joint terms, each value stands among the other values of `among`, shape (n,
-        k), by default those of `values`.
+        """The agreement of each value, shape (n, k), with its own target: exp(-loss / unit of energy), or 0 outside the
+        window.
+
+        It is 1 without a loss, and 1 / e where the loss alone makes a point bad. For the loss of a value in a joint
+        term, the other values of the term are those of `among`, shape (n, k); None: those of `values`.
         """
         of = torch.from_numpy(values)
         losses = list(losses_and_nll(self._likelihoods, of)[0].unbind(dim=1))

@@ -105,8 +105,8 @@ class EvenIn:
 def beside(
     energy: Callable[[Tensor], Tensor], inside: Floats, thin: NDArray[np.int64], rng: np.random.Generator
 ) -> Floats:
-    """Points with an energy below 1 near the particles at the positions `thin` of `inside` (n, d). Otherwise parts that
-    are rare among uniform particles would give only a few candidates.
+    """Points, shape (k, d), with an energy below 1 near the particles at the positions `thin` of `inside`, shape (n,
+    d). Without them, parts of the region with few particles would have too few candidates.
     """
     near = np.asarray(cKDTree(inside).query(inside[thin], k=min(2 * inside.shape[1] + 1, len(inside)))[1])
     width = np.ptp(inside[near.reshape(len(thin), -1)], axis=1)

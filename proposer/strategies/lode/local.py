@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 NEAREST = 40
 """The number of points from which each process learns."""
 LENGTHS = (0.5, 1.0, 2.0, 4.0, 8.0)
-"""The length scales that are tried, in mean distances to the neighbours. The best one for all basins together counts,
-because a single basin has too few points to say.
+"""The length scales that are tried, in mean distances to the neighbours. The scale that fits all basins together best
+is used, because a single basin has too few points to determine one.
 """
 TRIED, REACH, FINER = 200, 1.5, 0.3
 """The number of candidates in a basin. Half of them are within REACH distances to the neighbours, the others within
@@ -37,12 +37,14 @@ NOISE = 1e-6
 def descend(
     u: Floats, energy: Floats, of: NDArray[np.int64], widths: Floats, *, each: int, rng: np.random.Generator
 ) -> Floats:
-    """The next points, shape (n, each, d), in n basins whose lowest points are at the positions `of`, shape (n,), of
-    the points u (k, d) with these energies (k,). `widths`, shape (n,): the distances to their neighbours.
+    """The next points in n basins, `each` of them in a basin, shape (n, each, d).
 
-    Each has the largest expected improvement of the energy of the basin's lowest point (Jones et al., equation 15). The
-    second is chosen as if the first had its predicted energy. Candidates that are closer to a lower known point than to
-    the lowest point of their basin do not count, because they may be in the basin of that point.
+    The known points are u, shape (k, d), with the energies `energy`, shape (k,). The lowest points of the basins are at
+    the positions `of`, shape (n,). `widths`, shape (n,), are their mean distances to their neighbours.
+
+    A chosen point has the largest expected improvement over the lowest point of its basin (Jones et al., equation 15).
+    The second point of a basin is chosen as if the first had its predicted energy. A candidate does not count if it is
+    closer to a lower known point than to the lowest point of its basin, because it may belong to that point's basin.
     """
     dim = u.shape[1]
     near = np.asarray(cKDTree(u).query(u[of], k=min(NEAREST, len(u)))[1]).reshape(len(of), -1)
@@ -67,8 +69,9 @@ def descend(
 
 
 def _elsewhere(points: Floats, lower: NDArray[np.bool_], tried: Floats, of: Floats) -> NDArray[np.bool_]:
-    """Whether candidates `tried` (n, m, d) are closer to a `lower` (n, k) of the points (n, k, d) than to the point of
-    their basin, `of` (n, d); shape (n, m).
+    """Whether candidates are outside their basin, shape (n, m). Such a candidate, one of `tried`, shape (n, m, d), is
+    closer to a lower point than to the lowest point of its basin, one of `of`, shape (n, d). `lower`, shape (n, k),
+    says which of the points, shape (n, k, d), are lower.
     """
     closest = np.full(tried.shape[:2], np.inf)
     for number in np.flatnonzero(lower.any(axis=1)).tolist():
@@ -90,8 +93,8 @@ def _length(points: Floats, known: Floats, unit: float) -> float:
 
 
 def _fit(points: Floats, known: Floats, length: float) -> tuple[Floats, Floats, Floats, Floats]:
-    """Of n processes: the Cholesky factors (n, k, k) of the correlations; what these leave of the energies (n, k); the
-    means (n,); and the variances (n,).
+    """Fits n processes (Jones et al., equations 5 and 6). Returns the Cholesky factors L of the correlations, shape (n,
+    k, k); L^-1 (energy - mean), shape (n, k); the means, shape (n,); and the variances, shape (n,).
     """
     root = np.asarray(np.linalg.cholesky(_correlation(points, points, length) + NOISE * np.eye(points.shape[1])))
     left = np.asarray(np.linalg.solve(root, np.stack([np.ones_like(known), known], axis=2)))
@@ -101,7 +104,9 @@ def _fit(points: Floats, known: Floats, length: float) -> tuple[Floats, Floats, 
 
 
 def _predict(points: Floats, known: Floats, at: Floats, length: float) -> tuple[Floats, Floats]:
-    """Energies and their standard deviations, shape (n, m) each, at the points `at` (n, m, d)."""
+    """Energies and their standard deviations, shape (n, m) each, at the points `at`, shape (n, m, d) (Jones et al.,
+    equation 7, and equation 9 without its last term, the uncertainty of the mean).
+    """
     root, above, mean, variance = _fit(points, known, length)
     left = np.linalg.solve(root, _correlation(points, at, length))
     unknown = np.clip(1.0 - (left**2).sum(axis=1), 1e-9, None)

@@ -32,12 +32,12 @@ def right(b: Tensor, log_scales: Tensor) -> Tensor:
 
 
 def fall(square: Tensor) -> Tensor:
-    """The kernel k of r^2, computed in place."""
+    """The kernel k(r) of `square`, r^2 of any shape. Overwrites `square`."""
     return _parts(square)[0]
 
 
 def rows_of(points: int) -> int:
-    """The number of rows of a kernel with this many columns that are computed at once."""
+    """The number of rows that are computed at once, of a kernel with `points` columns."""
     return max(8, BLOCK // max(1, points))
 
 
@@ -70,7 +70,7 @@ def likelihood(x: Tensor, t: Tensor, log_scales: Tensor, amplitude: Tensor, nois
 
 
 def _parts(square: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The kernel k, computed in the memory of r^2, r, and exp(-r)."""
+    """The kernel k(r), r, and exp(-r), of `square`, which is r^2. The kernel overwrites `square`."""
     square = square.clamp_(min=_LEAST)
     r = square.rsqrt().mul_(square)
     exponential = (r * -_LOG2_E).exp2_()

@@ -30,15 +30,17 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MEMBERS, WIDTH, DEPTH, RESIDUALS = 4, 64, 3, 12
-"""The numbers of networks and of residuals. Three networks left a third more of multi8d out; from the same points, six
-residuals learn 0.25 of it, twelve 0.30.
+"""The number of networks, their width and depth, and the number of residuals. With three networks, a third more of the
+region of multi8d remained empty. From the same points, six residuals learned 0.25 of this region, and twelve 0.30.
 """
 FIRST_STEPS, STEPS, ROWS, RATE = 1000, 800, 256, 1e-2
-"""The learning rate. A rate of 4e-3 needs twice the steps."""
+"""The steps of the first and of a later training, the points of a step, and the first learning rate. A rate of 4e-3
+needs twice the steps.
+"""
 GROWN, AGAIN_STEPS, OTHER_STEPS = 2.5, 1800, 250
-"""The oldest network starts again when there are GROWN times its first points, while the others take fewer steps.
-Without this, toy3d and multi8d took a seventh more evaluations to 95 % of the parts, and multi10d, with a third of the
-steps, nearly twice as many. With 1.4, multi8d took a fifth more.
+"""The oldest network starts again, with AGAIN_STEPS, when there are GROWN times as many points as at its start. The
+others then take OTHER_STEPS. Without this, toy3d and multi8d took a seventh more evaluations to 95 % of the parts, and
+multi10d, with a third of the steps, nearly twice as many. With GROWN = 1.4, multi8d took a fifth more.
 """
 GAMMA = -0.25
 """Points are drawn in proportion to (1 + energy)^GAMMA. With -0.5, high energies, and undiscovered regions among them,
@@ -51,8 +53,8 @@ points to learn rough functions (a decay of 0.1 in 2 dimensions took twice the e
 """
 
 MOST_DIM = 10
-"""In more dimensions, decay and reach are those of ten dimensions; otherwise nothing was learned in 30. Up to this
-dimension, products of inputs are also inputs.
+"""In more dimensions, decay and reach are those of MOST_DIM dimensions; with those of 30, nothing was learned in 30
+dimensions. Products of inputs are inputs, too, in at most MOST_DIM dimensions.
 """
 PRODUCTS = 3.0
 """In d dimensions, products are scaled by PRODUCTS / d. Without products, toy3d_thin took a fifth more evaluations to
@@ -72,7 +74,7 @@ class Data:
 
 
 class Networks(ABC):
-    """MEMBERS networks with several outputs over [-1, 1]^d. A subclass says how outputs compare with targets."""
+    """MEMBERS networks with several outputs over [-1, 1]^d. A subclass defines their loss."""
 
     def __init__(self, dim: int, outputs: int) -> None:
         self.dim = dim

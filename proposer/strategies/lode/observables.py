@@ -34,25 +34,29 @@ if TYPE_CHECKING:
     from proposer.strategies.lode.points import Known
 
 MOST_POINTS, MOST_NUMBERS, LEAST_POINTS = 1200, 1600, 300
-"""The largest number of points for the regression, and of points times outputs, but at least LEAST_POINTS points for
-any number of outputs. They bound the cost of an iteration; 2,400 numbers cost a fifth more CPU for the same map.
+"""The processes learn from at most MOST_POINTS points, and from at most MOST_NUMBERS points times outputs, but always
+from LEAST_POINTS points if there are so many. This bounds the cost of an iteration. With MOST_NUMBERS = 2400, the same
+map cost a fifth more CPU.
 """
 MOST_BY_NETS = 4000
 """The largest number of points from which networks learn."""
 ENOUGH, BAD, BETTER, STILL, CLEARLY = 100, 0.1, 0.9, 0.25, 0.5
-"""With at least ENOUGH points, networks learn too if the process of an output has an error above BAD / sqrt(k) in the
-agreement with the target (from 0 to 1), because the errors of k outputs add up. They predict an output if their mean
-square error is below BETTER times that of the process. With 1.5, they replaced processes that still learned: toy3d_thin
-took an eighth more evaluations. They are used until the mean square error of the process is below STILL of that limit,
-or below CLEARLY times their own. With BETTER in place of CLEARLY, a process took over on dipole4d (seed 3) from
-networks of which half of the exploiting points were good; then a sixth were: networks are judged by points that they
-chose themselves, and seem worse than they are.
+"""When networks learn and predict, beside the processes. An error is one in the agreement with the target, from 0 to 1.
+
+Networks learn with at least ENOUGH points, if the error of a process is above BAD / sqrt(k), because the errors of k
+outputs add up. They predict an output if their mean square error is below BETTER times that of the process. With
+BETTER = 1.5, they replaced processes that were still learning, and toy3d_thin took an eighth more evaluations.
+
+Networks predict an output until the mean square error of its process is below STILL times BAD^2 / k, or below CLEARLY
+times their own. Networks choose the points by which they are judged, and so seem worse than they are. With
+CLEARLY = 0.9, a process took over on dipole4d (seed 3), and the fraction of good points among the exploiting ones fell
+from a half to a sixth.
 """
 EXACT, NEAR, LEAST_NEAR = 0.03, 2.0, 10
-"""An output is predicted from a third of the points, and its length scales rest, as long as this third predicts the
-other points with an energy below NEAR with an error below EXACT. At least LEAST_NEAR such points must be known: without
-this condition, a problem with 20 variables and 25 outputs had only 18 good points among the first hundred, instead of
-86.
+"""An output is predicted from a third of the points, and its length scales are kept, as long as this third predicts the
+others well enough: those with an energy below NEAR, with an error below EXACT. At least LEAST_NEAR such points must be
+known. Without this condition, a problem with 20 variables and 25 outputs had 18 good points among the first hundred,
+instead of 86.
 """
 LEARNED = 0.01
 """The length scales of an output are learned no further if each point is predicted from the others with a smaller
@@ -199,9 +203,9 @@ class OfObservables:
         return np.asarray(np.arcsinh((predicted - middle) / unit) - np.arcsinh((values - middle) / unit))
 
     def _miss(self, predicted: Floats, values: Floats) -> Floats:
-        """Errors, shape (n, k), of how well observables agree with their targets. What a model predicts far from a
-        target decides nothing, and does not count. An observable in which only the map is even has no target; its
-        errors count on its scale.
+        """Errors, shape (n, k), of the agreement of observables with their targets. Far from its target, an observable
+        makes a point bad whatever its exact value is, so errors there do not count. An observable that only makes the
+        map even has no target. Its error is relative to the width of its scale.
         """
         miss = self.energy.agreement(predicted, values) - self.energy.agreement(values)
         if len(self.energy.deciding) < values.shape[1]:
@@ -221,7 +225,8 @@ class OfObservables:
 
     def _draws(self, z: Tensor, normal: Tensor, wider: float) -> Tensor:
         """Draws of the observables, shape (draws, n, k), by standard normal numbers, shape (draws, 1, k). The
-        uncertainty includes the fitted noise of a process: a code has none, so that noise is an error of the process.
+        uncertainty includes the fitted noise of a process. A code has no noise, so fitted noise is an error of the
+        process.
         """
         assert self._values is not None
         assert self._coding is not None

@@ -19,27 +19,34 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Known:
-    """n points: `u` (n, d), `energy` (n,) and `plain`, which goes on falling below a band: NaN without an NLL; `slope`,
-    the energy that goes on rising where losses are at their cap; `values` (n, k): observables that matter; `rest` (n,):
-    the losses of those that are likelihoods themselves, NaN without any.
-
-    `ok`, `answered` (OK or INVALID), `unexplained` (INVALID, and its observables do not all come back with one outside
-    its window), `lacking` (OK, with observables, but without a number in one that decides), `good`: shape (n,).
-    `origins`: n words.
-    """
+    """n evaluated points."""
 
     u: Floats
+    """The free variables in the unit cube, shape (n, d)."""
     energy: Floats
+    """Energies, shape (n,); below 1 for good points, NaN without an NLL."""
     plain: Floats
+    """Plain energies, shape (n,), which continue to fall below a band; NaN without an NLL."""
     slope: Floats
+    """Energies, shape (n,), which continue to rise where a loss has reached its cap; NaN without an NLL."""
     values: Floats
+    """The relevant observables, shape (n, k)."""
     rest: Floats
+    """The sum of the losses of observables that are likelihoods themselves, shape (n,); NaN without observables."""
     ok: NDArray[np.bool_]
+    """Whether the status is OK, shape (n,)."""
     answered: NDArray[np.bool_]
+    """Whether the status is OK or INVALID, shape (n,)."""
     unexplained: NDArray[np.bool_]
+    """Whether a point is INVALID for a reason that its observables do not show, shape (n,): one of them is missing, or
+    all are in their windows.
+    """
     lacking: NDArray[np.bool_]
+    """Whether a point is OK and has observables, but lacks a deciding one, shape (n,)."""
     good: NDArray[np.bool_]
+    """Whether the NLL meets the present target, shape (n,)."""
     origins: NDArray[np.str_]
+    """The part of the search that chose each point, shape (n,)."""
 
     @property
     def evaluated(self) -> int:
@@ -56,7 +63,7 @@ class Points:
 
     def __init__(self, free: NDArray[np.int64], scored: EnergyOfObservables, target: Target) -> None:
         self.with_observables: int = 0
-        """OK points with observables, unlike those of an InitCSV."""
+        """The number of OK points with observables. Points of an InitCSV have none."""
         self._free, self._scored = free, scored
         self._found = Found(target)
         k = len(scored.columns)
@@ -84,15 +91,15 @@ class Points:
 
     @property
     def disagreeing(self) -> int:
-        """OK points whose NLL is not that of their observables, and good points without one of the relevant
-        observables.
+        """The number of OK points whose NLL is not that of their observables, plus the number of good points that lack
+        a deciding observable.
         """
         self._join()
         differs, good, lacking = (self._parts[name][0] for name in ("differs", "good", "lacking"))
         return int((differs | (good & lacking)).sum())
 
     def add(self, told: Told) -> None:
-        """Adds answered points."""
+        """Adds points with their results."""
         if not len(told):
             return
         ok = told.status == Status.OK

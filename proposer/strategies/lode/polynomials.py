@@ -17,8 +17,9 @@ MOST_HIGHER = 1000
 class Polynomials:
     """Products of Legendre polynomials over [-1, 1]^d.
 
-    The first `plain` features are 1, the variables, all products of two of them, and the powers 3 and 4 of each
-    variable. The others are the products of three variables, and those of powers of two variables up to degree 4.
+    The first `plain` features are 1, the variables, all products of two of them, and the Legendre polynomials of degree
+    3 and 4 of each variable. The others are the products of three variables, and products of the polynomials of two
+    variables, up to a degree of 4 in total.
     """
 
     def __init__(self, dim: int) -> None:

@@ -24,14 +24,15 @@ if TYPE_CHECKING:
     from proposer.strategies.lode.acquire import Context
 
 STARTS, ROUNDS, TRIES = 48, 8, 12
-"""The numbers of descents, of steps per descent, and of random points per step. They are in a box that shrinks by a
-factor 0.6 per step.
+"""The numbers of descents, of steps per descent, and of random points per step. These points are in a box around the
+present point, which shrinks by the factor 0.6 if none of them is lower.
 """
 NEIGHBOURS = 8
+"""The number of neighbours that are higher than a start of a descent."""
 MOST = 0.15
 """The fraction of a batch for minima that are not predicted to be good."""
 RANDOM = 800
-"""The number of uniform points for starts of descents, besides the candidates outside."""
+"""The number of uniform points among which descents start, in addition to the candidates of the sampler."""
 WORTH = 0.7
 """A minimum gets a probe if its predicted energy is below this fraction of the known energies around it."""
 

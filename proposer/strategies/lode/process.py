@@ -66,10 +66,10 @@ class Processes:
     ) -> None:
         """Maximises the marginal likelihood of at most 250 points, from where the last call left off.
 
-        `x`: shape (n, d) in [-1, 1]. `t`: shape (n, m), each column of about unit variance. `which`: outputs, shape
-        (m,), that are learned; None: all. `exact`: says which outputs, shape (m,), are predicted well enough, of
-        predictions and targets, shape (k, m) each; these are learned no further. A weak prior on the logarithms of the
-        length scales keeps those that the data say nothing about where they are.
+        `x`: shape (n, d) in [-1, 1]. `t`: shape (n, m), each column of about unit variance. `which`: the outputs, shape
+        (m,), that are learned; None: all. `exact` takes predictions and targets, shape (k, m) each, and says which
+        outputs, shape (m,), are predicted well enough; these are learned no further. A weak prior holds the logarithm
+        of a length scale about which the data say nothing.
         """
         rows = rng.choice(len(x), size=min(len(x), LEARN_FROM), replace=False)
         # half of the points are neighbours of the others, because short distances show the roughness of the function
@@ -82,7 +82,7 @@ class Processes:
         xs, ts = torch.from_numpy(x[rows]), torch.from_numpy(t[rows]).T[of][..., None]
 
         def rest(off: Tensor) -> Tensor:
-            """Which of these outputs rest, of how far the prediction of each point from the others is off (m, n)."""
+            """Which outputs are learned no further, by the leave-one-out errors of all points, shape (m, n)."""
             if exact is None:
                 return torch.zeros(len(of), dtype=torch.bool)
             predicted = t[rows].copy()
@@ -103,7 +103,7 @@ class Processes:
             self.learned = True
 
     def condition(self, x: Floats, t: Floats) -> None:
-        """Sets the data for predictions."""
+        """Sets the data for predictions: `x`, shape (n, d) in [-1, 1], and `t`, shape (n, m)."""
         self.conditioned = True
         points, self._middle = torch.from_numpy(np.ascontiguousarray(x)), torch.from_numpy(t).mean(dim=0)
         targets = (torch.from_numpy(t) - self._middle).T[..., None]
@@ -196,8 +196,9 @@ class Processes:
 def _descend(
     xs: Tensor, ts: Tensor, start: tuple[Tensor, ...], steps: int, rest: Callable[[Tensor], Tensor] | None = None
 ) -> tuple[list[Tensor], Tensor]:
-    """Scales, amplitudes and noises after `steps` from `start`, and the last loss of each output, shape (m,). `rest`:
-    says which outputs rest, shape (m,), of how far the prediction of each point from the others is off, shape (m, n).
+    """Scales, amplitudes, and noises after `steps` from `start`, and the last loss of each output, shape (m,). `rest`
+    takes the leave-one-out errors of all points, shape (m, n), and says which outputs, shape (m,), are learned no
+    further.
     """
     parameters = scales, amplitude, noise = [part.clone() for part in start]
     optimiser = Adam(parameters)

@@ -12,7 +12,7 @@ from proposer.types import Floats
 Mistake = Callable[[Floats, Floats], Floats]
 
 MODELS = 2
-"""The models of each output: the process and the networks."""
+"""The number of models for each output: the process and the networks."""
 FORGET = 0.5
 """The weight of earlier batches relative to the newest."""
 MOST = 2000

@@ -1,8 +1,9 @@
 """Fits energies by sums of squared polynomials, with few coefficients.
 
-A damped Gauss-Newton descent (K. Levenberg 1944, D. Marquardt 1963) minimises the errors. Automatic relevance
-determination (D. MacKay, Neural Computation 4, 415 (1992); M. Tipping, JMLR 1, 211 (2001)) gives each coefficient a
-prior of its own, whose width is fitted. Coefficients that the points do not need vanish.
+A damped Gauss-Newton descent (K. Levenberg, Q. Appl. Math. 2, 164 (1944); D. Marquardt, J. SIAM 11, 431 (1963))
+minimises the errors. Automatic relevance determination (D. MacKay, Neural Computation 4, 415 (1992); M. Tipping, JMLR
+1, 211 (2001)) gives each coefficient a prior of its own, whose width is fitted. Coefficients that the points do not
+need vanish.
 """
 
 from __future__ import annotations
@@ -28,8 +29,9 @@ new ones at a time.
 
 
 class Fitted(NamedTuple):
-    """A sum of squared residuals: coefficients, shape (r, p), of which those that are 0 are absent; whether each
-    residual counts only where it is positive, shape (r,); and the weights of the priors, shape (r, p).
+    """A sum of r squared residuals. `coefficients`, shape (r, p), are those of the p features; a feature with the
+    coefficient 0 is absent. `one_sided`, shape (r,), says whether a residual counts only where it is positive. `prior`,
+    shape (r, p), has the weights of the priors.
     """
 
     coefficients: Floats
@@ -130,7 +132,9 @@ class Fit:
         return fitted
 
     def relevant(self, fitted: Fitted, steps: int, *, rough: bool = False) -> Fitted:
-        """Fits the priors, removes coefficients that are not needed, and descends again. `rough` as in `descend`."""
+        """Fits the priors (Tipping, equation 16), removes coefficients that are not needed, and descends again. `rough`
+        as in `descend`.
+        """
         present = fitted.coefficients != 0.0
         residuals, errors = self._errors(fitted)
         square = self._curvature(self._slopes(residuals), present)
@@ -144,7 +148,9 @@ class Fit:
         return self.descend(Fitted(coefficients, fitted.one_sided, prior), steps, rough=rough)
 
     def _determined(self, fitted: Fitted, square: Floats, errors: Floats) -> tuple[Floats, float]:
-        """The fraction of each coefficient that the points determine, and the square error of one point."""
+        """How much of each present coefficient the points determine, from 0 to 1, and the square error of one point
+        (Tipping, equations 17 and 18).
+        """
         prior = fitted.prior[fitted.coefficients != 0.0]
         inverse = np.linalg.inv(square + np.diag(prior + 1e-12 * (1.0 + np.diag(square).max())))
         determined = np.asarray((1.0 - prior * np.diag(inverse)).clip(0.0, 1.0))

@@ -1,5 +1,5 @@
-"""Networks of hidden residuals (`nets.py`) for an NLL, or the part of an NLL without a model of observables, with the
-error of their predictions for the newest points.
+"""Networks of hidden residuals (`nets.py`) for an NLL, or for the part of an NLL that no model of observables covers.
+The errors of their predictions for the newest points are part of their uncertainty.
 """
 
 from __future__ import annotations

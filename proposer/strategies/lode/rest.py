@@ -24,18 +24,19 @@ if TYPE_CHECKING:
     from proposer.strategies.lode.points import Known
 
 SHARE = 0.6
-"""The fraction of the training steps for a whole NLL, because the observables are also learned. Even so, an ask took 14
-% more CPU.
+"""The fraction of the training steps for a whole NLL. It is smaller because the observables are learned, too. Even so,
+an ask took 14 % more CPU.
 """
 ENOUGH = 10
 """The smallest number of points for a training."""
 
 
 class Rest:
-    """Predicts the sum of these losses, relative to 0, or to the smallest loss if that is negative.
+    """Predicts the sum of these losses.
 
-    If the target follows the best NLL, they are learned relative to half a unit below the smallest loss. `of_nll` has
-    the unit of energy. `inputs` maps u, shape (n, d), to the inputs of the networks.
+    Networks learn the difference between this sum and an origin. The origin is 0, or the smallest sum if that is
+    negative. If the target follows the best NLL, it is half a unit of energy below the smallest sum. `of_nll` has this
+    unit. `inputs` maps u, shape (n, d), to the inputs of the networks.
     """
 
     def __init__(self, dim: int, of_nll: EnergyOfNll, inputs: Callable[[Floats], Floats]) -> None:

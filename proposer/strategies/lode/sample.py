@@ -23,21 +23,27 @@ if TYPE_CHECKING:
 KEEP = 0.35
 """The fraction of the particles below the next level."""
 MOVES, LAST_MOVES = 5, 12
+"""The number of steps of each particle in a level, and in the last level."""
 MOST_LEVELS = 40
+"""The largest number of levels. They reach a fraction KEEP^40, about 1e-18, of the cube."""
 ROUGH_ABOVE = 4.0
+"""The energy above which a cheaper, less exact energy is used."""
 
 
 @dataclass(frozen=True)
 class Particles:
-    """The result of a subset simulation. `inside`, shape (n, d), are points uniform in {energy < `level`}; the level is
-    1, or the lowest level reached. `volume` is the fraction of the cube below the level. `levels` are points that are
-    uniform between two levels, and the volume between these, from the whole cube down.
-    """
+    """The result of a subset simulation."""
 
     inside: Tensor
+    """Points, shape (n, d), that are uniform where the energy is below `level`."""
     level: float
+    """1, or the lowest level that was reached."""
     volume: float
+    """The fraction of the cube below the level."""
     levels: list[tuple[Tensor, float]]
+    """Points, shape (k, d), that are uniform between two levels, and the volume between these levels. The first entry
+    is that between the whole cube and the first level.
+    """
 
 
 @torch.no_grad()
@@ -50,11 +56,12 @@ def subset_simulation(
     rough: Energy | None = None,
     before: Tensor | None = None,
 ) -> Particles:
-    """Draws n particles. An energy maps (k, d) in [0, 1] to finite values (k,). Some particles may be copies.
+    """Draws n particles. Some of them may be copies of others.
 
-    `rough` is a cheaper energy for the levels above 4. `before` are particles of an earlier call, shape (k, d), with a
-    similar energy. Those that are still inside continue to move with the new particles, so that chains become long if
-    the region does not change.
+    `energy` maps points in the unit cube, shape (k, d), to finite values, shape (k,). `rough` is a cheaper energy for
+    the levels above ROUGH_ABOVE. `before` are particles of an earlier call, shape (k, d), with a similar energy. Those
+    that are still inside continue to move with the new particles, so that chains become long if the region does not
+    change.
     """
     p = torch.rand(n, dim, generator=random, dtype=torch.float64)
     now = rough or energy
@@ -96,10 +103,11 @@ def subset_simulation(
 
 
 def move(energy: Energy, p: Tensor, e: Tensor, level: float, random: torch.Generator) -> tuple[Tensor, Tensor]:
-    """One step of every particle by the difference of two others. It is accepted if it ends below the level and inside
-    the walls.
+    """Moves each particle p, shape (n, d), with the energy e, shape (n,), by the difference of two others. Returns the
+    points and energies afterwards.
 
-    Reflected steps would not be symmetric if variables are correlated, and the particles would leave the walls.
+    A step is accepted if it ends below the level and inside the cube. Steps are not reflected at the walls: if
+    variables are correlated, reflected steps are not symmetric, and would drive the particles away from the walls.
     """
     n, dim = p.shape
     a, b = torch.randint(n, (2, n), generator=random)

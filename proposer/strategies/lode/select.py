@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -21,13 +21,14 @@ if TYPE_CHECKING:
     from proposer.strategies.lode.points import Known
 
 DARING, DARING_BY_DIMENSION = 3.0, 0.4
-"""A point that is twice as far from other points may have 2^-DARING of their probability; in more than seven dimensions
-d, 2^(-0.4 d) (with 3 in ten dimensions, 2 % more of the parts were left out); in one and two dimensions, 2^-d, because
-gaps are larger there (with 3 in two dimensions, a tenth more evaluations were bad, and half of the fifth thousand).
+"""A candidate that is twice as far from other points may have 2^-p of their probability. In d dimensions, the power p
+is the larger of DARING and DARING_BY_DIMENSION d, but at most d, because gaps are larger in one and two dimensions.
+With p = 3 in ten dimensions, 2 % more of the parts were left out. With p = 3 in two dimensions, a tenth more of the
+evaluations were bad, and half of the fifth thousand.
 """
 LEAST_PROBABILITY, FALLS = 1e-3, 1000.0
-"""The smallest probability that counts, so that points are also spread if none seems good. In one and two dimensions it
-falls with every FALLS points, because gaps in the good region become smaller than those outside.
+"""This is added to each probability, so that points are also spread if none seems good. In one and two dimensions it is
+divided by 1 + (number of occupied points) / FALLS, because gaps in the good region become smaller than those outside.
 """
 _NEIGHBOURS = 8  # number of neighbours of a point, for the probability that a code fails
 
@@ -40,17 +41,31 @@ class Candidates:
     probability: Floats
 
 
+class Reach(NamedTuple):
+    """Beyond the distance `to`, a larger distance counts with the power `beyond`."""
+
+    to: float
+    beyond: float
+
+    def gap(self, distance: Floats, power: float) -> Floats:
+        """What gaps are worth, shape (n,), from their distances, shape (n,); `power` is the power up to `to`."""
+        return np.asarray(np.minimum(distance, self.to) ** power * np.maximum(distance / self.to, 1.0) ** self.beyond)
+
+
 def daring(dim: int) -> float:
     """The power of the distance in `even`."""
     return min(float(dim), max(DARING, DARING_BY_DIMENSION * dim))
 
 
-def even(candidates: Candidates, occupied: Floats, n: int, power: float = DARING) -> NDArray[np.int64]:
+def even(
+    candidates: Candidates, occupied: Floats, n: int, power: float = DARING, reach: Reach | None = None
+) -> NDArray[np.int64]:
     """The positions of n candidates that fill the gaps between the `occupied` points, shape (k, d).
 
-    Each next candidate has the largest product of its probability of being good and the distance to the nearest
-    occupied or chosen point (maximin) to the power `power`. So thin parts are filled first, whatever the density of the
-    candidates. The result has fewer than n positions if all other candidates coincide with chosen points.
+    They are chosen one after the other. The next candidate is the one with the largest probability times
+    distance^power; the distance is that to the nearest occupied or chosen point. Beyond `reach`, another power holds.
+    So thin parts are filled first, whatever the density of the candidates. The result has fewer than n positions if all
+    other candidates coincide with chosen points.
     """
     u = candidates.u
     distance = np.full(len(u), np.sqrt(u.shape[1]))
@@ -60,7 +75,8 @@ def even(candidates: Candidates, occupied: Floats, n: int, power: float = DARING
     weight = candidates.probability + least
     chosen: list[int] = []
     for _ in range(min(n, len(u))):
-        best = int(np.argmax(distance**power * weight))
+        gap = distance**power if reach is None else reach.gap(distance, power)
+        best = int(np.argmax(gap * weight))
         if distance[best] <= 0.0:
             break
         chosen.append(best)
@@ -70,7 +86,9 @@ def even(candidates: Candidates, occupied: Floats, n: int, power: float = DARING
 
 
 def undiscovered(levels: list[tuple[Floats, float]], most: int) -> tuple[Floats, Floats]:
-    """At most `most` points between the levels of a subset simulation, and the volumes that they represent."""
+    """At most `most` points between the levels of a subset simulation, shape (n, d), and the volumes that they
+    represent, shape (n,).
+    """
     of_one = max(1, most // max(1, len(levels)))
     kept = [(u[:of_one], volume / max(1, len(u[:of_one]))) for u, volume in levels]
     return np.concatenate([u for u, _ in kept]), np.concatenate([np.full(len(u), volume) for u, volume in kept])
@@ -100,14 +118,16 @@ def not_yet(u: Floats, busy: Floats) -> NDArray[np.int64]:
 
 
 def hits(known: Known, origins: str | Sequence[str], last: int = 300, untried: float = 0.5) -> float:
-    """The fraction of good points among the last points of one or several origins; `untried` if there are none."""
+    """The fraction of good points among the last points of one or several origins. Two more points with the hit rate
+    `untried` are added to them, so that few points do not say too much.
+    """
     of = np.flatnonzero(np.isin(known.origins, origins))[-last:]
     return (float(known.good[of].sum()) + 2.0 * untried) / (len(of) + 2.0)
 
 
 def probability_of_an_answer(known: Known, u: Floats) -> Floats:
-    """The probability, shape (n,), of an answer at u (n, d): the fraction of points nearby with an answer, slightly
-    pulled towards one. FAILED and TIMED_OUT points cost an evaluation without any information.
+    """The probability, shape (n,), that points u, shape (n, d), are OK or INVALID: the fraction of such points nearby,
+    with one more such point added. A FAILED or TIMED_OUT point costs an evaluation without any information.
     """
     if known.answered.all():
         return np.ones(len(u))

@@ -20,11 +20,12 @@ OTHERS = ("exploit", "explore", "probe", "fill")
 MOST, LAST = 0.9, 200
 """The largest fraction of a batch, and the number of last points that compare this part with the OTHERS."""
 NEWEST, SHARP = 100, 2.0
-"""The number of last points that compare this part with *exploit* alone, and the power of the hit rates in this
-comparison: a part with half the hit rate gets at most a fifth. For the NLL of a coannihilation, where 95 % of *exploit*
-were good, this part had a fifth of the points, of which 20 % were good.
+"""This part is also compared with *exploit* alone, by the NEWEST points of both, and by their hit rates to the power
+SHARP. So with half the hit rate, it gets at most a fifth of a batch. Without this comparison, for the NLL of a
+coannihilation, this part got a fifth of the points, and 20 % of them were good, but 95 % of those of *exploit*.
 """
 PARTICLES = 400
+"""The number of particles that are drawn from the region of a model."""
 
 
 def ahead(known: Known) -> bool:

@@ -44,8 +44,8 @@ def stuck(known: Known) -> bool:
 
 
 def spread(context: Context, n: int) -> Floats:
-    """A part: half of its points come from the whole cube, the others in equal numbers from every level. Each is the
-    farthest from all points that are known, requested, or chosen.
+    """A part: half of its points are chosen among the particles of all levels, the others in equal numbers among those
+    of each level. Each point is the particle that is farthest from all known, requested, and chosen points.
     """
     n = min(n, round(SHARE * context.n))
     levels = [*(u for u in context.levels if len(u)), context.inside]
@@ -78,7 +78,7 @@ def lowest(known: Known, around: int = AROUND) -> tuple[NDArray[np.int64], Float
 
 
 def basins(known: Known, most: int) -> NDArray[np.int64]:
-    """The positions of at most `most` of these points, at some distance from each other."""
+    """The positions of at most `most` of the points of `lowest`, at some distance from each other."""
     return apart(known.u, lowest(known)[0], most)
 
 

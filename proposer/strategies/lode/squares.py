@@ -42,12 +42,12 @@ SELECTED, BETTER = 2.0, 0.5
 19, 1 (1991)). The fits are used if the best has less than BETTER times the error of a constant.
 """
 CHANGED = 5
-"""The number of descents at a time from a kept one with a change."""
+"""The number of descents at a time that start from a kept one in which a residual was changed."""
 ROUNDS, ROUND_STEPS = 3, 8
 """The numbers of fits of the priors, and of steps after each."""
 STARTS, WORK = 9, 4e9
-"""The largest numbers of new descents at a time, and of multiplications after which no further one begins. Half as many
-end the descents with a change.
+"""The largest number of new descents at a time, and the number of multiplications after which no further one begins. No
+further descent with a change begins after half as many multiplications.
 """
 ENOUGH = 0.05
 """No new descents begin if the error of log(1 + energy) of a kept one is below this."""
@@ -108,8 +108,8 @@ class Squares:
         return fitted._replace(coefficients=coefficients)
 
     def _changed(self, fit: Fit, fitted: Fitted, rng: np.random.Generator) -> Fitted:
-        """The fit with a residual that is missing, that becomes one-sided or two-sided, or that begins anew, or with a
-        further residual.
+        """The fit with one random change: a residual is removed, becomes one-sided or two-sided, starts again, or is
+        added.
         """
         r, kind = len(fitted.one_sided), int(rng.integers(4))
         which = int(rng.integers(r))

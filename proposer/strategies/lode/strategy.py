@@ -51,9 +51,11 @@ log = logging.getLogger(__name__)
 Inputs = Callable[[Floats], Floats]
 
 PARTICLES = 800
+"""The number of particles of the sampler, and the largest number that is kept for the next batch."""
 FEW, SLOWLY = 5, 12
-"""With fewer good points, a batch is a smaller fraction of the known points, because small batches find good points
-sooner. With `goal: collect` it always is: each step from the known good points uses the result of the previous step.
+"""With fewer than FEW good points, a batch is 1 / SLOWLY of the known points instead of a quarter, because small
+batches find good points sooner. With `goal: collect` it always is, so that each step from the known good points uses
+the results of the earlier steps.
 """
 START = 4
 """With few evaluations, the start is at most this part of them (1 / START)."""
@@ -71,23 +73,24 @@ COLLECT = Acquisition((GATHER,), (beside_good_points,), UNIFORM)
 
 @dataclass(frozen=True)
 class Method:
-    """The replaceable steps of LODE.
-
-    `by_observables` and `by_nll` make a model from the number of its inputs, the energy, and the map from u to the
-    inputs. `contest`: if observables are predicted badly, a model of the NLL is tried, too. `sample` draws particles
-    from the region that the model takes for good. The other fields choose a batch: `map` for a map; `stuck` while no
-    new point is good and the lowest energy has stopped falling; and with `goal: collect`, `descend` before the tenth
-    good point if only an NLL is known, and `collect` afterwards.
-    """
+    """The replaceable steps of LODE."""
 
     by_observables: Callable[[int, EnergyOfObservables, Inputs], Surrogate] = OfObservables
+    """Makes a model of the observables, from the number of its inputs, the energy, and the map from u to the inputs."""
     by_nll: Callable[[int, EnergyOfObservables, Inputs], Surrogate] = OfNll
+    """Makes a model of the NLL, from the same."""
     contest: bool = True
+    """Whether a model of the NLL is tried, too, if observables are predicted badly."""
     sample: Callable[[Surrogate, int, torch.Generator, Tensor | None], Particles] = _sample
+    """Draws particles from the region that the model takes for good."""
     map: Acquisition = MAP
+    """Chooses a batch for a map."""
     stuck: Acquisition = STUCK
+    """Chooses a batch while no new point is good and the lowest energy has stopped falling."""
     descend: Acquisition = DESCEND
+    """Chooses a batch for `goal: collect` before the tenth good point, if only an NLL is known."""
     collect: Acquisition = COLLECT
+    """Chooses a batch for `goal: collect` from the tenth good point on."""
 
     def even_in(self, even_in: EvenIn) -> Method:
         """The method with a map that is even in chosen coordinates."""
@@ -357,7 +360,9 @@ def _first_points(dim: int, evaluations: float) -> int:
 
 
 def _random(sobol: qmc.Sobol, n: int) -> Floats:
-    """n points. scipy warns if n is not a power of two; this matters only for integrals, so the warning is left out."""
+    """The next n points of the sequence, shape (n, d). scipy warns if n is not a power of two; this matters only for
+    integrals, so the warning is suppressed.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         return np.asarray(sobol.random(n))

@@ -10,11 +10,12 @@ from proposer.types import Floats
 
 
 def training_rows(u: Floats, energy: Floats, most: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """The positions of at most `most` of n points, in order.
+    """The positions of at most `most` of n points u, shape (n, d), with the energies `energy`, shape (n,), in ascending
+    order.
 
     Half of them have an energy below 4, and are spread evenly. The others are drawn with the weight (1 +
-    energy)^(-1/2), so that they lie everywhere. Points without an energy (NaN or infinite) have the weight of a typical
-    point.
+    energy)^(-1/2), so that they lie everywhere. A point without an energy (NaN or infinite) has the weight 0.1, that of
+    an energy of 99.
     """
     n = len(u)
     if n <= most:
