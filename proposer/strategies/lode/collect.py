@@ -84,14 +84,14 @@ def enough(known: Known) -> float:
 
 
 def agreement(models: Sequence[Callable[[Tensor], Tensor]], u: Floats) -> Floats:
-    """The fraction of the models, shape (n,), that take a point for good, of points u, shape (n, d). A model maps points,
-    shape (n, d), to energies, shape (n,).
+    """The fraction, shape (n,), of the models that take a point for good, at u, shape (n, d). A model maps points, shape
+    (n, d), to energies, shape (n,).
     """
     return np.asarray(np.mean([model(torch.from_numpy(u)).numpy() < 1.0 for model in models], axis=0))
 
 
 def beside_good_points(context: Context) -> Floats:
-    """A source: candidates between, around and beyond good points, and moved particles, shape (n, d), within the cube."""
+    """A source: candidates between, around and beyond good points, and moved particles, shape (n, d), in the cube."""
     known = context.known
     near = candidates(known, context.generator("collect"))
     beyond = beyond_good_points(known, 2 * EACH, context.generator("beyond"))
