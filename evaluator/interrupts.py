@@ -34,8 +34,10 @@ def may_have_come() -> bool:
     return handler is signal.default_int_handler or (handler is _interrupt and _raised[-1] > 0)
 
 
-def _interrupt(number: int, _: FrameType | None) -> None:
-    seen[number] += 1  # first, because the other signal may arrive at any later line
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    seen[number] += 1
+    if frame is not None and frame.f_code is _interrupt.__code__:
+        return  # the other signal came first: it would not be counted if this one raised an exception in its handler
     if (sent := max(seen.values())) > _raised[-1]:
         _raised[:] = [sent]
         raise KeyboardInterrupt

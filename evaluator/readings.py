@@ -35,9 +35,6 @@ class Reading(NamedTuple):
                 found = point.spectrum.entry(spec.slha)
             except (CodeFailed, EntryMissing) as error:
                 raise ObservableFailed(str(error), self.position) from error
-            warning = point.spectrum.other_scales(spec.slha) or point.spectrum.other_lines(spec.slha)
-            if warning and warning not in point.warnings:
-                point.warnings.append(warning)
         elif self.expression is not None:
             found = self.expression(point.names, point.variables)
         elif spec.term is not None:

@@ -25,6 +25,7 @@ _HIDDEN_HEAD = re.compile(  # a comment that is exactly the first line of a bloc
     r"[ \t]*(?:#[^\n]*)?(?=\n|$)",
     re.IGNORECASE,
 )
+_NUMBERED = re.compile(r"\S+[ \t]+[+-]?\d+(?!\S)")
 _LIKE_A_NUMBER = re.compile(r"[+-]?(?:\.?\d|\*|nan\b|inf)", re.IGNORECASE)
 
 Entries = dict[tuple[int, ...], str]
@@ -56,6 +57,12 @@ class Block:
     scale: float | None
     raw: str
     title: str = ""
+
+    @cached_property
+    def numbered_name(self) -> str:
+        """The name with the number behind it, if there is one: QNUMBERS 9000005, a block for each particle."""
+        found = _NUMBERED.match(self.title)
+        return " ".join(found[0].upper().split()) if found else self.name
 
     @cached_property
     def text(self) -> str:

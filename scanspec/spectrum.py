@@ -9,12 +9,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from functools import cached_property
 from typing import NamedTuple
 
 from scanspec.blocks import Block, Decay, comparable, to_float
 from scanspec.document import closest
+from scanspec.doubts import (
+    among_analyses,
+    among_blocks,
+    among_lines,
+    among_tables,
+    contradiction,
+    lines_of,
+    remedy,
+)
 from scanspec.observables import SlhaAddress
 
 __all__ = ["INFORMATION", "LARGEST_SPECTRUM", "EntryMissing", "Problem", "Spectrum", "read_spectrum", "to_float"]
@@ -38,7 +46,6 @@ _HEAD = re.compile(r"\n[ \t\f]*([BbDdXx]\w+)(?![^\s#])([^\n]*)")  # the leading 
 _LEADING_NUMBER = re.compile(r"[ \t]+[+-]?\.?\d")
 _KINDS = frozenset({"BLOCK", "DECAY", "DECAY1L", "XSECTION"})
 _SCALE = re.compile(r"Q[ \t]*=[ \t]*(\S+)", re.IGNORECASE)
-_NUMBERED = re.compile(r"\S+[ \t]+[+-]?\d+(?!\S)")  # QNUMBERS 9000005: a block for each particle
 _NAME = re.compile(r"\S+?(?=Q[ \t]*=|\s|$)", re.IGNORECASE)
 _TABLES = {"WIDTH": "DECAY", "BR": "DECAY", "WIDTH1L": "DECAY1L", "BR1L": "DECAY1L"}
 
@@ -60,7 +67,9 @@ class Problem(NamedTuple):
 
 class Spectrum:
     """The content of an SLHA file. If two blocks have the same name, or one particle has two decay tables, the later
-    one counts (a later code wrote it), unless a scale is asked for.
+    one counts (a later code may have written it), unless a scale is asked for.
+
+    `warnings` are those of the entries that were read: each may be found elsewhere in the file with another value.
     """
 
     def __init__(self, text: str) -> None:
@@ -69,8 +78,9 @@ class Spectrum:
         if "\r" in text:
             text = text.replace("\r\n", "\n").replace("\r", "\n")
         self.all_blocks: list[Block] = []
-        self._tables: dict[str, dict[int, tuple[str, str]]] = {"DECAY": {}, "DECAY1L": {}}
-        self._decays: dict[tuple[str, int], Decay] = {}
+        self.warnings: list[str] = []
+        self._tables: dict[str, dict[int, list[tuple[str, str]]]] = {"DECAY": {}, "DECAY1L": {}}
+        self._decays: dict[tuple[str, int, int], Decay] = {}
         self._cross_sections: list[tuple[list[str], str]] = []
         text = "\n" + text.removeprefix("\ufeff")  # the byte order mark of editors on Windows
         heads = []
@@ -103,15 +113,28 @@ class Spectrum:
 
     def _add_decay(self, kind: str, words: list[str], body: str) -> None:
         try:
-            self._tables[kind][int(words[0])] = words[1] if len(words) > 1 else "", body
+            tables = self._tables[kind].setdefault(int(words[0]), [])
         except ValueError:
             return
+        tables.append((words[1] if len(words) > 1 else "", body))
 
     @cached_property
     def blocks(self) -> Mapping[str, Block]:
         """The last block of each name, and of each name with the number that follows it, such as QNUMBERS 9000005."""
         found = {block.name: block for block in self.all_blocks}
-        return found | {name: block for block in self.all_blocks if (name := _with_its_number(block)) != block.name}
+        return found | {name: block for block in self.all_blocks if (name := block.numbered_name) != block.name}
+
+    def _blocks_named(self, name: str) -> Sequence[Block]:
+        """All blocks of this name, in order; a name such as QNUMBERS 9000005 has the number that follows it."""
+        return self._by_name.get(name, ())
+
+    @cached_property
+    def _by_name(self) -> Mapping[str, list[Block]]:
+        found: dict[str, list[Block]] = {}
+        for block in self.all_blocks:
+            for name in {block.name, block.numbered_name}:
+                found.setdefault(name, []).append(block)
+        return found
 
     @property
     def is_empty(self) -> bool:
@@ -167,20 +190,55 @@ class Spectrum:
 
     def text(self, name: str, *indices: int) -> str:
         """An entry as it is written, which need not be a number. Raises EntryMissing if there is none."""
-        return self._text(SlhaAddress(name.upper(), indices), indices)
+        address = SlhaAddress(name.upper(), indices)
+        found = self._text(address, indices)
+        self._warn(address)
+        return found
 
     def entry(self, address: SlhaAddress) -> float:
         """A block entry, WIDTH (GeV), BR or cross section (pb). Raises EntryMissing if there is no such number."""
-        flat = tuple(index for index in address.indices if isinstance(index, int))
+        found = self._decay_entry(address) if address.block in _TABLES else self._number(address)
+        self._warn(address)
+        return found
+
+    def _warn(self, address: SlhaAddress) -> None:
+        if (warning := self.other_values(address)) and warning not in self.warnings:
+            self.warnings.append(warning)
+
+    def other_values(self, address: SlhaAddress) -> str:
+        """A warning if the file has other values of an entry that was read, and the address does not tell which one is
+        meant; otherwise empty.
+        """
         if address.block in _TABLES:
-            decay = self._decay(_TABLES[address.block], flat[0])
-            if address.block.startswith("WIDTH"):
-                return decay.width
-            return _branching_ratio(decay, address)
+            return among_tables(address, self._of_each_table(address))
         if address.block == "XSECTION":
-            word = self._cross_section(address, flat)
+            return "" if address.line else among_lines(address, self._cross_sections_of(address))
+        if address.words:
+            return among_analyses(address, self._words_of_analysis(address))
+        blocks = self._blocks_named(address.block)
+        if len(blocks) > 1 and address.scale is not None:
+            chosen = self._block(address).scale
+            blocks = [block for block in blocks if block.scale == chosen]
+        return among_blocks(address, blocks) if len(blocks) > 1 else ""
+
+    def _of_each_table(self, address: SlhaAddress) -> list[float]:
+        """The value of a WIDTH or BR in each decay table of its particle that can be read, if there are several."""
+        count = len(self._tables[_TABLES[address.block]].get(_numbers(address)[0], ()))
+        values = []
+        for number in range(count if count > 1 else 0):
+            with suppress(EntryMissing):
+                values.append(self._decay_entry(address, number))
+        return values
+
+    def _decay_entry(self, address: SlhaAddress, number: int = -1) -> float:
+        decay = self._decay(_TABLES[address.block], _numbers(address)[0], number)
+        return decay.width if address.block.startswith("WIDTH") else _branching_ratio(decay, address)
+
+    def _number(self, address: SlhaAddress) -> float:
+        if address.block == "XSECTION":
+            word = self._cross_section(address)
         else:
-            word = self._of_analysis(address) if address.words else self._text(address, flat)
+            word = self._of_analysis(address) if address.words else self._text(address, _numbers(address))
         try:
             return to_float(word)
         except ValueError:
@@ -194,12 +252,12 @@ class Spectrum:
         if words and behind is not None and not before.words_at(indices, address.column, address.under):
             hidden = f"{behind.name!r}, the first line of another block, written as a comment"
             raise EntryMissing(f"the output has {address} behind {hidden}")
-        if address.scale is None and _with_its_number(block) != address.block:
+        if address.scale is None and block.numbered_name != address.block:
             self._check_numbered(address, indices)
         if len(words) == 1:
             return words[0]
         if words:
-            raise EntryMissing(f"the output has {_contradiction(address, words)}; {_remedy(block, address, words)}")
+            raise EntryMissing(f"the output has {contradiction(address, words)}; {remedy(block, address, words)}")
         if address.under and not any(True for _ in block.rows_under(address.under)):
             there = "; ".join(block.headings()) or "none at all"
             what = f"{address.block} has no table under {' '.join(address.under)!r}"
@@ -211,52 +269,27 @@ class Spectrum:
         """Raises EntryMissing if an entry has different values in blocks of one name that differ in a number."""
         numbered = [block for block in self.all_blocks if block.name == address.block]
         column, under = address.column, address.under
-        by_name = {_with_its_number(block): block.words_at(indices, column, under) for block in numbered}
+        by_name = {block.numbered_name: block.words_at(indices, column, under) for block in numbered}
         if len({tuple(map(comparable, words)) for words in by_name.values() if words}) > 1:
             found = ", ".join(f"{' or '.join(words)} in {name}" for name, words in by_name.items() if words)
             last = list(by_name)[-1]
             raise EntryMissing(f"the output has {address} in several blocks: {found}; write {last!r} for the block")
 
-    def other_scales(self, address: SlhaAddress) -> str:
-        """A warning if the block of an entry stands at several scales with different values, and none was asked for;
-        otherwise empty.
-        """
-        scales = self._scales.get(address.block, ())
-        if address.scale is not None or len(scales) < 2:
-            return ""
-        values: dict[float, float] = {}
-        for scale in scales:
-            with suppress(EntryMissing):
-                values[scale] = self.entry(replace(address, scale=scale))
-        if len(set(values.values())) < 2:
-            return ""
-        there = ", ".join(f"{scale:g}" for scale in values)
-        return f"the output has {address} with different values at Q = {there}; without `scale` the last block counts"
-
-    @cached_property
-    def _scales(self) -> Mapping[str, list[float]]:
-        """The scales (GeV) of the blocks of each name, in order."""
-        scales: dict[str, list[float]] = {}
-        for block in self.all_blocks:
-            if block.scale is not None:
-                scales.setdefault(block.name, []).append(block.scale)
-        return scales
-
-    def _cross_section(self, address: SlhaAddress, pdgs: tuple[int, ...]) -> str:
+    def _cross_section(self, address: SlhaAddress) -> str:
         """The value (pb) of a cross section: in the last line that begins with the numbers of `address.line`, or
         without these in the first line of the last table. The program chooses the order of the lines.
         """
-        tables = self._tables_of(address, pdgs)
+        tables = self._cross_sections_of(address)
         if not tables:
             raise EntryMissing(f"the output has no entry {address}")
         if not address.line:
             return tables[-1][0][6]
         found = [row for rows in tables for row in rows if _begins(row, address.line)]
         if not found:
-            raise EntryMissing(f"the output has no line of {address}; there are: {_lines(tables)}")
+            raise EntryMissing(f"the output has no line of {address}; there are: {lines_of(tables)}")
         return found[-1][6]
 
-    def _tables_of(self, address: SlhaAddress, pdgs: tuple[int, ...]) -> list[list[list[str]]]:
+    def _cross_sections_of(self, address: SlhaAddress) -> list[list[list[str]]]:
         """The lines of all tables of a process, at the energy that is nearest to the asked one.
 
         The format: XSECTION sqrt(s) IN IN COUNT OUT ..., then lines of six numbers (scale scheme, orders in QCD and EW,
@@ -264,6 +297,7 @@ class Spectrum:
         """
         if address.scale is None:
             raise EntryMissing("a cross section needs an energy (GeV)")
+        pdgs = _numbers(address)
         found: list[tuple[float, list[list[str]]]] = []
         for words, body in self._cross_sections:
             try:
@@ -278,35 +312,28 @@ class Spectrum:
         nearest = min((away for away, _ in found), default=0.0)
         return [rows for away, rows in found if away == nearest]
 
-    def other_lines(self, address: SlhaAddress) -> str:
-        """A warning if the lines of a cross section have different values, and none was asked for; otherwise empty."""
-        if address.block != "XSECTION" or address.line:
-            return ""
-        tables = self._tables_of(address, tuple(index for index in address.indices if isinstance(index, int)))
-        if len({row[6] for rows in tables for row in rows}) < 2:
-            return ""
-        return (
-            f"the output has {address} in several lines with different values: {_lines(tables)}; without `line`, the "
-            "first line of the last table counts"
-        )
-
     def _of_analysis(self, address: SlhaAddress) -> str:
-        """A value in the last block PROCESS or EFFICIENCIES of an analysis, from the line that begins with the value's
-        name.
-        """
-        analysis, name, *column = address.words
-        for block in reversed(self.all_blocks):
-            if block.name == address.block and block.title.upper().split()[1:2] == [analysis.upper()]:
-                position = 1 + int(*column)
-                rows = [row for row in block.rows() if row[0].upper() == name.upper() and len(row) > position]
-                words = list(dict.fromkeys(row[position] for row in rows))
-                if len(words) == 1:
-                    return words[0]
-                if words:
-                    raise EntryMissing(f"the output has {_contradiction(address, words)}")
+        """A value in the last block PROCESS or EFFICIENCIES of an analysis that has it."""
+        words = next(filter(None, reversed(self._words_of_analysis(address))), [])
+        if len(words) == 1:
+            return words[0]
+        if words:
+            raise EntryMissing(f"the output has {contradiction(address, words)}")
         raise EntryMissing(f"the output has no entry {address}")
 
+    def _words_of_analysis(self, address: SlhaAddress) -> list[list[str]]:
+        """The different words in the lines that begin with the name of a value, in each block of an analysis."""
+        analysis, name, *column = address.words
+        position = 1 + int(*column)
+        found = []
+        for block in self._blocks_named(address.block):
+            if block.title.upper().split()[1:2] == [analysis.upper()]:
+                rows = [row for row in block.rows() if row[0].upper() == name.upper() and len(row) > position]
+                found.append(list(dict.fromkeys(row[position] for row in rows)))
+        return found
+
     def _block(self, address: SlhaAddress) -> Block:
+        """The block of an entry: the last one of its name, or the one nearest to the scale. Raises EntryMissing."""
         if address.block not in self.blocks:
             raise EntryMissing(f"the output has no block {address.block}{closest(address.block, self.blocks)}")
         if address.scale is None:
@@ -320,19 +347,19 @@ class Spectrum:
             raise EntryMissing(f"the output has no block {what}; its scales: {scales}")
         return min(reversed(near), key=lambda block: abs((block.scale or 0.0) - scale))
 
-    def _decay(self, table: str, pdg: int) -> Decay:
-        if (table, pdg) not in self._decays:
+    def _decay(self, table: str, pdg: int, number: int = -1) -> Decay:
+        if (table, pdg, number) not in self._decays:
             if pdg not in self._tables[table]:
                 there = ", ".join(map(str, self._tables[table])) or "none at all"
                 raise EntryMissing(f"the output has no {table} of {pdg}; it has those of: {there}")
-            width, body = self._tables[table][pdg]
+            width, body = self._tables[table][pdg][number]
             try:
                 decay = Decay(to_float(width))
             except ValueError:
                 raise EntryMissing(f"the width in {table} {pdg} of the output is {width!r}, not a number") from None
             decay.read(Block(table, None, body), _KINDS)
-            self._decays[table, pdg] = decay
-        return self._decays[table, pdg]
+            self._decays[table, pdg, number] = decay
+        return self._decays[table, pdg, number]
 
 
 def read_spectrum(text: str) -> Spectrum:
@@ -340,10 +367,8 @@ def read_spectrum(text: str) -> Spectrum:
     return Spectrum(text)
 
 
-def _with_its_number(block: Block) -> str:
-    """The name of a block, with the number behind it if there is one."""
-    found = _NUMBERED.match(block.title)
-    return " ".join(found[0].upper().split()) if found else block.name
+def _numbers(address: SlhaAddress) -> tuple[int, ...]:
+    return tuple(index for index in address.indices if isinstance(index, int))
 
 
 def _same(found: float, wanted: float) -> bool:
@@ -362,12 +387,6 @@ def _begins(row: Sequence[str], numbers: Sequence[float]) -> bool:
         return False
 
 
-def _lines(tables: Iterable[Iterable[Sequence[str]]]) -> str:
-    """The lines of cross sections, each with its six numbers and its value."""
-    lines = [f"{' '.join(row[:6])} = {row[6]}" for rows in tables for row in rows]
-    return ", ".join(lines[:10]) + (", ..." if len(lines) > 10 else "")
-
-
 def _branching_ratio(decay: Decay, address: SlhaAddress) -> float:
     parent, *rest = address.indices
     daughters = tuple(sorted(pdg for index in rest for pdg in ((index,) if isinstance(index, int) else index)))
@@ -379,19 +398,3 @@ def _branching_ratio(decay: Decay, address: SlhaAddress) -> float:
         raise EntryMissing(f"the {table} of {parent} has a line that cannot be read: {decay.unread[0]!r:.80}")
     # a channel that a decay table leaves out is closed: its branching ratio is 0
     return decay.branching_ratios.get(daughters, 0.0)
-
-
-def _contradiction(address: SlhaAddress, words: list[str]) -> str:
-    return f"{address} more than once, and not the same: {', '.join(words[:5])}{', ...' if len(words) > 5 else ''}"
-
-
-def _remedy(block: Block, address: SlhaAddress, words: list[str]) -> str:
-    """How the user can tell apart the several entries of a block."""
-    if headings := block.headings():
-        shown = "; ".join(headings[:5]) + ("; ..." if len(headings) > 5 else "")
-        return f"`under` selects a table by the words of its first line: {shown}"
-    if address.column is not None:
-        return "give more of the numbers that stand in its line"
-    if " " in words[0]:
-        return "`column` says where the value stands in a line of several numbers"
-    return "a block's first line may be missing, or be written as a comment"

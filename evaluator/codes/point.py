@@ -52,10 +52,11 @@ class Point(Mapping[str, float]):
     @spectrum.setter
     def spectrum(self, spectrum: Spectrum) -> None:
         self._spectrum = spectrum
+        spectrum.warnings = self.warnings  # those of entries that are read become warnings of the point
 
     def wrote(self, spectrum: Spectrum, path: Path) -> None:
         """Stores the spectrum of a code, and its file, which may also be that of an earlier code."""
-        self._spectrum = spectrum
+        self.spectrum = spectrum
         self.spectra = [stored for stored in self.spectra if stored != path] + [path]
 
     @property

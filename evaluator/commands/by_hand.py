@@ -9,7 +9,7 @@ import os
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -50,10 +50,8 @@ def check(scan: ScanFile) -> int:
         raise scan.setup.error(f"init_csv: there is no file {scan.folder / table}", "init_csv")
     console = _console()
     chain = Chain(scan)
-    by_hand = ByHand(chain)
     values = [middle(variable) for variable in scan.variables]
-    scratch = ScratchRoot()
-    try:
+    with closing(ScratchRoot()) as scratch, closing(ByHand(chain)) as by_hand:
         outcome = by_hand.evaluate(values, scratch.path / "point")
         codes = ", ".join(code.name for code in scan.codes)
         counts = f"variables: {len(scan.variables)}, observables: {len(chain.specs)}"
@@ -75,8 +73,6 @@ def check(scan: ScanFile) -> int:
         elif may_have_better_order(scan):
             for line in better_order(chain, tried, scratch.path):
                 console.say(line)
-    finally:
-        scratch.close()
     fault = _fault(tried, opened)
     if fault is not None:
         if fault in tried[1:]:
@@ -191,21 +187,19 @@ def point(
     if keep is not None and keep.exists() and (not keep.is_dir() or any(keep.iterdir())):
         raise UsageError(f"--keep {keep}: exists and is not empty", next_step="name a new folder")
     console = _console()
-    scratch = ScratchRoot()
-    folder = keep.resolve() if keep is not None else scratch.path / "point"
-    try:
+    with closing(ScratchRoot()) as scratch:
+        folder = keep.resolve() if keep is not None else scratch.path / "point"
         folder.mkdir(parents=True, exist_ok=True)
         with _stdout_is_stderr() if as_json else nullcontext():  # because output of codes is not JSON
             chain = Chain(scan)
-            outcome = ByHand(chain).evaluate(values, folder, point_id=point_id)
+            with closing(ByHand(chain)) as by_hand:
+                outcome = by_hand.evaluate(values, folder, point_id=point_id)
         if as_json:
             print(json.dumps(_to_json(chain, values, outcome, keep)))
         else:
             _print_tables(console, chain, values, outcome)
             _print_status(console, chain, outcome)
             _print_files(console, folder)
-    finally:
-        scratch.close()
     if keep is not None and not as_json:
         console.say(f"files kept in {keep}")
     return 0 if outcome.status in (Status.OK, Status.INVALID) else 1

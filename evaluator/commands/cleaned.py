@@ -25,7 +25,7 @@ def cleaned() -> Iterator[None]:
     if not terminals:
         yield
         return
-    _flush()
+    flush()
     kept = {number: os.dup(number) for number in terminals}
     reading, writing = os.pipe()
     ended, held = os.pipe()
@@ -40,7 +40,7 @@ def cleaned() -> Iterator[None]:
     try:
         yield
     finally:
-        _flush()
+        flush()
         for number, before in kept.items():
             os.dup2(before, number)
             os.close(before)
@@ -48,7 +48,8 @@ def cleaned() -> Iterator[None]:
         os.close(ended)
 
 
-def _flush() -> None:
+def flush() -> None:
+    """Writes what standard output and error still hold."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(Exception):  # a code may have closed or replaced it
             stream.flush()

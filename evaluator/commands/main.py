@@ -17,7 +17,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from evaluator.commands.alone import alone
 from evaluator.commands.channel import add_client_options, no_answer, open_channel
 from evaluator.scan import read_scan
 from scanspec import DEFAULT_ADDRESS, LodescanError, ScanFile, UsageError, read_address, visible
@@ -41,8 +40,6 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         options = make_parser().parse_args(arguments)
         with logging_to_stderr(getattr(options, "log_format", TEXT)):
-            if options.run in (_check, _point):
-                return alone(lambda: _run(options), options.file)
             return _run(options)
     except KeyboardInterrupt:
         return INTERRUPTED

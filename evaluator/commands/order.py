@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import math
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -81,22 +80,21 @@ def _try(
     start, seconds, same = time.monotonic(), dict[str, float](), 0
     try:
         chain = Chain(replace(scan, codes=tuple(order)))
-        by_hand = ByHand(chain)
         positions = {spec.name: position for position, spec in enumerate(chain.specs)}
-        for values, wanted in points:
-            if same and time.monotonic() - start > BUDGET:
-                break
-            with contextlib.redirect_stderr(io.StringIO()):  # hides errors of a code that cannot run in this order
+        with closing(ByHand(chain, quiet=True)) as by_hand:  # hides errors of a code that cannot run in this order
+            for values, wanted in points:
+                if same and time.monotonic() - start > BUDGET:
+                    break
                 outcome = by_hand.evaluate(values, folder / str(same))
-            if outcome.status is not wanted.status:
-                return None
-            if outcome.status is Status.OK:
-                found = [outcome.observables[positions[name]] for name in names]
-                if not all(map(_same, found, wanted.observables)):
+                if outcome.status is not wanted.status:
                     return None
-            seconds = seconds or dict(zip((step.name for step in chain.steps), outcome.seconds, strict=True))
-            same += 1
-            bound(chain)  # as in the other order, the first point has no such bound
+                if outcome.status is Status.OK:
+                    found = [outcome.observables[positions[name]] for name in names]
+                    if not all(map(_same, found, wanted.observables)):
+                        return None
+                seconds = seconds or dict(zip((step.name for step in chain.steps), outcome.seconds, strict=True))
+                same += 1
+                bound(chain)  # as in the other order, the first point has no such bound
     except ConfigurationError:  # an expression or a template uses results of a later code
         return None
     return seconds, same

@@ -205,9 +205,6 @@ def here(tmp_path, monkeypatch, capfd):
     temporary = tmp_path / "tmp"
     temporary.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(temporary))
-    monkeypatch.setattr(
-        "evaluator.commands.main.alone", lambda run, file: run()
-    )  # no code is loaded that could end this process
 
     def run(*arguments):
         code: str | int | None

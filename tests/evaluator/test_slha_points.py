@@ -60,7 +60,41 @@ def test_a_value_that_differs_between_scales_comes_with_a_warning(run):
     assert (outcome.observables, outcome.warnings) == ([0.36], [])
     assert run(GAUGE.format(0.36), "slha: [GAUGE, 1]").warnings == []  # the same value
     assert run(GAUGE.format(0.57), "slha: [GAUGE, 2]").warnings == []
-    assert run(GAUGE.format(0.57).replace("E+16", "E+03"), "slha: [GAUGE, 1]").warnings == []  # a later code's
+
+
+TWICE = [  # what is read, the file with one value there and {} elsewhere, and the warning behind the address
+    ("slha: [GAUGE, 1]", GAUGE.replace("E+16", "E+03"), ": 0.36, 0.57; the last block counts"),
+    ("slha: [GAUGE, 1], scale: 1000", GAUGE.replace("E+16", "E+03"), ": 0.36, 0.57; the last block counts"),
+    ("slha: [MASS, 25]", "Block MASS\n 25 0.36\nBlock A\n 1 1\nBlock MASS\n 25 {}\n", ": 0.36, 0.57; the last"),
+    ("slha: [A, 1]", "Block A Q= 91\n 1 0.36\nBlock A\n 1 {}\n", " at Q = 91, none; without `scale` the last block"),
+    ("slha: [Q 32, 1]", "Block Q 32\n 1 0.36\nBlock Q 32\n 1 {}\n", ": 0.36, 0.57; the last"),
+    ("slha: [BR, 25, [5, -5]]", "DECAY 25 1\n 0.36 2 5 -5\nDECAY 25 1\n {} 2 5 -5\n", ": 0.36, 0.57; the last"),
+    ("slha: [WIDTH, 25]", "DECAY 25 0.36\nDECAY 6 1.3\nDECAY 25 {}\n", ": 0.36, 0.57; the last table of"),
+    (
+        "slha: [WIDTH1L, 25]",
+        "DECAY 6 1\nDECAY1L 25 0.36\nDECAY1L 25 {}\n",
+        ": 0.36, 0.57; the last table of",
+    ),
+    ("slha: [PROCESS, A_1, XS]", "Block PROCESS A_1\n XS 0.36\nBlock PROCESS A_1\n XS {}\n", ": 0.36, 0.57; the last"),
+]
+
+
+@pytest.mark.parametrize(("what", "text", "words"), TWICE)
+def test_a_value_that_differs_between_blocks_of_one_name_comes_with_a_warning(run, what, text, words):
+    """A later code may have written the last block, which counts. But it may also be a fault of the program."""
+    outcome = run(text.format(0.57), what)
+    assert (outcome.status, outcome.observables, len(outcome.warnings)) == (Status.OK, [0.57], 1)
+    assert outcome.warnings[0].startswith("the output has ") and f" with different values{words}" in outcome.warnings[0]
+    assert run(text.format("3.6E-01"), what).warnings == []  # the same value
+    assert run(text.format(0.57) + "Block OTHER\n 1 7\n", "slha: [OTHER, 1]").warnings == []  # is not asked for
+
+
+def test_a_function_that_reads_such_a_value_gives_the_warning_too(run, tmp_path):
+    (tmp_path / "m.py").write_text("def f(point):\n    return {'b': point.spectrum['GAUGE', 1]}\n")
+    later = "  later: {function: 'm:f', observables: {b: {}}}"
+    assert run(GAUGE.format(0.57), "slha: [GAUGE, 2]", more=later).warnings == [
+        "the output has GAUGE 1 with different values at Q = 1000, 1e+16; without `scale` the last block counts"
+    ]
 
 
 OBSINFO = """Block OBSINFO

@@ -186,14 +186,14 @@ def test_a_line_of_a_cross_section_is_selected_by_its_first_numbers():
     for line in missing:
         with pytest.raises(EntryMissing, match=r"in the line .*; there are: 0 0 0 0 0 0 = 1.0E-02, 0 1 0 0 0 0 = 1.5E"):
             spectrum.entry(replace(gluinos, line=line))
-    warning = spectrum.other_lines(gluinos)
+    warning = spectrum.other_values(gluinos)
     assert (
         "in several lines with different values: 0 0 0 0 0 0 = 1.0E-02, 0 1 0" in warning
         and "without `line`" in warning
     )
-    assert not spectrum.other_lines(replace(gluinos, line=(0, 1)))
-    assert not spectrum.other_lines(replace(gluinos, scale=8000.0))
-    assert not spectrum.other_lines(replace(gluinos, scale=7000.0))
+    assert not spectrum.other_values(replace(gluinos, line=(0, 1)))
+    assert not spectrum.other_values(replace(gluinos, scale=8000.0))
+    assert not spectrum.other_values(replace(gluinos, scale=7000.0))
 
 
 def test_values_of_analyses_are_read():
