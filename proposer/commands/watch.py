@@ -14,7 +14,7 @@ from rich.text import Text
 
 from proposer.ending import exit_code
 from proposer.formats import show_time
-from proposer.run.dataset import Dataset
+from proposer.run.dataset import DATASET, Dataset
 from proposer.run.files import DatasetError
 from proposer.run.folder import is_held
 from proposer.run.record import RunRecord
@@ -34,6 +34,10 @@ still ran.
 """
 
 
+FIRST_SIGN = 5.0
+"""Seconds that a scan that was started at the same time may need until its folder names its process."""
+
+
 class NobodyRuns(LodescanError):
     """No process works on the scan, and the scan has not finished."""
 
@@ -41,17 +45,24 @@ class NobodyRuns(LodescanError):
 
 
 def watch(folder: Path) -> int:
-    """Shows the progress of the scan in a folder until the scan stops. Returns 0. Raises DatasetError if there is no
-    run, and NobodyRuns if no process runs the scan.
+    """Shows the progress of the scan in a folder until the scan stops. Returns 0. If there is no sign of a scan for
+    FIRST_SIGN seconds, or its process is gone, raises DatasetError if there is no run, and else NobodyRuns.
     """
     console, shown, warned = stderr_console(), None, False
+    patience = time.monotonic() + FIRST_SIGN
     with ExitStack() as opened:
         live: Live | None = None
         if console.is_terminal and not console.is_dumb_terminal and voice() is Voice.PEOPLE:
             live = opened.enter_context(Live(console=console, auto_refresh=False))
         while True:
             held = is_held(folder)  # before the look: a scan writes why it stopped, and then releases its folder
-            state, stopped = _look(folder)
+            patient = not held and time.monotonic() < patience
+            there = (folder / DATASET).exists() or not patient
+            state, stopped = _look(folder) if there else (None, "")
+            if patient and not stopped:
+                time.sleep(EVERY / 5)
+                continue
+            patience = 0.0
             if state is not None and not held and not stopped:
                 state = _left_alone(state)
             silence = _silence(state) if held and not stopped else ""

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -168,6 +168,16 @@ class Seen:
         every = [variable.name for variable in self.scan.variables]
         x = Space(self.scan.variables).to_physical(u)[:, [every.index(name) for name in names]]
         return x, found.above, found.near
+
+    def fitted_at(self, name: str, quantiles: Sequence[float], errors: float) -> float:
+        """The lowest estimate of the NLL where a variable is at one of these quantiles of its prior, with so many
+        standard errors added; infinite if no fit reaches there.
+        """
+        if self.fits is None:
+            return math.inf
+        k = [variable.name for variable in self.variables].index(name)
+        above = min(self.fits.lowest_at(k, quantile, errors) for quantile in quantiles)
+        return above + float(self.nll[cast("int", self.best)])
 
     def no_estimates(self, names: Sequence[str]) -> str:
         """Why `profile` has no estimates for these columns, in words; empty if it has, or if no variable is hidden."""

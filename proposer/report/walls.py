@@ -19,8 +19,16 @@ LEAST, MOST = 5, 20
 NEAR = 0.1
 """They lie at most this share of the width of the good region away from the end."""
 
-GAP = 2.5
-"""The largest distance of the outermost of them from the end, in their mean spacing."""
+GAP, FITTED_GAP = 2.5, 2.0
+"""The largest distance of the outermost of them from the end, in their mean spacing; and that of the outermost good
+point, if only fits say that the NLL at the end is low: the edge of a flat region may be too steep for a fit.
+"""
+
+ERRORS = 3.0
+"""The standard errors of a fit that are added to its minimum."""
+
+ENDS = {"lower": (0.0,), "upper": (1.0,), "outer": (0.0, 1.0)}
+"""The quantiles at the ends of a range; a symmetric prior has two outer ends."""
 
 MOST_NAMES = 8
 """The largest number of variables that the warning names."""
@@ -31,20 +39,28 @@ def cut(seen: Seen) -> list[tuple[str, str]]:
     beyond them: the variable, and the end. Distances are measured in the quantiles of the prior. The width of a region
     is that of 90 % of the good points.
 
-    An end counts if deep points (see `DEEP`) follow each other up to it, without a gap that is wider than their spacing
-    explains. Nothing counts without a likelihood, because then the region is the whole box.
+    An end counts if deep points (see `DEEP`) close to it follow each other up to it, without a gap that is wider than
+    their spacing explains. With many variables, hardly any point close to an end is deep. So an end also counts if good
+    points follow each other up to it, and quadratic fits to their NLL have a deep minimum there. Nothing counts without
+    a likelihood, because then the region is the whole box.
     """
     if seen.best is None or seen.target.everything:
         return []
     lowest = max(float(seen.nll[seen.best]), seen.target.above)
-    deep = seen.good & (seen.nll < lowest + DEEP * (seen.target.threshold - lowest))
+    level = lowest + DEEP * (seen.target.threshold - lowest)
+    deep = seen.good & (seen.nll < level)
     found = []
     for k, variable in enumerate(seen.scan.variables):
         if not walled(variable) or not np.isfinite([variable.low, variable.high]).all():
             continue
         width = float(np.subtract(*np.percentile(seen.u[seen.good, k], [95, 5]))) if deep.any() else 0.0
-        ends = _to_ends(seen.u[deep, k], variable)
-        found += [(variable.name, end) for end, away in ends.items() if _reached(away, width)]
+        of_good = _to_ends(seen.u[seen.good, k], variable)
+        for end, away in _to_ends(seen.u[deep, k], variable).items():
+            close = _reached(of_good[end], FITTED_GAP)
+            if _reached(away, GAP, NEAR * width) or (
+                close and seen.fitted_at(variable.name, ENDS[end], ERRORS) < level
+            ):
+                found.append((variable.name, end))
     return found
 
 
@@ -55,14 +71,15 @@ def _to_ends(u: Floats, variable: Variable) -> dict[str, Floats]:
     return {"lower": u, "upper": 1.0 - u}
 
 
-def _reached(away: Floats, width: float) -> bool:
-    """Whether points at these distances from an end of a range follow each other up to it."""
+def _reached(away: Floats, gap: float, furthest: float = np.inf) -> bool:
+    """Whether points at these distances from an end of a range follow each other up to it, with a gap of at most so
+    many times their mean spacing. Those that are looked at must be at most `furthest` away.
+    """
     count = int(np.clip(len(away) // 20, LEAST, MOST))
     if len(away) < count:
         return False
     nearest = np.partition(away, count - 1)[:count]
-    furthest = float(nearest.max())
-    return furthest <= NEAR * width and float(nearest.min()) <= GAP / count * furthest
+    return float(nearest.max()) <= furthest and float(nearest.min()) <= gap / count * float(nearest.max())
 
 
 def words(ends: list[tuple[str, str]]) -> str:

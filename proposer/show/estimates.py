@@ -29,6 +29,7 @@ _WORK = 6e8  # multiplications of all fits, about a second
 _OUTWARD = (0.0, 0.3, 0.6, 0.9)  # steps along the gradient of the profile, in radii of the neighbourhood
 _SHORTER = (1.0, 0.75, 0.5, 0.25)  # shares of the step to the minimum over the hidden variables
 _FLAT = 1e-6  # smallest curvature over the largest
+_ROUNDING = 1e-9  # of places at the ends of the ranges
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,26 @@ class Estimates:
     u: Floats
     above: Floats
     near: NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _OverHidden:
+    """Fits, m of them, with p variables shown and h hidden: their slopes, shapes (m, p) and (m, h), their mixed second
+    derivatives, (m, h, p), the inverse of those of the hidden ones, (m, h, h), and whether they have a minimum, (m,).
+    """
+
+    shown: list[int]
+    hidden: list[int]
+    slope_shown: Floats
+    slope_hidden: Floats
+    mixed: Floats
+    inverse: Floats
+    convex: NDArray[np.bool_]
+
+    def to_minimum(self, slope: Floats) -> Floats:
+        """The inverse second derivatives times a slope, shape (m, h)."""
+        found: Floats = np.einsum("mij,mj->mi", self.inverse, slope)
+        return found
 
 
 class LocalFits:
@@ -85,43 +106,73 @@ class LocalFits:
 
     def profile(self, shown: Sequence[int]) -> Estimates:
         """Estimates of the profile NLL over the variables with the numbers `shown`; none where nothing is hidden."""
-        d = self._dimensions
-        hidden = [k for k in range(d) if k not in shown]
-        if self.missing or not hidden:
+        if self.missing or len(shown) == self._dimensions:
+            d = self._dimensions
             return Estimates(np.empty((0, d)), np.empty(0), np.empty(0, dtype=np.int64))
-        gradient, curvature = self._derivatives(d)
+        fits = self._over_hidden(shown)
+        uphill = fits.slope_shown - np.einsum("mhp,mh->mp", fits.mixed, fits.to_minimum(fits.slope_hidden))
+        uphill /= np.maximum(np.linalg.norm(uphill, axis=1, keepdims=True), 1e-300)
+        u, above = self._lowest(fits, [length * uphill for length in _OUTWARD])
+        return Estimates(u, above, self._near)
+
+    def lowest_at(self, k: int, value: float, errors: float) -> float:
+        """The lowest estimate of the profile NLL where the variable k has this value, with so many standard errors
+        added instead of one; infinite if no fit reaches there, or if no variable is hidden.
+        """
+        if self.missing or self._dimensions == 1:
+            return np.inf
+        away = (value / self._width[k] - self._at[:, [k]]) / np.maximum(self._radius, 1e-300)[:, None]
+        _, above = self._lowest(self._over_hidden([k]), [away], errors)
+        return float(above.min(initial=np.inf))
+
+    def _over_hidden(self, shown: Sequence[int]) -> _OverHidden:
+        gradient, curvature = self._derivatives(self._dimensions)
+        hidden = [k for k in range(self._dimensions) if k not in shown]
         values, vectors = np.linalg.eigh(curvature[:, hidden][:, :, hidden])
         convex = self._sound & (values[:, 0] > _FLAT * np.maximum(values[:, -1], 1e-300))
         values = np.where(convex[:, None], values, 1.0)
         inverse = np.einsum("mij,mj,mkj->mik", vectors, 1 / values, vectors, optimize=True)
-        mixed, own = curvature[:, hidden][:, :, list(shown)], gradient[:, hidden]
-        uphill = gradient[:, list(shown)] - np.einsum("mhp,mhk,mk->mp", mixed, inverse, own, optimize=True)
-        uphill /= np.maximum(np.linalg.norm(uphill, axis=1, keepdims=True), 1e-300)
+        return _OverHidden(
+            shown=list(shown),
+            hidden=hidden,
+            slope_shown=gradient[:, list(shown)],
+            slope_hidden=gradient[:, hidden],
+            mixed=curvature[:, hidden][:, :, list(shown)],
+            inverse=inverse,
+            convex=convex,
+        )
+
+    def _lowest(self, fits: _OverHidden, moves: Sequence[Floats], errors: float = 1.0) -> tuple[Floats, Floats]:
+        """Places, shape (m, d), and estimates, shape (m,), of the minima over the hidden variables, after each of these
+        moves of the variables shown, shape (fits, shown), in radii.
+        """
         places, heights = [], []
-        for length in _OUTWARD:
-            offset = np.zeros((len(self._at), d))
-            offset[:, shown] = length * uphill
-            step = -np.einsum("mij,mj->mi", inverse, own + length * np.einsum("mhp,mp->mh", mixed, uphill))
-            left = convex.copy()
+        for move in moves:
+            offset = np.zeros((len(self._at), self._dimensions))
+            offset[:, fits.shown] = move
+            step = -fits.to_minimum(fits.slope_hidden + np.einsum("mhp,mp->mh", fits.mixed, move))
+            left = fits.convex.copy()
             for share in _SHORTER:
-                offset[:, hidden] = share * step
-                u, above, known = self._estimate(offset, left)
+                offset[:, fits.hidden] = share * step
+                u, above, known = self._estimate(offset, left, errors)
                 left &= ~known
                 places.append(u[known])
                 heights.append(above[known])
-        return Estimates(np.concatenate(places), np.concatenate(heights), self._near)
+        return np.concatenate(places), np.concatenate(heights)
 
-    def _estimate(self, offset: Floats, wanted: NDArray[np.bool_]) -> tuple[Floats, Floats, NDArray[np.bool_]]:
-        """The places, shape (m, d), at an offset in radii from each point with a fit; the estimates, shape (m,); and
-        whether they hold.
+    def _estimate(
+        self, offset: Floats, wanted: NDArray[np.bool_], errors: float
+    ) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+        """The places, shape (m, d), at an offset in radii from each point with a fit; the estimates, shape (m,), with
+        so many standard errors added; and whether they hold.
         """
         design = self._design(offset)
         leverage = (np.einsum("mp,mpq->mq", design, self._root) ** 2).sum(axis=1)
         at = self._at + offset * self._radius[:, None]
         u = at * self._width
-        known = wanted & (leverage <= self._leverage) & ((u >= 0) & (u <= 1)).all(axis=1)
+        known = wanted & (leverage <= self._leverage) & ((u > -_ROUNDING) & (u < 1 + _ROUNDING)).all(axis=1)
         _, nearest = self._all.query(at[known])
-        error = self._error * np.sqrt(1 + leverage)
+        error = errors * self._error * np.sqrt(1 + leverage)
         missed = np.zeros(len(at))
         there = (self._points[nearest] - self._at[known]) / self._radius[known, None]
         missed[known] = np.abs((self._design(there) * self._beta[known]).sum(axis=1) - self._above[nearest])

@@ -23,7 +23,7 @@ LEVELS = (0.68, 0.95)
 BINS = 60
 """The number of bins along one axis."""
 
-FINE = 120
+FINE = 240
 """The same for two variables."""
 
 FEW = 10
@@ -32,7 +32,7 @@ FEW = 10
 Mask = NDArray[np.bool_]
 
 _NEIGHBOUR = 3  # the rank of the neighbour whose distance measures the spacing of points
-_WIDER = 1.75
+_WIDER = 2.5
 _WIDE = 30  # points of a neighbourhood whose width is measured
 _MOST = 3000  # points that are looked at for this
 _BEYOND = 1.5  # times h: where k is above all contours
@@ -78,7 +78,7 @@ def surface(
     z is the closing of the points, in the sense of mathematical morphology (J. Serra, Image Analysis and Mathematical
     Morphology (1982)), by k(p) = (p_x / h_x)^4 + (p_y / h_y)^4: first l(p) = min_i [NLL_i - best + k(p - p_i)] over the
     points i, then z(p) = max_q [l(q) - k(q - p)]. It closes gaps of up to about 2 h between points, rises steeply
-    beyond the outermost of them, and is nowhere above a point. h, one number for each axis, is 1.75 times the typical
+    beyond the outermost of them, and is nowhere above a point. h, one number for each axis, is 2.5 times the typical
     distance between points near the best (see `_spacing`), but at least one step of the grid. If only some of the
     points are `measured`, shape (n,), and the others are estimates, it is the distance between the measured ones.
     """
@@ -91,14 +91,13 @@ def surface(
     # l is needed beyond the axes too, because the region ends there if no point lies beyond
     pad = np.minimum(np.ceil(_BEYOND * reach * (nodes - 1)), nodes // 2).astype(np.int64)
     every = nodes + 2 * pad
-    grid = [(np.arange(count) - beyond) / (n - 1) for count, beyond, n in zip(every, pad, nodes, strict=True)]
     near = (nll < best + _FAR_UP) & ((points > -pad / (nodes - 1)) & (points < 1 + pad / (nodes - 1))).all(axis=1)
-    least = np.full(every[::-1], np.inf)
+    least = np.full(every[::-1], _FAR_UP)
     at, heights = _mirrored(points[near], nll[near] - best, _CLOSE * reach)
     np.minimum.at(least, _nodes((at * (nodes - 1) + pad) / (every - 1), (int(every[0]), int(every[1]))), heights)
-    far_x, far_y = (((one[:, None] - one) / far) ** 4 for one, far in zip(grid, reach, strict=True))
-    lower = np.minimum(_envelope(least, far_x, far_y), _FAR_UP)
-    z = -_envelope(-lower, far_x, far_y)[pad[1] : pad[1] + nodes[1], pad[0] : pad[0] + nodes[0]]
+    far_x, far_y = (_steep(far * (n - 1)) for far, n in zip(reach, nodes, strict=True))
+    z = -_envelope(-_envelope(least, far_x, far_y), far_x, far_y)
+    z = z[pad[1] : pad[1] + nodes[1], pad[0] : pad[0] + nodes[0]]
     x_grid, y_grid = (_from_unit(np.linspace(0.0, 1.0, len(one)), one) for one in bounds)
     return Surface(x_grid, y_grid, z)
 
@@ -116,10 +115,25 @@ def _mirrored(points: Floats, heights: Floats, reach: Floats) -> tuple[Floats, F
     return points, heights
 
 
+def _steep(reach: float) -> Floats:
+    """k along one axis, at 0, 1, 2, ... nodes from a point, as far as it is below all heights; h is `reach` nodes."""
+    found: Floats = (np.arange(int(reach * _FAR_UP**0.25) + 1) / reach) ** 4
+    return found
+
+
 def _envelope(values: Floats, far_x: Floats, far_y: Floats) -> Floats:
-    """The least of value + k over all nodes, at each node. k is the sum of a function of x and one of y."""
-    rows = np.stack([(row + far_x).min(axis=1) for row in values])
-    return np.stack([(column + far_y).min(axis=1) for column in rows.T]).T
+    """The least of value + k over all nodes, at each node. k is the sum of a function of x and one of y, at 0, 1, 2,
+    ... nodes. Values span at most _FAR_UP, so nodes where k is larger do not matter.
+    """
+    for far in (far_x, far_y):
+        found = values.T.copy()  # rows of `found` are moved, which is faster than columns
+        for step, k in enumerate(far[1:], start=1):
+            if step >= len(found):
+                break
+            np.minimum(found[step:], values.T[:-step] + k, out=found[step:])
+            np.minimum(found[:-step], values.T[step:] + k, out=found[:-step])
+        values = found
+    return values
 
 
 def without_lone(

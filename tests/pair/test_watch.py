@@ -108,6 +108,16 @@ def test_watch_shows_a_scan_that_runs_elsewhere_until_it_ends(
     assert found[-1]["event"] == "end" and found[-1]["evaluated"] == 50
 
 
+def test_watch_may_be_started_before_the_scan(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    with Terminal("-m", "proposer", "watch", str(run)) as terminal:
+        time.sleep(1.0)  # watch must have looked in vain, which it does not say
+        with open_dataset(run) as dataset:
+            dataset.set_meta({"live": replace(full(), at=time.time()).to_json()})
+        (run / "lock").write_text("process 1 on another-machine\n")
+        terminal.wait_for(lambda shown: any(line.startswith("scan ") for line in shown))
+
+
 @pytest.mark.parametrize("stopped", ["", "it was enough"])
 def test_watch_asks_what_became_of_a_silent_scan_only_if_it_has_not_ended(tmp_path: Path, stopped: str) -> None:
     with open_dataset(tmp_path) as dataset:
@@ -150,7 +160,8 @@ def test_after_an_interrupt_the_display_is_on_the_screen_once(tmp_path: Path) ->
     ]
 
 
-def test_watch_says_at_once_that_nobody_runs_a_scan_and_ends(lodescan: Lodescan, tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_watch_says_that_nobody_runs_a_scan_and_ends(lodescan: Lodescan, tmp_path: Path) -> None:
     with open_dataset(tmp_path) as dataset:
         dataset.set_meta({"live": replace(full(), at=time.time()).to_json()})
     gone = subprocess.Popen(["true"])

@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from proposer.strategies.lode.acquire import power
+from proposer.strategies.lode.acquire import resolution
 from proposer.strategies.lode.energy import EnergyOfObservables
 from proposer.strategies.lode.points import Points
 from proposer.strategies.lode.probe import minima, probes
 from proposer.strategies.lode.sample import subset_simulation
 from proposer.strategies.lode.select import (
     Candidates,
+    Reach,
     daring,
     even,
     hits,
@@ -21,7 +22,6 @@ from proposer.strategies.lode.select import (
 from proposer.target import Target
 from proposer.types import Status
 from tests.proposer.answered import told_of
-from tests.proposer.searches import known_of
 
 CENTRES, RADII = torch.tensor([[0.25, 0.3, 0.7], [0.8, 0.75, 0.2]], dtype=torch.float64), torch.tensor([0.15, 0.1])
 
@@ -107,16 +107,31 @@ def test_a_place_twice_as_far_wins_with_a_much_lower_probability_in_many_dimensi
         assert even(candidates, u[:1], 1, daring(dim))[0] + 1 == first
 
 
-@pytest.mark.parametrize(
-    ("by_observables", "good", "factor"), [(True, 91, 1.0), (True, 45, 0.25), (True, 0, 0.0), (False, 45, 0.9)]
-)
-def test_points_are_surer_and_closer_where_the_model_misses(by_observables, good, factor):
-    """The hits of the last hundred exploiting points count (by the NLL, of the last fifty), and no others."""
-    u = np.random.default_rng(1).random((300, 3))
-    hits = np.arange(100) * good // 100 < (np.arange(100) + 1) * good // 100  # evenly mixed
-    nll = np.concatenate([np.full(100, 9.0), np.where(hits, 0.5, 9.0), np.full(100, 9.0)])
-    known = known_of(u, nll, ["exploit"] * 200 + ["explore"] * 100)
-    assert power(known, by_observables=by_observables) == pytest.approx(3.0 * factor, abs=0.1)
+def test_beyond_the_reach_a_larger_distance_counts_with_another_power():
+    u = np.array([[0.1], [0.2], [0.4]])  # the reach is 0.2
+    for power, beyond, probability, first in (
+        (3.0, 0.0, [7.9**-1, 1.0, 1.0], 1),  # the farthest is worth no more than the one at the reach
+        (3.0, 0.0, [1.0, 1 / 8.1, 1 / 8.1], 0),
+        (3.0, 1.0, [0.0, 1.9, 1.0], 2),  # twice as far, twice as much
+        (3.0, 1.0, [0.0, 2.1, 1.0], 1),
+        (3.0, 3.0, [0.0, 7.9, 1.0], 2),  # as without a reach
+        (3.0, 3.0, [0.0, 8.1, 1.0], 1),
+    ):
+        candidates = Candidates(u, np.array(probability))
+        assert even(candidates, np.zeros((1, 1)), 1, power, Reach(0.2, beyond))[0] == first
+
+
+def test_the_resolution_is_that_of_128_spread_points_and_finer_in_a_denser_map():
+    """The candidates are a lattice of 16 x 16 points; 128 of them are spread as a chequerboard."""
+    lattice = np.stack(np.meshgrid(*[np.arange(16) / 16] * 2), axis=-1).reshape(-1, 2)
+    candidates = Candidates(lattice, np.where(np.arange(256) % 7 > 0, 1.0, 0.9))
+    assert resolution(candidates, lattice[:1]) == pytest.approx(0.6 * 2**0.5 / 16, rel=0.3)
+    assert resolution(candidates, lattice + 0.001) == pytest.approx(1.25 * 0.001 * 2**0.5)
+    few = np.where(lattice[:, 0] < 0.2, 1.0, 1e-3)  # only probable candidates count
+    assert resolution(Candidates(lattice, few), lattice[lattice[:, 0] < 0.2] + 0.001) < 0.002
+    assert resolution(Candidates(lattice[:1], np.ones(1)), lattice) == np.inf
+    assert resolution(candidates, lattice[:0]) == np.inf
+    assert 0.0 < resolution(candidates, lattice[:200]) < 0.1  # most candidates are occupied
 
 
 def test_uncertain_points_follow_the_expected_good_volume():

@@ -1,5 +1,6 @@
 """With few evaluations LODE asks for few points at a time, so that it learns from each."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,6 @@ from proposer.strategies.lode.fill import fill
 from proposer.strategies.lode.observables import OfObservables
 from proposer.strategies.lode.points import Points
 from proposer.strategies.lode.sample import subset_simulation
-from proposer.strategies.lode.select import not_yet
 from proposer.strategies.lode.settings import LodeSettings
 from proposer.strategies.lode.strategy import Lode
 from proposer.target import Target
@@ -105,12 +105,12 @@ def wave(u: Floats) -> Floats:
     return np.asarray(np.sin(12.0 * u[:, :1]) + np.sin(9.0 * u[:, 1:2]) * u[:, 2:3])
 
 
-def context_of(origin: str, left: float = 1.0) -> Context:
-    """What the parts of a batch see after 80 points, of which the last 50 are all bad and of this origin."""
+def context_of(origin: str, left: float = 1.0, good: int = 5) -> Context:
+    """What the parts of a batch see after 80 points. The first of them are good; the last 50 are of this origin."""
     scored = EnergyOfObservables([ScoredObservable("y", Likelihood(Kind.GAUSS, 1.0, 0.05))], Target(1.0))
-    u = np.random.default_rng(5).random((300, 3))
+    u = np.random.default_rng(5).random((60 * good, 3))
     nll = losses_and_nll([Likelihood(Kind.GAUSS, 1.0, 0.05)], wave(u))[1]
-    u, nll = (np.concatenate([part[nll < 1.0][:5], part[nll >= 1.0][:75]]) for part in (u, nll))
+    u, nll = (np.concatenate([part[nll < 1.0][:good], part[nll >= 1.0][: 80 - good]]) for part in (u, nll))
     points = Points(np.arange(3), scored, Target(1.0))
     points.add(told_of(u, nll, wave(u), origins=["start"] * 30 + [origin] * 50))
     known, rng = points.known(), np.random.default_rng
@@ -129,11 +129,13 @@ def centred(u: Floats) -> Floats:
 
 
 def test_points_are_chosen_more_cautiously_after_a_model_was_wrong():
-    sure = []
-    for origin in ("explore", "exploit"):
-        context = context_of(origin)
-        chosen = not_yet(context.candidates, exploit(context, 20))  # the other candidates
-        sure.append(np.delete(context.probability, chosen).mean())
+    """The mean probability of the chosen points is higher after bad points of this part than after good ones."""
+    context, sure = context_of("exploit", good=40), []
+    known = context.known
+    for of in (known.good, ~known.good):
+        context.known = replace(known, origins=np.where(of, "exploit", "start"))
+        chosen = (context.candidates[:, None, :] == exploit(context, 20)).all(axis=2).any(axis=1)
+        sure.append(context.probability[chosen].mean())
     assert sure[1] > 1.2 * sure[0], sure
 
 

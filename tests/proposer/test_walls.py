@@ -27,7 +27,22 @@ def filled(seen: Seen, middle: float, half: float, n: int, *, power: int = 2, se
     rng = np.random.default_rng(seed)
     u: Floats = rng.uniform(0.2, 0.8, (n, 4))
     u[:, 0] = rng.uniform(max(middle - half, 0.0), min(middle + half, 1.0), n)
-    nll = 3.0 * np.abs((u[:, 0] - middle) / half) ** power
+    return with_points(seen, u, 3.0 * np.abs((u[:, 0] - middle) / half) ** power)
+
+
+def ball(seen: Seen, middle: float, n: int, seed: int) -> Seen:
+    """A run whose n points fill evenly what the walls leave of a ball in the three variables that are not fixed, where
+    a Gaussian is good. Its middle is so many radii from the lower end of x.
+    """
+    rng, radius, centre = np.random.default_rng(seed), 0.3, np.array([0.3 * middle, 0.5, 0.5, 0.5])
+    u = centre + rng.uniform(-radius, radius, (30 * n, 4)) * [1, 1, 1, 0]
+    nll = 3.0 * ((u - centre) ** 2).sum(axis=1) / radius**2
+    good = np.flatnonzero((nll < 3.0) & (u[:, 0] > 0.0))[:n]
+    return with_points(seen, u[good], nll[good])
+
+
+def with_points(seen: Seen, u: Floats, nll: Floats) -> Seen:
+    n = len(u)
     every: dict[str, Any] = {"u": u, "nll": nll, "status": np.full(n, Status.OK, dtype=np.int8), "ids": np.arange(n)}
     rows = np.arange(n) % len(seen.ids)
     every |= {name: getattr(seen, name)[rows] for name in ("params", "observables", "losses", "origins", "probability")}
@@ -48,13 +63,27 @@ def test_a_region_that_a_wall_cuts_is_told_whatever_its_width(seen: Seen, middle
 
 
 @pytest.mark.parametrize(("middle", "half", "power"), [(0.1, 0.1, 2), (0.4, 0.4, 2), (0.12, 0.1, 2), (0.5, 0.47, 12)])
-@pytest.mark.parametrize("n", [20, 74, 300, 2000])
+@pytest.mark.parametrize("n", [20, 74, 300, pytest.param(2000, marks=pytest.mark.slow)])
 def test_a_region_that_ends_at_or_before_the_wall_is_not(
     seen: Seen, middle: float, half: float, power: int, n: int
 ) -> None:
     """Not even if it ends just there; at power 12 it is flat, and ends 3 % before the walls."""
     runs = [filled(seen, middle, half, n, power=power, seed=seed) for seed in range(20)]
     assert sum(bool(walls.cut(run)) for run in runs) <= 1
+
+
+@pytest.mark.parametrize("middle", [0.3, 0.7])
+@pytest.mark.parametrize("n", [100, 300])
+def test_a_wall_that_cuts_a_region_of_several_variables_is_told(seen: Seen, middle: float, n: int) -> None:
+    """At 0.7 radii hardly any point next to the wall is deep, because all variables must fit."""
+    found = [walls.cut(ball(seen, middle, n, seed)) for seed in range(20)]
+    assert sum(each == [("x", "lower")] for each in found) >= 14
+
+
+@pytest.mark.parametrize("middle", [1.0, 1.05, 1.2])
+@pytest.mark.parametrize("n", [100, 300])
+def test_a_region_of_several_variables_that_ends_before_the_wall_is_not(seen: Seen, middle: float, n: int) -> None:
+    assert sum(bool(walls.cut(ball(seen, middle, n, seed))) for seed in range(20)) == 0
 
 
 def test_a_few_points_at_a_wall_may_be_chance(seen: Seen) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -41,18 +41,31 @@ class Candidates:
     probability: Floats
 
 
+class Reach(NamedTuple):
+    """Beyond the distance `to`, a larger distance counts with the power `beyond`."""
+
+    to: float
+    beyond: float
+
+    def gap(self, distance: Floats, power: float) -> Floats:
+        """What gaps are worth, shape (n,), from their distances, shape (n,); `power` is the power up to `to`."""
+        return np.asarray(np.minimum(distance, self.to) ** power * np.maximum(distance / self.to, 1.0) ** self.beyond)
+
+
 def daring(dim: int) -> float:
     """The power of the distance in `even`."""
     return min(float(dim), max(DARING, DARING_BY_DIMENSION * dim))
 
 
-def even(candidates: Candidates, occupied: Floats, n: int, power: float = DARING) -> NDArray[np.int64]:
+def even(
+    candidates: Candidates, occupied: Floats, n: int, power: float = DARING, reach: Reach | None = None
+) -> NDArray[np.int64]:
     """The positions of n candidates that fill the gaps between the `occupied` points, shape (k, d).
 
     They are chosen one after the other. The next candidate is the one with the largest probability times
-    distance^power; the distance is that to the nearest occupied or chosen point. So thin parts are filled first,
-    whatever the density of the candidates. The result has fewer than n positions if all other candidates coincide with
-    chosen points.
+    distance^power; the distance is that to the nearest occupied or chosen point. Beyond `reach`, another power holds.
+    So thin parts are filled first, whatever the density of the candidates. The result has fewer than n positions if all
+    other candidates coincide with chosen points.
     """
     u = candidates.u
     distance = np.full(len(u), np.sqrt(u.shape[1]))
@@ -62,7 +75,8 @@ def even(candidates: Candidates, occupied: Floats, n: int, power: float = DARING
     weight = candidates.probability + least
     chosen: list[int] = []
     for _ in range(min(n, len(u))):
-        best = int(np.argmax(distance**power * weight))
+        gap = distance**power if reach is None else reach.gap(distance, power)
+        best = int(np.argmax(gap * weight))
         if distance[best] <= 0.0:
             break
         chosen.append(best)
