@@ -84,8 +84,8 @@ def enough(known: Known) -> float:
 
 
 def agreement(models: Sequence[Callable[[Tensor], Tensor]], u: Floats) -> Floats:
-    """The fraction, shape (n,), of the models that take a point for good, at u, shape (n, d). A model maps points, shape
-    (n, d), to energies, shape (n,).
+    """The fraction of the models, shape (n,), that take a point for good, for points u, shape (n, d). A model maps
+    points, shape (n, d), to energies, shape (n,).
     """
     return np.asarray(np.mean([model(torch.from_numpy(u)).numpy() < 1.0 for model in models], axis=0))
 
