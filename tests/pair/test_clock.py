@@ -38,10 +38,10 @@ def test_a_clock_that_jumps_changes_no_point_and_no_deadline(tmp_path: Path) -> 
     (tmp_path / "scan.yaml").write_text(FILE)
     (tmp_path / "jumps").mkdir()
     (tmp_path / "jumps" / "sitecustomize.py").write_text(JUMPS)
-    tables = []
+    tables: list[list[dict[str, str]]] = []
     for path in ("", str(tmp_path / "jumps")):
         run = tmp_path / f"run{len(tables)}"
-        command = [sys.executable, "-m", "proposer", "run", tmp_path / "scan.yaml", "--run", run]
+        command = [sys.executable, "-m", "proposer", "run", str(tmp_path / "scan.yaml"), "--run", str(run)]
         done = subprocess.run(
             command,
             capture_output=True,
@@ -51,7 +51,7 @@ def test_a_clock_that_jumps_changes_no_point_and_no_deadline(tmp_path: Path) -> 
             env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, [path, *sys.path]))},
         )
         assert (done.returncode, "60 points evaluated" in done.stdout + done.stderr) == (0, True), done.stderr
-        command = [sys.executable, "-m", "proposer", "export", run]
+        command = [sys.executable, "-m", "proposer", "export", str(run)]
         subprocess.run(command, check=True, capture_output=True, timeout=300)
         with (run / "points.csv").open() as file:
             tables.append(list(csv.DictReader(file)))
