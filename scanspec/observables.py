@@ -187,7 +187,8 @@ def read_address(entry: Section, key: str = "slha", value: Any = None) -> SlhaAd
     if block in ("WIDTH", "WIDTH1L"):
         fits = len(indices) == 1 and not nested
     elif block in ("BR", "BR1L"):
-        fits = len(indices) >= 2 and isinstance(indices[0], int) and (not nested or len(indices) == 2)
+        products = nested[0] if nested else indices[1:]
+        fits = len(products) >= 2 and isinstance(indices[0], int) and (not nested or len(indices) == 2)
     else:
         fits = not nested
     if not fits or block in ("DECAY", "DECAY1L"):

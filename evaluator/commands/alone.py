@@ -16,7 +16,7 @@ from evaluator.commands.cleaned import LAST_WORDS, flush
 from evaluator.executors.children import end_children, own_children, reap
 from evaluator.executors.pipe import BrokenMessage, limit_waiting, receive
 from evaluator.interrupts import PASSED_ON, take_interrupts
-from evaluator.leftovers import adopt_orphans, cleans_up, end_with_parent, has_children
+from evaluator.leftovers import adopt_orphans, adopting_orphans, cleans_up, end_with_parent, has_children
 
 LOOK = 0.05
 """Seconds between two looks at whether the child still lives."""
@@ -119,19 +119,24 @@ class Alone:
         """
         if self._code is not None:
             return self._code
+        with adopting_orphans():
+            self._code = self._end(at_once=at_once)
+        return self._code
+
+    def _end(self, *, at_once: bool) -> int:
         self._pipe.close()
         limit = time.monotonic() + (0.0 if at_once else END_LIMIT)
         while not self._has_ended() and time.monotonic() < limit:
             time.sleep(0.001)
         if not self._has_ended():
             os.kill(self._pid, signal.SIGKILL)
-        self._code = os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
+        code = os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
         if has_children():
             helpers = {pid for pid in own_children() - self._others if cleans_up(pid)}
             end_children(self._others | helpers)
             for pid in helpers:
                 reap(pid)
-        return self._code
+        return code
 
     def _has_ended(self) -> bool:
         return os.waitid(os.P_PID, self._pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None

@@ -67,7 +67,8 @@ def _row(first: list[Schema], item: Schema, *, least: int, most: int | None = No
 
 
 def _branching_ratio() -> Schema:
-    """[BR, decaying particle, products]; the products may stand in a list."""
-    products = {"type": "array", "prefixItems": [WHOLE, INDICES], "minItems": 2, "maxItems": 2}
-    beside = {"prefixItems": [TEXT, WHOLE, INDICES], "minItems": 3, "maxItems": 3}
-    return either(_words(WHOLE, least=3), _within(WHOLE, least=2), _words(products, least=2, most=2), beside)
+    """[BR, decaying particle, products]; the two or more products may stand in a list."""
+    several = list_of(WHOLE, 2)
+    products = {"type": "array", "prefixItems": [WHOLE, several], "minItems": 2, "maxItems": 2}
+    beside = {"prefixItems": [TEXT, WHOLE, several], "minItems": 3, "maxItems": 3}
+    return either(_words(WHOLE, least=4), _within(WHOLE, least=3), _words(products, least=2, most=2), beside)

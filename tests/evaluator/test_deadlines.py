@@ -7,6 +7,7 @@ import pytest
 from evaluator.chain import Status
 from evaluator.codes.deadline import DEFAULT_TIMEOUT, Deadline
 from scanspec import read_scan_file
+from tests.evaluator.harness import values
 
 FUNCTION = """
 import time
@@ -94,3 +95,23 @@ def test_deadlines_come_from_keys_and_profiles(scan_file, usual, keys, first, la
     assert (found.seconds(first=True), found.seconds(first=False)) == (first, later)
     assert found.longest == max(first, later)
     assert found.at_most(6.0).longest == min(6.0, max(first, later))
+
+
+STOPS = '#!/bin/sh\ncase $(tail -1 "$1") in *2*) kill -STOP {};; esac\nprintf \'Block MASS\\n 25 1.0\\n\' > "$2"\n'
+
+
+@pytest.mark.parametrize("whom", ["$$", pytest.param("$PPID $$", marks=pytest.mark.slow)])
+def test_a_program_that_stops_itself_or_its_worker_is_timed_out(code_of, evaluator, tmp_path, whom):
+    """Processes that are stopped notice no deadline."""
+    scan = code_of("program", "timeout: 0.5").scan.path
+    (tmp_path / "program.sh").write_text(STOPS.format(whom))
+    server = evaluator(scan)
+    assert server.statuses([[0.0], [2.0], [1.0], [2.0], [0.0]]) == ["OK", "TIMED_OUT", "OK", "TIMED_OUT", "OK"]
+
+
+@pytest.mark.parametrize("whom", ["os.getpid()", pytest.param("os.getppid()", marks=pytest.mark.slow)])
+def test_a_function_that_stops_its_worker_or_the_fork_server_costs_its_point_at_most(evil, evaluator, whom):
+    server = evaluator(evil(f"os.kill({whom}, signal.SIGSTOP)", timeout=0.5))
+    own = "TIMED_OUT" if whom == "os.getpid()" else "OK"
+    assert server.statuses([[1, 0], [2, 1], [3, 0]]) == ["OK", own, "OK"]
+    assert values(server, [[x, 0] for x in range(5)]) == list(range(5))

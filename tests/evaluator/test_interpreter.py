@@ -63,6 +63,24 @@ def test_what_a_function_does_to_its_python_is_undone(evil, evaluator):
         assert [result.observables[0] for result in found] == [2, 3, 4], way
 
 
+BREAKS = [
+    "sys.modules.clear()",
+    "import builtins\nvars(builtins).clear()",
+    "os.closerange(0, 99)",
+    "del sys.modules['os']\nimport builtins\nbuiltins.__import__ = builtins.isinstance = None",
+    "import threading, logging\nthreading._active_limbo_lock.acquire()\nlogging._lock.acquire()",
+]
+
+
+@pytest.mark.slow
+def test_a_point_that_breaks_python_costs_only_itself(evil, evaluator):
+    server = evaluator(evil(*BREAKS))
+    for mode, way in enumerate(BREAKS, start=1):
+        found = server.evaluate([[1, 0], [2, mode], [3, 0], [4, 0]])
+        assert found[1].status in (pb.STATUS_OK, pb.STATUS_FAILED), way
+        assert [list(result.observables) for result in found if result is not found[1]] == [[1], [3], [4]], way
+
+
 @pytest.mark.slow
 def test_what_an_imported_module_sets_stays(evil, evaluator, tmp_path):
     (tmp_path / "set_modes.py").write_text("import sys\nimport numpy as np\nnp.seterr(all='raise')\n")

@@ -200,6 +200,9 @@ def test_slha_addresses_are_read(read, address, block, indices):
         "[WIDTH]",
         "[WIDTH, [1, 2]]",
         "[BR, 25]",
+        "[BR, 25, []]",  # would always be 0, as a closed channel is
+        "[BR, [25, 5]]",
+        "[BR, 25, [5]]",
         "[NMIX, [1, [2]]]",
         "[MASS, true]",
     ],

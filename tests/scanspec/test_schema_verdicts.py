@@ -91,6 +91,8 @@ codes.c1.observables.o: {mean: 1, sigma: 1, range: [1]}
 codes.c1.observables.o: {slha: MASS}
 codes.c1.observables.o: {slha: [MASS, [25], 1]}
 codes.c1.observables.o: {slha: [BR, 25]}
+codes.c1.observables.o: {slha: [BR, 25, [5]]}
+codes.c1.observables.o: {slha: [BR, [25, 5]]}
 codes.c1.observables.o: {slha: [DECAY, 25]}
 codes.c1.observables.o: {slha: [MASS, 25], function: x}
 codes.c1.observables.o: {scale: 100}
