@@ -4,28 +4,37 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
+import torch
 
 from proposer.drive import Step, drive
 from proposer.evaluation.local import Answers, LocalFunction
 from proposer.space import Space
 from proposer.strategies.lode import descend as lode_descend
 from proposer.strategies.lode import squares
+from proposer.strategies.lode.acquire import Context
 from proposer.strategies.lode.collect import (
     DOUBT,
+    LEAST_SURE,
+    SUREST,
     agreement,
     around_good_points,
+    beside_good_points,
+    beyond_good_points,
     candidates,
     certain,
+    enough,
+    gather,
     probability_by_neighbours,
 )
 from proposer.strategies.lode.descend import APART, centres, descend
 from proposer.strategies.lode.energy import EnergyOfObservables
 from proposer.strategies.lode.points import Known, Points
+from proposer.strategies.lode.sample import subset_simulation
 from proposer.strategies.lode.settings import LodeSettings
 from proposer.strategies.lode.strategy import Lode
 from proposer.target import Target
 from scanspec import ScanFileError, Variable, read_scan_file
-from tests.proposer.answered import told_of
+from tests.proposer.answered import same, told_of
 
 
 def disc(u: np.ndarray) -> np.ndarray:
@@ -64,7 +73,74 @@ def test_the_probability_follows_from_the_neighbours():
     u = np.array([[0.5, 0.5], [0.6, 0.5], [0.69, 0.5], [0.71, 0.5], [0.9, 0.5]])
     assert probability_by_neighbours(known, u) == pytest.approx([1.0, 0.75, 0.525, 0.0, 0.0])
     model = np.array([0.0, 0.5, 0.9, 0.0, 0.5])
-    assert certain(known, u, model) == pytest.approx(np.array([1.0, 0.75, 0.9, 0.0, 0.5]) ** 6)
+    assert certain(known, u, model) == pytest.approx((np.array([0.5, 0.625, 0.9, 0.0, 0.5]) / SUREST) ** 24)
+    assert certain(known, u[:1], np.array([0.97])) == pytest.approx([1.0])  # sure enough
+
+
+def test_points_beyond_a_good_point_lie_opposite_to_its_neighbour():
+    known = known_of(np.array([[0.5, 0.5], [0.6, 0.5], [0.0, 0.0]]))
+    u = beyond_good_points(known, 2000, np.random.default_rng(3))
+    assert (u[:, 1] == 0.5).all()
+    assert (np.minimum(abs(u[:, 0] - 0.5), abs(u[:, 0] - 0.6)) <= 0.15).all()
+    assert ((u[:, 0] <= 0.5) | (u[:, 0] >= 0.6)).all()
+    assert u[:, 0].min() < 0.36 and u[:, 0].max() > 0.74
+    assert beyond_good_points(known_of(np.array([[0.5, 0.5]])), 5, np.random.default_rng(3)).shape == (0, 2)
+
+
+class HalfSure:
+    """Knows the disc, but is sure only near (0.4, 0.5)."""
+
+    wider = 1.0
+
+    def __call__(self, u: torch.Tensor) -> torch.Tensor:
+        return torch.from_numpy(disc(u.numpy()))
+
+    def others(self) -> list[Callable[[torch.Tensor], torch.Tensor]]:
+        return []
+
+    def probability(self, u: np.ndarray, rng: np.random.Generator, wider: float = 1.0) -> np.ndarray:
+        near = np.linalg.norm(u - [0.4, 0.5], axis=1) < 0.06
+        return np.where(disc(u) < 1.0, np.where(near, 0.99, 0.7), 0.01)
+
+
+def collected_after(good: int) -> np.ndarray:
+    """The 20 points that are collected if so many of the last 100 collected points were good. Good points are known
+    only near (0.4, 0.5).
+    """
+    rng = np.random.default_rng(6)
+    u = rng.random((2000, 2))
+    near, bad = u[np.linalg.norm(u - [0.4, 0.5], axis=1) < 0.05], u[disc(u) >= 1.0]
+    near = np.resize(near, (good, 2)) + rng.uniform(-0.005, 0.005, (good, 2))
+    u = np.concatenate([bad[:100], near, bad[100 : 200 - good]])
+    points = Points(np.arange(2), EnergyOfObservables([], Target(1.0)), Target(1.0))
+    points.add(told_of(u, disc(u), origins=["start"] * 100 + ["exploit"] * 100))
+    model = HalfSure()
+    context = Context(
+        points.known(),
+        u[:0],
+        model,  # type: ignore[arg-type]
+        snap=lambda u: u,
+        inputs=lambda u: 2.0 * u - 1.0,
+        generator=lambda purpose: np.random.default_rng(len(purpose)),
+    )
+    particles = subset_simulation(model, 2, n=200, random=torch.Generator().manual_seed(2))
+    context.look(particles, (beside_good_points,), 20)
+    return gather(context, 20)
+
+
+def test_collected_points_go_farther_while_nearly_all_of_them_are_good():
+    surest, daring = collected_after(85), collected_after(100)
+    assert (disc(surest) < 1.0).all() and (disc(daring) < 1.0).all()
+    assert np.linalg.norm(surest - [0.4, 0.5], axis=1).max() < 0.07
+    assert (np.linalg.norm(daring - [0.4, 0.5], axis=1) > 0.15).sum() >= 5
+
+
+@pytest.mark.parametrize(("good", "least"), [(100, LEAST_SURE), (97, 0.5 * (LEAST_SURE + SUREST)), (80, SUREST)])
+def test_how_sure_candidates_must_be_follows_the_newest_collected_points(good, least):
+    u = np.concatenate([np.full((300, 2), 0.1), np.full((good, 2), 0.5), np.full((100 - good, 2), 0.1)])
+    points = Points(np.arange(2), EnergyOfObservables([], Target(1.0)), Target(1.0))
+    points.add(told_of(u, disc(u), origins=["exploit"] * len(u)))
+    assert enough(points.known()) == pytest.approx(least, abs=0.01)
 
 
 @pytest.mark.parametrize("u", [[[0.5, 0.5], [0.51, 0.5]], [[0.0, 0.0], [1.0, 1.0]]], ids=["all good", "none good"])
@@ -108,8 +184,13 @@ def test_steps_downhill_are_short_and_lower_and_keep_their_distance():
 def test_candidates_count_less_if_other_models_take_them_for_bad():
     u = np.array([[0.1], [0.4], [0.9]])
     models = [lambda u: 2.0 * u[:, 0], lambda u: 4.0 * u[:, 0]]  # energies
-    np.testing.assert_allclose(agreement(models, u), [DOUBT + 1.0, DOUBT + 0.5, DOUBT])
-    np.testing.assert_array_equal(agreement([], u), 1.0)
+    np.testing.assert_allclose(agreement(models, u), [1.0, 0.5, 0.0])
+    known, u, half = known_of(np.array([[0.5, 0.5]])), np.repeat(u, 2, axis=1), np.full(3, 0.5)
+    sure = np.array([0.75, 0.5, 0.5]) / SUREST  # the mean with the fraction of the models, if this is larger
+    np.testing.assert_allclose(
+        certain(known, u, half, models), sure**24 * np.array([DOUBT + 1.0, DOUBT + 0.5, DOUBT]) ** 2
+    )
+    np.testing.assert_allclose(certain(known, u, half), (0.5 / SUREST) ** 24)
 
 
 def small_ball(u: np.ndarray) -> np.ndarray:
@@ -180,6 +261,23 @@ def test_collect_finds_more_good_points_than_a_map(quick):
     mapped = good_of(LodeSettings(Target(1.0), 40), 500)
     assert len(collected) > 1.15 * len(mapped)
     assert len(np.unique(collected, axis=0)) == len(collected)
+
+
+@pytest.mark.slow
+def test_a_continued_search_collects_the_same_points(quick):
+    space = Space([Variable("x", 0.0, 1.0), Variable("y", 0.0, 1.0)])
+    settings = LodeSettings(Target(1.0), 40, collect=True)
+    one, told = Lode(space, settings, 3, []), []
+    for _ in range(6):
+        batch = one.ask()
+        told.append(told_of(batch.u, disc(batch.u), origins=batch.origins))
+        one.tell(told[-1])
+    assert set(told[-1].origins) <= {"exploit", "random"} and len(told[-1]) == 8
+    other = Lode(space, settings, 3, [])
+    for answered in told:
+        other.tell(answered)
+    other.restore(one.checkpoint())
+    assert same([one.ask()], [other.ask()])
 
 
 def test_the_goal_is_read_from_the_scan_file(tmp_path):

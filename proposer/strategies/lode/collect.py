@@ -1,7 +1,11 @@
 """`goal: collect`: finds many good points soon, instead of an even map.
 
-New points are most probably good near known good points: between them (SMOTE), and around each of them up to the
-nearest point that is not good. This needs no model, and so works also where the regression fails.
+New points are most probably good near known good points: between them (SMOTE), beyond them, and around each of them up
+to the nearest point that is not good. This needs no model, and so works also where the regression fails. The models add
+points to which particles move from the good ones.
+
+Nearly all points between good ones are good, but they reach no new part of the region. So candidates that are sure
+enough count alike, and the farthest of these are chosen. How sure they must be follows the newest hit rate.
 """
 
 from __future__ import annotations
@@ -15,7 +19,8 @@ from torch import Tensor
 
 from proposer.strategies.balance import between_good_points
 from proposer.strategies.lode.acquire import Part
-from proposer.strategies.lode.select import Candidates, even
+from proposer.strategies.lode.sample import move
+from proposer.strategies.lode.select import Candidates, even, hits
 from proposer.types import Floats
 
 if TYPE_CHECKING:
@@ -29,44 +34,90 @@ BEGIN = 10
 UNIFORM = 0.01
 """The fraction of a batch that is drawn from the prior."""
 EACH = 2000
-"""The number of candidates between good points, and the number of candidates around them."""
-NEIGHBOURS = 5
-"""The number of neighbours of a good point for SMOTE."""
+"""The number of candidates between good points, and the number of candidates around them. Twice as many lie beyond."""
+NEIGHBOURS, BEYOND = 5, 1.5
+"""The number of neighbours of a good point for SMOTE and for points beyond it, and the largest distance of these, in
+distances of the neighbour.
+"""
+PARTICLES, MOVES = 800, 12
+"""The number of particles that move from good points in each model, and of their moves. With more moves, fewer of them
+stay near the known points.
+"""
 NEWEST = 10_000
 """The number of newest points that give and judge candidates."""
-CERTAINTY, DARING = 6.0, 1.0
-"""A candidate that is twice as far from other points may have 2^(-1/6) of the probability. With DARING = 3, as in a
-map, most steps on thin curved regions went outside.
+GOOD, LAST = 0.94, 100
+SUREST, LEAST_SURE = 0.95, 0.7
+"""Candidates above a probability count alike: SUREST if at most the fraction GOOD of the LAST collected points is good,
+LEAST_SURE if all are, and linear between. With 0.5, a candidate was sure enough if only one judge took it for good, and
+once only 12 of 171 points of a thin toy3d were good.
 """
-
+CERTAINTY, DARING = 24.0, 4.0
+"""The powers of the probability below that, and of the distance: a candidate that is twice as far from other points may
+have 2^(-DARING / CERTAINTY) of the probability. With CERTAINTY = 12, a fifth of the first hundred collected points of
+multi8d and multi10d were bad.
+"""
+LEAST_WEIGHT = 0.1
+"""Only candidates with this fraction of the weight of the n-th best are chosen, if n points are wanted. Otherwise bad
+candidates that are very far away would be chosen too.
+"""
 DOUBT = 0.05
-"""The weight of a candidate that all other models take for bad. If these models are wrong, they take nearly all
-candidates for bad, and change little.
+"""The square of this is the weight of a candidate that all other models take for bad. If these models are wrong, they
+take nearly all candidates for bad, and change little.
 """
 
 
 def gather(context: Context, n: int) -> Floats:
-    """A part: the candidates with the highest probability. Distances hardly count."""
-    weight = certain(context.known, context.candidates, context.probability) * agreement(
-        context.surrogate.others(), context.candidates
-    )
-    best = Candidates(context.positions(context.candidates), weight)
-    return context.candidates[even(best, context.taken(), n, DARING)]
+    """A part: the candidates that are sure enough and farthest from known good points."""
+    u, n = context.candidates, min(n, len(context.candidates))
+    if not n:
+        return u
+    weight = certain(context.known, u, context.probability, context.surrogate.others())
+    best = weight >= LEAST_WEIGHT * np.partition(weight, -n)[-n]
+    u, weight = u[best], weight[best]
+    return np.asarray(u[even(Candidates(context.positions(u), weight), context.taken(), n, DARING)])
+
+
+def enough(known: Known) -> float:
+    """The probability above which candidates count alike."""
+    spare = max(0.0, hits(known, GATHER.origin, LAST, GOOD) - GOOD) / (1.0 - GOOD)
+    return SUREST + (LEAST_SURE - SUREST) * spare
 
 
 def agreement(models: Sequence[Callable[[Tensor], Tensor]], u: Floats) -> Floats:
-    """Weights, shape (n,), of points u, shape (n, d): DOUBT plus the fraction of the models that take a point for good;
-    1 without models. A model maps points, shape (n, d), to energies, shape (n,).
+    """The fraction of the models, shape (n,), that take a point for good, for points u, shape (n, d). A model maps
+    points, shape (n, d), to energies, shape (n,).
     """
-    if not models:
-        return np.ones(len(u))
-    agree = np.mean([model(torch.from_numpy(u)).numpy() < 1.0 for model in models], axis=0)
-    return np.asarray(DOUBT + agree)
+    return np.asarray(np.mean([model(torch.from_numpy(u)).numpy() < 1.0 for model in models], axis=0))
 
 
 def beside_good_points(context: Context) -> Floats:
-    """A source: candidates between and around good points, shape (n, d), within the cube."""
-    return np.clip(candidates(context.known, context.generator("collect")), 0.0, 1.0)
+    """A source: candidates between, around and beyond good points, and moved particles, shape (n, d), in the cube."""
+    known = context.known
+    near = candidates(known, context.generator("collect"))
+    beyond = beyond_good_points(known, 2 * EACH, context.generator("beyond"))
+    return np.concatenate([np.clip(np.concatenate([near, beyond]), 0.0, 1.0), moved(context)])
+
+
+def moved(context: Context) -> Floats:
+    """Points, shape (n, d), to which particles moved from good points inside the region that the model takes for good,
+    and inside that of most of the other models.
+    """
+    good, _ = _apart(context.known)
+    if not len(good):
+        return good
+    others = context.surrogate.others()
+    models: list[Callable[[Tensor], Tensor]] = [context.surrogate]
+    if others:
+        models.append(lambda u: torch.stack([other(u) for other in others]).median(dim=0).values)
+    rng, found = context.generator("moved"), list[Floats]()
+    random = torch.Generator().manual_seed(int(rng.integers(2**63)))
+    for model in models:
+        p = torch.from_numpy(good[rng.integers(len(good), size=PARTICLES)])
+        e = model(p)
+        for _ in range(MOVES):
+            p, e = move(model, p, e, 1.0, random)
+        found.append(p.numpy())
+    return np.concatenate(found)
 
 
 def candidates(known: Known, rng: np.random.Generator) -> Floats:
@@ -96,11 +147,29 @@ def around_good_points(known: Known, n: int, rng: np.random.Generator) -> Floats
     return good[of] + way
 
 
-def certain(known: Known, u: Floats, probability: Floats) -> Floats:
-    """Weights, shape (n,), of points u (n, d): a high power of the probability by the model, shape (n,), or of that by
-    the neighbours if it is larger.
+def beyond_good_points(known: Known, n: int, rng: np.random.Generator) -> Floats:
+    """n points, shape (n, d), on lines from a neighbour through a good point, and behind it."""
+    good, _ = _apart(known)
+    if len(good) < 2:
+        return np.empty((0, known.u.shape[1]))
+    near = np.asarray(cKDTree(good).query(good, k=min(NEIGHBOURS + 1, len(good)))[1])
+    of = rng.integers(len(good), size=n)
+    neighbour = near[of, rng.integers(1, near.shape[1], size=n)]
+    return np.asarray(good[of] + BEYOND * rng.random((n, 1)) * (good[of] - good[neighbour]))
+
+
+def certain(known: Known, u: Floats, probability: Floats, models: Sequence[Callable[[Tensor], Tensor]] = ()) -> Floats:
+    """Weights, shape (n,), of points u (n, d): 1 if they are sure enough, and a high power of their probability below.
+
+    It is that of the main model, or its mean with another judge if that is larger: the neighbours, or the fraction of
+    the other `models` that take a point for good. Points that few of these take for good count less.
     """
-    return np.asarray(np.maximum(probability, probability_by_neighbours(known, u)) ** CERTAINTY)
+    other, doubted = probability_by_neighbours(known, u), np.ones(len(u))
+    if models:
+        agree = agreement(models, u)
+        other, doubted = np.maximum(other, agree), (DOUBT + agree) ** 2
+    largest = np.maximum(probability, 0.5 * (probability + other))
+    return np.asarray(doubted * np.minimum(largest / enough(known), 1.0) ** CERTAINTY)
 
 
 def probability_by_neighbours(known: Known, u: Floats) -> Floats:

@@ -54,11 +54,8 @@ PARTICLES = 800
 """The number of particles of the sampler, and the largest number that is kept for the next batch."""
 FEW, SLOWLY = 5, 12
 """With fewer than FEW good points, a batch is 1 / SLOWLY of the known points instead of a quarter, because small
-batches find good points sooner.
-"""
-COLLECTED = 30
-"""With fewer good points, batches for `goal: collect` are small, so that each step downhill uses the results of the
-earlier steps.
+batches find good points sooner. With `goal: collect` it always is, so that each step from the known good points uses
+the results of the earlier steps.
 """
 START = 4
 """With few evaluations, the start is at most this part of them (1 / START)."""
@@ -222,7 +219,7 @@ class Lode:
     def _grown(self, known: Known) -> int:
         """The number of points in the next batch, which depends on the known points."""
         answered, good = int(known.answered.sum()), int(known.good.sum())
-        if self.settings.collect and good < COLLECTED:
+        if self.settings.collect:
             return max(LEAST_BATCH, self._dim, answered // SLOWLY)
         return max(self._first // 2, answered // (4 if good >= FEW else SLOWLY))
 
