@@ -23,8 +23,8 @@ from scanspec.text import quoted
 SAME = {
     "variables": "variables",
     "observables": "observables",
-    "codes": "codes",
-    "physics_digest": "codes (their physics digest)",
+    "codes": "names of codes",
+    "physics_digest": "contents of codes (the physics digest)",
     "likelihood_digest": "constants of the likelihood",
 }
 """The stored values that must be equal in all runs, with their names in messages."""
@@ -77,7 +77,7 @@ def _check_same(first: Path, ours: dict[str, Any], other: Path, theirs: dict[str
         differs.append("threshold_value")
     if differs:
         raise UsageError(
-            f"{other} and {first} cannot be merged: they have different {' and '.join(differs)}",
+            f"{other} and {first} cannot be merged: they differ in {', '.join(differs)}",
             next_step="merge runs of one scan file, with different seeds or types, or first change one run with "
             "`lodescan rescore`",
         )

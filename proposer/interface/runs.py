@@ -22,11 +22,13 @@ _SHOWN = 10  # columns in a notebook
 class PicturePath(PosixPath):
     """The path of a picture, which a notebook shows as the picture; for a PDF it shows the PNG beside it."""
 
-    def _repr_mimebundle_(self, **_: object) -> dict[str, object] | None:
-        if self.suffix == ".svg":
-            return {"image/svg+xml": self.read_text(), "text/plain": repr(self)}
-        image = self.with_suffix(".png")
-        return {"image/png": image.read_bytes(), "text/plain": repr(self)} if image.is_file() else None
+    def _repr_mimebundle_(self, **_: object) -> tuple[dict[str, object], dict[str, object]] | None:
+        """The picture, and a text for screen readers."""
+        image, kind = (self, "image/svg+xml") if self.suffix == ".svg" else (self.with_suffix(".png"), "image/png")
+        if not image.is_file():
+            return None
+        content = image.read_text() if image is self else image.read_bytes()
+        return {kind: content, "text/plain": repr(self)}, {kind: {"alt": f"picture of {self.stem}"}}
 
 
 class Run:

@@ -74,11 +74,11 @@ def completeness(seen: Seen) -> Part:
     points, good = int(at.sum()), int(seen.good[at].sum())
     if not points:
         none = "No bound can be given: no point of this run is an independent draw from the prior."
-        return Part([f"{none} A scan of `type: RANDOM` consists of such points."])
+        return Part([f"{none} A scan of the type RANDOM consists of such points."])
     if points < FEW:
         drawn = f"only {points:,} {'point was' if points == 1 else 'points were'} drawn from the prior independently"
         few = (
-            f"No useful bound can be given: {drawn} of all results. A scan of `type: RANDOM` consists of such points. "
+            f"No useful bound can be given: {drawn} of all results. A scan of the type RANDOM consists of such points. "
             "If none of 1,000 is good, at most 1 % of the prior is."
         )
         return Part([few])

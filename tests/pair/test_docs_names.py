@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -57,6 +59,26 @@ def test_the_objects_of_kubernetes_exist() -> None:
     assert {"lodescan", "evaluators", "proposer", "lodescan-scan", "lodescan-evaluator-tls"} <= named
     for name in named:
         assert re.search(rf"\b(?:name|secretName): {name}\b(?!-)", MANIFESTS), name
+
+
+def kubectl_options(*words: str) -> set[str]:
+    """The options that kubectl lists for a command, and those of all commands."""
+    texts = [
+        subprocess.run(["kubectl", *asked], capture_output=True, text=True, timeout=60, check=True).stdout
+        for asked in ([*words, "--help"], ["options"])
+    ]
+    return {option for text in texts for option in re.findall(r"(?<![\w-])(--?[a-z][a-z-]*)(?=[=, ])", text)}
+
+
+def test_kubectl_knows_the_options_of_its_commands() -> None:
+    if shutil.which("kubectl") is None:
+        pytest.fail("there is no kubectl: install it (https://kubernetes.io/docs/tasks/tools)", pytrace=False)
+    shown = commands("kubectl")
+    assert len(shown) > 12
+    for _, command, *rest in shown:
+        words = [command, *rest[: {"secret": 2, "configmap": 1}[rest[0]] if command == "create" else 0]]
+        given = {word.partition("=")[0] for word in rest if word.startswith("-")}
+        assert given <= kubectl_options(*words), words
 
 
 def test_batch_systems_get_what_their_scripts_read() -> None:

@@ -68,6 +68,7 @@ def test_the_report_is_readable_and_has_no_errors(
     sizes = page.evaluate("[...document.querySelectorAll('.panel')].map(e => [e.clientWidth, e.clientHeight])")
     assert len(sizes) > 12 and all(wide >= 250 and tall >= 100 for wide, tall in sizes)
     assert page.evaluate(SMALLEST) >= 14
+    assert [word for word in page.evaluate(BROKEN_WORDS) if word.isalpha()] == [], "only paths may be divided"
 
 
 def test_the_report_works_with_keyboard_mouse_and_screen_reader(
