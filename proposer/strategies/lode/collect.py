@@ -45,8 +45,8 @@ stay near the known points.
 """
 NEWEST = 10_000
 """The number of newest points that give and judge candidates."""
-GOOD, LAST = 0.94, 100
-SUREST, LEAST_SURE = 0.95, 0.7
+GOOD, LAST = 0.9, 100
+SUREST, LEAST_SURE = 0.95, 0.6
 """Candidates above a probability count alike: SUREST if at most the fraction GOOD of the LAST collected points is good,
 LEAST_SURE if all are, and linear between. With 0.5, a candidate was sure enough if only one judge took it for good, and
 once only 12 of 171 points of a thin toy3d were good.
