@@ -76,10 +76,11 @@ def _check_same(first: Path, ours: dict[str, Any], other: Path, theirs: dict[str
     if Target.stored(ours).rule != Target.stored(theirs).rule:
         differs.append("threshold_value")
     if differs:
+        next_step = "merge runs of one scan file, with different seeds or types"
+        if ours.get("physics_digest") == theirs.get("physics_digest"):  # otherwise the stored observables differ too
+            next_step += ", or first change one run with `lodescan rescore`"
         raise UsageError(
-            f"{other} and {first} cannot be merged: they differ in {', '.join(differs)}",
-            next_step="merge runs of one scan file, with different seeds or types, or first change one run with "
-            "`lodescan rescore`",
+            f"{other} and {first} cannot be merged: they differ in {', '.join(differs)}", next_step=next_step
         )
 
 

@@ -1,35 +1,44 @@
-"""Describes in plain words what a strategy is doing, from the origins and results of its last batch."""
+"""Describes in plain words what a strategy is doing, from the origins of its newest batch and the results before."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from proposer.strategies.origins import ORIGINS
 
 
+@dataclass
+class _Batch:
+    size: int
+    answered: int = 0
+    good: int = 0
+
+
 class Doings:
-    """Follows the newest batch: the origins of its points, and the fraction of answered points that were good."""
+    """Follows batches: the origins of the newest one, and the fraction of good points in the last complete one. A search
+    may request a batch before the earlier ones are complete, and the first answers of a batch are no fair sample of it.
+    """
 
     def __init__(self) -> None:
         self._origins: Counter[str] = Counter()
-        self._out: set[int] = set()
-        self._answered = self._good = 0
+        self._out: dict[int, _Batch] = {}
         self._last = ""
 
     def asked(self, ids: Sequence[int], origins: Sequence[str]) -> None:
         """Notes a new batch."""
-        if self._answered:
-            self._last = f"; {100 * self._good / self._answered:.0f} % of the batch before was good"
-        self._origins, self._out = Counter(origins), set(ids)
-        self._answered = self._good = 0
+        self._origins = Counter(origins)
+        self._out |= dict.fromkeys(ids, _Batch(len(ids)))
 
     def answered(self, point: int, *, good: bool) -> None:
         """Notes that one point has an answer."""
-        if point in self._out:
-            self._out.remove(point)
-            self._answered += 1
-            self._good += good
+        if (batch := self._out.pop(point, None)) is None:
+            return
+        batch.answered += 1
+        batch.good += good
+        if batch.answered == batch.size:
+            self._last = f"; {100 * batch.good / batch.size:.0f} % of the last complete batch was good"
 
     @property
     def words(self) -> str:

@@ -164,3 +164,16 @@ def test_the_display_says_that_points_are_being_chosen_while_no_worker_is_busy(m
         assert progress.state().strategy == evaluates, "points are evaluated meanwhile"
         progress.busy(0)
     assert progress.state().strategy == evaluates
+
+
+def test_a_batch_counts_as_good_when_all_its_points_are_answered() -> None:
+    """LODE requests a batch while the one before runs: after the first few answers, 0 % or 100 % would mean nothing."""
+    progress = Progress(tally := Tally(wanted=100, target=Target(1.0), most=400))
+    for first in (1, 5):
+        progress.asked(range(first, first + 4), ["exploit"] * 4, np.zeros((4, 2)), np.zeros((4, 2)))
+    for point, nll in ((1, 9.0), (5, 9.0), (2, 0.5), (3, 0.5)):
+        tally.add(answers := [outcome(point, nll)])
+        progress.answered(answers)
+        assert "of the last complete batch" not in progress.state().strategy
+    progress.answered([outcome(4, 0.5)])
+    assert progress.state().strategy == "fills the known region; 75 % of the last complete batch was good"

@@ -141,7 +141,10 @@ class PythonFunction(Code):
             hint = f"; {self._gets}" if self._gets and isinstance(error, (TypeError, AttributeError)) else ""
             raise CodeFailed(f"{_what(error)} ({self._line_of(error)}){hint}") from error
         if type(found) is not dict and not isinstance(found, Mapping):  # the second question takes much longer
-            raise CodeFailed(f"{self._called} must return a mapping of observables, but returned {returned(found)}")
+            hint = '; for an unphysical point: raise InvalidPoint("why")' if found is None else ""
+            raise CodeFailed(
+                f"{self._called} must return a mapping of observables, but returned {returned(found)}{hint}"
+            )
         return found
 
     def _line_of(self, error: BaseException) -> str:
