@@ -48,7 +48,7 @@ NO_TARGET = dict.fromkeys(("threshold", "above", "everything", "above_best", "co
 
 
 GO_ON = (
-    "choose another --run folder, or change it back to go on; if only a comment or the like has changed, "
+    "choose another folder (--run), or change it back to go on; if only a comment or the like has changed, "
     "--same-physics goes on"
 )
 """What to do if the physics of a scan has changed."""
@@ -139,7 +139,7 @@ def merged_run(folder: Path) -> AnotherRun:
     return AnotherRun(
         f"{folder} has the points of several runs, put together by `lodescan merge`, so a search cannot continue there",
         next_step=f"write its points into a table with `lodescan export {quoted(folder)}`, name the table as "
-        "`init_csv` in the section setup, and choose another --run folder",
+        "`init_csv` in the section setup, and choose another folder (--run)",
     )
 
 
@@ -176,7 +176,7 @@ def another_run(folder: Path, difference: str) -> AnotherRun:
     to_score = f"; `lodescan rescore {quoted(folder)} --scan FILE` scores its points with new constants"
     return AnotherRun(
         f"{folder} holds another run: {difference}",
-        next_step="choose another --run folder, or change it back to go on"
+        next_step="choose another folder (--run), or change it back to go on"
         + (to_score if _OF_LIKELIHOODS.search(difference) else ""),
     )
 

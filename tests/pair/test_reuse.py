@@ -81,6 +81,7 @@ def test_runs_of_different_questions_are_refused(
     lodescan("scan", other.file, "--evaluator", shared[1].address, "--run", run, "--quiet")
     said = lodescan("merge", two_runs[0], run, "--run", tmp_path / "merged")
     assert said.code == 2 and "they differ in threshold_value" in said.err and not (tmp_path / "merged").exists()
+    assert "change one run with `lodescan rescore`" in said.err
     assert lodescan("merge", run, "--run", tmp_path / "merged").code == 2
     assert lodescan("compare", run, tmp_path / "nowhere").code == 2
 

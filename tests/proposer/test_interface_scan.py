@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 import proposer
+from proposer.commands.merge import merge
 from proposer.evaluation.processes import LocalProcesses
 from proposer.run.dataset import Dataset
 from proposer.run.manifest import AnotherRun
@@ -235,3 +236,13 @@ def test_examples_in_docstrings_work(name: str) -> None:
     module = importlib.import_module(f"proposer.interface.{name}")
     found = doctest.testmod(module)
     assert found.attempted >= 4 and found.failed == 0
+
+
+def test_runs_of_other_code_are_not_merged_nor_is_rescore_proposed(tmp_path: Path) -> None:
+    """Scoring again changes constants; here the stored observables themselves are those of another function."""
+    few = {"setup": {"type": "RANDOM", "max_evaluations": 3}}
+    scan(problem(lambda point: {"radius": point["x"]}, **few), tmp_path / "a", workers=1)
+    scan(problem(lambda point: {"radius": point["y"]}, **few), tmp_path / "b", workers=1)
+    with pytest.raises(UsageError, match="contents of codes") as refused:
+        merge(tmp_path / "both", [tmp_path / "a", tmp_path / "b"])
+    assert refused.value.next_step == "merge runs of one scan file, with different seeds or types"
