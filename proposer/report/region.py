@@ -42,7 +42,7 @@ def pairs(seen: Seen, table: Table) -> Part:
     for name, end, share in seen.hugged:
         warnings.append(
             f"{show_percent(share)} of the good points lie in the outermost hundredth of the range of {name}, at its "
-            f"{end} end. The good region seems to continue outside: widen the range."
+            f"{end} end. The good region may continue outside: widen the range, unless its end is a physical limit."
         )
     hugged = [(name, end) for name, end, _ in seen.hugged]
     if ends := [end for end in walls.cut(seen) if end not in hugged]:

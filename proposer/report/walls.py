@@ -1,4 +1,4 @@
-"""Finds the ends of ranges that cut through the good region."""
+"""Finds the ends of ranges that the good region reaches."""
 
 from __future__ import annotations
 
@@ -35,8 +35,9 @@ MOST_NAMES = 8
 
 
 def cut(seen: Seen) -> list[tuple[str, str]]:
-    """The ends of ranges at which the profile NLL is still clearly below the threshold, so that the good region goes on
-    beyond them: the variable, and the end. Distances are measured in the quantiles of the prior. The width of a region
+    """The ends of ranges at which the profile NLL is still clearly below the threshold, so that the good region may go
+    on beyond them: the variable, and the end. A region with a steep edge just at an end is told too: points inside the
+    range cannot say that it ends there. Distances are measured in the quantiles of the prior. The width of a region
     is that of 90 % of the good points.
 
     An end counts if deep points (see `DEEP`) close to it follow each other up to it, without a gap that is wider than
@@ -91,6 +92,6 @@ def words(ends: list[tuple[str, str]]) -> str:
     shown = places if len(places) <= MOST_NAMES else [*places[:MOST_NAMES], f"{len(places) - MOST_NAMES} more"]
     listed = ", ".join(shown[:-1]) + " and " + shown[-1] if len(shown) > 1 else shown[0]
     return (
-        f"The range cuts through the good region at {listed}: the lowest NLL there is still clearly below the "
-        "threshold. The good region seems to continue outside. Widen the range, unless it is a physical limit."
+        f"The good region reaches the end of the range at {listed}: the lowest NLL there is still clearly below the "
+        "threshold. The region may continue outside: widen the range, unless its end is a physical limit."
     )

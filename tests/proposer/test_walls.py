@@ -1,4 +1,4 @@
-"""The warning about ranges that cut through the good region."""
+"""The warning about ranges whose ends the good region reaches."""
 
 from __future__ import annotations
 
@@ -96,6 +96,7 @@ def test_the_warning_names_the_ends_once(seen: Seen) -> None:
     run = filled(seen, 0.05, 0.72, 300)
     first, *others = region.pairs(run, table_of(run)).warnings
     assert others == [] and "at x (lower end): the lowest NLL there is still clearly below" in first
+    assert "The region may continue outside: widen the range, unless" in first  # a steep edge can lie just at the end
     every = walls.words([("x", "lower"), ("x", "upper"), ("mass", "upper")])
     assert "x (both ends) and mass (upper end)" in every
 
