@@ -212,7 +212,7 @@ class Spectrum:
         if address.block in _TABLES:
             return among_tables(address, self._of_each_table(address))
         if address.block == "XSECTION":
-            return "" if address.line else among_lines(address, self._cross_sections_of(address))
+            return among_lines(address, self._lines_of(address))
         if address.words:
             return among_analyses(address, self._words_of_analysis(address))
         blocks = self._blocks_named(address.block)
@@ -279,15 +279,15 @@ class Spectrum:
         """The value (pb) of a cross section: in the last line that begins with the numbers of `address.line`, or
         without these in the first line of the last table. The program chooses the order of the lines.
         """
+        if found := self._lines_of(address):
+            return found[-1][-1 if address.line else 0][6]
+        there = lines_of(self._cross_sections_of(address))
+        raise EntryMissing(f"the output has no {f'line of {address}; there are: {there}' if there else f'entry {address}'}")
+
+    def _lines_of(self, address: SlhaAddress) -> list[list[list[str]]]:
+        """The lines of each table that begin with the numbers of `address.line`, without tables that have none."""
         tables = self._cross_sections_of(address)
-        if not tables:
-            raise EntryMissing(f"the output has no entry {address}")
-        if not address.line:
-            return tables[-1][0][6]
-        found = [row for rows in tables for row in rows if _begins(row, address.line)]
-        if not found:
-            raise EntryMissing(f"the output has no line of {address}; there are: {lines_of(tables)}")
-        return found[-1][6]
+        return list(filter(None, ([row for row in rows if _begins(row, address.line)] for rows in tables)))
 
     def _cross_sections_of(self, address: SlhaAddress) -> list[list[list[str]]]:
         """The lines of all tables of a process, at the energy that is nearest to the asked one.

@@ -192,6 +192,11 @@ def test_a_line_of_a_cross_section_is_selected_by_its_first_numbers():
         and "without `line`" in warning
     )
     assert not spectrum.other_values(replace(gluinos, line=(0, 1)))
+    assert spectrum.other_values(replace(gluinos, line=(0,))).endswith(
+        "0 0 0 0 0 0 = 1.0E-02, 0 1 0 0 0 0 = 1.5E-02, 0 2 0 1.0 1.0 10042 = 1.7D-02; the last one counts"
+    )
+    again = ORDERS.replace("1.5E-02 SModelSv2", "1.5E-02 SModelSv2\n 0 1 0 2 2 0 0.015 SModelSv2")
+    assert not read_spectrum(again).other_values(replace(gluinos, line=(0, 1)))  # the same value
     assert not spectrum.other_values(replace(gluinos, scale=8000.0))
     assert not spectrum.other_values(replace(gluinos, scale=7000.0))
 
