@@ -105,10 +105,8 @@ class Spectrum:
             return
         scale = None
         if (found := _SCALE.search(words)) is not None:
-            try:
+            with suppress(ValueError):
                 scale = to_float(found[1])
-            except ValueError:
-                scale = None
         self.all_blocks.append(Block(name[0].upper(), scale, body, words))
 
     def _add_decay(self, kind: str, words: list[str], body: str) -> None:
@@ -281,8 +279,9 @@ class Spectrum:
         """
         if found := self._lines_of(address):
             return found[-1][-1 if address.line else 0][6]
-        there = lines_of(self._cross_sections_of(address))
-        raise EntryMissing(f"the output has no {f'line of {address}; there are: {there}' if there else f'entry {address}'}")
+        if there := lines_of(self._cross_sections_of(address)):
+            raise EntryMissing(f"the output has no line of {address}; there are: {there}")
+        raise EntryMissing(f"the output has no entry {address}")
 
     def _lines_of(self, address: SlhaAddress) -> list[list[list[str]]]:
         """The lines of each table that begin with the numbers of `address.line`, without tables that have none."""

@@ -21,10 +21,10 @@ from tests.proposer.hostile import GAUSS, Honest, good, listening
 
 GAUSS_OF_TWO = Term(TermKind.JOINT_GAUSS, ("a", "b"), (1.0, 2.0), ((0.5, 0.0), (0.2, 0.4)))
 OBSERVABLES = [
-    Observable("a", "", "code", None, Likelihood(Kind.LOWER, 1.0, 0.1)),
-    Observable("b", "", "code", None, Likelihood()),
-    Observable("c", "", "code", None, Likelihood(Kind.CFUNCTION, lower=0.0, upper=1.0)),
-    Observable("joint", "", "", None, Likelihood(Kind.MINUSEXPUSER), GAUSS_OF_TWO),
+    Observable("a", "", "code", valid=None, likelihood=Likelihood(Kind.LOWER, 1.0, 0.1)),
+    Observable("b", "", "code", valid=None, likelihood=Likelihood()),
+    Observable("c", "", "code", valid=None, likelihood=Likelihood(Kind.CFUNCTION, lower=0.0, upper=1.0)),
+    Observable("joint", "", "", valid=None, likelihood=Likelihood(Kind.MINUSEXPUSER), term=GAUSS_OF_TWO),
 ]
 
 
@@ -43,7 +43,7 @@ def test_nlls_of_their_observables_are_not_mentioned(capsys: pytest.CaptureFixtu
     recount = Recount(OBSERVABLES)
     rows, nlls = points(50)
     rounded = [nll * (1.0 + 1e-8) for nll in nlls]
-    recount.answered([outcome(k, *point) for k, point in enumerate(zip(rows, rounded, strict=True))], [])
+    recount.answered([outcome(k, row, nll) for k, (row, nll) in enumerate(zip(rows, rounded, strict=True))], [])
     recount.answered([Outcome(51, Status.INVALID, observables=rows[0]), Outcome(52, Status.FAILED)], [])
     recount.answered([outcome(53, [], 3.0)], [])  # of an InitCSV
     Recount([]).answered([outcome(1, [], 0.0)], [])
