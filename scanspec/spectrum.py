@@ -12,7 +12,7 @@ from contextlib import suppress
 from functools import cached_property
 from typing import NamedTuple
 
-from scanspec.blocks import Block, Decay, comparable, to_float
+from scanspec.blocks import WHOLE, Block, Decay, comparable, to_float
 from scanspec.document import closest
 from scanspec.doubts import (
     among_analyses,
@@ -171,7 +171,7 @@ class Spectrum:
                 words = entry.split()
                 if block.name == "OBSINFO" and len(words) > 1 and words[1].isdecimal():
                     del words[0]
-                if words and words[0].isdecimal():
+                if words and WHOLE.fullmatch(words[0]):
                     lines.append(Problem(block.name, int(words[0]), " ".join(words[1:]) or comment.strip()))
         return lines
 

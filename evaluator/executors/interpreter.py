@@ -15,10 +15,12 @@ import tempfile
 import threading
 import time
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from evaluator.executors.arithmetic import Arithmetic
 from evaluator.executors.names import Names
 from evaluator.memory import memory_limit
 
@@ -29,7 +31,7 @@ LOOK = 0.01
 """Seconds between two looks at the memory, which take longer than a quick point may."""
 
 _LIMITS = sorted({getattr(resource, name) for name in dir(resource) if name.startswith("RLIMIT_")})
-_MODES = (
+_MODES: tuple[tuple[Callable[[], Any], Callable[[Any], object]], ...] = (
     (sys.getrecursionlimit, sys.setrecursionlimit),
     (sys.get_int_max_str_digits, sys.set_int_max_str_digits),
     (sys.getswitchinterval, sys.setswitchinterval),
@@ -79,6 +81,7 @@ class Interpreter:
         self._path = list(sys.path)
         self._least_path = self._path
         self._decimal = decimal.getcontext().copy()
+        self._arithmetic = Arithmetic()
 
     def restore(self) -> None:
         """Undoes what a function has changed."""
@@ -152,6 +155,7 @@ class Interpreter:
         if sys.path != self._path:
             self._restore_path()
         decimal.setcontext(self._decimal.copy())
+        self._arithmetic.restore()
 
     def _restore_path(self) -> None:
         """Puts back entries that were removed or moved. One that was added stays as long as there is such a folder: a

@@ -16,6 +16,12 @@ from tests.evaluator.harness import values
 SPIN = "end = time.process_time() + 0.1\nwhile time.process_time() < end:\n    pass\n"
 
 
+# numbers below 2.2e-308 become 0, as libraries do that are made with -ffast-math: bits of MXCSR, on x86
+FLUSH = (
+    "libm, kept = ctypes.CDLL(None), (ctypes.c_uint32 * 32)()\nlibm.fegetenv(kept)\n"
+    "kept[7] |= 0x8040\nlibm.fesetenv(kept)"
+)
+
 WAYS = [
     ("sys.stdout.close()\nsys.stderr.close()", "print('x', flush=True)\nprint('x', file=sys.stderr, flush=True)"),
     ("sys.stdout.close()\nos.close(1)", "print('x', flush=True)"),
@@ -45,6 +51,9 @@ WAYS = [
     ("os.pwrite = os.getcwd = None", "os.getcwd()"),
     ("import math\nmath.exp = random.random = lambda *_: 4.0", "assert __import__('math').exp(0.0) == 1.0"),
     ("decimal.getcontext().prec = 2", "assert len(str(__import__('decimal').Decimal(1) / 3)) > 20"),
+    ("ctypes.CDLL(None).fesetround(0x800)", "assert sum([2.0**-54], start=1.0) == 1.0"),  # upwards, on x86
+    ("ctypes.CDLL(None).fesetround(0xC00)", "assert 1.0 / 3.0 * 3.0 == 1.0"),  # towards 0
+    (FLUSH, "assert min(2.0**-1022, 1.0) / 2.0 > 0.0"),
     ("sys.path.clear()", "assert sys.path"),
     ("KEPT[:] = [list(sys.path)]\nsys.path.reverse()", "assert sys.path == KEPT[0]"),
     ("sys.path.insert(0, str(HERE / 'gone'))", "assert str(HERE / 'gone') not in sys.path"),
@@ -56,7 +65,7 @@ WAYS = [
 
 
 def test_what_a_function_does_to_its_python_is_undone(evil, evaluator):
-    imports = "import builtins, decimal, gc, warnings, locale, resource, tempfile, faulthandler\n"
+    imports = "import builtins, ctypes, decimal, gc, warnings, locale, resource, tempfile, faulthandler\n"
     server = evaluator(evil(imports, *(part for way, later in WAYS for part in (imports + way, later))))
     server.evaluate([[0, 1]])  # the first point imports the modules, so it may set the modes for all points
     for number, (way, _) in enumerate(WAYS):

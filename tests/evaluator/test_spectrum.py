@@ -217,5 +217,8 @@ def test_any_bytes_can_be_read_without_a_crash():
     noise = bytes(range(256)).decode("utf-8", errors="replace")
     assert not read_spectrum(noise).blocks
     assert entry("\ufeffBlock MASS\n 25 125.5\n", "MASS", 25) == 125.5
+    many = "7" * 5000  # digits, more than Python turns into an integer
+    spectrum = read_spectrum(f"Block MASS\n {many} 1\n 25 125.5\nBlock SPINFO\n {many} x\nDECAY {many} 1\n")
+    assert spectrum["MASS", 25] == 125.5 and not spectrum.problems
     assert entry("\0Block\0 MASS\n 2\x005 1\x002\0.5\0\n", "MASS", 25) == 12.5
     assert not read_spectrum("Block\nDECAY\nDECAY 25\n 1 2\n").blocks

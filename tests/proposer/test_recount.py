@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -52,13 +52,13 @@ def test_nlls_of_their_observables_are_not_mentioned(capsys: pytest.CaptureFixtu
 
 @pytest.mark.parametrize("lie", [lambda row, nll: (row, 0.0), lambda row, nll: ([*row[:3], row[3] + 0.01], nll + 0.01)])
 def test_an_nll_that_is_not_that_of_the_observables_is_told_once_an_evaluator(
-    lie: object, capsys: pytest.CaptureFixture[str]
+    lie: Callable[[list[float], float], tuple[list[float], float]], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert callable(lie)
     recount = Recount(OBSERVABLES)
     rows, nlls = points(6)
     honest = [outcome(k, row, nll, "b:2") for k, (row, nll) in enumerate(zip(rows, nlls, strict=True))]
-    wrong = [outcome(k, *lie(row, nll), "a:1") for k, (row, nll) in enumerate(zip(rows, nlls, strict=True))]
+    lies = [lie(row, nll) for row, nll in zip(rows, nlls, strict=True)]
+    wrong = [outcome(k, row, nll, "a:1") for k, (row, nll) in enumerate(lies)]
     recount.answered([*honest[:3], *wrong[3:], *honest[3:]], [])
     told = capsys.readouterr().err
     assert told.count("the evaluator at a:1 returns NLLs that do not belong to its observables: that of point 3") == 1
