@@ -38,6 +38,7 @@ from proposer.run.spectra import keeps_good_ones, kept_below
 from proposer.run.tables import GOOD_POINTS, GoodPoints
 from proposer.show.failures import show_failed
 from proposer.show.progress import About, Progress
+from proposer.show.recount import Recount
 from proposer.show.tally import Tally, read_tally
 from proposer.show.voice import say
 from proposer.show.watcher import Watcher
@@ -262,7 +263,7 @@ def _search(
             wait=WAIT_LATER if options.wait is None else options.wait,
             eager=options.eager,
             files_of_good=settings.target.follows and keeps_good_ones(spec),
-            watchers=follow(tally, description, folder / DATASET),
+            watchers=[Recount(description.observables), *follow(tally, description, folder / DATASET)],
         )
         reason = scan.run()
     return reason, tally, scan.seconds

@@ -16,7 +16,9 @@ OF_MICROSOFT = re.compile(
 )
 NO_E = re.compile(r"([+-]?(?:\d+\.\d*|\.\d+))([+-]\d{3})")  # Fortran drops the E before three digits: 1.5-101
 _NAN = re.compile(r"[+-]?nan\(\w*\)", re.IGNORECASE)  # C may add what kind of NaN it is: nan(0x8000), -nan(ind)
-_WHOLE = re.compile(r"[+-]?[0-9]+")  # int() also accepts 1_0 and digits of other alphabets
+WHOLE = re.compile(r"[+-]?[0-9]{1,100}")
+"""A whole number: int() also accepts 1_0 and digits of other alphabets, and refuses thousands of digits."""
+
 _GLUED = re.compile(r"(?<=\d)(?=-)")  # two columns without a blank between them: 1-9.9E-01
 _TOUCHING = re.compile(r"\d-\d*\.\d")
 _HIDDEN_HEAD = re.compile(  # a comment that is exactly the first line of a block or decay
@@ -160,7 +162,7 @@ class Block:
             others = words[: column - 1] + words[column:]
             if _begin(others, wanted):
                 (exact if len(others) == len(wanted) else first).append(words[column - 1])
-            elif _begin([word for word in others if _WHOLE.fullmatch(word)], wanted):
+            elif _begin([word for word in others if WHOLE.fullmatch(word)], wanted):
                 behind.append(words[column - 1])
         return exact or first or behind
 
@@ -216,8 +218,8 @@ class Decay:
         ratio, *rest = words
         pieces = [piece for word in rest for piece in _GLUED.split(word)]  # 2-5 5, 1000022-1000024
         try:
-            count = int(pieces[0]) if _WHOLE.fullmatch(pieces[0]) else 0
-            numbers = [int(piece) for piece in takewhile(_WHOLE.fullmatch, pieces[1:])]
+            count = int(pieces[0]) if WHOLE.fullmatch(pieces[0]) else 0
+            numbers = [int(piece) for piece in takewhile(WHOLE.fullmatch, pieces[1:])]
             value = to_float(ratio)
         except (ValueError, IndexError):
             return False
@@ -277,7 +279,7 @@ def _entry(words: list[str]) -> tuple[tuple[int, ...], str] | None:
         if position == last and isinstance(comparable(word), float):
             return tuple(indices), word
         for number, piece in enumerate(pieces := _GLUED.split(word)):
-            if not _WHOLE.fullmatch(piece):
+            if not WHOLE.fullmatch(piece):
                 return tuple(indices), " ".join(["".join(pieces[number:]), *words[position + 1 :]])
             indices.append(int(piece))
     return None

@@ -34,14 +34,12 @@ def among_tables(address: SlhaAddress, values: Iterable[float]) -> str:
 
 
 def among_lines(address: SlhaAddress, tables: Iterable[Iterable[Sequence[str]]]) -> str:
-    """A warning if the lines of a cross section differ, and the address does not name one; otherwise empty."""
+    """A warning if these lines of a cross section differ, all of which the address may mean; otherwise empty."""
     tables = [list(rows) for rows in tables]
-    if address.line or len({comparable(row[6]) for rows in tables for row in rows}) < 2:
+    if len({comparable(row[6]) for rows in tables for row in rows}) < 2:
         return ""
-    return (
-        f"the output has {address} in several lines with different values: {lines_of(tables)}; without `line`, the "
-        "first line of the last table counts"
-    )
+    which = "the last one counts" if address.line else "without `line`, the first line of the last table counts"
+    return f"the output has {address} in several lines with different values: {lines_of(tables)}; {which}"
 
 
 def lines_of(tables: Iterable[Iterable[Sequence[str]]]) -> str:

@@ -12,7 +12,7 @@ from contextlib import suppress
 from functools import cached_property
 from typing import NamedTuple
 
-from scanspec.blocks import Block, Decay, comparable, to_float
+from scanspec.blocks import WHOLE, Block, Decay, comparable, to_float
 from scanspec.document import closest
 from scanspec.doubts import (
     among_analyses,
@@ -105,10 +105,8 @@ class Spectrum:
             return
         scale = None
         if (found := _SCALE.search(words)) is not None:
-            try:
+            with suppress(ValueError):
                 scale = to_float(found[1])
-            except ValueError:
-                scale = None
         self.all_blocks.append(Block(name[0].upper(), scale, body, words))
 
     def _add_decay(self, kind: str, words: list[str], body: str) -> None:
@@ -173,7 +171,7 @@ class Spectrum:
                 words = entry.split()
                 if block.name == "OBSINFO" and len(words) > 1 and words[1].isdecimal():
                     del words[0]
-                if words and words[0].isdecimal():
+                if words and WHOLE.fullmatch(words[0]):
                     lines.append(Problem(block.name, int(words[0]), " ".join(words[1:]) or comment.strip()))
         return lines
 
@@ -212,7 +210,7 @@ class Spectrum:
         if address.block in _TABLES:
             return among_tables(address, self._of_each_table(address))
         if address.block == "XSECTION":
-            return "" if address.line else among_lines(address, self._cross_sections_of(address))
+            return among_lines(address, self._lines_of(address))
         if address.words:
             return among_analyses(address, self._words_of_analysis(address))
         blocks = self._blocks_named(address.block)
@@ -279,15 +277,16 @@ class Spectrum:
         """The value (pb) of a cross section: in the last line that begins with the numbers of `address.line`, or
         without these in the first line of the last table. The program chooses the order of the lines.
         """
+        if found := self._lines_of(address):
+            return found[-1][-1 if address.line else 0][6]
+        if there := lines_of(self._cross_sections_of(address)):
+            raise EntryMissing(f"the output has no line of {address}; there are: {there}")
+        raise EntryMissing(f"the output has no entry {address}")
+
+    def _lines_of(self, address: SlhaAddress) -> list[list[list[str]]]:
+        """The lines of each table that begin with the numbers of `address.line`, without tables that have none."""
         tables = self._cross_sections_of(address)
-        if not tables:
-            raise EntryMissing(f"the output has no entry {address}")
-        if not address.line:
-            return tables[-1][0][6]
-        found = [row for rows in tables for row in rows if _begins(row, address.line)]
-        if not found:
-            raise EntryMissing(f"the output has no line of {address}; there are: {lines_of(tables)}")
-        return found[-1][6]
+        return list(filter(None, ([row for row in rows if _begins(row, address.line)] for rows in tables)))
 
     def _cross_sections_of(self, address: SlhaAddress) -> list[list[list[str]]]:
         """The lines of all tables of a process, at the energy that is nearest to the asked one.

@@ -59,6 +59,8 @@ class Alone:
             code = BROKEN
             try:
                 end_with_parent(parent)  # a kill of this command also kills the code
+                if not os.isatty(0):  # a terminal lets only this group read, as breakpoint() does
+                    os.setpgid(0, 0)  # a code that stops or kills its group must not stop the user's job
                 self._pipe.close()
                 if self._interrupts:
                     take_interrupts()

@@ -15,10 +15,12 @@ import tempfile
 import threading
 import time
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from evaluator.executors.arithmetic import Arithmetic
 from evaluator.executors.names import Names
 from evaluator.memory import memory_limit
 
@@ -29,6 +31,13 @@ LOOK = 0.01
 """Seconds between two looks at the memory, which take longer than a quick point may."""
 
 _LIMITS = sorted({getattr(resource, name) for name in dir(resource) if name.startswith("RLIMIT_")})
+_MODES: tuple[tuple[Callable[[], Any], Callable[[Any], object]], ...] = (
+    (sys.getrecursionlimit, sys.setrecursionlimit),
+    (sys.get_int_max_str_digits, sys.set_int_max_str_digits),
+    (sys.getswitchinterval, sys.setswitchinterval),
+)
+"""Numbers of the interpreter: what gets each, and what sets it."""
+
 _HARMLESS = (resource.RLIMIT_CORE, resource.RLIMIT_RSS)
 """Limits that do not affect later points: the size of a core dump, and one that Linux ignores."""
 
@@ -51,7 +60,7 @@ class Interpreter:
         self._timers = [timer for timer in _TIMERS if signal.getitimer(timer) == _NEVER]
         self._temporary = tempfile.gettempdir()
         self._traced = (sys.gettrace(), sys.getprofile())
-        self._collects = gc.isenabled()
+        self._collects, self._garbage = gc.isenabled(), gc.get_threshold()
         self._share = memory_limit() // (2 * workers) if workers else 0
         self._most_memory: tuple[int, int] | None = None
         self._needs_more = False
@@ -65,12 +74,14 @@ class Interpreter:
     def _note_modes(self) -> None:
         self._modules = len(sys.modules)
         self._errors: Any = np.geterr()
+        self._printed: Any = np.get_printoptions()  # functions may write arrays into the input of a program
         self._filters = list(warnings.filters)
         self._numbers = locale.setlocale(locale.LC_NUMERIC)
-        self._depth = sys.getrecursionlimit()
+        self._modes = [get() for get, _ in _MODES]
         self._path = list(sys.path)
         self._least_path = self._path
         self._decimal = decimal.getcontext().copy()
+        self._arithmetic = Arithmetic()
 
     def restore(self) -> None:
         """Undoes what a function has changed."""
@@ -93,6 +104,8 @@ class Interpreter:
             sys.setprofile(self._traced[1])
         if self._collects and not gc.isenabled():
             gc.enable()
+        if gc.get_threshold() != self._garbage:
+            gc.set_threshold(*self._garbage)
         tempfile.tempdir = self._temporary
         if self._limits_set:
             self._restore_limits()
@@ -129,16 +142,20 @@ class Interpreter:
     def _restore_modes(self) -> None:
         if np.geterr() != self._errors:
             np.seterr(**self._errors)
+        if np.get_printoptions() != self._printed:
+            np.set_printoptions(**self._printed)
         if warnings.filters != self._filters:
             warnings.filters[:] = self._filters  # type: ignore[index]
             warnings._filters_mutated()  # type: ignore[attr-defined]  # noqa: SLF001  # as `warnings` itself does
         if locale.setlocale(locale.LC_NUMERIC) != self._numbers:
             locale.setlocale(locale.LC_NUMERIC, self._numbers)
-        if sys.getrecursionlimit() != self._depth:
-            sys.setrecursionlimit(self._depth)
+        for (get, change), before in zip(_MODES, self._modes, strict=True):
+            if get() != before:
+                change(before)
         if sys.path != self._path:
             self._restore_path()
         decimal.setcontext(self._decimal.copy())
+        self._arithmetic.restore()
 
     def _restore_path(self) -> None:
         """Puts back entries that were removed or moved. One that was added stays as long as there is such a folder: a

@@ -89,6 +89,16 @@ class Answers:
         with self._lock:
             self._pipe.send((self._request, what))
 
+    def give_back(self) -> None:
+        """Gives back the points of the message that have not begun."""
+        with self._lock:
+            self._give_back()
+
+    def _give_back(self) -> None:
+        if self._begun < self._points:
+            self._points = self._begun
+            self._pipe.send((self._request, Begun(self._begun)))
+
     def end(self) -> None:
         """Sends the outcomes that are left, at least the last one, which shows that the worker is ready for others."""
         self._several.clear()
@@ -105,9 +115,8 @@ class Answers:
             sleep(EARLY)
             with self._lock:
                 if self._several.is_set() and monotonic() - self._began >= EARLY:
-                    if 0 < self._begun < self._points:  # one at least is answered, and so the message
-                        self._points = self._begun
-                        self._pipe.send((self._request, Begun(self._begun)))
+                    if self._begun:  # one at least is answered, and so the message
+                        self._give_back()
                     self._send(self._points - 1)
 
 
@@ -179,24 +188,17 @@ def work(pipe: Connection, scan: ScanFile, root: str, *, log: str, state: str, m
                 temporary.clear(ok=outcomes[-1].status is Status.OK)
                 if os.lseek(descriptor, 0, os.SEEK_END):
                     os.ftruncate(descriptor, 0)  # the output of points must not fill the disk over a long scan
+                worn = surroundings.worn() if surroundings is not None else ""
             except BaseException as error:  # noqa: BLE001  # the point may have broken what this code needs
                 worn = _breaks(error)
+            if worn:  # another process has room for the others
+                answers.give_back()
                 break
-        if surroundings is not None and not worn:
-            worn = _worn(surroundings)
         if worn:
             answers.say(f"a function {worn}, so its worker process is replaced now and then")
         answers.end()
         if worn:
             os._exit(0)  # threads may be left, for which an orderly end would wait
-
-
-def _worn(surroundings: Surroundings) -> str:
-    """Why this process must be replaced after the points of a message; empty if it can go on."""
-    try:
-        return surroundings.worn()
-    except BaseException as error:  # noqa: BLE001  # a point may have broken what this code needs
-        return _breaks(error)
 
 
 def _breaks(error: BaseException) -> str:

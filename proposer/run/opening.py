@@ -44,6 +44,8 @@ def named(path: Path) -> Iterator[None]:
         code = getattr(error, "sqlite_errorcode", None)
         if code is None:  # Python's error for an invalid text
             raise DatasetError(f"{path}: is damaged: a value is not as it was written", next_step=BROKEN) from error
+        if code == sqlite3.SQLITE_ERROR and "no such" in str(error):
+            raise DatasetError(f"{path}: is damaged: {error}", next_step=BROKEN) from error
         if code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             raise DatasetError(
                 f"{path}: another program holds it ({error})",

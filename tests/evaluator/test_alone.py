@@ -1,6 +1,7 @@
 """`check` and `point` print their message even if a code ends its process; what a function is called with."""
 
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -24,7 +25,15 @@ SCAN = "variables: {x: [0, 1]}\ncodes: {toy: {function: 'm:f', observables: {y: 
 
 def run(*words):
     command = [sys.executable, "-m", "evaluator", *map(str, words)]
-    return subprocess.run(command, check=False, capture_output=True, text=True)
+    return subprocess.run(
+        command,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        start_new_session=True,  # some codes stop or kill their process group
+        timeout=300,
+    )
 
 
 @pytest.mark.parametrize(
@@ -38,8 +47,15 @@ def test_a_code_that_ends_its_process_does_not_end_the_command_without_a_word(sc
     assert f"scan.yaml: a code ended its own process ({BODIES[body]})\nnext: " in done.stderr
 
 
+def test_a_code_that_kills_its_process_group_does_not_end_the_command_without_a_word(scan_file):
+    file = scan_file(SCAN, m__py="import os\n\ndef f(point):\n    os.killpg(0, 9)\n")
+    done = run("point", file)
+    assert (done.returncode, "a code ended its own process (signal SIGKILL)" in done.stderr) == (1, True)
+
+
 STOPS = [
     "os.kill(os.getpid(), signal.SIGSTOP)",
+    "os.killpg(0, signal.SIGSTOP)",
     "subprocess.run(['sh', '-c', 'kill -STOP $PPID'])",
     "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM]); time.sleep(1000)",
 ]
@@ -103,16 +119,19 @@ def wait():  # a signal that comes just before a long sleep would not be seen un
 
 @pytest.fixture
 def point(scan_file, tmp_path):
-    """Starts `point` with a function of this body, and waits until the function reports `begun`; gives the command's
-    process, and the id of the process in which the function runs.
+    """Starts `point` at a terminal with a function of this body, and waits until the function reports `begun`; gives
+    the command's process, and the id of the process in which the function runs.
     """
     processes = []
+    ours, theirs = pty.openpty()
 
     def start(body, before=()):
         file = scan_file(SCAN, m__py=f"{PHASES}def f(point):\n{body}")
         command = [*before, sys.executable, "-m", "evaluator", "point", str(file)]
         pipe = subprocess.PIPE
-        process = subprocess.Popen(command, cwd=tmp_path, start_new_session=True, text=True, stdout=pipe, stderr=pipe)
+        process = subprocess.Popen(
+            command, cwd=tmp_path, start_new_session=True, text=True, stdin=theirs, stdout=pipe, stderr=pipe
+        )
         processes.append(process)
         assert wait_until((tmp_path / "begun").exists)
         return process, int((tmp_path / "begun").read_text())
@@ -121,6 +140,8 @@ def point(scan_file, tmp_path):
     for process in processes:
         process.kill()  # the process of the function ends with it
         process.communicate()
+    os.close(ours)
+    os.close(theirs)
 
 
 def to_all(process, number):

@@ -16,14 +16,24 @@ from tests.evaluator.harness import values
 SPIN = "end = time.process_time() + 0.1\nwhile time.process_time() < end:\n    pass\n"
 
 
+# numbers below 2.2e-308 become 0, as libraries do that are made with -ffast-math: bits of MXCSR, on x86
+FLUSH = (
+    "libm, kept = ctypes.CDLL(None), (ctypes.c_uint32 * 32)()\nlibm.fegetenv(kept)\n"
+    "kept[7] |= 0x8040\nlibm.fesetenv(kept)"
+)
+
 WAYS = [
     ("sys.stdout.close()\nsys.stderr.close()", "print('x', flush=True)\nprint('x', file=sys.stderr, flush=True)"),
     ("sys.stdout.close()\nos.close(1)", "print('x', flush=True)"),
     ("os.close(0)\nos.close(1)\nos.close(2)", "print('x', flush=True)\nsubprocess.run(['true'], check=True)"),
     ("sys.stdout = open('/dev/full', 'w')", "print('x', flush=True)"),
     ("np.seterr(all='raise')", "1.0 / np.zeros(1)"),
+    ("np.set_printoptions(precision=2)", "assert len(str(np.ones(1) / 3)) > 6"),
     ("import warnings\nwarnings.simplefilter('error')", "__import__('warnings').warn('x')"),
     ("sys.setrecursionlimit(60)", "f = lambda n: n and f(n - 1)\nf(500)"),
+    ("sys.set_int_max_str_digits(640)", "assert len(str(10**1000)) == 1001"),
+    ("sys.setswitchinterval(50)", "assert sys.getswitchinterval() < 1"),
+    ("import gc\ngc.disable()\ngc.set_threshold(1)", "assert gc.isenabled() and gc.get_threshold()[0] > 1"),
     (
         "import locale\nlocale.setlocale(locale.LC_NUMERIC, 'C.UTF-8')",
         "assert __import__('locale').setlocale(4) == 'C'",
@@ -41,6 +51,9 @@ WAYS = [
     ("os.pwrite = os.getcwd = None", "os.getcwd()"),
     ("import math\nmath.exp = random.random = lambda *_: 4.0", "assert __import__('math').exp(0.0) == 1.0"),
     ("decimal.getcontext().prec = 2", "assert len(str(__import__('decimal').Decimal(1) / 3)) > 20"),
+    ("ctypes.CDLL(None).fesetround(0x800)", "assert sum([2.0**-54], start=1.0) == 1.0"),  # upwards, on x86
+    ("ctypes.CDLL(None).fesetround(0xC00)", "assert 1.0 / 3.0 * 3.0 == 1.0"),  # towards 0
+    (FLUSH, "assert min(2.0**-1022, 1.0) / 2.0 > 0.0"),
     ("sys.path.clear()", "assert sys.path"),
     ("KEPT[:] = [list(sys.path)]\nsys.path.reverse()", "assert sys.path == KEPT[0]"),
     ("sys.path.insert(0, str(HERE / 'gone'))", "assert str(HERE / 'gone') not in sys.path"),
@@ -52,7 +65,7 @@ WAYS = [
 
 
 def test_what_a_function_does_to_its_python_is_undone(evil, evaluator):
-    imports = "import builtins, decimal, warnings, locale, resource, tempfile, faulthandler\n"
+    imports = "import builtins, ctypes, decimal, gc, warnings, locale, resource, tempfile, faulthandler\n"
     server = evaluator(evil(imports, *(part for way, later in WAYS for part in (imports + way, later))))
     server.evaluate([[0, 1]])  # the first point imports the modules, so it may set the modes for all points
     for number, (way, _) in enumerate(WAYS):
@@ -177,6 +190,17 @@ def test_resources_that_points_use_up_come_back(evil, evaluator, way, words):
     assert values(server, [[x, 1] for x in range(12)]) == list(range(12))
     assert server.workers() != [first]
     assert server.log.read_text().count(f"a function {words}, so its worker process is replaced now and then") == 1
+
+
+def test_points_that_come_together_do_not_use_up_a_resource_either(evil, evaluator):
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, before[1]))
+    try:
+        server = evaluator(evil("KEPT.extend(open('/dev/null') for _ in range(30))"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    assert values(server, [[x, 0] for x in range(300)]) == list(range(300))  # quick points, so that they come together
+    assert values(server, [[x, 1] for x in range(60)]) == list(range(60))
 
 
 @pytest.mark.slow

@@ -192,6 +192,11 @@ def test_a_line_of_a_cross_section_is_selected_by_its_first_numbers():
         and "without `line`" in warning
     )
     assert not spectrum.other_values(replace(gluinos, line=(0, 1)))
+    assert spectrum.other_values(replace(gluinos, line=(0,))).endswith(
+        "0 0 0 0 0 0 = 1.0E-02, 0 1 0 0 0 0 = 1.5E-02, 0 2 0 1.0 1.0 10042 = 1.7D-02; the last one counts"
+    )
+    again = ORDERS.replace("1.5E-02 SModelSv2", "1.5E-02 SModelSv2\n 0 1 0 2 2 0 0.015 SModelSv2")
+    assert not read_spectrum(again).other_values(replace(gluinos, line=(0, 1)))  # the same value
     assert not spectrum.other_values(replace(gluinos, scale=8000.0))
     assert not spectrum.other_values(replace(gluinos, scale=7000.0))
 
@@ -212,5 +217,8 @@ def test_any_bytes_can_be_read_without_a_crash():
     noise = bytes(range(256)).decode("utf-8", errors="replace")
     assert not read_spectrum(noise).blocks
     assert entry("\ufeffBlock MASS\n 25 125.5\n", "MASS", 25) == 125.5
+    many = "7" * 5000  # digits, more than Python turns into an integer
+    spectrum = read_spectrum(f"Block MASS\n {many} 1\n 25 125.5\nBlock SPINFO\n {many} x\nDECAY {many} 1\n")
+    assert spectrum["MASS", 25] == 125.5 and not spectrum.problems
     assert entry("\0Block\0 MASS\n 2\x005 1\x002\0.5\0\n", "MASS", 25) == 12.5
     assert not read_spectrum("Block\nDECAY\nDECAY 25\n 1 2\n").blocks

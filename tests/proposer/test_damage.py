@@ -131,7 +131,7 @@ def test_changed_rows_are_found(tmp_path, damage):
     filled(tmp_path)
     with closing(sqlite3.connect(tmp_path / "dataset.sqlite")) as db, db:
         db.execute(damage)
-    with pytest.raises(DatasetError, match=r"dataset\.sqlite: .*; take it from a copy|dataset\.sqlite: no such table"):
+    with pytest.raises(DatasetError, match=r"dataset\.sqlite: .*; take it from a copy"):
         Dataset(tmp_path)
     Dataset_again = FolderLock(tmp_path)  # the folder was released
     Dataset_again.release()
