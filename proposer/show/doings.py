@@ -17,8 +17,9 @@ class _Batch:
 
 
 class Doings:
-    """Follows batches: the origins of the newest one, and the fraction of good points in the last complete one. A search
-    may request a batch before the earlier ones are complete, and the first answers of a batch are no fair sample of it.
+    """Follows batches: the origins of the newest one, and the fraction of good points in the last complete one. A
+    search may request a batch before the earlier ones are complete, and the first answers of a batch are no fair sample
+    of it.
     """
 
     def __init__(self) -> None:

@@ -26,7 +26,7 @@ SCAN = (
         ("return {'y': point[0]}", "the point has no 0; known are: a, ms (FOLDER/mine.py, line 5)"),
         ("return {'y': point.ms}", "the point has no attribute 'ms'; write point['ms'] (FOLDER/mine.py, line 5)"),
         ("return {'y': point}", "the observable y is the point (a, ms), not a number"),
-        ("return None", "observables, but returned None; for an unphysical point: raise InvalidPoint(\"why\")"),
+        ("return None", 'observables, but returned None; for an unphysical point: raise InvalidPoint("why")'),
         ("yield 'y', 1", "but returned a generator, because it has `yield`: write `return`"),
         ("sys.exit()", "it called sys.exit with exit code 0 (FOLDER/mine.py, line 5)"),
         ("sys.exit(3)", "it called sys.exit with exit code 3 (FOLDER/mine.py, line 5)"),

@@ -44,6 +44,11 @@ _EVALUATOR = str(Path(__file__).parents[2]) + os.sep
 _PACKAGES = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
 
 
+def _instead(found: object) -> str:
+    hint = '; for an unphysical point: raise InvalidPoint("why")' if found is None else ""
+    return f"must return a mapping of observables, but returned {returned(found)}{hint}"
+
+
 def _what(error: BaseException) -> str:
     return str(error) if isinstance(error, UnknownName) else what_was_raised(error)
 
@@ -141,10 +146,7 @@ class PythonFunction(Code):
             hint = f"; {self._gets}" if self._gets and isinstance(error, (TypeError, AttributeError)) else ""
             raise CodeFailed(f"{_what(error)} ({self._line_of(error)}){hint}") from error
         if type(found) is not dict and not isinstance(found, Mapping):  # the second question takes much longer
-            hint = '; for an unphysical point: raise InvalidPoint("why")' if found is None else ""
-            raise CodeFailed(
-                f"{self._called} must return a mapping of observables, but returned {returned(found)}{hint}"
-            )
+            raise CodeFailed(f"{self._called} {_instead(found)}")
         return found
 
     def _line_of(self, error: BaseException) -> str:
