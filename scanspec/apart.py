@@ -7,21 +7,28 @@ import os
 import signal
 from collections.abc import Callable
 
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+
 
 def start_apart(work: Callable[[], object], descriptors: set[int]) -> None:
     """Runs `work` in another process, in which only these descriptors are open. It is no child of this process, because
     a code may wait for all children. No signal that ends this process ends it, except SIGKILL: it must end by itself.
     """
-    between = os.fork()
-    if between == 0:
-        try:
-            if os.fork() == 0:
-                for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
-                    signal.signal(number, signal.SIG_IGN)
-                for descriptor in {int(name) for name in os.listdir("/proc/self/fd")} - descriptors:
-                    with contextlib.suppress(OSError):  # the folder itself is closed already
-                        os.close(descriptor)
-                work()
-        finally:
-            os._exit(0)
-    os.waitpid(between, 0)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)  # none may arrive there before it is ignored
+    try:
+        between = os.fork()
+        if between == 0:
+            try:
+                if os.fork() == 0:
+                    for number in ENDING:
+                        signal.signal(number, signal.SIG_IGN)
+                    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+                    for descriptor in {int(name) for name in os.listdir("/proc/self/fd")} - descriptors:
+                        with contextlib.suppress(OSError):  # the folder itself is closed already
+                            os.close(descriptor)
+                    work()
+            finally:
+                os._exit(0)
+        os.waitpid(between, 0)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
