@@ -23,7 +23,7 @@ from proposer.loop import Limits, Scan
 from proposer.run.columns import Columns
 from proposer.run.dataset import Dataset
 from proposer.run.tables import GoodPoints
-from proposer.show.progress import Progress
+from proposer.show.progress import About, Progress
 from proposer.show.tally import read_tally
 from proposer.space import Space
 from proposer.strategies.lode.energy import ScoredObservable
@@ -98,7 +98,7 @@ def measure(problem: Problem, seconds: float, mode: str, good: int, seed: int) -
                 good_points=table,
                 limits=Limits(good, math.inf, math.inf),
                 tally=tally,
-                progress=Progress(tally),
+                progress=Progress(tally, about=About(variables=space.names)),
                 wait=20.0,
                 eager=mode == "eager",
             ).run()

@@ -30,7 +30,9 @@ ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "
 
 
 class Regions:
-    """Keeps good points and counts their regions. `names`: those of the d variables."""
+    """Keeps good points and counts their regions. `names`: those of the d variables; without names, there are no words
+    about regions.
+    """
 
     def __init__(self, names: Sequence[str]) -> None:
         self._names = names
@@ -53,7 +55,7 @@ class Regions:
     @property
     def words(self) -> str:
         """The number of regions and the place of the newest one; computed anew when there are a tenth more points."""
-        if len(self._points) >= max(FIRST, 1.1 * self._looked_at):
+        if self._names and len(self._points) >= max(FIRST, 1.1 * self._looked_at):
             self._looked_at = len(self._points)
             self._words = self._look()
         return self._words

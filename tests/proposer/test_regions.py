@@ -36,6 +36,7 @@ def check_second(words, name, value):
 def test_a_second_region_is_named_by_its_place():
     check_second(found(cloud(1, [0.2, 0.5]), cloud(2, [0.9, 0.5])), "m0", 900)
     check_second(found(cloud(1, [0.9, 0.1]), cloud(2, [0.9, 0.6])), "m12", 600)
+    assert found(cloud(1, [0.2, 0.5]), cloud(2, [0.9, 0.5]), names=()) == ""  # a display that knows no names
 
 
 def test_single_points_and_few_points_are_not_a_region():
