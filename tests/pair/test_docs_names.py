@@ -70,6 +70,7 @@ def kubectl_options(*words: str) -> set[str]:
     return {option for text in texts for option in re.findall(r"(?<![\w-])(--?[a-z][a-z-]*)(?=[=, ])", text)}
 
 
+@pytest.mark.slow
 def test_kubectl_knows_the_options_of_its_commands() -> None:
     if shutil.which("kubectl") is None:
         pytest.fail("there is no kubectl: install it (https://kubernetes.io/docs/tasks/tools)", pytrace=False)

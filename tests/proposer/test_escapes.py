@@ -49,6 +49,7 @@ def test_a_command_writes_no_control_sequences(
     assert said and not any(char in said for char in "\x1b\x07\u202e")
 
 
+@pytest.mark.slow
 def test_neither_does_the_report(run: Path) -> None:
     main(["report", str(run)])
     text = (run / "report.html").read_text(encoding="utf-8")

@@ -220,6 +220,7 @@ def test_many_dots_have_the_colours_of_their_nll(seen: Seen, monkeypatch: pytest
     assert coloured.sum() > 300 and np.abs(found - expected)[coloured].mean() < 12
 
 
+@pytest.mark.slow
 def test_the_page_says_why_the_profile_is_not_estimated_between_points(seen: Seen, stepped: Seen) -> None:
     assert "also estimated" in " ".join(region.profiles(seen).words)
     words = " ".join(region.profiles(stepped).words)
