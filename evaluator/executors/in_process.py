@@ -35,14 +35,19 @@ class InProcessExecutor:
         self._children = Children(say)
         self._queue = JobQueue()
         # a daemon, so that a code that hangs does not keep the evaluator from ending
-        self._thread = threading.Thread(target=self._work, name="points", daemon=True)
+        ready = threading.Event()
+        self._thread = threading.Thread(target=self._work, args=(ready,), name="points", daemon=True)
         self._thread.start()
+        ready.wait()  # the caller may change the umask now
 
     def submit(self, *jobs: Job) -> None:
         self._queue.put(*jobs)
 
-    def _work(self) -> None:
-        surroundings = Surroundings(self._chain.scan.folder) if runs_functions(self._chain) else None
+    def _work(self, ready: threading.Event) -> None:
+        try:
+            surroundings = Surroundings(self._chain.scan.folder) if runs_functions(self._chain) else None
+        finally:
+            ready.set()
         late_files, count = LateFiles(Path(self._scratch.path), self._chain.scan.folder), 0
         while (job := self._queue.get()) is not None:
             if not job.begin():

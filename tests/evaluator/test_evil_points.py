@@ -242,6 +242,36 @@ def test_what_a_function_changes_is_restored(changing, change):
     assert values(changing, [[1, 2 + 2 * change]]) == [1.0]
 
 
+WITHOUT_WORKERS = """
+import os, sys, threading, time
+from evaluator.chain import Chain
+from evaluator.executors import in_process
+from evaluator.executors.job import Job
+from scanspec import read_scan_file
+
+remember = in_process.Surroundings
+in_process.Surroundings = lambda folder: (time.sleep(0.2), remember(folder))[1]  # a busy machine
+os.umask(0o22)
+chain = Chain(read_scan_file(sys.argv[1]))
+chain.load()
+executor = in_process.InProcessExecutor(chain)
+os.umask(0o077)  # as a server does before it makes its socket
+done = threading.Semaphore(0)
+jobs = [Job(number, [1.0, mode], 0.0, lambda job: done.release()) for number, mode in enumerate((1.0, 2.0))]
+executor.submit(*jobs)
+for _ in jobs:
+    done.acquire()
+print([job.outcome.observables for job in jobs])
+"""
+
+
+def test_a_point_restores_what_held_before_the_server_started(tmp_path):
+    scan = write_evil(tmp_path, "os.umask(0o777)", "return float(os.umask(0o22))")
+    command = [sys.executable, "-c", WITHOUT_WORKERS, scan]
+    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
+    assert json.loads(found.stdout) == [[1.0], [float(0o22)]], found
+
+
 @pytest.mark.slow
 def test_handlers_of_signals_that_a_function_sets_are_restored(evil, evaluator):
     server = evaluator(
