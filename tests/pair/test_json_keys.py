@@ -6,10 +6,13 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.documented_keys import documented, keys_of
 from tests.pair.conftest import EvaluatorProcess, Said, ScanFolder
 
 
+@pytest.mark.slow
 def test_the_page_names_the_keys_of_each_command(
     start_evaluator: Callable[..., EvaluatorProcess], lodescan: Callable[..., Said], tmp_path: Path
 ) -> None:

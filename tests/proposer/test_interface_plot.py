@@ -24,7 +24,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ({}, []),
         ({"colour": "NLL", "ylog": True}, ["--colour", "NLL", "--ylog"]),
         ({"zoom": "good"}, ["--zoom", "good"]),
-        ({"profile": True, "levels": (90, 50)}, ["--profile", "--levels", "50,90"]),
+        pytest.param({"profile": True, "levels": (90, 50)}, ["--profile", "--levels", "50,90"], marks=pytest.mark.slow),
     ],
 )
 def test_a_picture_is_the_same_as_that_of_the_command(
