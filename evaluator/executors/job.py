@@ -121,11 +121,7 @@ class JobQueue:
         """Adds jobs behind the others of their owners."""
         with self._lock:
             for job in jobs:
-                if (held := self._held.get(job.owner)) is not None:
-                    held.append(job)
-                else:
-                    self._jobs_of(job.owner).append(job)
-                    self._count += 1
+                self._place_of(job).append(job)
             self._ready.notify(len(jobs))
 
     def end(self) -> None:
@@ -138,12 +134,15 @@ class JobQueue:
         """Puts jobs before all others of their owners, in the same order."""
         with self._lock:
             for job in reversed(jobs):
-                if (held := self._held.get(job.owner)) is not None:
-                    held.appendleft(job)
-                else:
-                    self._jobs_of(job.owner).appendleft(job)
-                    self._count += 1
+                self._place_of(job).appendleft(job)
             self._ready.notify(len(jobs))
+
+    def _place_of(self, job: Job) -> collections.deque[Job]:
+        """The jobs among which this one is counted from now on."""
+        if (held := self._held.get(job.owner)) is not None:
+            return held
+        self._count += 1
+        return self._jobs_of(job.owner)
 
     def _jobs_of(self, owner: object) -> collections.deque[Job]:
         jobs = self._jobs.get(owner)
