@@ -156,8 +156,7 @@ class Evaluation(pb_grpc.EvaluationServiceServicer):
         peer = context.peer()  # read now, because at the end the call may be gone, and gRPC would read freed memory
         log.info("a stream of points begins, from %s", peer)
         event("stream", peer=peer, open=True)
-        reader = asyncio.create_task(stream.read(requests))
-        reader.add_done_callback(lambda _: stream.wake.set())
+        reader = stream.start(requests)
         response = pb.EvaluateResponse(
             physics_digest=self._description.physics_digest,
             likelihood_digest=self._description.likelihood_digest,
@@ -185,10 +184,9 @@ class Evaluation(pb_grpc.EvaluationServiceServicer):
                 if over and not stream.running and not stream.finished:
                     return
                 if self._stop_by is not None:
-                    reader.cancel()
                     stream.cancel(everything=time.monotonic() >= self._stop_by)
         finally:
-            reader.cancel()
+            stream.take_no_more()
             stream.cancel(everything=True)
             self._streams.discard(stream)
             self._last_asked = time.monotonic()
@@ -212,6 +210,7 @@ class Evaluation(pb_grpc.EvaluationServiceServicer):
         """Lets no more points begin. Those that run have `grace` seconds to finish; the others are returned."""
         self._stop_by = time.monotonic() + grace
         for stream in self._streams:
+            stream.take_no_more()
             stream.cancel(everything=False)
             stream.wake.set()
 

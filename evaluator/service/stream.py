@@ -86,6 +86,7 @@ class Stream:
         self._order: list[int] | None = None
         self._spectra_below = -math.inf
         self._loop = asyncio.get_running_loop()
+        self._reader: asyncio.Task[None] | None = None
         self._signalled, self._enough = False, 1  # how many must have finished before the loop is woken
         self.wake = asyncio.Event()
         self.fault: tuple[type[BadRequest], str] | None = None
@@ -95,8 +96,18 @@ class Stream:
         self.running: dict[int, Job] = {}
         self.finished: collections.deque[Job] = collections.deque()
 
-    async def read(self, requests: AsyncIterator[pb.EvaluateRequest]) -> None:
-        """Submits the points of each request, until one is at fault."""
+    def start(self, requests: AsyncIterator[pb.EvaluateRequest]) -> asyncio.Task[None]:
+        """Begins to read requests, until one is at fault or `take_no_more` is called; then the stream is woken."""
+        self._reader = asyncio.create_task(self._read(requests))
+        self._reader.add_done_callback(lambda _: self.wake.set())
+        return self._reader
+
+    def take_no_more(self) -> None:
+        """Reads no further request: from now on, no point of this stream is submitted."""
+        if self._reader is not None:
+            self._reader.cancel()
+
+    async def _read(self, requests: AsyncIterator[pb.EvaluateRequest]) -> None:
         # closed, because gRPC keeps an open one, and its last message, alive in a reference cycle
         messages: Any = aiter(requests)
         try:

@@ -191,6 +191,41 @@ def test_a_newcomer_with_a_large_batch_is_read_although_others_take_all_room(mon
     assert asyncio.run(run()) == [1000, 900]
 
 
+def test_whoever_hears_of_the_end_can_rely_on_it(monkeypatch):
+    """A request that comes just after an evaluator stops begins no points, while results wait for others too."""
+    monkeypatch.setattr(streams, "COALESCE", 60.0)
+    executor = Holding()
+    evaluation = service.Evaluation(executor, pb.DescribeResponse(parameters=[pb.Parameter(name="x")]), [])
+
+    async def run():
+        sent: asyncio.Queue[int] = asyncio.Queue()
+
+        async def requests():
+            while True:
+                yield pb.EvaluateRequest(parameters=["x"], point_ids=[await sent.get()], values=[0.5])
+
+        async def answered():
+            call = evaluation.Evaluate(requests(), Caller())
+            return [result.point_id async for response in call for result in response.results]
+
+        call = asyncio.create_task(answered())
+        sent.put_nowait(1)
+        while not executor.jobs:
+            await asyncio.sleep(0.01)
+        running = executor.jobs.pop()
+        assert running.begin()
+        evaluation.take_no_more(100.0)
+        sent.put_nowait(2)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        submitted = [job.point_id for job in executor.jobs]
+        running.finish(Outcome(Status.FAILED))
+        executor.work()
+        return submitted, await asyncio.wait_for(call, 60)
+
+    assert asyncio.run(run()) == ([], [1])
+
+
 def test_calls_over_one_connection_are_bounded_and_others_are_served(slow):
     server = slow(before="from evaluator.service import server as service; service.MOST_CALLS = 3")
     alone = [("grpc.use_local_subchannel_pool", 1)]
@@ -220,7 +255,7 @@ async def stream_with(executor, points):
         return
 
     stream = streams.Stream(executor, pb.DescribeResponse(parameters=[pb.Parameter(name="x")]), room)
-    await stream.read(requests())
+    await stream.start(requests())
     return stream
 
 
