@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING
 from proposer.commands.arguments import Visible
 from proposer.commands.parser import make_parser
 from proposer.commands.security import read_security
-from proposer.commands.signals import Interrupted, interruptible
 from proposer.commands.unwatched import Unwatched
 from proposer.show.voice import Voice, speaking, tell
+from proposer.signals import Interrupted, interruptible
 from scanspec import DEFAULT_ADDRESS, LodescanError, UsageError
 from scanspec.events import TEXT, in_json
 from scanspec.events import say as log_or_print
