@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import os
 import signal
 import threading
@@ -29,7 +28,6 @@ class Shared:
 
     def __init__(
         self,
-        context: multiprocessing.context.ForkServerContext,
         chain: Chain,
         root: Path,
         *,
@@ -39,7 +37,7 @@ class Shared:
         count: int,
         say: Callable[[str], object],
     ) -> None:
-        self.context, self.chain, self.root, self.queue = context, chain, root, queue
+        self.chain, self.root, self.queue = chain, root, queue
         self.health, self.watch, self.count = health, watch, count
         self.limits = time_limits(chain)
         self.scratch = ScratchLimit(root, count)
