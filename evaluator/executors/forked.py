@@ -6,15 +6,6 @@ import multiprocessing
 import os
 import threading
 from multiprocessing import popen_forkserver
-from multiprocessing.process import BaseProcess
-
-
-class ForkedProcess(multiprocessing.context.ForkServerProcess):
-    """A child of the fork server. Its methods and `exitcode` may be used by several threads at a time."""
-
-    @staticmethod
-    def _Popen(process_obj: BaseProcess) -> Popen:
-        return Popen(process_obj)
 
 
 class Popen(popen_forkserver.Popen):
@@ -29,3 +20,9 @@ class Popen(popen_forkserver.Popen):
     def poll(self, flag: int = os.WNOHANG) -> int | None:
         with self._lock:
             return super().poll(flag)
+
+
+class ForkedProcess(multiprocessing.context.ForkServerProcess):
+    """A child of the fork server. Its methods and `exitcode` may be used by several threads at a time."""
+
+    _Popen = staticmethod(Popen)

@@ -55,8 +55,7 @@ class Shared:
         """Notes whether a worker is missing. If all are, the executor is not ready."""
         with self._lock:
             (self._missing.add if missing else self._missing.discard)(number)
-            ready = len(self._missing) < self.count
-        self.health.set_ready(ready)
+            self.health.set_ready(len(self._missing) < self.count)  # in the lock: the last one has the last word
 
     def say(self, text: str) -> None:
         """Gives the user a message once, even if several workers report it. Does nothing for an empty text."""
