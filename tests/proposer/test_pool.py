@@ -326,19 +326,19 @@ def test_a_link_that_is_closed_while_it_opens_its_stream_ends_it(
     def closed_meanwhile(channel: Any, unread: Any) -> Any:
         def evaluate(requests: Any) -> Any:
             calls.append(evaluate_call(channel, unread)(requests))
-            link.close()
+            opening.close()
             return calls[0]
 
         return evaluate
 
     monkeypatch.setattr(remote, "evaluate_call", closed_meanwhile)
-    link = Link(read_address(opened.enter_context(listening(Honest(answer, DESCRIBED)))), events, Security())
-    opened.callback(link.close)
+    opening = Link(read_address(opened.enter_context(listening(Honest(answer, DESCRIBED)))), events, Security())
+    opened.callback(opening.close)
     opened.callback(finished.set)
-    _, link.description = events.get(timeout=60)
-    link.open(pb.EvaluateRequest(parameters=["x"]))
+    _, opening.description = events.get(timeout=60)
+    opening.open(pb.EvaluateRequest(parameters=["x"]))
     work = points(1)
-    link.send(work.take(1), work)
+    opening.send(work.take(1), work)
     assert wait_until(lambda: calls and calls[0].done(), 20)
 
 
