@@ -1,6 +1,7 @@
 """Regions of good points, in words for the live display."""
 
 import weakref
+from typing import Any
 
 import numpy as np
 import pytest
@@ -80,6 +81,7 @@ def test_points_that_are_dropped_while_they_are_counted_do_no_harm():
             regions.keep(Target(-1.0))
             return self.u
 
-    for u in map(Dropping, cloud(1, [0.2, 0.5])):
+    points: list[Any] = [Dropping(u) for u in cloud(1, [0.2, 0.5])]
+    for u in points:
         regions.add(u, u)
     assert regions.words == ""
