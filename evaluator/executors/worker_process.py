@@ -152,9 +152,9 @@ def work(pipe: Connection, scan: ScanFile, root: str, *, log: str, state: str, m
     deadline.prepare()
     answers = Answers(pipe)
     children = Children(answers.say)
-    surroundings = Surroundings(scan.folder, workers) if runs_functions(chain) else None
-    temporary.loaded(functions=surroundings is not None)
     late_files = LateFiles(Path(root), scan.folder)
+    surroundings = Surroundings(scan.folder, workers) if runs_functions(chain) else None  # takes later hooks for a code's
+    temporary.loaded(functions=surroundings is not None)
     gc.collect()
     gc.freeze()  # loaded objects stay, so the garbage collector need not scan them again
     pipe.send(None)
