@@ -184,7 +184,7 @@ def draw_pictures(folder: Path, spec: ScanFile, *, report: bool) -> None:
 
 @contextmanager
 def _faults_said() -> Iterator[None]:
-    """A context whose errors are said, one a line, except that of a full disk. Without answers there is nothing to draw."""
+    """A context whose errors are said, one a line, except that of a full disk and of a run without answers."""
     try:
         yield
     except NoRoom:

@@ -84,7 +84,8 @@ class Template:
                 if byte := _NOT_TEXT.search(unquoted):
                     raise ConfigurationError(
                         f"{path}, line {number}: the byte 0x{ord(byte[0]) & 0xFF:02X} stands here, which is no "
-                        "character of a text in UTF-8; outside of comments and quotes, remove it, or save the file as UTF-8"
+                        "character of a text in UTF-8; outside of comments and quotes, remove it, or save the file "
+                        "as UTF-8"
                     )
                 before = len(self._pieces)
                 self._add_line(line, number, block, table)

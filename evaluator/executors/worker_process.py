@@ -153,7 +153,8 @@ def work(pipe: Connection, scan: ScanFile, root: str, *, log: str, state: str, m
     answers = Answers(pipe)
     children = Children(answers.say)
     late_files = LateFiles(Path(root), scan.folder)
-    surroundings = Surroundings(scan.folder, workers) if runs_functions(chain) else None  # takes later hooks for a code's
+    # it takes the audit hooks that are added later for those of a code
+    surroundings = Surroundings(scan.folder, workers) if runs_functions(chain) else None
     temporary.loaded(functions=surroundings is not None)
     gc.collect()
     gc.freeze()  # loaded objects stay, so the garbage collector need not scan them again

@@ -144,7 +144,9 @@ def test_of_two_close_scales_the_nearest_is_read():
     assert [entry(text, "XSECTION", 1, 2, 3, scale=scale) for scale in (13e3, 13010.0)] == [5.0, 6.0]
 
 
-@pytest.mark.parametrize("head", ["G (Q= 1.0E+03)", "G(Q=1.0E+03) # SUSY scale", "G [ Q = 1.0D+03 ]", "G Q= 1000., DRbar"])
+@pytest.mark.parametrize(
+    "head", ["G (Q= 1.0E+03)", "G(Q=1.0E+03) # SUSY scale", "G [ Q = 1.0D+03 ]", "G Q= 1000., DRbar"]
+)
 def test_a_scale_may_stand_in_brackets(head):
     text = f"Block {head}\n 1 5\nBlock G (Q= 91.19)\n 1 6\n"
     assert [entry(text, "G", 1, scale=scale) for scale in (1000.0, 91.19)] == [5.0, 6.0]
