@@ -152,9 +152,10 @@ def test_another_environment_of_the_codes_is_named(tmp_path: Path) -> None:
         path = tmp_path / "scan.yaml"
         path.write_text(SCAN.replace("{init_csv", f"{{environment_variables: {variables}, init_csv"))
         found.append(meaning(read_scan_file(path)))
-    assert difference(found[0], found[1]) == "its scan file does not have setup: environment_variables: A, this one has (1)"
-    assert difference(found[1], found[2]) == "in its scan file setup: environment_variables: A is 1, in this one 2"
-    assert difference(found[1], found[0]) == "its scan file has setup: environment_variables: A (1), this one does not"
+    key = "setup: environment_variables: A"
+    assert difference(found[0], found[1]) == f"its scan file does not have {key}, this one has (1)"
+    assert difference(found[1], found[2]) == f"in its scan file {key} is 1, in this one 2"
+    assert difference(found[1], found[0]) == f"its scan file has {key} (1), this one does not"
 
 
 def test_an_open_window_is_named_so(tmp_path: Path) -> None:
