@@ -150,7 +150,7 @@ class Seen:
         """Fits to the NLL around points, in the quantiles of the variables that are not fixed; None if there is no NLL,
         or a variable has discrete values, between which a fit has no meaning.
         """
-        if self.best is None or any(variable.shares for variable in self.variables):
+        if self.best is None or any(variable.cardinality for variable in self.variables):
             return None
         above = np.where(self.ok, self.nll, np.nan) - self.nll[self.best]
         return LocalFits(self.u[:, self._free], above, seed=int(self.meta.get("seed", 0)))
@@ -186,7 +186,7 @@ class Seen:
             return f"{observables[0]} is not a variable"
         if set(names) >= set(free) or self.best is None:
             return ""
-        if discrete := [variable.name for variable in self.variables if variable.shares]:
+        if discrete := [variable.name for variable in self.variables if variable.cardinality]:
             return f"{discrete[0]} has discrete values"
         if self.fits is None or len(self.profile(names)[1]):
             return ""
@@ -225,7 +225,7 @@ class Seen:
 
 def walled(variable: Variable) -> bool:
     """Whether the range of a variable could be wider: not so for an angle, or for a list of values."""
-    return not (variable.fixed or variable.periodic or variable.shares or variable.prior is PriorKind.SINE)
+    return not (variable.fixed or variable.periodic or variable.cardinality or variable.prior is PriorKind.SINE)
 
 
 def see(folder: Path) -> Seen:
