@@ -75,7 +75,7 @@ _UNCLEAR = ("hit rate", "evaluated", "lowest", "silent")
 def _rows(state: State) -> Iterator[_Row]:
     """All lines from top to bottom. Those without words are not shown."""
     yield _Row("scan", " · ".join(text for text in (state.run, state.method, state.target) if text))
-    yield _Row("good", f"{state.good:,} of {state.wanted:,} good", _FIRST)
+    yield _Row("good", show_good(state.good, state.wanted), _FIRST)
     yield _Row("hit rate", f"{show_percent(state.hit_rate)} {sparkline(state.hit_rates)}", _FIRST)
     counts = f"{state.evaluated:,}: {_counts(state.statuses)}" if state.evaluated else "nothing yet"
     yield _Row("evaluated", counts, _SECOND)
