@@ -16,7 +16,7 @@ from proposer.show.voice import Voice, speaking
 from proposer.signals import interruptible_call
 from proposer.types import Observable
 from proposer.wire.security import PLAIN, Security
-from scanspec import DEFAULT_ADDRESS
+from scanspec import DEFAULT_ADDRESS, LodescanError
 
 INTERRUPTED = "the scan was interrupted; all results are kept, and the same call continues it"
 
@@ -78,6 +78,11 @@ def scan(
             return call()
         except KeyboardInterrupt:
             raise KeyboardInterrupt(INTERRUPTED) from None
+        except LodescanError as error:
+            next_step = error.tell().removeprefix(str(error)).strip()
+            if next_step and not isinstance(what, Problem):  # it names commands for a scan file
+                error.add_note(next_step)
+            raise
 
 
 def _processes(problem: Problem, asked: Asked, workers: int) -> LocalProcesses:

@@ -123,6 +123,12 @@ def test_a_scan_may_follow_the_best_point(tmp_path: Path) -> None:
         scan(problem(bowl, target=target), tmp_path / "both")
 
 
+def test_an_error_of_a_scan_file_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(ScanFileError, match="cannot be read") as refused:
+        proposer.scan(tmp_path / "none.yaml", quiet=True)
+    assert refused.value.__notes__ == ["next: name a file that can be read; `lodescan init FILE` writes a new one"]
+
+
 def test_the_same_call_goes_on_and_another_function_is_refused(tmp_path: Path) -> None:
     def ring(point):
         return {"radius": math.hypot(point["x"], point["y"])}
