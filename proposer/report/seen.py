@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from proposer.run.columns import Columns
 from proposer.run.dataset import Dataset, DatasetError
-from proposer.run.files import START, WAIT
+from proposer.run.files import START, WAIT, NoAnswers
 from proposer.show.estimates import LocalFits
 from proposer.show.plots import read_scan
 from proposer.show.tally import capped
@@ -238,7 +238,7 @@ def see(folder: Path) -> Seen:
         first_open = dataset.first_open_batch()  # read before the points, because answers may come in the meantime
         parts, asked, stored = list(dataset.results()), dataset.count_pending(), dataset.columns
     if not parts:
-        raise DatasetError(f"{folder}: no point has an answer yet, so there is nothing to report", next_step=WAIT)
+        raise NoAnswers(f"{folder}: no point has an answer yet, so there is nothing to report", next_step=WAIT)
     seconds = np.concatenate([_padded(part.seconds, max(len(stored.codes), 1)) for part in parts])
 
     def joined(name: str) -> Any:
