@@ -86,7 +86,7 @@ def even(
 
 
 def well_spread(u: Floats, n: int) -> NDArray[np.int64]:
-    """The positions of at most n points that are far apart, among points u, shape (k, d). Some of these may be equal."""
+    """The positions of at most n points that are far apart, among points u, shape (k, d); some of them may coincide."""
     return even(Candidates(u, np.ones(len(u))), u[:0], n)
 
 
