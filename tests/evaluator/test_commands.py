@@ -136,6 +136,15 @@ def test_a_full_disk_behind_the_output_is_named(run, python_scan, command):
     )
 
 
+@pytest.mark.parametrize(
+    "setup", ["init_csv: no.csv", "type: CMAES, start_csv: no.csv", "type: CMAES_ND, seeds_csv: no.csv"]
+)
+def test_check_refuses_a_table_that_is_not_there(run, python_scan, setup):
+    key = setup.partition("_csv")[0].rpartition(" ")[2] + "_csv"
+    done = run("check", python_scan(more=f"setup: {{{setup}}}\n"))
+    assert done.returncode == 2 and f"{key}: there is no file " in done.stderr
+
+
 def test_check_says_which_code_never_ran(run, scan_file):
     """An unphysical point may break a later code, which is not a fault of the file."""
     functions = "from evaluator import InvalidPoint\ndef first(point):\n    raise InvalidPoint('nothing here')\n"
