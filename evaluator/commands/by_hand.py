@@ -46,9 +46,10 @@ def check(scan: ScanFile) -> int:
     code has given its observables. If a code that can end a point comes after another code, other orders of the codes
     are tried. Raises ScanFileError if the proposer would refuse the file.
     """
-    table = scan.setup.text("init_csv", "")
-    if table and not (scan.folder / table).is_file():
-        raise scan.setup.error(f"init_csv: there is no file {scan.folder / table}", "init_csv")
+    for key in ("init_csv", "start_csv", "seeds_csv"):
+        table = scan.setup.text(key, "")
+        if table and not (scan.folder / table).is_file():
+            raise scan.setup.error(f"{key}: there is no file {scan.folder / table}", key)
     console = _console()
     chain = Chain(scan)
     values = [middle(variable) for variable in scan.variables]
