@@ -17,7 +17,7 @@ from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
 
 from proposer.strategies.lode.acquire import Part
-from proposer.strategies.lode.local import descend
+from proposer.strategies.lode.local import descend, ridges
 from proposer.strategies.lode.residuals import FARTHEST
 from proposer.strategies.lode.select import Candidates, even
 from proposer.strategies.lode.spread import lowest
@@ -107,21 +107,43 @@ def follow(context: Context, n: int) -> Floats:
     n = round(share(known) * n)
     pays = began(known, np.flatnonzero(known.origins == "basin")[-LAST:]) > 0
     downhill = n - round(HOLES * n) if pays else n
+    found = _steps(context, downhill, rng)
+    if pays:
+        found = np.concatenate([found, holes(np.concatenate([context.busy, found]), n - len(found), rng)])
+    return context.snap(found)
+
+
+def _steps(context: Context, n: int, rng: np.random.Generator) -> Floats:
+    """At most n points downhill in the basins, shape (at most n, d)."""
+    known = context.known
     of, widths = bottoms(known)
     open_ = ~known.good[of]
     if len(context.pending):
         open_ &= np.asarray(cKDTree(context.pending).query(known.u[of])[0]) > OUT * widths
     of, widths = of[open_], widths[open_]
-    chosen = distinct(known.u[of], widths, min(-(-downhill // EACH), MOST_BASINS))
-    found = np.empty((0, dim))
-    if len(chosen):
-        seen = np.flatnonzero(np.isfinite(known.slope))
-        where = np.searchsorted(seen, of[chosen])
-        energy = known.slope[seen].clip(max=FARTHEST)
-        found = descend(known.u[seen], energy, where, widths[chosen], each=EACH, rng=rng).reshape(-1, dim)[:downhill]
-    if pays:
-        found = np.concatenate([found, holes(np.concatenate([context.busy, found]), n - len(found), rng)])
-    return context.snap(found)
+    chosen = distinct(known.u[of], widths, MOST_BASINS if n > 0 else 0)
+    if not len(chosen):
+        return np.empty((0, context.dim))
+    seen = np.flatnonzero(np.isfinite(known.slope))
+    u, energy = known.u[seen], known.slope[seen].clip(max=FARTHEST)
+    where, widths = np.searchsorted(seen, of[chosen]), widths[chosen]
+    first = np.arange(len(where))
+    if known.good.any():
+        first = separate_first(u, energy, where, widths, good=known.u[known.good])
+    first = first[: -(-n // EACH)]
+    return descend(u, energy, where[first], widths[first], each=EACH, rng=rng).reshape(-1, context.dim)[:n]
+
+
+def separate_first(
+    u: Floats, energy: Floats, of: NDArray[np.int64], widths: Floats, *, good: Floats
+) -> NDArray[np.int64]:
+    """The order, shape (n,), in which basins get points. Those that are separated by a ridge from the nearest of the
+    points `good`, shape (k, d), come first, in their old order. The others follow, the farthest from good points first.
+    The other arguments are those of `descend`.
+    """
+    distance, nearest = map(np.asarray, cKDTree(good).query(u[of]))
+    beyond = ridges(u, energy, of, widths, to=good[nearest])
+    return np.lexsort((np.where(beyond, np.arange(len(of)), -distance), ~beyond))
 
 
 def bottoms(known: Known) -> tuple[NDArray[np.int64], Floats]:

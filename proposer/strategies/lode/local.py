@@ -30,6 +30,8 @@ TRIED, REACH, FINER = 200, 1.5, 0.3
 """The number of candidates in a basin. Half of them are within REACH distances to the neighbours, the others within
 FINER of this.
 """
+STEPS = 21
+"""The number of points on the way to another point where a ridge is looked for, with both ends."""
 NOISE = 1e-6
 """The noise variance, relative to that of the energy, which keeps the covariance of close points regular."""
 
@@ -66,6 +68,17 @@ def descend(
         known = np.concatenate([known, middle[basin, best][:, None]], axis=1)
         least = np.minimum(least, known[:, -1:])
     return np.stack(found, axis=1)
+
+
+def ridges(u: Floats, energy: Floats, of: NDArray[np.int64], widths: Floats, *, to: Floats) -> NDArray[np.bool_]:
+    """Whether there is a higher energy on the way from the lowest points of n basins to the points `to`, shape (n, d), by
+    the processes of `descend`, shape (n,). The other arguments are those of `descend`.
+    """
+    near = np.asarray(cKDTree(u).query(u[of], k=min(NEAREST, len(u)))[1]).reshape(len(of), -1)
+    points, known = u[near], energy[near]
+    way = u[of][:, None] + np.linspace(0.0, 1.0, STEPS)[1:-1, None] * (to - u[of])[:, None]
+    middle, _ = _predict(points, known, way, _length(points, known, float(np.median(widths))))
+    return np.asarray(middle.max(axis=1) > energy[of])
 
 
 def _elsewhere(points: Floats, lower: NDArray[np.bool_], tried: Floats, of: Floats) -> NDArray[np.bool_]:
