@@ -17,7 +17,7 @@ from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
 
 from proposer.strategies.lode.acquire import Part
-from proposer.strategies.lode.local import descend, ridges
+from proposer.strategies.lode.local import descend, ways
 from proposer.strategies.lode.residuals import FARTHEST
 from proposer.strategies.lode.select import Candidates, even
 from proposer.strategies.lode.spread import lowest
@@ -138,12 +138,12 @@ def separate_first(
     u: Floats, energy: Floats, of: NDArray[np.int64], widths: Floats, *, good: Floats
 ) -> NDArray[np.int64]:
     """The order, shape (n,), in which basins get points. Those that are separated by a ridge from the nearest of the
-    points `good`, shape (k, d), come first, in their old order. The others follow, the farthest from good points first.
-    The other arguments are those of `descend`.
+    points `good`, shape (k, d), come first, in their old order. The others may be slopes of known regions. Those whose
+    way downhill misses the nearest good point by the largest distance come first. The other arguments are those of
+    `descend`.
     """
-    distance, nearest = map(np.asarray, cKDTree(good).query(u[of]))
-    beyond = ridges(u, energy, of, widths, to=good[nearest])
-    return np.lexsort((np.where(beyond, np.arange(len(of)), -distance), ~beyond))
+    ridge, missed = ways(u, energy, of, widths, to=good[np.asarray(cKDTree(good).query(u[of])[1])])
+    return np.lexsort((np.where(ridge, np.arange(len(of)), -missed), ~ridge))
 
 
 def bottoms(known: Known) -> tuple[NDArray[np.int64], Floats]:
