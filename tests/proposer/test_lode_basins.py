@@ -8,7 +8,17 @@ from benchmarks.search.kinds import balls, radius
 from benchmarks.search.problems import Problem
 from proposer.drive import drive
 from proposer.strategies.lode.acquire import Context
-from proposer.strategies.lode.basins import AROUND, began, bottoms, distinct, follow, holes, reach, separate_first, share
+from proposer.strategies.lode.basins import (
+    AROUND,
+    began,
+    bottoms,
+    distinct,
+    follow,
+    holes,
+    reach,
+    separate_first,
+    share,
+)
 from proposer.strategies.lode.energy import EnergyOfObservables
 from proposer.strategies.lode.local import descend, ways
 from proposer.strategies.lode.nll import OfNll

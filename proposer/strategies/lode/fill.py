@@ -25,7 +25,9 @@ POOR, LAST, LEAST = 0.25, 100, 20
 LEAST) were good.
 """
 MOST = 0.5
-"""The largest fraction of the points that the earlier parts leave, so that the model is still used, and other regions are still searched."""
+"""The largest fraction of the points that the earlier parts leave, so that the model is still used, and other regions
+are still searched.
+"""
 CERTAINTY, DARING = 6.0, 2.0
 """As in `collect`, but more daring for a map."""
 
