@@ -18,6 +18,7 @@ from proposer.strategies.lode.basins import (
     reach,
     separate_first,
     share,
+    steps,
 )
 from proposer.strategies.lode.energy import EnergyOfObservables
 from proposer.strategies.lode.local import descend, ways
@@ -111,6 +112,23 @@ def test_basins_beyond_a_ridge_come_first_and_then_those_that_do_not_lead_to_a_k
     assert (np.diff(missed[others]) <= 0).all()
     assert 0 in others
     assert len(others) > 2
+
+
+def test_points_go_to_a_basin_of_its_own_rather_than_to_a_lower_slope_of_a_known_region():
+    rng, bowls = np.random.default_rng(7), np.array([[0.3, 0.5, 0.5], [0.8, 0.5, 0.5]])
+    u = rng.random((300, 3))
+    u = u[np.linalg.norm(u[:, None] - bowls, axis=2).min(axis=1) > 0.12]
+    near = [[0.01, 0.0, 0.0], [0.015, 0.01, 0.0], [-0.1, 0.0, 0.0], [-0.08, 0.04, 0.0], [-0.08, 0.0, 0.04]]
+    u = np.concatenate([u, bowls[0] + near, [[0.23, 0.5, 0.5], [0.88, 0.5, 0.5]]])
+    nll = (np.linalg.norm(u[:, None] - bowls, axis=2).min(axis=1) / 0.02) ** 2
+    known = known_of(u, nll)
+    of = bottoms(known)[0]
+    assert of[~known.good[of]][:2].tolist() == [len(u) - 2, len(u) - 1]  # the slope of the known region is lower
+    model = OfNll(3, EnergyOfObservables([], TARGET), lambda u: u)
+    context = Context(known, u[:0], model, snap=lambda u: u, inputs=lambda u: u, generator=lambda _: rng)
+    new = steps(context, 2, rng)
+    assert np.linalg.norm(new - u[-1], axis=1).max() < 0.2
+    assert len(steps(context, 0, rng)) == 0
 
 
 def test_a_basin_is_seen_although_one_of_its_neighbours_is_in_a_lower_one():

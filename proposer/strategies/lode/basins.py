@@ -107,13 +107,13 @@ def follow(context: Context, n: int) -> Floats:
     n = round(share(known) * n)
     pays = began(known, np.flatnonzero(known.origins == "basin")[-LAST:]) > 0
     downhill = n - round(HOLES * n) if pays else n
-    found = _steps(context, downhill, rng)
+    found = steps(context, downhill, rng)
     if pays:
         found = np.concatenate([found, holes(np.concatenate([context.busy, found]), n - len(found), rng)])
     return context.snap(found)
 
 
-def _steps(context: Context, n: int, rng: np.random.Generator) -> Floats:
+def steps(context: Context, n: int, rng: np.random.Generator) -> Floats:
     """At most n points downhill in the basins, shape (at most n, d)."""
     known = context.known
     of, widths = bottoms(known)
