@@ -12,7 +12,7 @@ import numpy as np
 from proposer.formats import show_time
 from proposer.loop import Limits
 from proposer.run.dataset import DATASET, Dataset
-from proposer.run.files import NoRoom
+from proposer.run.files import NoAnswers, NoRoom
 from proposer.run.manifest import keep_scan_file
 from proposer.run.record import RunRecord
 from proposer.run.spectra import FOLDER
@@ -90,6 +90,9 @@ def _advice(dataset: Dataset, tally: Tally) -> list[str]:
             what_to_do = "is threshold_value as low as it should be?"
             return [f"every point is good, so nothing was searched for; {what_to_do}", *_constants(dataset, tally)]
         return []
+    if not tally.evaluated and not tally.given:
+        what_to_do = "see what the evaluator does, or raise max_hours; the same command then goes on"
+        return [f"no point was answered, so nothing is known yet: {what_to_do}"]
     if not math.isfinite(tally.best):
         what_to_do = "look at the `valid` windows and conditions, or widen the ranges"
         return [f"no point has an NLL: {what_to_do}", *_reasons(dataset, invalid=True), *_reasons(dataset)]
@@ -181,11 +184,13 @@ def draw_pictures(folder: Path, spec: ScanFile, *, report: bool) -> None:
 
 @contextmanager
 def _faults_said() -> Iterator[None]:
-    """A context whose errors are said, one a line, except that of a full disk."""
+    """A context whose errors are said, one a line, except that of a full disk and of a run without answers."""
     try:
         yield
     except NoRoom:
         raise
+    except NoAnswers:  # the end of the scan has said it
+        pass
     except (LodescanError, OSError) as error:
         for fault in error.faults if isinstance(error, NotDrawn) else [error]:
             what_to_do = "correct the scan file, and" if isinstance(fault, ScanFileError) else "then"

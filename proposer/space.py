@@ -34,7 +34,7 @@ FEW = 100_000
 class Space:
     """Maps between physical values and the unit cube, with one column per variable in the file's order.
 
-    A fixed variable (low = high) has u = 0.5. `shares`: the number of values of each variable, 0 for a continuum.
+    A fixed variable (low = high) has u = 0.5. `cardinality`: the number of values of each variable, 0 for a continuum.
     `width`: the number of columns that networks see. scanspec makes sure that the range of a normal prior reaches to
     within FARTHEST standard deviations of its mean.
     """
@@ -46,9 +46,9 @@ class Space:
         self.fixed: NDArray[np.bool_] = np.array([variable.fixed for variable in variables], dtype=np.bool_)
         self.periodic: NDArray[np.bool_] = np.array([variable.periodic for variable in variables], dtype=np.bool_)
         self.periodic &= ~self.fixed
-        self.shares: NDArray[np.int64] = np.array([variable.shares for variable in variables], dtype=np.int64)
+        self.cardinality: NDArray[np.int64] = np.array([variable.cardinality for variable in variables], dtype=np.int64)
         self.width = self.dim + int(self.periodic.sum())
-        choices = [1 if variable.fixed else variable.shares for variable in variables]
+        choices = [1 if variable.fixed else variable.cardinality for variable in variables]
         self.size: float = math.prod(choices) if all(choices) else math.inf
         """The number of points of the space; infinite for a continuum."""
 
@@ -79,13 +79,13 @@ class Space:
         """The canonical u, shape (n, d), of each point: the middle of a share, 0.5 for a fixed variable, 0 instead of 1
         for a periodic one, and u itself otherwise. to_unit gives the same.
         """
-        if not (self.fixed.any() or self.periodic.any() or self.shares.any()):
+        if not (self.fixed.any() or self.periodic.any() or self.cardinality.any()):
             return u
         u = u.copy()
         u[:, self.fixed] = 0.5
         u[:, self.periodic] %= 1.0
-        discrete = self.shares > 0
-        n = self.shares[discrete]
+        discrete = self.cardinality > 0
+        n = self.cardinality[discrete]
         u[:, discrete] = (np.minimum(np.floor(u[:, discrete] * n), n - 1) + 0.5) / n
         return u
 
@@ -103,7 +103,7 @@ class Space:
         """
         if self.size > FEW:
             return np.empty((0, self.dim))
-        shape = [1 if fixed else int(n) for fixed, n in zip(self.fixed, self.shares, strict=True)]
+        shape = [1 if fixed else int(n) for fixed, n in zip(self.fixed, self.cardinality, strict=True)]
         cells = np.minimum(np.floor(u * shape).astype(np.int64), np.array(shape) - 1)
         left = np.setdiff1d(np.arange(int(self.size)), np.ravel_multi_index(tuple(cells.T), shape))
         chosen = np.unravel_index(rng.permutation(left)[:most], shape)
@@ -137,9 +137,9 @@ def _quantile(variable: Variable, u: Floats) -> Floats:
     low, high = variable.low, variable.high
     if variable.prior.symmetric:
         return _mirror(variable, 2.0 * u - 1.0, _quantile)
-    if variable.shares:
-        share = np.minimum(np.floor(u * variable.shares), variable.shares - 1.0)
-        return low + share if variable.integer else np.array(variable.values)[share.astype(np.int64)]
+    if variable.cardinality:
+        index = np.minimum(np.floor(u * variable.cardinality), variable.cardinality - 1.0)
+        return low + index if variable.integer else np.array(variable.values)[index.astype(np.int64)]
     if variable.periodic:
         u = u % 1.0
     if _flat(variable):
@@ -162,9 +162,9 @@ def _cumulative(variable: Variable, x: Floats) -> Floats:
     if variable.prior.symmetric:
         u = 0.5 + 0.5 * _mirror(variable, x, _cumulative)
         return np.where(x < 0.0, np.minimum(u, _BELOW_HALF), u)
-    if variable.shares:
-        share = x - low if variable.integer else np.argmin(np.abs(x[:, None] - np.array(variable.values)), axis=1)
-        return (np.clip(np.rint(share), 0.0, variable.shares - 1.0) + 0.5) / variable.shares
+    if variable.cardinality:
+        index = x - low if variable.integer else np.argmin(np.abs(x[:, None] - np.array(variable.values)), axis=1)
+        return (np.clip(np.rint(index), 0.0, variable.cardinality - 1.0) + 0.5) / variable.cardinality
     if _flat(variable):
         u = (0.5 * x - 0.5 * low) / (0.5 * high - 0.5 * low)  # high - low may overflow
     elif variable.prior is PriorKind.SINE:

@@ -59,7 +59,7 @@ def read_fitting(root: Section) -> Fitting | None:
     variables = tuple(read_variable(named, name) for name in named)
     for variable in variables:
         plain = variable.prior is PriorKind.UNIFORM and not (
-            variable.shares or variable.periodic or variable.steps or variable.fixed
+            variable.cardinality or variable.periodic or variable.steps or variable.fixed
         )
         if not plain or not math.isfinite(variable.low + variable.high):
             raise named.error(

@@ -45,8 +45,8 @@ be computed.
 _HEAD = re.compile(r"\n[ \t\f]*([BbDdXx]\w+)(?![^\s#])([^\n]*)")  # the leading \n makes the search four times as fast
 _LEADING_NUMBER = re.compile(r"[ \t]+[+-]?\.?\d")
 _KINDS = frozenset({"BLOCK", "DECAY", "DECAY1L", "XSECTION"})
-_SCALE = re.compile(r"Q[ \t]*=[ \t]*(\S+)", re.IGNORECASE)
-_NAME = re.compile(r"\S+?(?=Q[ \t]*=|\s|$)", re.IGNORECASE)
+_SCALE = re.compile(r"Q[ \t]*=[ \t]*([^\s()\[\]{},;]+)", re.IGNORECASE)  # some programs write (Q= 1.0E+03)
+_NAME = re.compile(r"\S+?(?=[(\[{]?[ \t]*Q[ \t]*=|\s|$)", re.IGNORECASE)
 _TABLES = {"WIDTH": "DECAY", "BR": "DECAY", "WIDTH1L": "DECAY1L", "BR1L": "DECAY1L"}
 
 

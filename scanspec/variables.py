@@ -75,7 +75,7 @@ class Variable:
         return self.low == self.high
 
     @property
-    def shares(self) -> int:
+    def cardinality(self) -> int:
         """The number of values that the variable may have; 0 for a continuum."""
         return len(self.values) or (round(self.high - self.low) + 1 if self.integer else 0)
 
@@ -96,7 +96,7 @@ class Variable:
     @property
     def grid_steps(self) -> int:
         """The number of values in a grid; 0 if the file does not say."""
-        return 1 if self.fixed else self.steps or self.shares
+        return 1 if self.fixed else self.steps or self.cardinality
 
 
 def read_variable(section: Section, name: str) -> Variable:
@@ -208,10 +208,10 @@ def _check_kind(entry: Section, variable: Variable) -> None:
             raise entry.error("an integer variable has no prior: its values are equally likely; remove it", "prior")
         if not (variable.low.is_integer() and variable.high.is_integer()) or variable.high - variable.low > 10**9:
             raise entry.wrong("range", "two whole numbers at most 10^9 apart, because the type is integer")
-    if variable.periodic and (variable.shares or variable.prior is not PriorKind.UNIFORM):
+    if variable.periodic and (variable.cardinality or variable.prior is not PriorKind.UNIFORM):
         raise entry.error("a periodic variable is real and has a uniform prior; remove one or the other", "periodic")
-    if variable.shares and variable.steps > variable.shares:
-        raise entry.error(f"there are {variable.shares} values, so there cannot be more steps", "steps")
+    if variable.cardinality and variable.steps > variable.cardinality:
+        raise entry.error(f"there are {variable.cardinality} values, so there cannot be more steps", "steps")
 
 
 def repeated(values: list[float]) -> float | None:

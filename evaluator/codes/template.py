@@ -25,11 +25,13 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([DdEe][+-]?\d+)?$", re.ASCII)
 _INTEGER = re.compile(r"[+-]?\d+$", re.ASCII)
 _AMBIGUOUS = ("e", "inf", "nan", "tau")  # constants of expressions that may also be texts for a program
 _SCALE = re.compile(r"(?P<head>.*?\bQ\s*=\s*)(?P<value>\S+)(?P<rest>.*)", re.IGNORECASE)
+_OPENED = {")": "(", "]": "[", "}": "{"}
 _GOES_ON = re.compile(r"\s*(?:[-+*/%<>=!&|]|(?:if|and|or)\b)")
 _QUOTED = re.compile(r"(?P<quote>['\"])(?P<text>[^'\"]*)(?P=quote)\s*$")
 
 _QUOTED_ANYWHERE = re.compile(r"'[^']*'|\"[^\"]*\"")
 _HEADS = ("BLOCK", "DECAY", "DECAY1L", "XSECTION")
+_NOT_TEXT = re.compile("[\x00-\x08\x0e-\x1f\x7f\udc80-\udcff]")
 _AS_BYTES = "surrogateescape"  # bytes that are not UTF-8, for example in comments, are written as they were read
 
 Entry = tuple[str, tuple[int, ...]]
@@ -77,8 +79,14 @@ class Template:
                     self._add_new_entries(block)
                 block, begins, table = _block(line), number, head
             with self._collect():
-                if sign := odd_sign(_QUOTED_ANYWHERE.sub("", _body(line)), " "):
+                if sign := odd_sign(unquoted := _QUOTED_ANYWHERE.sub("", _body(line)), " "):
                     raise ConfigurationError(f"{path}, line {number}: {sign}")
+                if byte := _NOT_TEXT.search(unquoted):
+                    raise ConfigurationError(
+                        f"{path}, line {number}: the byte 0x{ord(byte[0]) & 0xFF:02X} stands here, which is no "
+                        "character of a text in UTF-8; outside of comments and quotes, remove it, or save the file "
+                        "as UTF-8"
+                    )
                 before = len(self._pieces)
                 self._add_line(line, number, block, table)
                 index = _index(words) if head not in _HEADS and table == "BLOCK" else None
@@ -159,9 +167,12 @@ class Template:
         where = f"{self._path}, line {number}"
         if _GOES_ON.match(scale["rest"]):
             raise ConfigurationError(f"{where}: an expression must have no blanks: {_body(line).strip()!r:.100}")
+        value = scale["value"]
+        while value[-1:] in _OPENED and value.count(value[-1]) > value.count(_OPENED[value[-1]]):
+            value = value[:-1]  # some programs write (Q= 1.0E+03)
         self._pieces.append(scale["head"])
-        self._add_value(scale["value"], where)
-        self._pieces.append(line[scale.end("value") :] + "\n")
+        self._add_value(value, where)
+        self._pieces.append(line[scale.start("value") + len(value) :] + "\n")
 
     def _add_entry(self, line: str, words: list[str], number: int, replaced: Entry | None = None) -> None:
         """Adds a line with its own value, or with the value from the scan file's blocks that replaces it."""

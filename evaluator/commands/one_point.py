@@ -150,6 +150,7 @@ class ByHand:
                 try:
                     if surroundings is not None:
                         surroundings.restore()
+                        is_worn = bool(surroundings.worn())
                     children.end_strays()
                 except Exception:  # noqa: BLE001  # as in a worker, this costs the process and not the point
                     is_worn = True

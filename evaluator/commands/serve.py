@@ -149,6 +149,10 @@ async def _serve(
         if not ended.done():
             ended.set_result(why)
 
+    def wake() -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(changed.set)
+
     on_finish = (lambda: end(Ending.FINISHED)) if options.until_finished else None
     evaluation = Evaluation(executor, description, [spec.likelihood for spec in chain.specs], on_finish)
     try:
@@ -168,7 +172,7 @@ async def _serve(
         evaluation.observers.append(metrics)
     if watched.spans is not None:
         evaluation.observers.append(Traces(watched.spans, description.codes))
-    executor.health.tell(lambda: loop.call_soon_threadsafe(changed.set))
+    executor.health.tell(wake)
     gc.collect()
     gc.freeze()  # loaded objects stay, so the garbage collector need not scan them again
     await server.start()

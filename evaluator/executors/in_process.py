@@ -44,11 +44,11 @@ class InProcessExecutor:
         self._queue.put(*jobs)
 
     def _work(self, ready: threading.Event) -> None:
+        late_files, count = LateFiles(Path(self._scratch.path), self._chain.scan.folder), 0
         try:
             surroundings = Surroundings(self._chain.scan.folder) if runs_functions(self._chain) else None
         finally:
             ready.set()
-        late_files, count = LateFiles(Path(self._scratch.path), self._chain.scan.folder), 0
         while (job := self._queue.get()) is not None:
             if not job.begin():
                 continue

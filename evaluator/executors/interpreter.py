@@ -10,6 +10,7 @@ import locale
 import os
 import resource
 import signal
+import socket
 import sys
 import tempfile
 import threading
@@ -22,6 +23,7 @@ import numpy as np
 
 from evaluator.executors.arithmetic import Arithmetic
 from evaluator.executors.names import Names
+from evaluator.executors.scheduling import Scheduling
 from evaluator.memory import memory_limit
 
 MOST_THREADS = 256
@@ -35,8 +37,11 @@ _MODES: tuple[tuple[Callable[[], Any], Callable[[Any], object]], ...] = (
     (sys.getrecursionlimit, sys.setrecursionlimit),
     (sys.get_int_max_str_digits, sys.set_int_max_str_digits),
     (sys.getswitchinterval, sys.setswitchinterval),
+    (socket.getdefaulttimeout, socket.setdefaulttimeout),
+    (threading.stack_size, threading.stack_size),
+    (np.geterrcall, np.seterrcall),
 )
-"""Numbers of the interpreter: what gets each, and what sets it."""
+"""Settings of the interpreter: what gets each, and what sets it."""
 
 _HARMLESS = (resource.RLIMIT_CORE, resource.RLIMIT_RSS)
 """Limits that do not affect later points: the size of a core dump, and one that Linux ignores."""
@@ -66,9 +71,10 @@ class Interpreter:
         self._needs_more = False
         self._look_at = 0.0
         self._worn = ""
-        self._names = Names()
+        self._names, self._scheduling = Names(), Scheduling()
         self._note_modes()
         self._limits_set, self._is_new = False, True
+        self._hooks_added = False
         sys.addaudithook(self._audit)
 
     def _note_modes(self) -> None:
@@ -76,7 +82,7 @@ class Interpreter:
         self._errors: Any = np.geterr()
         self._printed: Any = np.get_printoptions()  # functions may write arrays into the input of a program
         self._filters = list(warnings.filters)
-        self._numbers = locale.setlocale(locale.LC_NUMERIC)
+        self._locale = locale.setlocale(locale.LC_ALL)
         self._modes = [get() for get, _ in _MODES]
         self._path = list(sys.path)
         self._least_path = self._path
@@ -88,8 +94,14 @@ class Interpreter:
         # a module that a point imports may replace names for all, as gevent does; `len` may be another function
         if sys.modules.__len__() == self._modules:
             self._names.restore()
+            if not self._scheduling.restore():
+                self._worn = "lowers the priority of its process for good (os.nice)"
+            if self._hooks_added:
+                self._worn = "adds audit hooks, which nothing can remove (sys.addaudithook)"
         else:
             self._names.note()
+            self._scheduling.note()
+        self._hooks_added = False
         for number, kept in self._files:  # restored without asking whether it changed, which would take as long
             os.dup2(kept, number)
         out, err = self._streams
@@ -125,9 +137,13 @@ class Interpreter:
         sys.stdout, sys.stderr = self._streams
 
     def _audit(self, event: str, _: tuple[Any, ...]) -> None:
-        """Limits are set rarely, and asking for them after each point would take longer than a quick point."""
+        """Limits are set rarely, and asking for them after each point would take longer than a quick point. Hooks such
+        as this one cannot be found otherwise.
+        """
         if event in ("resource.setrlimit", "resource.prlimit"):
             self._limits_set = True
+        elif event == "sys.addaudithook":
+            self._hooks_added = True
 
     def _restore_limits(self) -> None:
         for kind, before in zip(_LIMITS, self._limits, strict=True):
@@ -147,8 +163,8 @@ class Interpreter:
         if warnings.filters != self._filters:
             warnings.filters[:] = self._filters  # type: ignore[index]
             warnings._filters_mutated()  # type: ignore[attr-defined]  # noqa: SLF001  # as `warnings` itself does
-        if locale.setlocale(locale.LC_NUMERIC) != self._numbers:
-            locale.setlocale(locale.LC_NUMERIC, self._numbers)
+        if locale.setlocale(locale.LC_ALL) != self._locale:
+            locale.setlocale(locale.LC_ALL, self._locale)
         for (get, change), before in zip(_MODES, self._modes, strict=True):
             if get() != before:
                 change(before)

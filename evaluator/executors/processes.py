@@ -47,11 +47,9 @@ class ProcessExecutor:
         modules = [module for step in chain.steps for module in step.code.preloads]
         os.environ[PRELOAD] = os.pathsep.join([str(chain.scan.folder), *modules])
         temporary.leave_alone(chain.scan.setup.section("environment_variables"))
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["evaluator.executors.preload"])
+        multiprocessing.get_context("forkserver").set_forkserver_preload(["evaluator.executors.preload"])
         self._queue = JobQueue()
         shared = Shared(
-            context=context,
             chain=chain,
             root=self._scratch.path,
             queue=self._queue,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import os
 import signal
 import threading
@@ -29,7 +28,6 @@ class Shared:
 
     def __init__(
         self,
-        context: multiprocessing.context.ForkServerContext,
         chain: Chain,
         root: Path,
         *,
@@ -39,7 +37,7 @@ class Shared:
         count: int,
         say: Callable[[str], object],
     ) -> None:
-        self.context, self.chain, self.root, self.queue = context, chain, root, queue
+        self.chain, self.root, self.queue = chain, root, queue
         self.health, self.watch, self.count = health, watch, count
         self.limits = time_limits(chain)
         self.scratch = ScratchLimit(root, count)
@@ -57,8 +55,7 @@ class Shared:
         """Notes whether a worker is missing. If all are, the executor is not ready."""
         with self._lock:
             (self._missing.add if missing else self._missing.discard)(number)
-            ready = len(self._missing) < self.count
-        self.health.set_ready(ready)
+            self.health.set_ready(len(self._missing) < self.count)  # in the lock: the last one has the last word
 
     def say(self, text: str) -> None:
         """Gives the user a message once, even if several workers report it. Does nothing for an empty text."""

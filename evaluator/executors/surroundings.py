@@ -9,6 +9,7 @@ import signal
 import struct
 import sys
 import threading
+import time
 import zlib
 from _signal import (  # type: ignore[import-not-found]  # those of `signal` take microseconds per call
     getsignal,
@@ -24,11 +25,7 @@ from evaluator.chain import Chain
 from evaluator.executors.interpreter import Interpreter
 from evaluator.executors.names import version_of
 
-_SIGNALS = [
-    number
-    for number in sorted(signal.valid_signals())
-    if number not in (signal.SIGKILL, signal.SIGSTOP) and number < 32
-]
+_SIGNALS = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
 
 
 class Surroundings:
@@ -50,7 +47,7 @@ class Surroundings:
         self._unchanged: int | None = None  # the version at which they were equal
         # Python allows handlers only in the main thread
         self._main = threading.get_ident() == threading.main_thread().ident
-        self._handlers = [getsignal(number) for number in _SIGNALS]
+        self._handlers = list(map(getsignal, _SIGNALS))
         self._blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ())
         self._generators = _generators(folder.resolve())
 
@@ -83,7 +80,7 @@ class Surroundings:
                 self._unchanged = None
                 self._restore_environment()
         if self._main:
-            handlers = [getsignal(number) for number in _SIGNALS]
+            handlers = list(map(getsignal, _SIGNALS))  # twice as fast as a comprehension
             if handlers != self._handlers:
                 self._restore_handlers(handlers)
             pthread_sigmask(signal.SIG_SETMASK, self._blocked)
@@ -99,6 +96,7 @@ class Surroundings:
         for name, value in before.items():
             if os.environ.get(name) != value:
                 os.environ[name] = value
+        time.tzset()  # it is not read again when TZ changes
 
     def _restore_handlers(self, handlers: list[Any]) -> None:
         for number, now, before in zip(_SIGNALS, handlers, self._handlers, strict=True):

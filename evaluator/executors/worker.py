@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import multiprocessing
 import signal
 import threading
 from collections.abc import Sequence
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import Connection, Pipe, wait
 from pathlib import Path
 
 from evaluator.chain import Outcome, Status
 from evaluator.clock import Countdown
 from evaluator.codes.programs import last_line, read_tail
 from evaluator.errors import ConfigurationError, EvaluatorLost
+from evaluator.executors.forked import ForkedProcess
 from evaluator.executors.groups import Groups
 from evaluator.executors.job import Job
 from evaluator.executors.late_files import Late, note_on
@@ -58,7 +58,7 @@ class Worker:
         self._folders: list[str] = []
         self._lock = threading.Lock()
         self._current: list[Job] = []
-        self._process: multiprocessing.context.ForkServerProcess | None = None
+        self._process: ForkedProcess | None = None
         self._pipe: Connection | None = None
         self.thread = threading.Thread(target=self._work, name=f"worker-{number}", daemon=True)
 
@@ -71,9 +71,9 @@ class Worker:
         shared.watch.compare()
         self._starts += 1
         self._mark = f"{shared.root}/{self._number}.{self._starts}"
-        ours, theirs = shared.context.Pipe()
+        ours, theirs = Pipe()
         limit_waiting(ours)
-        process = shared.context.Process(
+        process = ForkedProcess(
             target=work,
             args=(theirs, shared.chain.scan, str(shared.root)),
             kwargs={"log": str(self._log), "state": str(self._state), "mark": self._mark, "workers": shared.count},

@@ -152,9 +152,10 @@ def work(pipe: Connection, scan: ScanFile, root: str, *, log: str, state: str, m
     deadline.prepare()
     answers = Answers(pipe)
     children = Children(answers.say)
+    late_files = LateFiles(Path(root), scan.folder)
+    # it takes the audit hooks that are added later for those of a code
     surroundings = Surroundings(scan.folder, workers) if runs_functions(chain) else None
     temporary.loaded(functions=surroundings is not None)
-    late_files = LateFiles(Path(root), scan.folder)
     gc.collect()
     gc.freeze()  # loaded objects stay, so the garbage collector need not scan them again
     pipe.send(None)

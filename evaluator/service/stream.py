@@ -200,12 +200,11 @@ class Stream:
 
     async def wait(self, until: float | None) -> None:
         """Waits until something has happened, or the time has come; then a moment more, so that results go together."""
-        left = math.inf if until is None else until - time.monotonic()
-        if 0.0 < left < math.inf:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.wake.wait(), left)
-        else:  # no limit, or everything has been cancelled and only results can come
+        if until is None or self._is_over:  # no limit, or everything has been cancelled and only results can come
             await self.wake.wait()
+        else:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.wake.wait(), until - time.monotonic())
         ahead = len(self.running) - len(self.finished) - self._executor.concurrency  # points that no worker has begun
         # the client should send more points when this many have finished
         half = len(self.finished) + max(ahead, 0) // 2

@@ -56,7 +56,7 @@ def seconds(text: str) -> float:
 def levels(text: str) -> tuple[float, ...]:
     """Percentages as ascending probabilities from 0 to 1."""
     found = [to_number(word) for word in text.split(",")]
-    shares = tuple(sorted(percent / 100.0 for percent in found if percent is not None and 0.0 < percent < 100.0))
-    if len(shares) != len(found) or len(set(shares)) < len(shares):
+    probabilities = tuple(sorted(percent / 100.0 for percent in found if percent is not None and 0.0 < percent < 100.0))
+    if len(probabilities) != len(found) or len(set(probabilities)) < len(probabilities):
         raise argparse.ArgumentTypeError(f"{text!r} is not a list of levels between 0 and 100 %, such as 68,95")
-    return shares
+    return probabilities

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
 from proposer.ending import exit_code
@@ -18,7 +17,7 @@ from proposer.run.dataset import DATASET, Dataset
 from proposer.run.files import DatasetError
 from proposer.run.folder import is_held
 from proposer.run.record import RunRecord
-from proposer.show.panel import RoomForKeys, one_line, panel
+from proposer.show.panel import Panel, RoomForKeys, one_line
 from proposer.show.state import State
 from proposer.show.tally import read_tally
 from proposer.show.voice import Voice, tell, voice, warn
@@ -128,10 +127,7 @@ def _end(folder: Path) -> dict[str, Any]:
     return {"stopped": record.stopped, "code": exit_code(tally), "folder": str(folder), **found}
 
 
-def _display(folder: Path, state: State | None, silence: str) -> Table | Text:
+def _display(folder: Path, state: State | None, silence: str) -> Panel | Text:
     if state is None:
         return Text(f"{visible(str(folder))}: nothing to show yet")
-    table = panel(state)
-    if silence:
-        table.add_row("silent", silence)
-    return table
+    return Panel(state, silence)

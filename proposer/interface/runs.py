@@ -108,14 +108,14 @@ class Run:
             raise UsageError("levels are those of the regions of a profile", next_step="add profile=True")
         if profile and colour is not None:
             raise UsageError("a profile has the colours of its levels", next_step="leave out colour or profile")
-        shares = LEVELS if levels is None else sorted({level / 100.0 for level in levels})
-        if not shares or not 0.0 < shares[0] <= shares[-1] < 1.0:
+        probabilities = LEVELS if levels is None else sorted({level / 100.0 for level in levels})
+        if not probabilities or not 0.0 < probabilities[0] <= probabilities[-1] < 1.0:
             raise UsageError(f"levels are {levels!r}", next_step="give percentages between 0 and 100, such as (68, 95)")
         view = View(zoom == "good", xlog, ylog, colour)
 
         def draw(path: Path | None) -> Path:
             if profile:
-                return draw_profile(self.folder, [x, y], shares, path, view)
+                return draw_profile(self.folder, [x, y], probabilities, path, view)
             return draw_columns(self.folder, [x, y], path, view)
 
         if file is not None:

@@ -48,7 +48,7 @@ def discrete(seen: Seen, name: str) -> Floats:
     a picture cannot tell from a continuum.
     """
     variable = next((variable for variable in seen.variables if variable.name == name), None)
-    if variable is None or not 0 < variable.shares <= MOST_VALUES:
+    if variable is None or not 0 < variable.cardinality <= MOST_VALUES:
         return np.empty(0)
     return np.array(sorted(variable.values) or np.arange(round(variable.low), round(variable.high) + 1), dtype=float)
 

@@ -45,7 +45,7 @@ def draw_profile(
     for name, log in zip(names, (view.xlog, view.ylog), strict=True):
         axis = side(seen, name, zoom=view.zoom)
         sides.append(replace(axis, scale="log", limits=zoomed(axis.limits, seen.columns[name])) if log else axis)
-    panel = region_panel(seen, names[0], names[1], across=sides[0], up=sides[1], shares=levels)
+    panel = region_panel(seen, names[0], names[1], across=sides[0], up=sides[1], levels=levels)
     if panel is None:
         raise UsageError(f"{names[0]} or {names[1]} has only one value, so there is no region to draw")
     named = [replace(mark, label="best point") if isinstance(mark, Marks) else mark for mark in panel.marks]

@@ -205,7 +205,7 @@ def profiles(seen: Seen) -> Part:
         singles.append(Panel(axis, upwards, [*outline, *lines, star], tall=0.7))
     doubles = []
     for x, y in narrowest(seen):
-        panel = region_panel(seen, x, y, across=side(seen, x, zoom=True), up=side(seen, y, zoom=True), shares=LEVELS)
+        panel = region_panel(seen, x, y, across=side(seen, x, zoom=True), up=side(seen, y, zoom=True), levels=LEVELS)
         doubles += [panel] if panel is not None else []
     meaning = (
         "The profile NLL is the lowest NLL found at each value. By Wilks' theorem, the 68 % and 95 % intervals of one "
@@ -326,18 +326,18 @@ def region_of(seen: Seen, names: tuple[str, str], sides: tuple[Side, Side], leve
     return Region(across, up, z, rows[lone])
 
 
-def region_panel(seen: Seen, x: str, y: str, *, across: Side, up: Side, shares: Sequence[float]) -> Panel | None:
-    """A panel with regions of the profile NLL of two columns, at probabilities `shares`; None if a column has no
+def region_panel(seen: Seen, x: str, y: str, *, across: Side, up: Side, levels: Sequence[float]) -> Panel | None:
+    """A panel with regions of the profile NLL of two columns, at the probabilities `levels`; None if a column has no
     range.
     """
-    levels, words = [height(level, 2) for level in shares], [f"{100 * level:g} %" for level in shares]
-    found = region_of(seen, (x, y), (across, up), max(levels))
+    heights, words = [height(level, 2) for level in levels], [f"{100 * level:g} %" for level in levels]
+    found = region_of(seen, (x, y), (across, up), max(heights))
     if found is None:
         return None
     z, lone = found.surface, found.lone
     above = seen.nll[lone] - float(seen.nll[cast("int", seen.best)])
-    marks: list[Mark] = [Regions(z.x, z.y, z.z, levels, words)]
-    for number, (low, high) in enumerate(zip([-np.inf, *levels], levels, strict=False)):
+    marks: list[Mark] = [Regions(z.x, z.y, z.z, heights, words)]
+    for number, (low, high) in enumerate(zip([-np.inf, *heights], heights, strict=False)):
         at = lone[(above >= low) & (above < high)]
         if len(at):
             label = "" if len(marks) > 1 else "points"

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from proposer.run.columns import Columns
 from proposer.run.dataset import Dataset, DatasetError
-from proposer.run.files import START, WAIT
+from proposer.run.files import START, WAIT, NoAnswers
 from proposer.show.estimates import LocalFits
 from proposer.show.plots import read_scan
 from proposer.show.tally import capped
@@ -150,7 +150,7 @@ class Seen:
         """Fits to the NLL around points, in the quantiles of the variables that are not fixed; None if there is no NLL,
         or a variable has discrete values, between which a fit has no meaning.
         """
-        if self.best is None or any(variable.shares for variable in self.variables):
+        if self.best is None or any(variable.cardinality for variable in self.variables):
             return None
         above = np.where(self.ok, self.nll, np.nan) - self.nll[self.best]
         return LocalFits(self.u[:, self._free], above, seed=int(self.meta.get("seed", 0)))
@@ -186,7 +186,7 @@ class Seen:
             return f"{observables[0]} is not a variable"
         if set(names) >= set(free) or self.best is None:
             return ""
-        if discrete := [variable.name for variable in self.variables if variable.shares]:
+        if discrete := [variable.name for variable in self.variables if variable.cardinality]:
             return f"{discrete[0]} has discrete values"
         if self.fits is None or len(self.profile(names)[1]):
             return ""
@@ -225,7 +225,7 @@ class Seen:
 
 def walled(variable: Variable) -> bool:
     """Whether the range of a variable could be wider: not so for an angle, or for a list of values."""
-    return not (variable.fixed or variable.periodic or variable.shares or variable.prior is PriorKind.SINE)
+    return not (variable.fixed or variable.periodic or variable.cardinality or variable.prior is PriorKind.SINE)
 
 
 def see(folder: Path) -> Seen:
@@ -238,7 +238,7 @@ def see(folder: Path) -> Seen:
         first_open = dataset.first_open_batch()  # read before the points, because answers may come in the meantime
         parts, asked, stored = list(dataset.results()), dataset.count_pending(), dataset.columns
     if not parts:
-        raise DatasetError(f"{folder}: no point has an answer yet, so there is nothing to report", next_step=WAIT)
+        raise NoAnswers(f"{folder}: no point has an answer yet, so there is nothing to report", next_step=WAIT)
     seconds = np.concatenate([_padded(part.seconds, max(len(stored.codes), 1)) for part in parts])
 
     def joined(name: str) -> Any:

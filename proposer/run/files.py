@@ -24,6 +24,10 @@ class NoRoom(DatasetError):
     exit_code = 74
 
 
+class NoAnswers(DatasetError):
+    """No point of the run has an answer yet."""
+
+
 START = "`lodescan scan FILE` starts a run"
 WAIT = "wait for the first results"
 REPORT = "this is a fault of lodescan: please report it, with the folder"

@@ -131,7 +131,7 @@ def read_init_csv(scan: ScanFile, space: Space) -> InitPoints | None:
         if not (inside := space.inside(x)[:, column]).all():
             row = int(np.argmin(inside))
             gap = f"closer to 0 than its smallest magnitude, {variable.inner:g},"
-            why = "none of its values" if variable.shares else gap
+            why = "none of its values" if variable.cardinality else gap
             raise ScanFileError(
                 f"{path}, line {table.index[row]}: {variable.name} = {x[row, column]:g} is {why} in "
                 f"{scan.path}; remove the row"

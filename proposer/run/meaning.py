@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,8 @@ from scanspec.canonical import canonical_address, canonical_entry, canonical_exp
 if TYPE_CHECKING:
     from scanspec import ObservableSpec, ScanFile, Variable
 
+_ENVIRONMENT = "setup: environment_variables: "
+_STEPS = re.compile("variables: .*: steps")
 _STOPS = ("iterations", "evaluations", "seconds")
 """Settings of limits, and of the time per point."""
 
@@ -38,7 +41,7 @@ def meaning(scan: ScanFile) -> ScanMeaning:
     if "init_csv" in scan.setup:
         found["setup: init_csv"] = canonical_path(scan.setup.text("init_csv"), scan.folder)
     environment = scan.setup.section("environment_variables")
-    found |= {f"setup: environment_variables: {name}": environment.text(name) for name in environment}
+    found |= {f"{_ENVIRONMENT}{name}": environment.text(name) for name in environment}
     found["the variables"] = [variable.name for variable in scan.variables]
     for variable in scan.variables:
         found |= _variable(f"variables: {variable.name}", variable)
@@ -78,7 +81,9 @@ def difference(before: ScanMeaning, now: ScanMeaning, version: str = "") -> str 
             continue
         if path.startswith("fitting: options: ") and path not in before.values:
             continue  # older versions did not store it; the physics digest covers it
-        is_setting = path.startswith(("setup: ", "networks: "))
+        if _STEPS.fullmatch(path) and before.values.get("setup: type") == now.values.get("setup: type") != "GRID":
+            continue  # nothing else uses them
+        is_setting = path.startswith(("setup: ", "networks: ")) and not path.startswith(_ENVIRONMENT)
         if is_setting and path not in before.given and path not in now.given:
             if path not in before.values or path not in now.values:
                 continue

@@ -44,9 +44,10 @@ class Doings:
     @property
     def words(self) -> str:
         """Up to two descriptions, the more frequent one first."""
-        total = sum(self._origins.values())
+        origins = self._origins  # the scan may put another one in its place while the display looks
+        total = sum(origins.values())
         shares: Counter[str] = Counter()
-        for origin, points in self._origins.items():
+        for origin, points in origins.items():
             shares[ORIGINS[origin].doing if origin in ORIGINS else f"asks for {origin} points"] += points
         named = [f"{words} ({100 * n / total:.0f} %)" for words, n in shares.most_common(2)]
         if len(shares) == 1:

@@ -45,21 +45,22 @@ class Estimates:
 
 @dataclass(frozen=True, kw_only=True)
 class _OverHidden:
-    """Fits, m of them, with p variables shown and h hidden: their slopes, shapes (m, p) and (m, h), their mixed second
-    derivatives, (m, h, p), the inverse of those of the hidden ones, (m, h, h), and whether they have a minimum, (m,).
+    """Fits, m of them, with p variables shown and h hidden: their gradients, shapes (m, p) and (m, h), their mixed
+    second derivatives, (m, h, p), the inverse of those of the hidden ones, (m, h, h), and whether they have a minimum,
+    (m,).
     """
 
     shown: list[int]
     hidden: list[int]
-    slope_shown: Floats
-    slope_hidden: Floats
+    gradient_shown: Floats
+    gradient_hidden: Floats
     mixed: Floats
     inverse: Floats
     convex: NDArray[np.bool_]
 
-    def to_minimum(self, slope: Floats) -> Floats:
-        """The inverse second derivatives times a slope, shape (m, h)."""
-        found: Floats = np.einsum("mij,mj->mi", self.inverse, slope)
+    def to_minimum(self, gradient: Floats) -> Floats:
+        """The inverse second derivatives times a gradient, shape (m, h)."""
+        found: Floats = np.einsum("mij,mj->mi", self.inverse, gradient)
         return found
 
 
@@ -110,7 +111,7 @@ class LocalFits:
             d = self._dimensions
             return Estimates(np.empty((0, d)), np.empty(0), np.empty(0, dtype=np.int64))
         fits = self._over_hidden(shown)
-        uphill = fits.slope_shown - np.einsum("mhp,mh->mp", fits.mixed, fits.to_minimum(fits.slope_hidden))
+        uphill = fits.gradient_shown - np.einsum("mhp,mh->mp", fits.mixed, fits.to_minimum(fits.gradient_hidden))
         uphill /= np.maximum(np.linalg.norm(uphill, axis=1, keepdims=True), 1e-300)
         u, above = self._lowest(fits, [length * uphill for length in _OUTWARD])
         return Estimates(u, above, self._near)
@@ -135,8 +136,8 @@ class LocalFits:
         return _OverHidden(
             shown=list(shown),
             hidden=hidden,
-            slope_shown=gradient[:, list(shown)],
-            slope_hidden=gradient[:, hidden],
+            gradient_shown=gradient[:, list(shown)],
+            gradient_hidden=gradient[:, hidden],
             mixed=curvature[:, hidden][:, :, list(shown)],
             inverse=inverse,
             convex=convex,
@@ -150,7 +151,7 @@ class LocalFits:
         for move in moves:
             offset = np.zeros((len(self._at), self._dimensions))
             offset[:, fits.shown] = move
-            step = -fits.to_minimum(fits.slope_hidden + np.einsum("mhp,mp->mh", fits.mixed, move))
+            step = -fits.to_minimum(fits.gradient_hidden + np.einsum("mhp,mp->mh", fits.mixed, move))
             left = fits.convex.copy()
             for share in _SHORTER:
                 offset[:, fits.hidden] = share * step

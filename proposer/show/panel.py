@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.constrain import Constrain
@@ -25,40 +26,78 @@ MOST_EVALUATORS = 4
 STATUSES = {"OK": "ok", "INVALID": "invalid", "FAILED": "failed", "TIMED_OUT": "timed out"}
 
 
-def panel(state: State) -> Table:
-    """The display, of at most 23 lines, which a narrow terminal cuts on the right."""
-    table = Table.grid(padding=(0, 2, 0, 0), expand=True)
-    table.add_column(no_wrap=True, style="dim", min_width=9)
-    table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+NARROW = 40
+"""Columns below which the lines have no names, so that their words have room."""
 
-    def row(name: str, words: str, style: str = "") -> None:
-        if words:
-            table.add_row(name, Text(visible(words), style=style, no_wrap=True, overflow="ellipsis"))
+_FIRST, _SECOND, _THIRD = range(3)
 
-    row("scan", " · ".join(text for text in (state.run, state.method, state.target) if text), "bold")
-    table.add_row("good", _good(state))
-    row("hit rate", f"{show_percent(state.hit_rate)} {sparkline(state.hit_rates)}")
-    row("evaluated", f"{state.evaluated:,}: {_counts(state.statuses)}" if state.evaluated else "nothing yet")
+
+class _Row(NamedTuple):
+    """A line of the display. `rank`: those with the lowest are shown if not all have room."""
+
+    name: str
+    words: str
+    rank: int = _THIRD
+
+
+@dataclass(frozen=True)
+class Panel:
+    """The display, of at most 23 lines. A small terminal shows fewer lines, and cuts them on the right. Good points,
+    hit rate and the time that is left are always there.
+    """
+
+    state: State
+    silence: str = ""
+    """Why the state may be old; empty if it is not."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Table]:
+        rows = [row for row in (*_rows(self.state), _Row("silent", self.silence, _FIRST)) if row.words]
+        most = max(options.max_height - 1, 1)
+        shown = sorted(sorted(range(len(rows)), key=lambda n: rows[n].rank)[:most])
+        narrow = options.max_width < NARROW
+        table = Table.grid(padding=(0, 2, 0, 0), expand=True)
+        if not narrow:
+            table.add_column(no_wrap=True, style="dim", min_width=9)
+        table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+        for name, words, _ in (rows[n] for n in shown):
+            text = Text(visible(words), style="bold" if name == "scan" else "", no_wrap=True, overflow="ellipsis")
+            if narrow:
+                table.add_row(Text(f"{name} ", "dim") + text if name in _UNCLEAR else text)
+            else:
+                table.add_row(name, _good(self.state) if name == "good" else text)
+        yield table
+
+
+_UNCLEAR = ("hit rate", "evaluated", "lowest", "silent")
+"""The lines whose words need their name."""
+
+
+def _rows(state: State) -> Iterator[_Row]:
+    """All lines from top to bottom. Those without words are not shown."""
+    yield _Row("scan", " · ".join(text for text in (state.run, state.method, state.target) if text))
+    yield _Row("good", f"{state.good:,} of {state.wanted:,} good", _FIRST)
+    yield _Row("hit rate", f"{show_percent(state.hit_rate)} {sparkline(state.hit_rates)}", _FIRST)
+    counts = f"{state.evaluated:,}: {_counts(state.statuses)}" if state.evaluated else "nothing yet"
+    yield _Row("evaluated", counts, _SECOND)
     codes = sorted(state.by_code.items(), key=lambda item: -sum(item[1].values()))
-    for name, counts in codes[:MOST_CODES]:
-        row("", f"{name or '(not named)'}: {_counts(counts)}")
+    for name, counted in codes[:MOST_CODES]:
+        yield _Row("", f"{name or '(not named)'}: {_counts(counted)}")
     if len(codes) > MOST_CODES:
-        row("", f"and {len(codes) - MOST_CODES} other codes")
-    row("speed", f"{show_number(state.points_per_second, 3)} points/s")
+        yield _Row("", f"and {len(codes) - MOST_CODES} other codes")
+    yield _Row("speed", f"{show_number(state.points_per_second, 3)} points/s")
     workers = f"{state.busy} of {state.workers} workers busy" if state.workers else ""
-    row("evaluator", " · ".join(text for text in (workers, state.evaluator) if text))
+    yield _Row("evaluator", " · ".join(text for text in (workers, state.evaluator) if text))
     if len(state.evaluators) > 1:
         for who in state.evaluators[:MOST_EVALUATORS]:
-            row("", show_evaluator(who))
+            yield _Row("", show_evaluator(who))
         if len(state.evaluators) > MOST_EVALUATORS:
-            row("", f"and {len(state.evaluators) - MOST_EVALUATORS:,} other evaluators")
-    row("lowest", state.lowest.removeprefix("lowest "))
+            yield _Row("", f"and {len(state.evaluators) - MOST_EVALUATORS:,} other evaluators")
+    yield _Row("lowest", state.lowest.removeprefix("lowest "), _SECOND)
     now, _, before = state.strategy.partition("; ")
-    row("now", now or state.doing)
-    row("", " · ".join(text for text in (state.doing if now else "", before) if text))
-    row("regions", state.regions)
-    row("time", f"{show_time(state.seconds)} so far, {show_left(state)}")
-    return table
+    yield _Row("now", now or state.doing, _SECOND)
+    yield _Row("", " · ".join(text for text in (state.doing if now else "", before) if text))
+    yield _Row("regions", state.regions)
+    yield _Row("time", f"{show_left(state)}, {show_time(state.seconds)} so far", _FIRST)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import numpy as np
 
 from proposer.formats import in_short
 from proposer.run.dataset import Dataset, DatasetError
-from proposer.run.files import START, WAIT, NoRoom, check_no_link, not_written, read_object
+from proposer.run.files import START, WAIT, NoAnswers, NoRoom, check_no_link, not_written, read_object
 from proposer.run.record import RunRecord
 from proposer.run.spectra import FOLDER
 from proposer.show.drawing import Axis, Points
@@ -196,7 +196,7 @@ def read_points(folder: Path, scan: ScanFile) -> Points:
         names = [*record.variables, *record.observables]
         parts, target = list(dataset.results()), dataset.now(record.target)
     if not parts:
-        raise DatasetError(f"{folder}: no point has an answer yet, so there is nothing to draw", next_step=WAIT)
+        raise NoAnswers(f"{folder}: no point has an answer yet, so there is nothing to draw", next_step=WAIT)
     rows = np.vstack([np.hstack([part.params, part.observables]) for part in parts])
     nll = np.concatenate([part.nll for part in parts])
     status = np.concatenate([part.status for part in parts])

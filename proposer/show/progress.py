@@ -15,7 +15,7 @@ from proposer.show.doings import Doings
 from proposer.show.evaluators import EvaluatorWork, by_points
 from proposer.show.failures import Failures
 from proposer.show.notebook import NotebookDisplay
-from proposer.show.panel import RoomForKeys, one_line, panel
+from proposer.show.panel import Panel, RoomForKeys, one_line
 from proposer.show.rates import Rates
 from proposer.show.regions import Regions
 from proposer.show.state import State
@@ -80,12 +80,12 @@ class Progress:
     def _display(self) -> Live | NotebookDisplay | None:
         console = stderr_console()
         if console.is_jupyter:
-            return NotebookDisplay(lambda: panel(self.state()))
+            return NotebookDisplay(lambda: Panel(self.state()))
         if console.is_terminal and not console.is_dumb_terminal:  # a dumb one cannot draw again, so it gets lines
             return Live(
                 console=console,
                 refresh_per_second=4,
-                get_renderable=lambda: RoomForKeys(panel(self.state())),
+                get_renderable=lambda: RoomForKeys(Panel(self.state())),
                 transient=True,
             )
         return None

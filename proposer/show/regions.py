@@ -64,8 +64,9 @@ class Regions:
         from scipy.cluster.hierarchy import fcluster, linkage  # imported here: it takes a second
         from scipy.spatial.distance import squareform
 
-        chosen = np.unique(np.linspace(0, len(self._points) - 1, MOST).round().astype(int))
-        u, values = (np.array([self._points[k][part] for k in chosen]) for part in (0, 1))
+        points = self._points  # the scan may put a shorter list in its place while the display looks
+        chosen = np.unique(np.linspace(0, len(points) - 1, MOST).round().astype(int))
+        u, values = (np.array([points[k][part] for k in chosen]) for part in (0, 1))
         distances = np.sqrt(((u[:, None] - u[None]) ** 2).sum(-1))
         nearest = (distances + np.diag(np.full(len(u), np.inf))).min(1)
         reach = LINK * float(np.quantile(nearest, 0.9))

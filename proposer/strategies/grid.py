@@ -63,6 +63,6 @@ def _steps(space: Space, column: int) -> Floats:
     """The steps of one variable, as u in ascending order."""
     variable = space.variables[column]
     n = variable.grid_steps
-    if variable.shares or math.isinf(variable.low) or math.isinf(variable.high):
+    if variable.cardinality or math.isinf(variable.low) or math.isinf(variable.high):
         return (np.arange(n) + 0.5) / n
     return np.linspace(0.0, 1.0, n, endpoint=not variable.periodic) if n > 1 else np.array([0.5])

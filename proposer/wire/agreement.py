@@ -43,7 +43,8 @@ def disagreements(scan: ScanFile, description: Description) -> list[str]:
         other = theirs.pop(spec.name)
         if spec.valid != other.valid:
             found.append(
-                f"the window of {spec.name!r} is {spec.valid} in the scan file, {other.valid} at the evaluator"
+                f"the window of {spec.name!r} is {_window(spec.valid)} in the scan file, {_window(other.valid)} at the "
+                "evaluator"
             )
         if spec.measurement is not None:  # the evaluator has its constants
             if other.likelihood.kind is Kind.OFF:
@@ -53,6 +54,10 @@ def disagreements(scan: ScanFile, description: Description) -> list[str]:
     scored = [name for name, other in theirs.items() if other.likelihood.kind is not Kind.OFF]
     found += [f"the evaluator scores the observable {name!r}, which the scan file does not have" for name in scored]
     return found
+
+
+def _window(valid: tuple[float, float] | None) -> str:
+    return "open" if valid is None else f"[{valid[0]!r}, {valid[1]!r}]"
 
 
 def _other_likelihood(spec: ObservableSpec, other: Observable) -> str:

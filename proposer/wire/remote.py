@@ -244,6 +244,7 @@ class Link:
 
     def close(self) -> None:
         """Ends everything."""
+        self.ready = False
         self._orders.put(_CLOSE)
         self._requests.put(None)
         if self.call is not None:
@@ -318,6 +319,8 @@ class Link:
                 self._post(described := asking.ask())
             self.unread = ""
             self.call = call = evaluate(iter(self._requests.get, None))
+            if not self.ready:  # it was left, or closed, before it had a call that could be cancelled
+                call.cancel()
             health = watch_health(channel, partial(self._tell_serving, call))
             error: grpc.RpcError | None = None
             order = _NEXT

@@ -12,7 +12,13 @@ from pathlib import Path
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from evaluator.chain import Chain
+from evaluator.executors.job import JobQueue
+from evaluator.executors.protocol import Health
+from evaluator.executors.shared import Shared
+from evaluator.executors.watch import Watch
 from lodescan.v1 import evaluation_pb2 as pb
+from scanspec import read_scan_file
 from tests.evaluator.harness import alive
 from tests.evaluator.serving import wait_until
 
@@ -198,3 +204,40 @@ def test_a_first_start_that_fails_does_not_count_as_a_lost_worker(scan, evaluato
     assert server.process.wait(60) == 5
     call.cancel()
     assert "lodescan-evaluator: worker 2 of 2 cannot be started: BlockingIOError" in server.log.read_text()
+
+
+LATE_LOSS = """
+from evaluator.errors import EvaluatorLost
+from evaluator.executors import processes
+
+def close(self, close=processes.ProcessExecutor.close):
+    self.health.report(EvaluatorLost("too late"))
+    close(self)
+
+processes.ProcessExecutor.close = close
+"""
+
+
+def test_what_happens_to_workers_after_the_service_has_ended_costs_no_order(scan, evaluator):
+    server = evaluator(scan(), workers=1, before=LATE_LOSS)
+    server.stop()
+    assert (server.process.returncode, "Traceback" in server.log.read_text()) == (0, False)
+
+
+def test_a_worker_that_comes_while_another_one_is_lost_makes_the_evaluator_ready(scan, tmp_path):
+    """Two threads say so at the same time: the later one has the last word."""
+
+    class Slow(Health):
+        def set_ready(self, ready):
+            if not ready:
+                other.start()
+                other.join(0.2)  # it waits, or is overtaken
+            super().set_ready(ready)
+
+    health, chain = Slow(), Chain(read_scan_file(scan()))
+    shared = Shared(chain, tmp_path, queue=JobQueue(), health=health, watch=Watch([]), count=2, say=print)
+    shared.set_missing(1, True)
+    other = threading.Thread(target=shared.set_missing, args=(1, False))
+    shared.set_missing(0, True)
+    other.join(60)
+    assert health.ready

@@ -38,6 +38,19 @@ WAYS = [
         "import locale\nlocale.setlocale(locale.LC_NUMERIC, 'C.UTF-8')",
         "assert __import__('locale').setlocale(4) == 'C'",
     ),
+    ("locale.setlocale(locale.LC_TIME, 'C.UTF-8')", "assert __import__('locale').setlocale(2) == 'C'"),
+    ("os.environ['TZ'] = 'UTC-5'\ntime.tzset()", "assert time.localtime(0).tm_hour == 0 and time.timezone == 0"),
+    ("socket.setdefaulttimeout(1)", "assert __import__('socket').getdefaulttimeout() is None"),
+    ("import threading\nthreading.stack_size(65536)", "assert __import__('threading').stack_size() == 0"),
+    ("np.seterrcall(print)", "assert np.geterrcall() is None"),
+    ("signal.signal(signal.SIGRTMIN + 3, print)", "assert signal.getsignal(signal.SIGRTMIN + 3) is signal.SIG_DFL"),
+    ("os.nice(3)", "assert os.nice(0) == 0"),
+    (
+        "KEPT[:] = [os.sched_getaffinity(0)]\nos.sched_setaffinity(0, {min(KEPT[0])})",
+        "assert os.sched_getaffinity(0) == KEPT[0]",
+    ),
+    ("os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))", "assert os.sched_getscheduler(0) == 0"),
+    ("sys.addaudithook(lambda event, _: event == 'open' and 1 / 0)", "open(os.devnull).close()"),
     ("import resource\nresource.setrlimit(resource.RLIMIT_NOFILE, (9, 9))", "[open('/dev/null') for n in range(20)]"),
     ("import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (9, 9))", "open(HERE / 'x', 'w').write(99 * 'x')"),
     ("import tempfile\ntempfile.tempdir = '/nowhere'", "__import__('tempfile').TemporaryFile()"),
@@ -65,7 +78,7 @@ WAYS = [
 
 
 def test_what_a_function_does_to_its_python_is_undone(evil, evaluator):
-    imports = "import builtins, ctypes, decimal, gc, warnings, locale, resource, tempfile, faulthandler\n"
+    imports = "import builtins, ctypes, decimal, gc, warnings, locale, resource, socket, tempfile, faulthandler\n"
     server = evaluator(evil(imports, *(part for way, later in WAYS for part in (imports + way, later))))
     server.evaluate([[0, 1]])  # the first point imports the modules, so it may set the modes for all points
     for number, (way, _) in enumerate(WAYS):

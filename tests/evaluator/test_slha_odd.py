@@ -144,6 +144,14 @@ def test_of_two_close_scales_the_nearest_is_read():
     assert [entry(text, "XSECTION", 1, 2, 3, scale=scale) for scale in (13e3, 13010.0)] == [5.0, 6.0]
 
 
+@pytest.mark.parametrize(
+    "head", ["G (Q= 1.0E+03)", "G(Q=1.0E+03) # SUSY scale", "G [ Q = 1.0D+03 ]", "G Q= 1000., DRbar"]
+)
+def test_a_scale_may_stand_in_brackets(head):
+    text = f"Block {head}\n 1 5\nBlock G (Q= 91.19)\n 1 6\n"
+    assert [entry(text, "G", 1, scale=scale) for scale in (1000.0, 91.19)] == [5.0, 6.0]
+
+
 def test_a_line_with_more_daughters_than_it_says_is_not_read():
     """An old SPheno wrote 2 1000022 24 5."""
     text = "DECAY 1000006 1.0\n 4.2E-06 2 1000022 24 5 # BR(~t_1 -> chi_10 W b)\n 0.4 2 1000024 5 b\n"

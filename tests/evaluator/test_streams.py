@@ -1,6 +1,7 @@
 """Several clients at once, and clients that ask for too much: memory, turns, and bounds."""
 
 import asyncio
+import time
 
 import grpc
 import pytest
@@ -280,6 +281,19 @@ def test_a_signal_given_before_a_wait_does_not_end_the_wait(monkeypatch):
         return stream.take(10)
 
     assert len(asyncio.run(run())) == 4
+
+
+def test_a_grace_that_ends_just_before_a_wait_ends_the_wait():
+    """The points that still run must then be cancelled."""
+    executor = Holding()
+
+    async def run():
+        stream = await stream_with(executor, 1)
+        stream.wake.clear()
+        assert executor.jobs[0].begin()
+        await asyncio.wait_for(stream.wait(time.monotonic()), 60)
+
+    asyncio.run(run())
 
 
 class GivesBack(Holding):

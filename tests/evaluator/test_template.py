@@ -229,6 +229,28 @@ def test_words_behind_a_scale_are_kept(render):
     assert render("Block HMIX Q= m0 (SUSY scale)\n") == "Block HMIX Q= 1.00000000E+03 (SUSY scale)\n"
 
 
+@pytest.mark.parametrize(
+    ("head", "written"),
+    [
+        ("Block HMIX (Q= 1.0E+03)", "Block HMIX (Q= 1.0E+03)"),
+        ("Block HMIX (Q= m0) # SUSY", "Block HMIX (Q= 1.00000000E+03) # SUSY"),
+        ("Block HMIX [Q= 2*(m0+m0)]", "Block HMIX [Q= 4.00000000E+03]"),
+    ],
+)
+def test_a_scale_may_stand_in_brackets(render, head, written):
+    assert render(f"{head}\n") == f"{written}\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "byte"), [(b" 1 \xb5", "B5"), (b"\xa0 1 m0", "A0"), (b" 1 m0\x07", "07"), (b"\x1a", "1A")]
+)
+def test_a_byte_that_is_no_text_is_named(tmp_path, line, byte):
+    path = tmp_path / "in.slha"
+    path.write_bytes(b"Block A # \xe9\n" + line + b"\n")
+    with pytest.raises(ConfigurationError, match=f"in.slha, line 2: the byte 0x{byte} stands here, which is no "):
+        Template(path, ["m0"], variables=1, where="scan.yaml, line 5")
+
+
 def test_a_number_that_does_not_fit_into_a_double_is_refused(render):
     with pytest.raises(ConfigurationError, match="1e400 is larger than any number"):
         render("BLOCK X\n 1 5\n", {"X": {(1,): "1e400"}})

@@ -9,14 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from proposer.ending import ALL_FAILED, NONE_GOOD, conclude, exit_code, never_numbers
+from proposer.ending import ALL_FAILED, NONE_GOOD, conclude, draw_pictures, exit_code, never_numbers
 from proposer.run.dataset import Dataset, Outcome, Results
 from proposer.run.stored import CHUNK
 from proposer.show.tally import MOST_FAILED, Tally, read_tally
 from proposer.target import Target
 from proposer.types import Batch, Status
+from scanspec import read_scan_file
 from scanspec.likelihoods import LARGEST_LOSS
 from tests.proposer.datasets import columns, open_dataset
+from tests.proposer.stored_runs import META, SCAN
 
 NAN = math.nan
 
@@ -119,6 +121,20 @@ def test_why_no_point_is_good(
     words = capsys.readouterr().err.partition("all points:")[2]
     assert [word for word in said if word not in words] == []
     assert [word for word in not_said if word in words] == []
+
+
+def test_a_scan_without_an_answer_says_that_nothing_is_known(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Dataset(tmp_path) as dataset:
+        dataset.start(columns(), META)
+        u = np.random.default_rng(1).random((3, 2))
+        dataset.add_batch(Batch(u, ["start"] * 3, 0), u, b"")
+        assert conclude(dataset, "0.1 hours are over", read_tally(dataset, 10, Target(5.0)), 1.0) == NONE_GOOD
+    (tmp_path / "scan.yaml").write_text(SCAN)
+    draw_pictures(tmp_path, read_scan_file(tmp_path / "scan.yaml"), report=True)
+    (words,) = capsys.readouterr().err.partition("all points:")[2].splitlines()[1:]
+    assert words.startswith("no point was answered, so nothing is known yet: see what the evaluator does")
 
 
 def test_given_good_points_do_not_hide_that_every_evaluated_point_failed() -> None:

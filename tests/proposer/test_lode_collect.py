@@ -15,6 +15,7 @@ from proposer.strategies.lode.acquire import Context
 from proposer.strategies.lode.collect import (
     DOUBT,
     LEAST_SURE,
+    PARTICLES,
     SUREST,
     agreement,
     around_good_points,
@@ -24,6 +25,7 @@ from proposer.strategies.lode.collect import (
     certain,
     enough,
     gather,
+    moved,
     probability_by_neighbours,
 )
 from proposer.strategies.lode.descend import APART, centres, descend
@@ -100,12 +102,12 @@ class HalfSure:
 
     def probability(self, u: np.ndarray, rng: np.random.Generator, wider: float = 1.0) -> np.ndarray:
         near = np.linalg.norm(u - [0.4, 0.5], axis=1) < 0.06
-        return np.where(disc(u) < 1.0, np.where(near, 0.99, 0.6), 0.01)
+        return np.where(disc(u) < 1.0, np.where(near, 0.99, 0.7), 0.01)
 
 
-def collected_after(good: int) -> np.ndarray:
-    """The 20 points that are collected if so many of the last 100 collected points were good. Good points are known
-    only near (0.4, 0.5).
+def context_after(good: int) -> Context:
+    """The context of a batch if so many of the last 100 collected points were good. Good points are known only near
+    (0.4, 0.5).
     """
     rng = np.random.default_rng(6)
     u = rng.random((2000, 2))
@@ -114,16 +116,20 @@ def collected_after(good: int) -> np.ndarray:
     u = np.concatenate([bad[:100], near, bad[100 : 200 - good]])
     points = Points(np.arange(2), EnergyOfObservables([], Target(1.0)), Target(1.0))
     points.add(told_of(u, disc(u), origins=["start"] * 100 + ["exploit"] * 100))
-    model = HalfSure()
-    context = Context(
+    return Context(
         points.known(),
         u[:0],
-        model,  # type: ignore[arg-type]
+        HalfSure(),  # type: ignore[arg-type]
         snap=lambda u: u,
         inputs=lambda u: 2.0 * u - 1.0,
         generator=lambda purpose: np.random.default_rng(len(purpose)),
     )
-    particles = subset_simulation(model, 2, n=200, random=torch.Generator().manual_seed(2))
+
+
+def collected_after(good: int) -> np.ndarray:
+    """The 20 points that are collected then."""
+    context = context_after(good)
+    particles = subset_simulation(HalfSure(), 2, n=200, random=torch.Generator().manual_seed(2))
     context.look(particles, (beside_good_points,), 20)
     return gather(context, 20)
 
@@ -133,6 +139,15 @@ def test_collected_points_go_farther_while_nearly_all_of_them_are_good():
     assert (disc(surest) < 1.0).all() and (disc(daring) < 1.0).all()
     assert np.linalg.norm(surest - [0.4, 0.5], axis=1).max() < 0.07
     assert (np.linalg.norm(daring - [0.4, 0.5], axis=1) > 0.15).sum() >= 5
+
+
+def test_particles_fill_the_region_where_the_models_are_sure_enough():
+    surest, daring = moved(context_after(85)), moved(context_after(100))
+    assert len(surest) == len(daring) == PARTICLES
+    assert np.linalg.norm(surest - [0.4, 0.5], axis=1).max() < 0.06
+    assert (disc(daring) < 1.0).all()
+    far = np.linalg.norm(daring - [0.4, 0.5], axis=1) > 0.15
+    assert far.mean() == pytest.approx(0.525, abs=0.06)  # as of uniform points, though all began near (0.4, 0.5)
 
 
 @pytest.mark.parametrize(("good", "least"), [(100, LEAST_SURE), (95, 0.5 * (LEAST_SURE + SUREST)), (80, SUREST)])

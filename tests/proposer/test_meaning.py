@@ -132,6 +132,41 @@ def test_another_physics_is_named(tmp_path: Path, old: str, new: str, path: str)
     assert path in (difference(now, before) or "")
 
 
+def test_steps_make_no_difference_unless_the_scan_is_a_grid(tmp_path: Path) -> None:
+    found = {}
+    for kind in ("LODE", "GRID"):
+        for steps in (3, 4):
+            path = tmp_path / "scan.yaml"
+            path.write_text(
+                f"setup: {{type: {kind}}}\nvariables: {{x: {{range: [0, 1], steps: {steps}}}}}\n"
+                "codes: {c: {function: 'm:f', observables: {y: {mean: 0, sigma: 1}}}}\n"
+            )
+            found[kind, steps] = meaning(read_scan_file(path))
+    assert difference(found["LODE", 3], found["LODE", 4]) is None
+    assert difference(found["GRID", 3], found["GRID", 4]) == "in its scan file variables: x: steps is 3, in this one 4"
+
+
+def test_another_environment_of_the_codes_is_named(tmp_path: Path) -> None:
+    found = []
+    for variables in ("{}", "{A: 1}", "{A: 2}"):
+        path = tmp_path / "scan.yaml"
+        path.write_text(SCAN.replace("{init_csv", f"{{environment_variables: {variables}, init_csv"))
+        found.append(meaning(read_scan_file(path)))
+    key = "setup: environment_variables: A"
+    assert difference(found[0], found[1]) == f"its scan file does not have {key}, this one has (1)"
+    assert difference(found[1], found[2]) == f"in its scan file {key} is 1, in this one 2"
+    assert difference(found[1], found[0]) == f"its scan file has {key} (1), this one does not"
+
+
+def test_an_open_window_is_named_so(tmp_path: Path) -> None:
+    (tmp_path / "scan.yaml").write_text(
+        "variables: {x: [0, 1]}\n"
+        "codes: {c: {function: 'm:f', observables: {y: {mean: 1, sigma: 1, valid: [-.inf, 5]}}}}\n"
+    )
+    words = "the window of 'y' is [-inf, 5.0] in the scan file, open at the evaluator"
+    assert disagreements(read_scan_file(tmp_path / "scan.yaml"), description()) == [words]
+
+
 def test_json_and_another_order_of_the_keys_mean_the_same(tmp_path: Path) -> None:
     path, _ = written(tmp_path, "2*x", "2*x")
     content = YAML(typ="safe").load(SCAN)

@@ -20,12 +20,13 @@ import pytest
 from lodescan.v1 import evaluation_pb2 as pb
 from proposer.evaluation.backend import EvaluatorRefused, NoEvaluator
 from proposer.types import Status
-from proposer.wire import addresses, hand_out, patience
+from proposer.wire import addresses, hand_out, patience, remote
 from proposer.wire.answers import send_again
 from proposer.wire.attendance import Purpose
+from proposer.wire.calls import evaluate_call
 from proposer.wire.hand_out import share_out
 from proposer.wire.pool import Pool
-from proposer.wire.remote import Link
+from proposer.wire.remote import Events, Link
 from proposer.wire.security import NotSecure, Security
 from proposer.wire.under_way import UnderWay
 from scanspec import UsageError, read_address
@@ -310,6 +311,35 @@ def test_a_point_of_a_lost_evaluator_is_no_longer_asked_back(opened: ExitStack) 
     under_way.moved.update(dict.fromkeys([1, 2, 3], 0.0))
     send_again(under_way, lost)
     assert under_way.moved.keys() == {3} and list(under_way.work.waiting) == [1, 2, 3]
+
+
+def test_a_link_that_is_closed_while_it_opens_its_stream_ends_it(
+    opened: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise the evaluator would work on points of which nobody takes the answers."""
+    finished, calls, events = threading.Event(), list[Any](), Events()
+
+    def answer(ids: list[int], rows: np.ndarray) -> Iterator[pb.EvaluateResponse]:
+        finished.wait(60)
+        return iter(())
+
+    def closed_meanwhile(channel: Any, unread: Any) -> Any:
+        def evaluate(requests: Any) -> Any:
+            calls.append(evaluate_call(channel, unread)(requests))
+            opening.close()
+            return calls[0]
+
+        return evaluate
+
+    monkeypatch.setattr(remote, "evaluate_call", closed_meanwhile)
+    opening = Link(read_address(opened.enter_context(listening(Honest(answer, DESCRIBED)))), events, Security())
+    opened.callback(opening.close)
+    opened.callback(finished.set)
+    _, opening.description = events.get(timeout=60)
+    opening.open(pb.EvaluateRequest(parameters=["x"]))
+    work = points(1)
+    opening.send(work.take(1), work)
+    assert wait_until(lambda: calls and calls[0].done(), 20)
 
 
 def test_one_delayed_point_does_not_make_its_evaluator_count_as_slow(opened: ExitStack) -> None:

@@ -1,11 +1,13 @@
 """Regions of good points, in words for the live display."""
 
 import weakref
+from typing import Any
 
 import numpy as np
 import pytest
 
 from proposer.show.regions import FIRST, Regions
+from proposer.target import Target
 
 
 def found(*clouds, names=("m0", "m12"), scale=1000.0):
@@ -62,3 +64,24 @@ def test_a_good_point_does_not_keep_its_batch_in_memory():
         batches.append(weakref.ref(batch))
         del batch
     assert [batch() for batch in batches] == [None] * 3
+
+
+def test_points_that_are_dropped_while_they_are_counted_do_no_harm():
+    """The display counts in a thread of its own, and the threshold may move meanwhile."""
+    regions = Regions(["m0", "m12"])
+
+    class Dropping:
+        def __init__(self, u):
+            self.u = u
+
+        def copy(self):
+            return self
+
+        def __array__(self, *_, **__):
+            regions.keep(Target(-1.0))
+            return self.u
+
+    points: list[Any] = [Dropping(u) for u in cloud(1, [0.2, 0.5])]
+    for u in points:
+        regions.add(u, u)
+    assert regions.words == ""

@@ -54,7 +54,7 @@ def test_the_axes_hold_the_whole_region_or_end_at_the_range(
         float(best * (end / best) ** part if scale == "log" else best + part * (end - best)) for end in whole
     )
     across = Side("mass", "mass", scale, (first, last))
-    panel = region.region_panel(seen, "mass", "x", across=across, up=side(seen, "x", zoom=True), shares=(0.68, 0.95))
+    panel = region.region_panel(seen, "mass", "x", across=across, up=side(seen, "x", zoom=True), levels=(0.68, 0.95))
     assert panel is not None and panel.x.limits is not None
     (regions,) = [mark for mark in panel.marks if isinstance(mark, Regions)]
     inside = regions.z < height(0.95, 2)
@@ -126,7 +126,7 @@ def test_the_profile_of_discrete_values_has_a_line_at_each(stepped: Seen) -> Non
 
 def test_discrete_values_have_no_contour(stepped: Seen) -> None:
     across, up = side(stepped, "phase", zoom=True), side(stepped, "x", zoom=True)
-    panel = region.region_panel(stepped, "phase", "x", across=across, up=up, shares=(0.68, 0.95))
+    panel = region.region_panel(stepped, "phase", "x", across=across, up=up, levels=(0.68, 0.95))
     assert panel is not None
     (regions,) = [mark for mark in panel.marks if isinstance(mark, Regions)]
     drawn = np.concatenate([mark.x for mark in panel.marks if isinstance(mark, Lone)])
@@ -142,7 +142,7 @@ def test_discrete_values_have_no_contour_even_if_all_points_lie_together(stepped
         status=np.full_like(stepped.status, Status.OK),
     )
     across, up = side(alike, "phase", zoom=False), side(alike, "x", zoom=False)
-    panel = region.region_panel(alike, "phase", "x", across=across, up=up, shares=(0.68, 0.95))
+    panel = region.region_panel(alike, "phase", "x", across=across, up=up, levels=(0.68, 0.95))
     assert panel is not None
     (regions,) = [mark for mark in panel.marks if isinstance(mark, Regions)]
     assert regions.z.min() > height(0.95, 2) and any(isinstance(mark, Lone) for mark in panel.marks)

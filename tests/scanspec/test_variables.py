@@ -148,7 +148,7 @@ def test_wrong_variables_are_refused(fault, settings, words):
 
 
 @pytest.mark.parametrize(
-    ("settings", "expected", "shares", "steps"),
+    ("settings", "expected", "cardinality", "steps"),
     [
         ("{range: [0, 6.25], periodic: true}", Variable("m0", 0, 6.25, periodic=True), 0, 0),
         ("{RANGE: [0, 6.25], Periodic: 'True', steps: 8}", Variable("m0", 0, 6.25, periodic=True, steps=8), 0, 8),
@@ -179,11 +179,11 @@ def test_wrong_variables_are_refused(fault, settings, words):
         ("range(3, 4)", Variable("m0", 3, 3), 0, 1),
     ],
 )
-def test_integers_choices_and_phases_are_read(read, settings, expected, shares, steps):
+def test_integers_choices_and_phases_are_read(read, settings, expected, cardinality, steps):
     text = variable(settings).replace("variables:\n", "variables:\n  other: [0, 1]\n")
     _, found = read(text).variables
     assert found == expected
-    assert (found.shares, found.grid_steps) == (shares, steps)
+    assert (found.cardinality, found.grid_steps) == (cardinality, steps)
     _, again = read(text.replace(str(settings), json.dumps(found.entry))).variables
     assert again == found
 

@@ -2,7 +2,7 @@
 
 New points are most probably good near known good points: between them (SMOTE), beyond them, and around each of them up
 to the nearest point that is not good. This needs no model, and so works also where the regression fails. The models add
-points to which particles move from the good ones.
+points to which particles move from the good ones, through the region where the models are sure enough.
 
 Nearly all points between good ones are good, but they reach no new part of the region. So candidates that are sure
 enough count alike, and the farthest of these are chosen. How sure they must be follows the newest hit rate.
@@ -39,9 +39,9 @@ NEIGHBOURS, BEYOND = 5, 1.5
 """The number of neighbours of a good point for SMOTE and for points beyond it, and the largest distance of these, in
 distances of the neighbour.
 """
-PARTICLES, MOVES = 800, 12
-"""The number of particles that move from good points in each model, and of their moves. With more moves, fewer of them
-stay near the known points.
+PARTICLES, MOVES = 800, 40
+"""The number of particles that move from good points, and of their moves. After 12 moves, particles of multi10d were
+still near their start, and a batch reached half as many new parts.
 """
 NEWEST = 10_000
 """The number of newest points that give and judge candidates."""
@@ -85,8 +85,10 @@ def enough(known: Known) -> float:
 
 def agreement(models: Sequence[Callable[[Tensor], Tensor]], u: Floats) -> Floats:
     """The fraction of the models, shape (n,), that take a point for good, for points u, shape (n, d). A model maps
-    points, shape (n, d), to energies, shape (n,).
+    points, shape (n, d), to energies, shape (n,). Without a model it is 0.
     """
+    if not models:
+        return np.zeros(len(u))
     return np.asarray(np.mean([model(torch.from_numpy(u)).numpy() < 1.0 for model in models], axis=0))
 
 
@@ -99,25 +101,25 @@ def beside_good_points(context: Context) -> Floats:
 
 
 def moved(context: Context) -> Floats:
-    """Points, shape (n, d), to which particles moved from good points inside the region that the model takes for good,
-    and inside that of most of the other models.
+    """Points, shape (n, d), to which particles moved from good points inside the region where the models are sure
+    enough.
     """
     good, _ = _apart(context.known)
     if not len(good):
         return good
-    others = context.surrogate.others()
-    models: list[Callable[[Tensor], Tensor]] = [context.surrogate]
-    if others:
-        models.append(lambda u: torch.stack([other(u) for other in others]).median(dim=0).values)
-    rng, found = context.generator("moved"), list[Floats]()
+    rng, level, others = context.generator("moved"), enough(context.known), context.surrogate.others()
     random = torch.Generator().manual_seed(int(rng.integers(2**63)))
-    for model in models:
-        p = torch.from_numpy(good[rng.integers(len(good), size=PARTICLES)])
-        e = model(p)
-        for _ in range(MOVES):
-            p, e = move(model, p, e, 1.0, random)
-        found.append(p.numpy())
-    return np.concatenate(found)
+
+    def energy(u: Tensor) -> Tensor:
+        by_model, by_others = context.surrogate.probability(u.numpy(), rng), agreement(others, u.numpy())
+        return torch.from_numpy(level / (judged(by_model, by_others) + 1e-300))
+
+    p = torch.from_numpy(good[rng.integers(len(good), size=PARTICLES)])
+    e = energy(p)
+    p, e = p[e < 1.0], e[e < 1.0]
+    for _ in range(MOVES if len(p) else 0):
+        p, e = move(energy, p, e, 1.0, random)
+    return p.numpy()
 
 
 def candidates(known: Known, rng: np.random.Generator) -> Floats:
@@ -164,12 +166,15 @@ def certain(known: Known, u: Floats, probability: Floats, models: Sequence[Calla
     It is that of the main model, or its mean with another judge if that is larger: the neighbours, or the fraction of
     the other `models` that take a point for good. Points that few of these take for good count less.
     """
-    other, doubted = probability_by_neighbours(known, u), np.ones(len(u))
-    if models:
-        agree = agreement(models, u)
-        other, doubted = np.maximum(other, agree), (DOUBT + agree) ** 2
-    largest = np.maximum(probability, 0.5 * (probability + other))
-    return np.asarray(doubted * np.minimum(largest / enough(known), 1.0) ** CERTAINTY)
+    agree = agreement(models, u)
+    doubted = (DOUBT + agree) ** 2 if models else 1.0
+    sure = judged(probability, np.maximum(probability_by_neighbours(known, u), agree))
+    return np.asarray(doubted * np.minimum(sure / enough(known), 1.0) ** CERTAINTY)
+
+
+def judged(probability: Floats, other: Floats) -> Floats:
+    """The probability of the main model, or its mean with that of another judge if this is larger, shape (n,)."""
+    return np.asarray(np.maximum(probability, 0.5 * (probability + other)))
 
 
 def probability_by_neighbours(known: Known, u: Floats) -> Floats:
