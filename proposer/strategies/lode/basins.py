@@ -38,9 +38,11 @@ FINDS, TRIED, LAST = 1.0, 20.0, 300
 MOST_DIM = 6
 """In more dimensions, neighbours do not show whether a region is separate, because they lie all over the cube."""
 OTHERS = ("explore", "probe", "exploit", "solve", "fill")
-BY_MODEL, REACHED, FAR = ("exploit", "solve"), 100, 3.0
-"""A new part is FAR times as far from all earlier good points as the last REACHED good points that the model chose
-(their median). Closer points belong to regions that the model fills anyway: on thin shells, most good points of basins.
+BY_MODEL, REACHED, FAR = ("exploit", "solve"), 100, 64.0
+"""The ball around the first good point of a new part, up to the nearest earlier one, has FAR times the volume of that
+around the last REACHED good points that the model chose (their median). So in three dimensions, and in fewer, a new
+part is four times as far. Closer points belong to regions that the model fills anyway: on thin shells, most good points
+of basins.
 """
 AROUND = (1.0, 0.5)
 """The lowest known point of a basin is lower than its d neighbours. With 2 d, most basins beside a good region were not
@@ -65,7 +67,8 @@ def began(known: Known, rows: NDArray[np.int64]) -> int:
     """How many of the points at the positions `rows` began a new part of the region: they are good, but none of their
     neighbours at that time was, and the model would not have reached them.
     """
-    count, far = 2 * known.u.shape[1], FAR * reach(known)
+    dim = known.u.shape[1]
+    count, far = 2 * dim, FAR ** (1.0 / max(3, dim)) * reach(known)
     found = 0
     for row in rows[known.good[rows]].tolist():
         distance = cdist(known.u[row : row + 1], known.u[:row])[0]
