@@ -25,9 +25,7 @@ POOR, LAST, LEAST = 0.25, 100, 20
 LEAST) were good.
 """
 MOST = 0.5
-"""The largest fraction of the points that the earlier parts leave, so that the model is still used, and other regions
-are still searched.
-"""
+"""The largest fraction of a batch, so that the model is still used, and other regions are still searched."""
 CERTAINTY, DARING = 6.0, 2.0
 """As in `collect`, but more daring for a map."""
 
@@ -41,7 +39,7 @@ def fill(context: Context, n: int) -> Floats:
     if np.isin(known.origins, BY_MODEL).sum() < LEAST or of_model > POOR or not known.good.any():
         return np.empty((0, context.dim))
     of_neighbours = hits(known, "fill", LAST, of_model)  # before the first try, they count as good as the model
-    n = round(MOST * n * of_neighbours / (of_neighbours + of_model))
+    n = round(min(n, MOST * context.n) * of_neighbours / (of_neighbours + of_model))
     axes = shape(known.u[known.good])
     stretched = replace(known, u=known.u @ np.linalg.inv(axes))
     u = context.snap(np.clip(candidates(stretched, context.generator("fill")) @ axes, 0.0, 1.0))
