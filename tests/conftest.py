@@ -4,6 +4,7 @@ import gc
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,18 @@ settings.register_profile(
     "lodescan", derandomize=True, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("lodescan")
+
+
+@pytest.fixture(autouse=True)
+def own_modules(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Forgets the modules that a test has imported from its folder: those of a later test may have the same names."""
+    modules, path = {*sys.modules}, [*sys.path]
+    yield
+    sys.path[:] = path
+    tests = str(tmp_path_factory.getbasetemp())
+    for name in {*sys.modules} - modules:
+        if str(getattr(sys.modules[name], "__file__", None)).startswith(tests):
+            del sys.modules[name]
 
 
 @pytest.fixture(scope="session")

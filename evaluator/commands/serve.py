@@ -11,10 +11,10 @@ import signal
 import socket
 import sys
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from evaluator.chain import Chain
 from evaluator.codes.resources import points_at_once
@@ -81,7 +81,8 @@ def _watched(security: Security | None, options: argparse.Namespace) -> Iterator
 
 
 def serve(scan: ScanFile, options: argparse.Namespace) -> int:
-    """Serves until one of the signals `ENDING`, the end of the lifetime, or the end of the scan.
+    """Serves until one of the signals `ENDING`, the end of the lifetime, or the end of the scan. Then these signals are
+    ignored, also in programs that this process starts.
 
     Returns UNFINISHED if the lifetime is over, and, with `--until-finished`, if the scan is not known to be finished at
     a signal, or after ending.LONGEST_ALONE seconds without a client; else 0. Raises UsageError or ConfigurationError
@@ -106,7 +107,7 @@ def serve(scan: ScanFile, options: argparse.Namespace) -> int:
         try:
             with place_of(address):
                 where = Where(address, security, watched)
-                why = asyncio.run(_serve(chain, executor, where, lifetime, options))
+                why = asyncio.run(_to_the_end(_serve(chain, executor, where, lifetime, options)))
         finally:
             _open_any_number_of_files()
             executor.close()
@@ -133,6 +134,19 @@ def _executor(chain: Chain, options: argparse.Namespace) -> Executor:
         chain.load()
         return InProcessExecutor(chain)
     return ProcessExecutor(chain, options.workers)
+
+
+async def _to_the_end(served: Coroutine[Any, Any, Ending]) -> Ending:
+    """Why the evaluator ends. From then on, the signals `ENDING` do nothing: batch systems may send several, and this
+    process still has to end its workers and to remove its files.
+    """
+    try:
+        return await served
+    finally:
+        loop = asyncio.get_running_loop()
+        for number in ENDING:
+            if loop.remove_signal_handler(number):
+                signal.signal(number, signal.SIG_IGN)
 
 
 async def _serve(

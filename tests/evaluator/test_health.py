@@ -218,6 +218,7 @@ processes.ProcessExecutor.close = close
 """
 
 
+@pytest.mark.slow
 def test_what_happens_to_workers_after_the_service_has_ended_costs_no_order(scan, evaluator):
     server = evaluator(scan(), workers=1, before=LATE_LOSS)
     server.stop()
@@ -241,3 +242,24 @@ def test_a_worker_that_comes_while_another_one_is_lost_makes_the_evaluator_ready
     shared.set_missing(0, True)
     other.join(60)
     assert health.ready
+
+
+SECOND_SIGNAL = """
+import os, signal
+from evaluator.executors import processes
+
+def close(self, close=processes.ProcessExecutor.close):
+    os.kill(os.getpid(), signal.NUMBER)
+    close(self)
+    os.kill(os.getpid(), signal.NUMBER)
+
+processes.ProcessExecutor.close = close
+"""
+
+
+@pytest.mark.parametrize("number", ["SIGTERM", pytest.param("SIGINT", marks=pytest.mark.slow)])
+def test_a_second_signal_does_not_interrupt_the_orderly_end(scan, evaluator, number):
+    server = evaluator(scan(), workers=1, before=SECOND_SIGNAL.replace("NUMBER", number))
+    server.stop()
+    assert (server.process.returncode, "Traceback" in server.log.read_text()) == (0, False)
+    assert server.nothing_left() and not list(server.temporary.iterdir())
