@@ -43,7 +43,11 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'proposer' has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(f"proposer.{_WHERE[name]}"), name)
+    from proposer.signals import interruptible_call
+
+    with interruptible_call():  # an import that Ctrl-C interrupts could not be repeated
+        module = import_module(f"proposer.{_WHERE[name]}")
+    return getattr(module, name)
 
 
 def __dir__() -> list[str]:

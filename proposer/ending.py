@@ -164,11 +164,11 @@ def draw_pictures(folder: Path, spec: ScanFile, *, report: bool) -> None:
     try:
         with _faults_said():
             if (plotting := read_plotting(spec)) is not None:
-                from proposer.show.plots import draw, read_points  # here: matplotlib is slow to load
+                from proposer.show.plots import and_png, draw, read_points  # here: matplotlib is slow to load
 
                 keep_scan_file(folder, spec)  # its section `plotting` may have changed
                 points = read_points(folder, spec)
-                draw(folder, spec, points, plotting, say=say, drawn=lambda path: say(f"drawn: {path}"))
+                draw(folder, spec, points, plotting, say=say, drawn=lambda path: say(f"drawn: {and_png(path)}"))
         if report:
             from proposer.report.write import write_report  # here: Bokeh is slow to load, and a scan need not wait
 

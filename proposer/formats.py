@@ -26,6 +26,11 @@ def show_count(count: int, what: str) -> str:
     return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
+def show_good(good: int, wanted: int) -> str:
+    """A number of good points of those that a run wants. A merged run wants none."""
+    return f"{good:,} of {wanted:,} good" if wanted else f"{good:,} good"
+
+
 def show_time(seconds: float) -> str:
     """A duration for people."""
     if seconds < 90:

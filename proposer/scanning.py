@@ -40,6 +40,7 @@ from proposer.show.failures import show_failed
 from proposer.show.progress import About, Progress
 from proposer.show.recount import Recount
 from proposer.show.tally import Tally, read_tally
+from proposer.show.unchanging import Unchanging
 from proposer.show.voice import say
 from proposer.show.watcher import Watcher
 from proposer.strategies.base import Strategy
@@ -263,7 +264,11 @@ def _search(
             wait=WAIT_LATER if options.wait is None else options.wait,
             eager=options.eager,
             files_of_good=settings.target.follows and keeps_good_ones(spec),
-            watchers=[Recount(description.observables), *follow(tally, description, folder / DATASET)],
+            watchers=[
+                Recount(description.observables),
+                Unchanging(space.names, names),
+                *follow(tally, description, folder / DATASET),
+            ],
         )
         reason = scan.run()
     return reason, tally, scan.seconds

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING
 from proposer.commands.arguments import Visible
 from proposer.commands.parser import make_parser
 from proposer.commands.security import read_security
-from proposer.commands.signals import Interrupted, interruptible
 from proposer.commands.unwatched import Unwatched
 from proposer.show.voice import Voice, speaking, tell
+from proposer.signals import Interrupted, interruptible
 from scanspec import DEFAULT_ADDRESS, LodescanError, UsageError
 from scanspec.events import TEXT, in_json
 from scanspec.events import say as log_or_print
@@ -204,7 +204,7 @@ def _export(options: argparse.Namespace) -> int:
 
 
 def _plot(options: argparse.Namespace) -> int:
-    from proposer.show.plots import View, plot
+    from proposer.show.plots import View, and_png, plot
 
     if options.x is not None and options.y is None:
         example = f"`lodescan plot {quoted(options.folder)} {shlex.quote(options.x)} NLL`"
@@ -222,7 +222,8 @@ def _plot(options: argparse.Namespace) -> int:
         if options.colour is not None:
             raise UsageError("a profile has the colours of its levels", next_step="leave out --colour or --profile")
         levels = options.levels or LEVELS
-        print(f"drawn: {draw_profile(options.folder, names, levels, options.file, view, say=print)}")
+        path = draw_profile(options.folder, names, levels, options.file, view, say=print)
+        print(f"drawn: {path if options.file is not None else and_png(path)}")
         return 0
     if options.levels is not None:
         raise UsageError("--levels are those of the regions of a profile", next_step="add --profile")

@@ -94,7 +94,7 @@ def _merged(metas: Sequence[dict[str, Any]], folders: Sequence[Path]) -> dict[st
     left_out = ("live", "same_physics", "stopped_with")
     kept = {key: value for key, value in first.items() if key not in left_out}
     seconds = sum(float(meta["seconds"]) for meta in metas)
-    new = {"merged_from": merged_from, "manifest": manifest, "seconds": seconds}
+    new = {"merged_from": merged_from, "manifest": manifest, "seconds": seconds, "points": 0}
     return {**kept, **new, "stopped": f"merged from {len(folders)} runs"}
 
 

@@ -20,8 +20,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from proposer.commands.signals import Interrupted, ending
 from proposer.evaluation.backend import NoEvaluator
+from proposer.signals import Interrupted, ending
 from scanspec import AddressError, UsageError, read_address, read_scan_file, visible
 from scanspec.text import argument
 

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from proposer.formats import show_time
+from proposer.formats import show_good, show_time
 from proposer.run.dataset import Dataset
 from proposer.run.folder import is_held
 from proposer.run.record import RunRecord
@@ -56,7 +56,7 @@ def _who(who: list[EvaluatorWork]) -> list[dict[str, Any]]:
 
 def _print(dataset: Dataset, record: RunRecord, tally: Tally, kinds: list[Kind], work: list[str]) -> None:
     folder = dataset.path.parent
-    print(f"{folder}: {tally.good:,} of {tally.wanted:,} good points ({tally.target.describe()})")
+    print(f"{folder}: {show_good(tally.good, tally.wanted)} points ({tally.target.describe()})")
     pending = dataset.count_pending()
     waiting = f"; {pending:,} requested points have no answer yet" if pending else ""
     print(f"evaluated: {tally.evaluated:,} ({tally.breakdown()}){waiting}")

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from proposer.formats import show_time
+from proposer.formats import show_good, show_time
 from proposer.run.dataset import DATASET, Dataset
 from proposer.run.folder import is_held
 from proposer.run.record import RunRecord
@@ -75,7 +75,7 @@ class Look:
     @property
     def line(self) -> str:
         """The state of the run in one line."""
-        counts = f"{self.good:,} of {self.wanted:,} good | {self.evaluated:,} evaluated" if self.counted else ""
+        counts = f"{show_good(self.good, self.wanted)} | {self.evaluated:,} evaluated" if self.counted else ""
         return " | ".join(filter(None, [str(self.folder), self.state, counts, self.words]))
 
 

@@ -19,7 +19,8 @@ from proposer.evaluation.backend import FUNCTION, Description, EvaluatorRefused,
 from proposer.evaluation.digest import digest_of
 from proposer.evaluation.local import score
 from proposer.evaluation.work import Received, Work
-from proposer.evaluation.worker import Answer, compute, start
+from proposer.evaluation.worker import Answer, born_deaf, compute, start
+from proposer.signals import uninterrupted
 from proposer.types import Observable, Outcome, Status
 from scanspec import UsageError
 from scanspec.arguments import of_a_point
@@ -124,7 +125,9 @@ class LocalProcesses:
             rows = np.stack([work.rows[point] for point in ids])[:, columns].tolist()
             self._sent |= dict.fromkeys(ids, time.time())
             observables = [observable.name for observable in self._observables]
-            task = self._executor().submit(compute, self._code, list(self._ranges), observables, rows)
+            pool = self._executor()
+            with uninterrupted(), born_deaf():
+                task = pool.submit(compute, self._code, list(self._ranges), observables, rows)
             self._out[task] = ids
             task.add_done_callback(self._events.put)
 

@@ -7,7 +7,9 @@ import math
 import signal
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from typing import Any, NamedTuple
 
 import cloudpickle
@@ -32,9 +34,21 @@ class Answer(NamedTuple):
     seconds: float
 
 
+@contextmanager
+def born_deaf() -> Iterator[None]:
+    """A context whose new processes do not notice Ctrl-C while they load: they would print a traceback each."""
+    resource_tracker.ensure_running()  # its start would unblock the signal
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def start() -> None:
-    """Ignores Ctrl-C, because the scan ends its workers itself."""
+    """Ignores Ctrl-C, because the scan ends its workers itself. Programs that a function starts ignore it, too."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
 
 
 def compute(

@@ -113,16 +113,10 @@ class Run:
             raise UsageError(f"levels are {levels!r}", next_step="give percentages between 0 and 100, such as (68, 95)")
         view = View(zoom == "good", xlog, ylog, colour)
 
-        def draw(path: Path | None) -> Path:
-            if profile:
-                return draw_profile(self.folder, [x, y], probabilities, path, view)
-            return draw_columns(self.folder, [x, y], path, view)
-
-        if file is not None:
-            return PicturePath(draw(Path(file)))
-        drawn = draw(None)
-        draw(drawn.with_suffix(".png"))
-        return PicturePath(drawn)
+        path = None if file is None else Path(file)
+        if profile:
+            return PicturePath(draw_profile(self.folder, [x, y], probabilities, path, view))
+        return PicturePath(draw_columns(self.folder, [x, y], path, view))
 
     def report(self, file: Path | str | None = None) -> Path:
         """Writes report.html, as `lodescan report` does, and returns its path."""

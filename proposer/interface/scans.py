@@ -13,9 +13,12 @@ from proposer.interface.problem import Problem
 from proposer.interface.runs import Run
 from proposer.scanning import ScanOptions, open_pool, scan_with
 from proposer.show.voice import Voice, speaking
+from proposer.signals import interruptible_call
 from proposer.types import Observable
 from proposer.wire.security import PLAIN, Security
-from scanspec import DEFAULT_ADDRESS
+from scanspec import DEFAULT_ADDRESS, LodescanError
+
+INTERRUPTED = "the scan was interrupted; all results are kept, and the same call continues it"
 
 
 def scan(
@@ -33,9 +36,9 @@ def scan(
 
     `what` is a scan file, whose points are evaluated at the addresses `evaluator`, or a `Problem`, whose function is
     called in `workers` processes of this machine (None: one per core). Ctrl-C, or the stop button of a notebook, ends
-    the scan; its results are kept, and the same call goes on. `folder` is the folder of the run (None: runs/NAME).
-    `seed` is by default that of the file, or a new one. `quiet` prints only warnings. `report` writes report.html at
-    the end.
+    the scan with KeyboardInterrupt; its results are kept, and the same call goes on. `folder` is the folder of the run
+    (None: runs/NAME). `seed` is by default that of the file, or a new one. `quiet` prints only warnings. `report`
+    writes report.html at the end.
 
     Raises UsageError, ScanFileError, NoEvaluator, EvaluatorRefused, and AnotherRun if the folder holds a run with other
     ranges, another likelihood or another function.
@@ -58,7 +61,8 @@ def scan(
     True
     """
     own = ScanOptions(folder=None if folder is None else Path(folder), seed=seed, report=report)
-    with speaking(Voice.QUIET if quiet else Voice.PEOPLE):
+
+    def call() -> Run:
         backend: EvaluationBackend
         if isinstance(what, Problem):
             asked = ask_of(what.read(own.folder))
@@ -67,7 +71,18 @@ def scan(
             asked = read_asked(Path(what))
             backend = open_pool(asked, [evaluator] if isinstance(evaluator, str) else evaluator, security=security)
         scan_with(backend, asked, own)
-    return Run(own.folder_of(asked.spec))
+        return Run(own.folder_of(asked.spec))
+
+    with interruptible_call(), speaking(Voice.QUIET if quiet else Voice.PEOPLE):
+        try:
+            return call()
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(INTERRUPTED) from None
+        except LodescanError as error:
+            next_step = error.tell().removeprefix(str(error)).strip()
+            if next_step and not isinstance(what, Problem):  # it names commands for a scan file
+                error.add_note(next_step)
+            raise
 
 
 def _processes(problem: Problem, asked: Asked, workers: int) -> LocalProcesses:

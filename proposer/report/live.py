@@ -16,19 +16,22 @@ from bokeh.models.annotations import ColorBar, Span
 from bokeh.models.scales import LinearScale, LogScale
 from bokeh.models.tickers import BasicTicker, CustomJSTicker
 from bokeh.models.widgets import Select
-from bokeh.palettes import PuOr11
+from bokeh.palettes import PuOr9
 from bokeh.plotting import figure
 
 from proposer.report.dots import NUMBERED, Points
 from proposer.show import picture as p
-from proposer.show.marks import LIGHT, STRONG, dashes_of
+from proposer.show.marks import LIGHT, dashes_of
 from proposer.types import Floats
 
 TEXT = "#5f6b78"
 """The colour of axes before the page sets its own colours."""
 
-CELLS = PuOr11[::-1]
-"""The colours of correlations, as in the images."""
+CELLS = PuOr9[::-1]
+"""The colours of correlations: those of the images but for the darkest, which cannot be told from a dark ground."""
+
+STRONG = 7 / 9
+"""Correlations from here on have the outermost colours, on which white words are legible."""
 
 MOST_WORDS = 10
 """The largest number of rows of a picture whose cells show numbers."""

@@ -63,7 +63,7 @@ def found(runs: Sequence[Seen]) -> Rows:
     names = names if len(set(names)) == len(names) else [str(run.folder) for run in runs]
     rows: list[tuple[str, Callable[[Seen], str]]] = [
         ("good", lambda s: f"{s.words}"),
-        ("good points", lambda s: f"{int(s.good.sum()):,} of {int(s.meta.get('points', 0)):,} asked for"),
+        ("good points", _good),
         ("evaluated points", lambda s: f"{len(s.ids):,}"),
         *((status.name, partial(_counted, status=status)) for status in Status),
         ("requested, without an answer", lambda s: f"{s.asked:,}"),
@@ -129,6 +129,11 @@ def asked(seen: Seen) -> Part:
     if formulas := [[kind, formula] for kind, formula in LOSSES.items() if kind in kinds]:
         tables.append(Rows("The likelihoods, for an observable x with mean m and sigma s", ["kind", "−ln L"], formulas))
     return Part(words, tables=tables)
+
+
+def _good(seen: Seen) -> str:
+    good, wanted = int(seen.good.sum()), int(seen.meta.get("points") or 0)
+    return f"{good:,} of {wanted:,} asked for" if wanted else f"{good:,}"
 
 
 def _of_the_scan(seen: Seen) -> Rows:

@@ -12,7 +12,7 @@ from proposer.report.seen import see
 from proposer.run.files import check_no_link, writing
 from proposer.show.marks import PAPER
 from proposer.show.picture import Marks, Picture
-from proposer.show.plots import PLOTS, View
+from proposer.show.plots import PLOTS, View, in_plots
 from proposer.show.still import figure, rendered
 from scanspec import UsageError
 from scanspec.document import closest
@@ -30,8 +30,8 @@ def draw_profile(
     *,
     say: Callable[[str], None] = lambda _: None,
 ) -> Path:
-    """Draws the picture, and returns its path. `levels` are probabilities from 0 to 1. `say` gets a line if regions are
-    drawn too small. Raises DatasetError and UsageError.
+    """Draws the picture into `file`, or as PDF and PNG into `plots/`, and returns the first path. `levels` are
+    probabilities from 0 to 1. `say` gets a line if regions are drawn too small. Raises DatasetError and UsageError.
     """
     seen = see(folder)
     for name in names:
@@ -50,16 +50,17 @@ def draw_profile(
         raise UsageError(f"{names[0]} or {names[1]} has only one value, so there is no region to draw")
     named = [replace(mark, label="best point") if isinstance(mark, Marks) else mark for mark in panel.marks]
     panel = replace(panel, marks=named)
-    path = file or folder / PLOTS / f"{file_name('-'.join(names))}-profile.pdf"
-    kind = path.suffix.removeprefix(".").lower()
-    if kind not in KINDS:
+    files = [file] if file is not None else in_plots(folder, f"{file_name('-'.join(names))}-profile")
+    path = files[0]
+    if path.suffix.removeprefix(".").lower() not in KINDS:
         raise UsageError(f"{path}: there is no kind of picture {path.suffix!r}", next_step="write .pdf, .png, or .svg")
     if file is None:
         check_no_link(folder / PLOTS)
     path.parent.mkdir(parents=True, exist_ok=True)
     drawn = figure(Picture(path.stem, "", [panel], columns=1), PAPER).figure
-    with writing(path.parent, path.name) as out:
-        out.write(rendered(drawn, kind, PAPER))
+    for each in files:
+        with writing(each.parent, each.name) as out:
+            out.write(rendered(drawn, each.suffix.removeprefix(".").lower(), PAPER))
     if missing := seen.no_estimates(names):
         say(f"{path.name}: the regions are drawn too small: there are no estimates between points, because {missing}")
     return path

@@ -92,6 +92,7 @@ def words(ends: list[tuple[str, str]]) -> str:
     shown = places if len(places) <= MOST_NAMES else [*places[:MOST_NAMES], f"{len(places) - MOST_NAMES} more"]
     listed = ", ".join(shown[:-1]) + " and " + shown[-1] if len(shown) > 1 else shown[0]
     return (
-        f"The good region reaches the end of the range at {listed}: the lowest NLL there is still clearly below the "
-        "threshold. The region may continue outside: widen the range, unless its end is a physical limit."
+        f"The good region reaches the end of the range at {listed}: by the points next to it, the lowest NLL there is "
+        "still clearly below the threshold. The region may continue outside: widen the range, unless its end is a "
+        "physical limit. Only points outside can tell whether the region has a steep edge just at the end."
     )

@@ -62,6 +62,9 @@ in print.
 FEW = 500
 """More dots than this are drawn as one bitmap within a vector picture, to keep the file small."""
 
+DOTS, MOST_DOTS = 300.0, 4000.0
+"""The dots of a PNG per inch, and the most that it is wide."""
+
 _SETTINGS: dict[Any, Any] = {"svg.hashsalt": "lodescan", "font.size": 9.0, "legend.fontsize": 8.0, "figure.dpi": 120.0}
 
 
@@ -86,9 +89,10 @@ def draw_plot(
     *,
     unphysical: bool,
     look: Look = PLAIN,
+    beside: Path | None = None,
 ) -> None:
     """Draws two columns, with good and bad points apart. Of more than two columns it draws each against the first, or
-    contours of the third.
+    contours of the third. `beside`: another file for the same picture.
 
     Raises ScanFileError if nothing can be drawn, and UsageError if the file's suffix is not that of a picture.
     """
@@ -122,12 +126,12 @@ def draw_plot(
         handles = _in_view(ax)
         if handles:
             figure.legend(handles=handles, loc="outside lower right", ncols=4, markerscale=1.2, frameon=False)
-        _save(figure, path)
+        _save(figure, path, beside)
 
 
-def draw_corner(points: Points, axes: list[Axis], path: Path) -> None:
+def draw_corner(points: Points, axes: list[Axis], path: Path, beside: Path | None = None) -> None:
     """Draws every pair of variables, with good points in the colour of their NLL and a star at the best one, and on the
-    diagonal the histogram of the good points. Raises ScanFileError.
+    diagonal the histogram of the good points. `beside`: another file for the same picture. Raises ScanFileError.
     """
     count, coloured = len(axes), None
     masks = {"unphysical": points.unphysical, "bad": points.bad, "good": points.good}
@@ -162,7 +166,7 @@ def draw_corner(points: Points, axes: list[Axis], path: Path) -> None:
         if coloured is not None:
             bar = figure.colorbar(coloured, ax=grid.ravel().tolist(), label="NLL", shrink=0.4, anchor=(0.0, 0.0))
             bar.ax.set_gid("colours")
-        _save(figure, path)
+        _save(figure, path, beside)
 
 
 def _good_by_nll(ax: Axes, x: Axis, y: Axis, points: Points) -> Any:
@@ -364,7 +368,13 @@ def _with_room(low: float, high: float, scale: str) -> tuple[float, float]:
     return low - room, high + room
 
 
-def _save(figure: Figure, path: Path) -> None:
+def _save(figure: Figure, path: Path, beside: Path | None) -> None:
+    for file in (path, beside):
+        if file is not None:
+            _save_one(figure, file)
+
+
+def _save_one(figure: Figure, path: Path) -> None:
     kind = path.suffix.lower()
     supported = figure.canvas.get_supported_filetypes()
     if kind.removeprefix(".") not in supported:
@@ -377,7 +387,8 @@ def _save(figure: Figure, path: Path) -> None:
         picture = io.BytesIO()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # warnings about matplotlib's layout, and about glyphs that a font lacks
-            figure.savefig(picture, format=kind.removeprefix("."), metadata=dates.get(kind))
+            dots = min(DOTS, MOST_DOTS / float(figure.get_figwidth()))
+            figure.savefig(picture, format=kind.removeprefix("."), metadata=dates.get(kind), dpi=dots)
     except (ValueError, RuntimeError, OverflowError, ArithmeticError) as error:  # perhaps a label is not a formula
         words = " ".join(str(error).split())
         raise ScanFileError(f"the picture {path.name} cannot be drawn, perhaps for a label: {words:.200}") from None

@@ -11,7 +11,7 @@ from rich.constrain import Constrain
 from rich.table import Table
 from rich.text import Text
 
-from proposer.formats import show_number, show_percent, show_time
+from proposer.formats import show_good, show_number, show_percent, show_time
 from proposer.show.evaluators import show_evaluator
 from proposer.show.state import State
 from scanspec import visible
@@ -75,7 +75,7 @@ _UNCLEAR = ("hit rate", "evaluated", "lowest", "silent")
 def _rows(state: State) -> Iterator[_Row]:
     """All lines from top to bottom. Those without words are not shown."""
     yield _Row("scan", " · ".join(text for text in (state.run, state.method, state.target) if text))
-    yield _Row("good", f"{state.good:,} of {state.wanted:,} good", _FIRST)
+    yield _Row("good", show_good(state.good, state.wanted), _FIRST)
     yield _Row("hit rate", f"{show_percent(state.hit_rate)} {sparkline(state.hit_rates)}", _FIRST)
     counts = f"{state.evaluated:,}: {_counts(state.statuses)}" if state.evaluated else "nothing yet"
     yield _Row("evaluated", counts, _SECOND)
@@ -114,7 +114,7 @@ class RoomForKeys:
 
 def one_line(state: State) -> str:
     """The display in one line, for a pipe or a file. Good points, hit rate and the time that is left come first."""
-    parts = [f"{state.good:,} of {state.wanted:,} good", f"hit rate {show_percent(state.hit_rate)}"]
+    parts = [show_good(state.good, state.wanted), f"hit rate {show_percent(state.hit_rate)}"]
     parts += [show_left(state), state.doing, "" if state.good else state.lowest]
     ended = ", ".join(f"{state.statuses.get(name, 0):,} {words}" for name, words in STATUSES.items() if name != "OK")
     parts += [f"{state.evaluated:,} evaluated ({ended})", f"{show_number(state.points_per_second, 3)} points/s"]
@@ -125,7 +125,7 @@ def _good(state: State) -> Table:
     line = Table.grid(padding=(0, 1, 0, 0), expand=True)
     line.add_column(no_wrap=True)
     line.add_column(ratio=1)
-    line.add_row(f"{state.good:,} of {state.wanted:,} good", _Bar(min(state.good / max(state.wanted, 1), 1.0)))
+    line.add_row(show_good(state.good, state.wanted), _Bar(min(state.good / max(state.wanted, 1), 1.0)))
     return line
 
 

@@ -77,7 +77,7 @@ def _drawn(folder: Path, names: list[str], file: Path | None, view: View, say: C
         asked=asked,
         file=file,
         say=say,
-        drawn=lambda path: say(f"drawn: {path}"),
+        drawn=lambda path: say(f"drawn: {path if file is not None else and_png(path)}"),
         view=view,
     )
 
@@ -93,8 +93,8 @@ def draw(
     drawn: Callable[[Path], None] = lambda _: None,
     view: View = AS_IT_IS,
 ) -> list[Path]:
-    """Draws into `file`, or into `plots/` in the run's folder, and returns the paths. `say` gets a line about points
-    that a picture leaves out, and `drawn` the path of each picture once it is drawn.
+    """Draws into `file`, or as PDF and PNG into `plots/` in the run's folder, and returns the paths of the PDFs. `say`
+    gets a line about points that a picture leaves out, and `drawn` the path of each picture once it is drawn.
 
     After all others are drawn, raises the error of the picture that cannot be drawn, or NotDrawn for several. Raises
     NoRoom at once.
@@ -124,13 +124,13 @@ def draw(
             drawn(path)
 
     for plot in asked.plots:
-        path = file or folder / PLOTS / f"{plot.name}.pdf"
+        path, beside = (file, None) if file is not None else in_plots(folder, plot.name)
 
-        def draw_columns(plot: Plot = plot, path: Path = path) -> None:
+        def draw_columns(plot: Plot = plot, path: Path = path, beside: Path | None = beside) -> None:
             axes = plot_axes(folder, scan, points, plot)
             colour = _axis(scan, points, view.colour) if view.colour else None
             look = Look(view.zoom, view.xlog, view.ylog, colour)
-            draw_plot(points, axes, plot.contours, path, unphysical=asked.unphysical, look=look)
+            draw_plot(points, axes, plot.contours, path, unphysical=asked.unphysical, look=look, beside=beside)
             axes[:2] = [
                 looked_at(axes[0], points, look, log=view.xlog),
                 looked_at(axes[1], points, look, log=view.ylog),
@@ -141,11 +141,11 @@ def draw(
         draw_one(path, draw_columns)
     if asked.corner or not asked.plots:
         free = [variable.name for variable in scan.variables if not variable.fixed]
-        path = file or folder / PLOTS / "corner.pdf"
+        path, beside = (file, None) if file is not None else in_plots(folder, "corner")
 
-        def draw_pairs(path: Path = path) -> None:
+        def draw_pairs(path: Path = path, beside: Path | None = beside) -> None:
             axes = [_axis(scan, points, name) for name in free[:MOST_VARIABLES]]
-            draw_corner(points, axes, path)
+            draw_corner(points, axes, path, beside)
             if len(axes) > 1 and (missing := left_out(points, axes, unphysical=True)):
                 say(f"{path.name}: {missing}")
 
@@ -155,6 +155,16 @@ def draw(
     if faults:
         raise NotDrawn(faults)
     return paths
+
+
+def in_plots(folder: Path, name: str) -> tuple[Path, Path]:
+    """The files of a picture in the folder of a run: PDF and PNG."""
+    return folder / PLOTS / f"{name}.pdf", folder / PLOTS / f"{name}.png"
+
+
+def and_png(path: Path) -> str:
+    """The PDF of a picture and the PNG beside it, in words."""
+    return f"{path} and {path.with_suffix('.png').name}"
 
 
 def _asked_scales(scan: ScanFile, names: list[str]) -> tuple[str | None, str | None]:

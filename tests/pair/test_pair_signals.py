@@ -10,7 +10,7 @@ import pytest
 
 PROGRAM = """
 import signal, sys
-from proposer.commands.signals import interruptible
+from proposer.signals import interruptible
 if sys.argv[1] == "ignored":
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
 with interruptible():

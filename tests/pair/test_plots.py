@@ -98,17 +98,20 @@ def test_the_pictures_of_the_scan_file_are_drawn(
     folder, said = run(PLOTS.replace("STRATEGY", "csv"))
     assert said.code == 0
     names = ["files", "lines", "both", "corner"]
-    assert [f"drawn: {folder}/plots/{name}.pdf" in said.err for name in names] == [True] * 4
+    assert [f"drawn: {folder}/plots/{name}.pdf and {name}.png" in said.err for name in names] == [True] * 4
     for name in names:
         path = folder / "plots" / f"{name}.pdf"
         assert path.read_bytes().startswith(b"%PDF") and path.stat().st_size > 5000
+        assert path.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
     shutil.rmtree(folder / "plots")
     # with other pictures it is still the same run: they are drawn at once, and nothing is evaluated
     before = read_run(folder).ids
     folder, said = run("plotting: {plots: {new: {values: [x, NLL]}}}\n")
-    assert said.code == 0 and [path.name for path in (folder / "plots").iterdir()] == ["new.pdf"]
+    assert said.code == 0
+    assert sorted(path.name for path in (folder / "plots").iterdir()) == ["new.pdf", "new.png"]
     assert read_run(folder).ids == before
-    assert lodescan("plot", folder).out == f"drawn: {folder}/plots/new.pdf\n"  # the pictures of the newest scan file
+    drawn = f"drawn: {folder}/plots/new.pdf and new.png\n"
+    assert lodescan("plot", folder).out == drawn  # the pictures of the newest scan file
 
 
 @pytest.mark.slow

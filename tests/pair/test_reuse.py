@@ -62,6 +62,7 @@ def test_two_runs_are_compared_and_merged(
     status = lodescan("status", merged)
     assert status.code == 0 and "stopped: merged from 2 runs" in status.out and "evaluated: 45 (" in status.out
 
+    assert f"{merged}: {good} good points (" in status.out  # it wants no number of points
     assert "; seeds 1, 2; " in status.out
     scan, address = tmp_path / "a" / "scan.yaml", shared[1].address
     refused = lodescan("scan", scan, "--run", merged, "--evaluator", address)

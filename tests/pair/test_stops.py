@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from proposer.commands.signals import CHOSEN_ENDS, ENDS, Interrupted, interruptible
+from proposer.signals import CHOSEN_ENDS, ENDS, Interrupted, interruptible
 from tests.pair.conftest import EvaluatorProcess, Said, ScanFolder, meta, read_run
 from tests.pair.processes import ProposerProcess
 

@@ -51,11 +51,12 @@ def test_each_fault_is_said_and_the_other_pictures_are_drawn(
     draw_pictures(run, asked, report=False)
     lines = capsys.readouterr().err.splitlines()
     drawn = [line.partition("drawn: ")[2] for line in lines if "not drawn" not in line and "drawn: " in line]
-    assert drawn == [f"{run}/plots/good.pdf", f"{run}/plots/corner.pdf"]
+    assert drawn == [f"{run}/plots/good.pdf and good.png", f"{run}/plots/corner.pdf and corner.png"]
     faults = [line for line in lines if "not drawn: " in line]
     assert len(faults) == len(WORDS) and all(words in line for words, line in zip(WORDS, faults, strict=True))
     assert all(line.endswith("the same command draws again") for line in faults)
-    assert sorted(path.name for path in (run / "plots").iterdir()) == ["corner.pdf", "folder.pdf", "good.pdf"]
+    files = ["corner.pdf", "corner.png", "folder.pdf", "good.pdf", "good.png"]
+    assert sorted(path.name for path in (run / "plots").iterdir()) == files
 
 
 @pytest.mark.slow

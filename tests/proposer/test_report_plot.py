@@ -34,6 +34,7 @@ def test_a_profile_has_the_requested_levels(folder: Path, tmp_path: Path) -> Non
     assert "50 %" in found and "90 %" in found and "x_1" in found and "ring" not in found
     assert main(["plot", str(folder), "x", "mass", "--profile"]) == 0
     assert (folder / "plots" / "x-mass-profile.pdf").read_bytes().startswith(b"%PDF")
+    assert (folder / "plots" / "x-mass-profile.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_it_is_said_why_a_profile_is_not_estimated_between_points(

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from proposer.commands.main import COMMANDS, main
-from proposer.commands.signals import Interrupted, interruptible
+from proposer.signals import Interrupted, interruptible
 from scanspec import LodescanError
 
 ROOT = Path(__file__).parents[2]
@@ -41,6 +41,54 @@ def test_a_signal_during_an_import_ends_the_command_after_the_import(
         command()
     assert sys.modules.pop("slow_to_load").WHOLE
     assert time.monotonic() < begun + 10
+
+
+CALLED_BY_AN_IMPORT = """
+import os, signal, time
+from proposer.signals import interruptible_call
+
+with interruptible_call():
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(20)
+"""
+
+
+def test_a_call_by_a_module_that_is_imported_is_interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "scans_when_imported.py").write_text(CALLED_BY_AN_IMPORT)
+    monkeypatch.syspath_prepend(tmp_path)
+    before, begun = signal.signal(signal.SIGINT, signal.default_int_handler), time.monotonic()
+    try:
+        with pytest.raises(Interrupted):
+            importlib.import_module("scans_when_imported")
+        assert time.monotonic() < begun + 10
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+INTERRUPTED_AT_FIRST_USE = """
+import os, signal, sys, time
+
+class Interrupting:
+    def find_spec(name, *_):
+        if name == "numpy.linalg":
+            os.kill(os.getpid(), signal.SIGINT)
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs this test may ignore it
+sys.meta_path.insert(0, Interrupting)
+import proposer
+try:
+    proposer.Lode
+    time.sleep(20)
+except KeyboardInterrupt:
+    print(proposer.Lode.__name__)
+"""
+
+
+def test_an_interrupt_while_the_python_interface_loads_leaves_it_usable() -> None:
+    program = [sys.executable, "-c", INTERRUPTED_AT_FIRST_USE]
+    ended = subprocess.run(program, capture_output=True, timeout=60, check=False, cwd=ROOT)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, b"Lode\n", b"")
 
 
 INTERRUPTED_WHILE_IT_LOADS = """

@@ -95,8 +95,9 @@ def test_a_few_points_at_a_wall_may_be_chance(seen: Seen) -> None:
 def test_the_warning_names_the_ends_once(seen: Seen) -> None:
     run = filled(seen, 0.05, 0.72, 300)
     first, *others = region.pairs(run, table_of(run)).warnings
-    assert others == [] and "at x (lower end): the lowest NLL there is still clearly below" in first
-    assert "The region may continue outside: widen the range, unless" in first  # a steep edge can lie just at the end
+    assert others == [] and "at x (lower end): by the points next to it, the lowest NLL there is still" in first
+    assert "The region may continue outside: widen the range, unless" in first
+    assert "Only points outside can tell whether the region has a steep edge just at the end." in first
     every = walls.words([("x", "lower"), ("x", "upper"), ("mass", "upper")])
     assert "x (both ends) and mass (upper end)" in every
 
