@@ -18,6 +18,7 @@ from proposer.strategies.lode.select import (
     probability_of_an_answer,
     uncertain,
     undiscovered,
+    well_spread,
 )
 from proposer.target import Target
 from proposer.types import Status
@@ -70,6 +71,29 @@ def test_particles_of_an_earlier_call_are_used_only_if_they_are_inside():
     found = subset_simulation(two_balls, 3, 400, torch.Generator().manual_seed(2), before=before)
     assert len(found.inside) == 400 + int((two_balls(before) < 1).sum())
     assert (two_balls(found.inside) < 1.0).all()
+
+
+def test_subset_simulation_reaches_all_of_a_thin_valley():
+    """The valley winds along the first of ten variables, and is 1e-7 of the cube."""
+
+    def valley(u: torch.Tensor) -> torch.Tensor:
+        middle = 0.5 + 0.35 * torch.sin(5.0 * u[:, :1] + torch.arange(1, 10))
+        return ((u[:, 1:] - middle) ** 2).sum(dim=1) / 0.15**2
+
+    for seed in range(6):
+        found = subset_simulation(valley, 10, 800, torch.Generator().manual_seed(seed)).inside
+        assert np.histogram(found[:, 0].numpy(), bins=20, range=(0, 1))[0].min() > 0
+
+
+def test_particles_that_are_far_apart_are_kept():
+    """Fifty of a thousand points are outside a small box. All of them are kept, and no point twice."""
+    rng = np.random.default_rng(4)
+    u = np.concatenate([0.1 * rng.random((900, 3)), 0.5 + 0.5 * rng.random((50, 3))])
+    u = np.concatenate([u, u[-50:]])
+    kept = well_spread(u, 200)
+    assert len(np.unique(u[kept], axis=0)) == len(kept) == 200
+    assert (u[kept, 0] >= 0.5).sum() == 50
+    assert len(well_spread(u, 2000)) == 950
 
 
 def test_even_fills_the_gaps_between_points():

@@ -22,8 +22,13 @@ if TYPE_CHECKING:
 
 KEEP = 0.35
 """The fraction of the particles below the next level."""
-MOVES, LAST_MOVES = 5, 12
-"""The number of steps of each particle in a level, and in the last level."""
+MOVES, LAST_MOVES = 10, 12
+"""The number of steps of each particle in a level, and in the last level.
+
+Particles of a level begin as copies of a third of those of the level before. With 5 steps instead of 10, too many stay
+close together, and parts of thin regions remain empty: on multi10d, 0.61 of the parts were found after 767 evaluations,
+instead of 0.78 (with particles kept at random, and far apart).
+"""
 MOST_LEVELS = 40
 """The largest number of levels. They reach a fraction KEEP^40, about 1e-18, of the cube."""
 ROUGH_ABOVE = 4.0

@@ -85,6 +85,11 @@ def even(
     return np.array(chosen, dtype=np.int64)
 
 
+def well_spread(u: Floats, n: int) -> NDArray[np.int64]:
+    """The positions of at most n points that are far apart, among points u, shape (k, d); some of them may coincide."""
+    return even(Candidates(u, np.ones(len(u))), u[:0], n)
+
+
 def undiscovered(levels: list[tuple[Floats, float]], most: int) -> tuple[Floats, Floats]:
     """At most `most` points between the levels of a subset simulation, shape (n, d), and the volumes that they
     represent, shape (n,).
