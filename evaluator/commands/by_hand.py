@@ -24,6 +24,7 @@ from evaluator.commands.one_point import ByHand
 from evaluator.commands.order import better_order, can_end, may_have_better_order
 from evaluator.commands.random_points import Tried, first_ok, open_windows, try_points
 from evaluator.commands.ranges import middle, what_is_outside
+from evaluator.commands.unused import unused
 from evaluator.leftovers import ScratchRoot
 from scanspec import Kind, ObservableSpec, ScanFile, UsageError, losses_and_nll, visible
 from scanspec.document import nearest, plain_name, to_number
@@ -62,6 +63,8 @@ def check(scan: ScanFile) -> int:
         for step in chain.steps:
             if step.code.remark:
                 console.say(f"warning: {step.code.remark}", style="yellow")
+        for name in unused(scan, chain):
+            console.say(f"warning: no code reads {name}: write it into an expression of a template", style="yellow")
         _print_tables(console, chain, values, outcome)
         if outcome.status in (Status.OK, Status.INVALID):  # an error is printed at the end
             _print_status(console, chain, outcome)
