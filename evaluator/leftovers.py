@@ -98,7 +98,7 @@ def kill_marked(mark: str, value: str | Path) -> set[int]:
 
     Returns the killed processes.
     """
-    needle = f"{mark}={value}".encode()
+    needle = os.fsencode(f"{mark}={value}")
     return _kill_trees(lambda process: needle in process.environment())
 
 
@@ -108,7 +108,7 @@ def kill_worker(root: Path, worker: str, session: int, orphans_of: int, others: 
     These processes have the mark of the worker, or its session if they were only forked. Orphans of the worker belong
     to the fork server `orphans_of`, whose other children are the `others`, and processes in its own session.
     """
-    root_mark, worker_mark = f"{ROOT_MARK}={root}".encode(), f"{WORKER_MARK}={worker}".encode()
+    root_mark, worker_mark = os.fsencode(f"{ROOT_MARK}={root}"), os.fsencode(f"{WORKER_MARK}={worker}")
     server_session = _session(orphans_of)
 
     def ours(process: _Process) -> bool:

@@ -88,6 +88,8 @@ def _advice(dataset: Dataset, tally: Tally) -> list[str]:
     if tally.good:
         if tally.evaluated >= MANY and tally.good - tally.given >= tally.evaluated:
             what_to_do = "is threshold_value as low as it should be?"
+            if tally.target.everything:
+                what_to_do = "an observable gets a likelihood by its mean and sigma"
             return [f"every point is good, so nothing was searched for; {what_to_do}", *_constants(dataset, tally)]
         return []
     if not tally.evaluated and not tally.given:
@@ -96,7 +98,8 @@ def _advice(dataset: Dataset, tally: Tally) -> list[str]:
     if not math.isfinite(tally.best):
         what_to_do = "look at the `valid` windows and conditions, or widen the ranges"
         return [f"no point has an NLL: {what_to_do}", *_reasons(dataset, invalid=True), *_reasons(dataset)]
-    what_to_do = "raise threshold_value, widen a range, check each mean and sigma, or give more evaluations"
+    change = "move the band of threshold_value" if tally.target.is_band else "raise threshold_value"
+    what_to_do = f"{change}, widen a range, check each mean and sigma, or give more evaluations"
     lines = [f"{tally.lowest()}; finding no good point does not prove that there is none: {what_to_do}"]
     capped = tally.at_cap()
     if no_numbers := never_numbers(dataset, tally, capped):

@@ -12,6 +12,7 @@ from pathlib import Path
 from proposer.asked import Asked, check_agreement, describe_limits, notes_on
 from proposer.ending import conclude, conclude_again, draw_pictures
 from proposer.evaluation.backend import Description, EvaluationBackend, NoEvaluator
+from proposer.formats import show_count
 from proposer.loop import Scan
 from proposer.run.dataset import DATASET, Dataset
 from proposer.run.folder import check_no_foreign_files
@@ -298,8 +299,11 @@ def _threads(stored: RunRecord, *, networks: bool) -> Iterator[int]:
 def _introduce(asked: Asked, description: Description, *, folder: Path, seed: int, dataset: Dataset | None) -> None:
     """Prints what is scanned, and how. `dataset` is that of a run that goes on, else None."""
     spec, settings, limits, _, init = asked
-    count = f"{len(spec.variables)} variable{'s' * (len(spec.variables) != 1)}"
-    say(f"{spec.run_name}: {count}; evaluator {description.backend}, {description.concurrency} points at once")
+    at_once = show_count(description.concurrency, "point")
+    say(
+        f"{spec.run_name}: {show_count(len(spec.variables), 'variable')}; evaluator {description.backend}, "
+        f"{at_once} at once"
+    )
     target = (settings.target if dataset is None else dataset.now(settings.target)).describe()
     say(f"good: {target}; stops at {describe_limits(limits)}; seed {seed}; folder {folder}")
     for line in notes_on(spec, settings.target.threshold):

@@ -24,6 +24,7 @@ from evaluator.commands.one_point import ByHand
 from evaluator.commands.order import better_order, can_end, may_have_better_order
 from evaluator.commands.random_points import Tried, first_ok, open_windows, try_points
 from evaluator.commands.ranges import middle, what_is_outside
+from evaluator.commands.unused import unused
 from evaluator.leftovers import ScratchRoot
 from scanspec import Kind, ObservableSpec, ScanFile, UsageError, losses_and_nll, visible
 from scanspec.document import nearest, plain_name, to_number
@@ -45,9 +46,10 @@ def check(scan: ScanFile) -> int:
     code has given its observables. If a code that can end a point comes after another code, other orders of the codes
     are tried. Raises ScanFileError if the proposer would refuse the file.
     """
-    table = scan.setup.text("init_csv", "")
-    if table and not (scan.folder / table).is_file():
-        raise scan.setup.error(f"init_csv: there is no file {scan.folder / table}", "init_csv")
+    for key in ("init_csv", "start_csv", "seeds_csv"):
+        table = scan.setup.text(key, "")
+        if table and not (scan.folder / table).is_file():
+            raise scan.setup.error(f"{key}: there is no file {scan.folder / table}", key)
     console = _console()
     chain = Chain(scan)
     values = [middle(variable) for variable in scan.variables]
@@ -61,6 +63,8 @@ def check(scan: ScanFile) -> int:
         for step in chain.steps:
             if step.code.remark:
                 console.say(f"warning: {step.code.remark}", style="yellow")
+        for name in unused(scan, chain):
+            console.say(f"warning: no code reads {name}: write it into an expression of a template", style="yellow")
         _print_tables(console, chain, values, outcome)
         if outcome.status in (Status.OK, Status.INVALID):  # an error is printed at the end
             _print_status(console, chain, outcome)

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluator.commands.channel import add_client_options, no_answer, open_channel
+from evaluator.files import FULL
 from evaluator.scan import read_scan
 from scanspec import DEFAULT_ADDRESS, LodescanError, ScanFile, UsageError, read_address, visible
 from scanspec.events import TEXT, event, in_json
@@ -27,12 +28,14 @@ from scanspec.observing import add_watching_options
 from scanspec.text import show_any_letter
 
 BAD_INPUT = 2
+NO_ROOM = 74
+"""As EX_IOERR of sysexits.h."""
 INTERRUPTED = 130
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command, and returns its exit code: 0; 2 for bad input; 4 and 5 for an evaluator that must end; 6 for an
-    evaluator that ended before the scan.
+    evaluator that ended before the scan; 74 for a full disk.
     """
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")  # gRPC's fork handlers can hang when subprocesses start
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # lodescan has its own messages for what gRPC would log
@@ -48,6 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> int:
     try:
         code: int = options.run(options)
+        sys.stdout.flush()
     except LodescanError as error:
         event("error", logging.ERROR, text=error.message, next_step=error.next_step, code=error.exit_code)
         if not in_json():
@@ -60,6 +64,15 @@ def _run(options: argparse.Namespace) -> int:
         for stream in (sys.stdout, sys.stderr):
             os.dup2(nowhere, stream.fileno())
         return 128 + signal.SIGPIPE
+    except OSError as error:  # for example a full disk
+        full = error.errno in FULL
+        print(
+            f"lodescan-evaluator: {visible(str(error.filename or 'its own output'))}: {error.strerror or error}\n"
+            f"next: {'make room on the disk' if full else 'check that it exists and that you may use it'}, then give "
+            "the same command again",
+            file=sys.stderr,
+        )
+        return NO_ROOM if full else BAD_INPUT
     except ModuleNotFoundError as error:  # both sides install each other's commands
         print(
             f"lodescan-evaluator: {error.name} is missing: run it in the evaluator's environment, "

@@ -28,17 +28,24 @@ def middle(variable: Variable) -> float:
 
 def what_is_outside(variable: Variable, value: float) -> str:
     """A message for a value that the variable cannot have; empty for a possible value."""
+    what = f"{variable.name} = {_exact(value)}"
     if variable.values:
-        if value in variable.values:
-            return ""
-        return f"{variable.name} = {value:.9g} is none of its {len(variable.values)} values"
+        return "" if value in variable.values else f"{what} is none of its {len(variable.values)} values"
     if not variable.low <= value <= variable.high:
-        return f"{variable.name} = {value:.9g} is outside its range, {variable.low:g} to {variable.high:g}"
+        if variable.fixed:
+            return f"{what}, but the file fixes it at {_exact(variable.low)}"
+        return f"{what} is outside its range, {_exact(variable.low)} to {_exact(variable.high)}"
     if variable.integer and not value.is_integer():
-        return f"{variable.name} = {value:.9g} is not a whole number"
+        return f"{what} is not a whole number"
     if abs(value) < variable.inner:
-        return f"{variable.name} = {value:.9g} is closer to 0 than its smallest magnitude, {variable.inner:g}"
+        return f"{what} is closer to 0 than its smallest magnitude, {_exact(variable.inner)}"
     return ""
+
+
+def _exact(value: float) -> str:
+    """A number with all its digits, because it may be close to another one."""
+    short = f"{value:g}"
+    return short if float(short) == value else repr(value)
 
 
 def draw(variable: Variable, rng: np.random.Generator) -> float:

@@ -11,6 +11,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Collection
+from multiprocessing import forkserver
+from typing import Any
 
 from evaluator.leftovers import has_children, parents, running_name
 
@@ -72,6 +74,7 @@ class Children:
             found = True
             names |= {name for pid in strays if (name := running_name(pid))}
             self._first |= _end(strays)  # then their children are this process's, and come next
+            _forget_fork_server(strays)
         self._tell(names)
         return found
 
@@ -80,6 +83,16 @@ class Children:
         if new:
             self._said.update(new)
             self._say(f"still running after their point, and ended with it: {', '.join(new)}. {_ADVICE}")
+
+
+def _forget_fork_server(ended: Collection[int]) -> None:
+    """Lets the next user of `multiprocessing` start another fork server if Python's own has ended. Python would fail,
+    because it expects to wait for the old one itself.
+    """
+    server: Any = forkserver._forkserver  # noqa: SLF001
+    if server._forkserver_pid in ended:  # noqa: SLF001
+        os.close(server._forkserver_alive_fd)  # noqa: SLF001
+        server._forkserver_pid = server._forkserver_alive_fd = server._forkserver_address = None  # noqa: SLF001
 
 
 def own_children() -> set[int]:
@@ -138,4 +151,13 @@ def _held() -> set[int]:
         # by something besides the module, the list, this loop and the call
         if sys.getrefcount(child) > 4 and child.pid is not None:
             held.add(child.pid)
-    return held
+    return held - _of_abandoned_pools()
+
+
+def _of_abandoned_pools() -> set[int]:
+    """The processes of each ProcessPoolExecutor that nobody holds any more. Until their tasks end, its own thread holds
+    them.
+    """
+    pools = sys.modules.get("concurrent.futures.process")
+    threads: list[Any] = list(getattr(pools, "_threads_wakeups", ()))
+    return {pid for thread in threads if thread.executor_reference() is None for pid in list(thread.processes)}

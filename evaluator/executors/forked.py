@@ -8,7 +8,7 @@ import threading
 from multiprocessing import popen_forkserver
 
 
-class Popen(popen_forkserver.Popen):
+class LockedPopen(popen_forkserver.Popen):
     """Lets one thread at a time read the exit code, which comes once through a pipe.
 
     multiprocessing looks at all processes whenever it starts one. A thread that finds the pipe already read, but the
@@ -25,4 +25,4 @@ class Popen(popen_forkserver.Popen):
 class ForkedProcess(multiprocessing.context.ForkServerProcess):
     """A child of the fork server. Its methods and `exitcode` may be used by several threads at a time."""
 
-    _Popen = staticmethod(Popen)
+    _Popen = staticmethod(LockedPopen)

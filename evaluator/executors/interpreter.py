@@ -39,9 +39,11 @@ _MODES: tuple[tuple[Callable[[], Any], Callable[[Any], object]], ...] = (
     (sys.getswitchinterval, sys.setswitchinterval),
     (socket.getdefaulttimeout, socket.setdefaulttimeout),
     (threading.stack_size, threading.stack_size),
-    (np.geterrcall, np.seterrcall),
 )
 """Settings of the interpreter: what gets each, and what sets it."""
+
+_CATEGORIES = (locale.LC_NUMERIC, locale.LC_CTYPE, locale.LC_COLLATE, locale.LC_TIME)
+"""What a locale decides. To ask for all of it together takes five times as long."""
 
 _HARMLESS = (resource.RLIMIT_CORE, resource.RLIMIT_RSS)
 """Limits that do not affect later points: the size of a core dump, and one that Linux ignores."""
@@ -82,7 +84,7 @@ class Interpreter:
         self._errors: Any = np.geterr()
         self._printed: Any = np.get_printoptions()  # functions may write arrays into the input of a program
         self._filters = list(warnings.filters)
-        self._locale = locale.setlocale(locale.LC_ALL)
+        self._locale = [locale.setlocale(category) for category in _CATEGORIES]
         self._modes = [get() for get, _ in _MODES]
         self._path = list(sys.path)
         self._least_path = self._path
@@ -163,8 +165,9 @@ class Interpreter:
         if warnings.filters != self._filters:
             warnings.filters[:] = self._filters  # type: ignore[index]
             warnings._filters_mutated()  # type: ignore[attr-defined]  # noqa: SLF001  # as `warnings` itself does
-        if locale.setlocale(locale.LC_ALL) != self._locale:
-            locale.setlocale(locale.LC_ALL, self._locale)
+        for category, name in zip(_CATEGORIES, self._locale, strict=True):
+            if locale.setlocale(category) != name:
+                locale.setlocale(category, name)
         for (get, change), before in zip(_MODES, self._modes, strict=True):
             if get() != before:
                 change(before)

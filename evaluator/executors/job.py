@@ -22,6 +22,7 @@ class Job:
 
     __slots__ = (
         "_done",
+        "_may_wait",
         "_open",
         "batch",
         "begun_at",
@@ -59,7 +60,7 @@ class Job:
         self.running = False
         self.dropped = False
         """Whether it was cancelled; if it runs, whoever runs it ends it."""
-        self._open = True
+        self._open = self._may_wait = True
         self._done = done
 
     def begin(self) -> bool:
@@ -71,11 +72,13 @@ class Job:
             return self._open
 
     def wait_again(self) -> None:
-        """Marks a job that has begun, but was not worked on, as waiting again. Ends it if it has been cancelled."""
+        """Marks a job that has begun, but was not worked on, as waiting again. Ends it if it has been cancelled, or if
+        waiting jobs have been cancelled meanwhile.
+        """
         with _lock:
             self.running, self.begun_at = False, 0.0
-            dropped = self.dropped
-        if dropped:
+            may_wait = self._may_wait
+        if not may_wait:
             self.cancel_waiting()
 
     def cancel(self) -> bool:
@@ -85,8 +88,9 @@ class Job:
         return self.cancel_waiting()
 
     def cancel_waiting(self) -> bool:
-        """Cancels the job if it waits. Returns False, and changes nothing, if it runs or has ended."""
+        """Cancels the job if it waits, or else if it comes to wait again. Returns False if it runs or has ended."""
         with _lock:
+            self._may_wait = False
             if self.running or not self._open:
                 return False
             self._open = False

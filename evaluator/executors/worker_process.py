@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import mmap
+import multiprocessing
 import os
 import threading
 from functools import partial
@@ -131,6 +132,7 @@ def work(pipe: Connection, scan: ScanFile, root: str, *, log: str, state: str, m
     `workers` is the number of such processes. It ends by itself when its points have used up what a process has.
     """
     os.setsid()
+    multiprocessing.set_start_method(None, force=True)  # for functions, as in `point`; it was inherited
     os.environ[WORKER_MARK] = mark
     temporary = TemporaryFiles(mark)
     outlast_endings()

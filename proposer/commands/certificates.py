@@ -14,6 +14,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from proposer.run.files import not_written
 from scanspec import LodescanError
 from scanspec.addresses import is_host_name
 
@@ -213,7 +214,11 @@ def _write(path: Path, content: bytes, mode: int) -> None:
     """Replaces a file as a whole, so that a running service can read it at any time."""
     temporary = path.with_name(f".{path.name}.new")
     temporary.unlink(missing_ok=True)
-    with open(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode), "wb") as file:
-        os.fchmod(file.fileno(), mode)
-        file.write(content)
+    try:
+        with open(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode), "wb") as file:
+            os.fchmod(file.fileno(), mode)
+            file.write(content)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise not_written(path, error) from None
     os.replace(temporary, path)

@@ -13,6 +13,7 @@ from typing import Any
 
 from proposer.asked import Asked, check_agreement, describe_limits, notes_on, read_asked
 from proposer.evaluation.backend import Description
+from proposer.formats import show_count
 from proposer.run.dataset import DATASET, Dataset
 from proposer.run.manifest import is_finished, merged_run, target_change, why_not
 from proposer.run.record import RunRecord
@@ -54,7 +55,8 @@ def check(file: Path, places: Sequence[str], *, security: Security, as_json: boo
 
         def fits(seen: Description) -> None:
             if not as_json:
-                print(f"evaluator at {pool.where}: {seen.backend}, {seen.version}; {seen.concurrency} points at once")
+                at_once = show_count(seen.concurrency, "point")
+                print(f"evaluator at {pool.where}: {seen.backend}, {seen.version}; {at_once} at once")
             check_agreement(asked.spec, seen, pool.where)
 
         try:
@@ -93,7 +95,7 @@ def _about_the_run(asked: Asked, description: Description) -> str:
 def _print(asked: Asked) -> None:
     spec, settings, limits, _, init = asked
     codes = ", ".join(code.name for code in spec.codes)
-    print(f"{spec.path}: run {spec.run_name!r}, {len(spec.variables)} variables, codes {codes}")
+    print(f"{spec.path}: run {spec.run_name!r}, {show_count(len(spec.variables), 'variable')}, codes {codes}")
     for variable in spec.variables:
         unit = f" {variable.unit}".rstrip()
         print(

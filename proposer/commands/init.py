@@ -15,6 +15,7 @@ from proposer.commands.drafting.function import from_function
 from proposer.commands.drafting.questions import ask
 from proposer.commands.drafting.slha import from_slha
 from proposer.commands.drafting.text import SCHEMA, text_of
+from proposer.run.files import not_written
 from scanspec import UsageError, read_scan_file
 from scanspec.schema import schema
 from scanspec.text import quoted
@@ -60,7 +61,12 @@ def init(file: Path, draft: Draft, given: Given) -> int:
     contents[file.with_name(SCHEMA)] = (json.dumps(schema(), indent=1) + "\n").encode()
     file.parent.mkdir(parents=True, exist_ok=True)
     for path, content in contents.items():
-        path.write_bytes(content)
+        try:
+            path.write_bytes(content)
+        except OSError as error:
+            file.unlink(missing_ok=True)  # or the same command would find it
+            template.unlink(missing_ok=True)
+            raise not_written(path, error) from None
     read_scan_file(file)  # checks the written file
     with contextlib.redirect_stdout(Visible(sys.stdout)):
         print(f"written: {written}")

@@ -391,6 +391,7 @@ def _save_one(figure: Figure, path: Path) -> None:
             figure.savefig(picture, format=kind.removeprefix("."), metadata=dates.get(kind), dpi=dots)
     except (ValueError, RuntimeError, OverflowError, ArithmeticError) as error:  # perhaps a label is not a formula
         words = " ".join(str(error).split())
-        raise ScanFileError(f"the picture {path.name} cannot be drawn, perhaps for a label: {words:.200}") from None
+        why = f"perhaps for a label or a range: {words:.200}"
+        raise ScanFileError(f"the picture {path.name} cannot be drawn, {why}") from None
     with writing(path.parent, path.name) as file:
         file.write(picture.getvalue())

@@ -16,6 +16,7 @@ import grpc
 from lodescan.v1 import evaluation_pb2 as pb
 from lodescan.v1 import evaluation_pb2_grpc as pb_grpc
 from proposer.evaluation.backend import Description, EvaluatorRefused, Fits, NoEvaluator, anything
+from proposer.formats import show_count
 from proposer.wire.addresses import Place, Watch, read_place
 from proposer.wire.asking import ANSWERS, FATAL, details
 from proposer.wire.events import Gone, NoAnswer, Serving
@@ -309,7 +310,7 @@ class Attendance:
         link.open(self._first)
         self._told.clear()
         if len(self._links) > 1 or self._places[0].address is None:
-            self._say(f"the evaluator at {link.address} takes part: {link.concurrency} points at once")
+            self._say(f"the evaluator at {link.address} takes part: {show_count(link.concurrency, 'point')} at once")
 
     def _gone(self, link: Link, gone: Gone) -> bool:
         """Handles the end of a stream. Returns whether its evaluator has died."""

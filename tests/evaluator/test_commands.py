@@ -19,11 +19,12 @@ def run(tmp_path):
     """Runs a command with its own folder for temporary files, which must be empty afterwards."""
     temporary = tmp_path / "tmp"
 
-    def run(*arguments, timeout=60):
+    def run(*arguments, timeout=60, stdout=subprocess.PIPE):
         temporary.mkdir(exist_ok=True)
         done = subprocess.run(
             [sys.executable, "-m", "evaluator", *map(str, arguments)],
-            capture_output=True,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
             text=True,
             timeout=timeout,
             check=False,
@@ -122,6 +123,26 @@ def test_check_also_runs_the_codes_behind_a_window(run, scan_file, a, given, cod
     else:
         words = "the codes work, but all 101 points" if a == "9" else "work at another point"
         assert done.stderr == "" and words in done.stdout
+
+
+@pytest.mark.parametrize("command", ["check", "point"])
+def test_a_full_disk_behind_the_output_is_named(run, python_scan, command):
+    with open("/dev/full", "w") as full:
+        done = run(command, python_scan(), stdout=full)
+    assert done.returncode == 74
+    assert done.stderr == (
+        "lodescan-evaluator: its own output: No space left on device\n"
+        "next: make room on the disk, then give the same command again\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "setup", ["init_csv: no.csv", "type: CMAES, start_csv: no.csv", "type: CMAES_ND, seeds_csv: no.csv"]
+)
+def test_check_refuses_a_table_that_is_not_there(run, python_scan, setup):
+    key = setup.partition("_csv")[0].rpartition(" ")[2] + "_csv"
+    done = run("check", python_scan(more=f"setup: {{{setup}}}\n"))
+    assert done.returncode == 2 and f"{key}: there is no file " in done.stderr
 
 
 def test_check_says_which_code_never_ran(run, scan_file):

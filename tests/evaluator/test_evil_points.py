@@ -205,6 +205,28 @@ def test_a_helper_that_a_function_keeps_lives_on(evil, evaluator):
     assert server.nothing_left()
 
 
+POOLS = [
+    "from concurrent.futures import ProcessPoolExecutor\nProcessPoolExecutor(2).submit(time.sleep, 1000)",
+    "with multiprocessing.get_context('forkserver').Pool(1) as pool:\n    return pool.map(abs, [-70.0])[0]",
+    "with multiprocessing.Pool(1) as pool:\n    return pool.map(abs, [-80.0])[0]",
+    (
+        "from concurrent.futures import ProcessPoolExecutor\nKEPT or KEPT.append(ProcessPoolExecutor(1))\n"
+        "return KEPT[0].submit(abs, -90.0).result()"
+    ),
+    "return float(sum(len(task.read_text().split()) for task in Path('/proc/self/task').glob('*/children')))",
+]
+
+
+@pytest.mark.slow
+def test_pools_of_processes_work_at_each_point_and_end_unless_they_are_kept(evil, evaluator):
+    server = evaluator(evil(*POOLS))
+    modes = [1, 5, 2, 2, 5, 3, 1, 2, 5, 4, 1, 5, 4, 2, 3, 5, 0]
+    found = values(server, [[x, mode] for x, mode in enumerate(modes)])
+    assert found == [0, 0, 70, 70, 0, 80, 6, 70, 0, 90, 10, 1, 90, 70, 80, 1, 16]
+    assert server.terminate() == 0
+    assert server.nothing_left()
+
+
 @pytest.mark.slow
 def test_when_helpers_replace_each_other_the_last_one_lives_on(evil, evaluator, pids):
     way = "p = subprocess.Popen(['sleep', '1000'])\nnote(p.pid)\nKEPT[:] = [p]"

@@ -42,7 +42,6 @@ WAYS = [
     ("os.environ['TZ'] = 'UTC-5'\ntime.tzset()", "assert time.localtime(0).tm_hour == 0 and time.timezone == 0"),
     ("socket.setdefaulttimeout(1)", "assert __import__('socket').getdefaulttimeout() is None"),
     ("import threading\nthreading.stack_size(65536)", "assert __import__('threading').stack_size() == 0"),
-    ("np.seterrcall(print)", "assert np.geterrcall() is None"),
     ("signal.signal(signal.SIGRTMIN + 3, print)", "assert signal.getsignal(signal.SIGRTMIN + 3) is signal.SIG_DFL"),
     ("os.nice(3)", "assert os.nice(0) == 0"),
     (

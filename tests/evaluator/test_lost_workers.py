@@ -151,3 +151,12 @@ def test_the_path_for_temporary_files_may_be_long(scan, evaluator, tmp_path):
     assert list(folder.glob("lodescan-*"))
     assert server.terminate() == 0
     assert wait_until(lambda: not alive(server.tag)) and not list(folder.iterdir())
+
+
+def test_the_path_for_temporary_files_may_be_no_text(scan, evaluator, tmp_path):
+    folder = os.fsdecode(os.fsencode(tmp_path) + b"/\xff")
+    os.mkdir(folder)
+    server = evaluator(scan(), environment={"TMPDIR": folder})
+    assert server.statuses([[1, 0]]) == ["OK"]
+    assert server.terminate() == 0
+    assert wait_until(lambda: not alive(server.tag)) and not os.listdir(folder)

@@ -325,6 +325,22 @@ def test_a_point_that_is_given_back_while_points_are_returned_is_answered():
     assert asyncio.run(run()) == [0, 1, 2]
 
 
+def test_a_point_that_is_given_back_after_points_were_returned_is_returned_too():
+    """It waited behind another one in a worker's message. It does not begin in an evaluator that is stopping."""
+    executor = Holding()
+
+    async def run():
+        stream = await stream_with(executor, 2)
+        runs, given_back = executor.jobs
+        assert runs.begin() and given_back.begin()
+        stream.cancel(everything=False)
+        given_back.wait_again()
+        assert not given_back.begin() and runs.running
+        return [(job.point_id, job.outcome.status) for job in stream.take(10)]
+
+    assert asyncio.run(run()) == [(1, Status.CANCELLED)]
+
+
 def test_too_many_streams_that_stay_open_are_refused(slow):
     server = slow(before="from evaluator.service import server as service; service.MOST_STREAMS = 3")
     streams = [Stream(server, [[1.0, 0.0]]) for _ in range(3)]  # all of them keep their side open

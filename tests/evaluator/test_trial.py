@@ -74,6 +74,8 @@ def test_a_fault_is_told_once_and_without_empty_tables(scan, capfd, function):
     ("variables", "value", "words"),
     [
         ("x: [0, 3]", "x=6", "x = 6 is outside its range, 0 to 3"),
+        ("x: [0, 3.1415926535]", "x=3.1415926536", "x = 3.1415926536 is outside its range, 0 to 3.1415926535"),
+        ("x: [0, 3]\n  z: 3", "z=4", "z = 4, but the file fixes it at 3"),
         ("x: {range: [0, 3], type: integer}", "x=1.5", "x = 1.5 is not a whole number"),
         ("x: {values: [1, 2]}", "x=1.5", "x = 1.5 is none of its 2 values"),
         ("x: {range: [1, 3], prior: symlinear}", "x=-0.5", "x = -0.5 is closer to 0 than its smallest magnitude, 1"),

@@ -208,7 +208,7 @@ def test_evaluators_of_a_folder_come_and_go(
     for number in range(2):
         started.append(start_evaluator(scan.file, workers=1))
         (folder / f"{number}.evaluator").write_text(started[-1].address + "\n")
-        assert proposer.wait_for(f"the evaluator at {started[-1].address} takes part: 1 points at once")
+        assert proposer.wait_for(f"the evaluator at {started[-1].address} takes part: 1 point at once")
     scan.until_begun(len(scan.evaluated()) + 20, proposer)
     started[0].kill()
     assert proposer.wait() == 0, proposer.said

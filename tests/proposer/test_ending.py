@@ -123,6 +123,26 @@ def test_why_no_point_is_good(
     assert [word for word in not_said if word in words] == []
 
 
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        (Target(1.0), "raise threshold_value, widen"),
+        (Target(1.0, 0.5), "move the band of threshold_value, widen"),
+        (Target(1e4), "nothing was searched for; is threshold_value as low"),
+        (Target(1.0, everything=True), "was searched for; an observable gets a likelihood by its mean and sigma"),
+    ],
+)
+def test_the_advice_fits_the_target(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], target: Target, words: str
+) -> None:
+    with open_dataset(tmp_path, observables=2) as dataset:
+        u = np.random.default_rng(1).random((20, 2))
+        ids = dataset.add_batch(Batch(u, ["x"] * 20, 1), u, b"").ids
+        dataset.record([ok(float(x), float(x))._replace(id=int(point)) for x, point in enumerate(ids)])
+        conclude(dataset, "why", read_tally(dataset, 10, target, math.inf, ["o0", "o1"]), 1.0)
+    assert words in capsys.readouterr().err
+
+
 def test_a_scan_without_an_answer_says_that_nothing_is_known(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

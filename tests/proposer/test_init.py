@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import resource
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -55,6 +57,23 @@ def test_init_writes_a_scan_file_from_flags(tmp_path, capsys):
     before = file.read_bytes()
     assert main(["init", str(file), *flags]) == 2
     assert file.read_bytes() == before
+
+
+def test_init_names_the_file_for_which_the_disk_has_no_room(tmp_path, capsys):
+    (tmp_path / "mine.py").write_text(FUNCTION)
+    file = tmp_path / "my_model.yaml"
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+    try:
+        flags = ["--function", "mine:observables", "--variable", "m0=1,2", "--variable", "lam=1,2"]
+        code = main(["init", str(file), *flags])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert code == 74
+    assert f"lodescan: {file}: cannot be written (File too large); make room on the disk" in capsys.readouterr().err
+    assert not file.exists()
 
 
 def test_init_writes_a_scan_file_for_a_function(tmp_path):

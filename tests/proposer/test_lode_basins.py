@@ -8,9 +8,20 @@ from benchmarks.search.kinds import balls, radius
 from benchmarks.search.problems import Problem
 from proposer.drive import drive
 from proposer.strategies.lode.acquire import Context
-from proposer.strategies.lode.basins import AROUND, began, bottoms, distinct, follow, holes, reach, share
+from proposer.strategies.lode.basins import (
+    AROUND,
+    began,
+    bottoms,
+    distinct,
+    follow,
+    holes,
+    reach,
+    separate_first,
+    share,
+    steps,
+)
 from proposer.strategies.lode.energy import EnergyOfObservables
-from proposer.strategies.lode.local import descend
+from proposer.strategies.lode.local import descend, ways
 from proposer.strategies.lode.nll import OfNll
 from proposer.strategies.lode.settings import LodeSettings
 from proposer.strategies.lode.spread import lowest
@@ -60,6 +71,64 @@ def test_a_descent_stays_in_its_own_basin_beside_a_better_known_one(seed):
         assert (np.asarray(cKDTree(lower).query(new)[0]) >= np.linalg.norm(new - u[of], axis=1)).all()
         u = np.concatenate([u, new])
     assert energy(u[np.linalg.norm(u - other_bowl, axis=1) < 0.1]).min() < 1.0
+
+
+def two_bowls_and_points(seed: int) -> tuple[Floats, Floats, Floats]:
+    """Points u, shape (n, 3), their energies, and the good points among them, shape (k, 3). A bowl is known, with good
+    points. Of the last three points, one is alone on the far side of this bowl. One is on the slope of another bowl
+    near it, and one on that of a bowl far away.
+    """
+    rng = np.random.default_rng(seed)
+    bowls = np.array([[0.4, 0.5, 0.5], [0.6, 0.5, 0.5], [0.9, 0.1, 0.1]])
+    u = np.concatenate([rng.random((400, 3)), bowls[0] + 0.02 * rng.standard_normal((12, 3))])
+    u = u[(np.linalg.norm(u[:, None] - bowls[1:], axis=2) > 0.06).all(axis=1)]
+    u = np.concatenate([u, [[0.28, 0.5, 0.5], [0.61, 0.52, 0.47], [0.88, 0.12, 0.1]]])
+    energy = (np.linalg.norm(u[:, None] - bowls, axis=2).min(axis=1) / 0.02) ** 2
+    return u, energy, u[energy < 1.0]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_ridge_tells_a_basin_from_the_slope_of_a_known_region(seed):
+    u, energy, good = two_bowls_and_points(seed)
+    of = len(u) - np.array([3, 2, 1])
+    distance = np.asarray(cKDTree(u).query(u[of], k=7)[0])
+    nearest = good[np.asarray(cKDTree(good).query(u[of])[1])]
+    ridge, missed = ways(u, energy, of, distance[:, 1:].mean(axis=1), to=nearest)
+    assert ridge.tolist() == [False, True, True]
+    assert missed[0] < 0.05
+    assert missed[1:].min() > 0.1
+
+
+def test_basins_beyond_a_ridge_come_first_and_then_those_that_do_not_lead_to_a_known_region():
+    u, energy, good = two_bowls_and_points(0)
+    of = np.append(len(u) - np.array([3, 1, 2]), np.arange(5))
+    widths = np.full(8, 0.1)
+    order = separate_first(u, energy, of, widths, good=good)
+    ridge, missed = ways(u, energy, of, widths, to=good[np.asarray(cKDTree(good).query(u[of])[1])])
+    first, others = np.split(order, [ridge.sum()])
+    assert ridge[first].all()
+    assert not ridge[others].any()
+    assert (np.diff(first) > 0).all()  # in the order in which they came
+    assert (np.diff(missed[others]) <= 0).all()
+    assert 0 in others
+    assert len(others) > 2
+
+
+def test_points_go_to_a_basin_of_its_own_rather_than_to_a_lower_slope_of_a_known_region():
+    rng, bowls = np.random.default_rng(7), np.array([[0.3, 0.5, 0.5], [0.8, 0.5, 0.5]])
+    u = rng.random((300, 3))
+    u = u[np.linalg.norm(u[:, None] - bowls, axis=2).min(axis=1) > 0.12]
+    near = [[0.01, 0.0, 0.0], [0.015, 0.01, 0.0], [-0.1, 0.0, 0.0], [-0.08, 0.04, 0.0], [-0.08, 0.0, 0.04]]
+    u = np.concatenate([u, bowls[0] + near, [[0.23, 0.5, 0.5], [0.88, 0.5, 0.5]]])
+    nll = (np.linalg.norm(u[:, None] - bowls, axis=2).min(axis=1) / 0.02) ** 2
+    known = known_of(u, nll)
+    of = bottoms(known)[0]
+    assert of[~known.good[of]][:2].tolist() == [len(u) - 2, len(u) - 1]  # the slope of the known region is lower
+    model = OfNll(3, EnergyOfObservables([], TARGET), lambda u: u)
+    context = Context(known, u[:0], model, snap=lambda u: u, inputs=lambda u: u, generator=lambda _: rng)
+    new = steps(context, 2, rng)
+    assert np.linalg.norm(new - u[-1], axis=1).max() < 0.2
+    assert len(steps(context, 0, rng)) == 0
 
 
 def test_a_basin_is_seen_although_one_of_its_neighbours_is_in_a_lower_one():

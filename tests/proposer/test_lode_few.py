@@ -143,6 +143,7 @@ def test_regions_are_filled_around_their_points_after_the_model_missed():
     assert (
         len(fill(context_of("exploit"), 20)) == 5
     )  # not tried yet, so half of what both get, which is half of a batch
+    assert len(fill(context_of("exploit"), 6)) == 3  # the model gets its part of what the earlier parts leave
     assert len(fill(context_of("explore"), 20)) == 0  # the model was not asked
 
 

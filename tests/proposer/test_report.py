@@ -152,7 +152,7 @@ def test_pictures_for_a_paper_are_named(written: list[Path]) -> None:
 
 @pytest.mark.slow
 def test_a_region_where_points_fail_is_named(page: Page) -> None:
-    assert re.search(r"INVALID: [\d,]+ points \([\d.]+ %\), 80 % of them with x from -3\.\d+ to -3\.", page.text)
+    assert re.search(r"INVALID: [\d,]+ points \([\d.]+ %\), 80 % of them with x from -4 to -3\.4", page.text)
     assert re.search(r"FAILED: [\d,]+ points .* with x from 2\.", page.text)
 
 
@@ -335,6 +335,17 @@ def test_a_variable_that_the_failing_points_span_is_not_named(run: Path) -> None
     names = [variable.name for variable in seen.scan.variables]
     (words,) = [text for text in trouble(seen, table_of(seen)).words if text.startswith("FAILED")]
     assert f"with {names[0]} from" in words and f"with {names[1]} from" not in words
+
+
+def test_the_interval_of_failures_is_the_shortest_with_most_of_them(run: Path) -> None:
+    """Some failures with another reason, far away, do not widen it."""
+    seen = see(run)
+    u = np.random.default_rng(3).random(seen.u.shape)
+    u[:50, 0], u[50:58, 0], u[58:, 0] = np.linspace(0.70, 0.72, 50), 0.1, 0.3 + 0.3 * u[58:, 0]
+    failed = np.arange(len(u)) < 58
+    seen = replace(seen, u=u, params=u, status=np.where(failed, Status.FAILED, Status.OK))
+    (words,) = [text for text in trouble(seen, table_of(seen)).words if text.startswith("FAILED")]
+    assert re.search(r"80 % of them with x from 0\.7\d* to 0\.7\d*", words)
 
 
 def test_only_the_variable_that_decides_about_failures_is_named(run: Path) -> None:

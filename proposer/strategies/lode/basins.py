@@ -17,7 +17,7 @@ from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
 
 from proposer.strategies.lode.acquire import Part
-from proposer.strategies.lode.local import descend
+from proposer.strategies.lode.local import descend, ways
 from proposer.strategies.lode.residuals import FARTHEST
 from proposer.strategies.lode.select import Candidates, even
 from proposer.strategies.lode.spread import lowest
@@ -38,9 +38,11 @@ FINDS, TRIED, LAST = 1.0, 20.0, 300
 MOST_DIM = 6
 """In more dimensions, neighbours do not show whether a region is separate, because they lie all over the cube."""
 OTHERS = ("explore", "probe", "exploit", "solve", "fill")
-BY_MODEL, REACHED, FAR = ("exploit", "solve"), 100, 3.0
-"""A new part is FAR times as far from all earlier good points as the last REACHED good points that the model chose
-(their median). Closer points belong to regions that the model fills anyway: on thin shells, most good points of basins.
+BY_MODEL, REACHED, FAR = ("exploit", "solve"), 100, 64.0
+"""The ball around the first good point of a new part, up to the nearest earlier one, has FAR times the volume of that
+around the last REACHED good points that the model chose (their median). So in three dimensions, and in fewer, a new
+part is four times as far. Closer points belong to regions that the model fills anyway: on thin shells, most good points
+of basins.
 """
 AROUND = (1.0, 0.5)
 """The lowest known point of a basin is lower than its d neighbours. With 2 d, most basins beside a good region were not
@@ -65,7 +67,8 @@ def began(known: Known, rows: NDArray[np.int64]) -> int:
     """How many of the points at the positions `rows` began a new part of the region: they are good, but none of their
     neighbours at that time was, and the model would not have reached them.
     """
-    count, far = 2 * known.u.shape[1], FAR * reach(known)
+    dim = known.u.shape[1]
+    count, far = 2 * dim, FAR ** (1.0 / max(3, dim)) * reach(known)
     found = 0
     for row in rows[known.good[rows]].tolist():
         distance = cdist(known.u[row : row + 1], known.u[:row])[0]
@@ -107,21 +110,43 @@ def follow(context: Context, n: int) -> Floats:
     n = round(share(known) * n)
     pays = began(known, np.flatnonzero(known.origins == "basin")[-LAST:]) > 0
     downhill = n - round(HOLES * n) if pays else n
+    found = steps(context, downhill, rng)
+    if pays:
+        found = np.concatenate([found, holes(np.concatenate([context.busy, found]), n - len(found), rng)])
+    return context.snap(found)
+
+
+def steps(context: Context, n: int, rng: np.random.Generator) -> Floats:
+    """At most n points downhill in the basins, shape (at most n, d)."""
+    known = context.known
     of, widths = bottoms(known)
     open_ = ~known.good[of]
     if len(context.pending):
         open_ &= np.asarray(cKDTree(context.pending).query(known.u[of])[0]) > OUT * widths
     of, widths = of[open_], widths[open_]
-    chosen = distinct(known.u[of], widths, min(-(-downhill // EACH), MOST_BASINS))
-    found = np.empty((0, dim))
-    if len(chosen):
-        seen = np.flatnonzero(np.isfinite(known.slope))
-        where = np.searchsorted(seen, of[chosen])
-        energy = known.slope[seen].clip(max=FARTHEST)
-        found = descend(known.u[seen], energy, where, widths[chosen], each=EACH, rng=rng).reshape(-1, dim)[:downhill]
-    if pays:
-        found = np.concatenate([found, holes(np.concatenate([context.busy, found]), n - len(found), rng)])
-    return context.snap(found)
+    chosen = distinct(known.u[of], widths, MOST_BASINS if n > 0 else 0)
+    if not len(chosen):
+        return np.empty((0, context.dim))
+    seen = np.flatnonzero(np.isfinite(known.slope))
+    u, energy = known.u[seen], known.slope[seen].clip(max=FARTHEST)
+    where, widths = np.searchsorted(seen, of[chosen]), widths[chosen]
+    first = np.arange(len(where))
+    if known.good.any():
+        first = separate_first(u, energy, where, widths, good=known.u[known.good])
+    first = first[: -(-n // EACH)]
+    return descend(u, energy, where[first], widths[first], each=EACH, rng=rng).reshape(-1, context.dim)[:n]
+
+
+def separate_first(
+    u: Floats, energy: Floats, of: NDArray[np.int64], widths: Floats, *, good: Floats
+) -> NDArray[np.int64]:
+    """The order, shape (n,), in which basins get points. Those that are separated by a ridge from the nearest of the
+    points `good`, shape (k, d), come first, in their old order. The others may be slopes of known regions. Those whose
+    way downhill misses the nearest good point by the largest distance come first. The other arguments are those of
+    `descend`.
+    """
+    ridge, missed = ways(u, energy, of, widths, to=good[np.asarray(cKDTree(good).query(u[of])[1])])
+    return np.lexsort((np.where(ridge, np.arange(len(of)), -missed), ~ridge))
 
 
 def bottoms(known: Known) -> tuple[NDArray[np.int64], Floats]:

@@ -39,7 +39,7 @@ def fill(context: Context, n: int) -> Floats:
     if np.isin(known.origins, BY_MODEL).sum() < LEAST or of_model > POOR or not known.good.any():
         return np.empty((0, context.dim))
     of_neighbours = hits(known, "fill", LAST, of_model)  # before the first try, they count as good as the model
-    n = min(n, round(MOST * context.n * of_neighbours / (of_neighbours + of_model)))
+    n = round(min(n, MOST * context.n) * of_neighbours / (of_neighbours + of_model))
     axes = shape(known.u[known.good])
     stretched = replace(known, u=known.u @ np.linalg.inv(axes))
     u = context.snap(np.clip(candidates(stretched, context.generator("fill")) @ axes, 0.0, 1.0))

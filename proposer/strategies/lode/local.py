@@ -30,6 +30,10 @@ TRIED, REACH, FINER = 200, 1.5, 0.3
 """The number of candidates in a basin. Half of them are within REACH distances to the neighbours, the others within
 FINER of this.
 """
+STEPS, ASIDE = 21, 0.05
+"""The number of points on the way to another point where a ridge is looked for, with both ends; and the length of the
+steps that show the way downhill, in mean distances to the neighbours.
+"""
 NOISE = 1e-6
 """The noise variance, relative to that of the energy, which keeps the covariance of close points regular."""
 
@@ -66,6 +70,27 @@ def descend(
         known = np.concatenate([known, middle[basin, best][:, None]], axis=1)
         least = np.minimum(least, known[:, -1:])
     return np.stack(found, axis=1)
+
+
+def ways(
+    u: Floats, energy: Floats, of: NDArray[np.int64], widths: Floats, *, to: Floats
+) -> tuple[NDArray[np.bool_], Floats]:
+    """Whether there is a ridge on the straight way from the lowest points of n basins to the points `to`, shape (n, d);
+    and the distances by which the straight way downhill misses these points. Both have the shape (n,), and are those of
+    the processes of `descend`. The other arguments are those of `descend`.
+    """
+    near = np.asarray(cKDTree(u).query(u[of], k=min(NEAREST, len(u)))[1]).reshape(len(of), -1)
+    points, known = u[near], energy[near]
+    towards = to - u[of]
+    way = np.linspace(0.0, 1.0, STEPS)[1:-1, None] * towards[:, None]
+    beside = ASIDE * widths[:, None, None] * np.concatenate([np.eye(u.shape[1]), -np.eye(u.shape[1])])
+    tried = u[of][:, None] + np.concatenate([way, beside], axis=1)
+    middle, _ = _predict(points, known, tried, _length(points, known, float(np.median(widths))))
+    ridge = middle[:, : STEPS - 2].max(axis=1) > energy[of]
+    above, below = np.split(middle[:, STEPS - 2 :], 2, axis=1)
+    down = (below - above) / np.maximum(np.linalg.norm(below - above, axis=1, keepdims=True), 1e-300)
+    ahead = np.maximum((towards * down).sum(axis=1), 0.0)
+    return ridge, np.asarray(np.linalg.norm(towards - ahead[:, None] * down, axis=1))
 
 
 def _elsewhere(points: Floats, lower: NDArray[np.bool_], tried: Floats, of: Floats) -> NDArray[np.bool_]:

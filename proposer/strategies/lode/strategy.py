@@ -73,7 +73,7 @@ def _sample(surrogate: Surrogate, dim: int, random: torch.Generator, before: Ten
     return subset_simulation(surrogate, dim, n=PARTICLES, random=random, rough=surrogate.rough, before=before)
 
 
-MAP = Acquisition((SOLVE, PROBE, FILL, BASINS, EXPLORE, EXPLOIT))
+MAP = Acquisition((SOLVE, PROBE, BASINS, FILL, EXPLORE, EXPLOIT))
 STUCK = Acquisition((SOLVE, PROBE, FILL, OTHER_BASINS, SPREAD, EXPLORE, EXPLOIT))
 DESCEND = Acquisition((SOLVE, DOWNHILL, PROBE, EXPLORE, EXPLOIT))
 COLLECT = Acquisition((GATHER,), (beside_good_points,), UNIFORM)
