@@ -134,10 +134,10 @@ def _appending(descriptor: int) -> Iterator[BinaryIO]:
         os.close(descriptor)
 
 
-def check_no_link(path: Path) -> None:
+def check_no_link(path: Path, next_step: str = _REMOVE) -> None:
     """Raises DatasetError for a link, because a run would write outside its folder."""
     if path.is_symlink():
-        raise DatasetError(f"{path}: {_LINK}", next_step=_REMOVE)
+        raise DatasetError(f"{path}: {_LINK}", next_step=next_step)
 
 
 def _enter(parent: int, name: str) -> int:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from contextlib import closing, contextmanager
+import stat
+from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from proposer.run import format2, format3, schema
@@ -27,6 +28,8 @@ _ALONE = "ro&immutable=1"
 
 MOST_NAMED = 3
 """The most runs that are named for the folder that holds them."""
+
+_OWN_FILE = "put the file to which it leads in its place; if it is no file of this run, remove the link"
 
 BROKEN = "take it from a copy, or start anew in another folder (init_csv in setup takes points over)"
 
@@ -170,10 +173,12 @@ def wal_has_pages(path: Path) -> bool:
 
 
 def _check_kind(path: Path) -> None:
-    """Refuses a link, through which a scan would write outside of its folder."""
-    check_no_link(path)
-    if path.exists() and not path.is_file():
-        raise DatasetError(f"{path}: is not a file", next_step="remove it")
+    """Refuses a link in place of the file or of SQLite's files beside it: a scan would write outside of its folder."""
+    for file in (path, _wal(path), _index(path), _journal(path)):
+        check_no_link(file, next_step=_OWN_FILE)
+        with suppress(FileNotFoundError):  # the last program that closes the dataset removes the files beside it
+            if not stat.S_ISREG(file.stat().st_mode):
+                raise DatasetError(f"{file}: is not a file", next_step="remove it")
 
 
 def _format(path: Path, db: sqlite3.Connection) -> int:
@@ -211,6 +216,10 @@ def _convert(path: Path, number: int, old: sqlite3.Connection, new: sqlite3.Conn
 
 def _wal(path: Path) -> Path:
     return path.with_name(f"{path.name}-wal")
+
+
+def _index(path: Path) -> Path:
+    return path.with_name(f"{path.name}-shm")
 
 
 def _journal(path: Path) -> Path:

@@ -178,7 +178,7 @@ def test_a_folder_that_cannot_be_looked_at_is_not_in_its_place(tmp_path):
         table.finish(dataset)
 
 
-@pytest.mark.parametrize("name", ["lock", "dataset.sqlite"])
+@pytest.mark.parametrize("name", ["lock", *(f"dataset.sqlite{end}" for end in ("", "-wal", "-shm", "-journal"))])
 @pytest.mark.parametrize("kind", ["link", "dangling link", "fifo", "folder"])
 def test_only_regular_files_are_written(tmp_path, name, kind):
     run, other = tmp_path / "run", tmp_path / "precious"
