@@ -81,8 +81,10 @@ def difference(before: ScanMeaning, now: ScanMeaning, version: str = "") -> str 
             continue
         if path.startswith("fitting: options: ") and path not in before.values:
             continue  # older versions did not store it; the physics digest covers it
-        if _STEPS.fullmatch(path) and before.values.get("setup: type") == now.values.get("setup: type") != "GRID":
-            continue  # nothing else uses them
+        if _STEPS.fullmatch(path) and before.values.get("setup: type") == now.values.get("setup: type"):
+            # nothing but a grid uses them
+            if now.values["setup: type"] != "GRID" or _steps(before.values, path) == _steps(now.values, path):
+                continue
         is_setting = path.startswith(("setup: ", "networks: ")) and not path.startswith(_ENVIRONMENT)
         if is_setting and path not in before.given and path not in now.given:
             if path not in before.values or path not in now.values:
@@ -99,6 +101,19 @@ def difference(before: ScanMeaning, now: ScanMeaning, version: str = "") -> str 
         be = "are" if path in ("the variables", "the observables") else "is"
         return f"in its scan file {path} {be} {_show(old)}, in this one {_show(new)}"
     return None
+
+
+def _steps(values: dict[str, Any], path: str) -> int | None:
+    """The number of values of a variable in a grid, as Variable.grid_steps; None if it is unknown. `path`: that of the
+    variable's steps.
+    """
+    variable = path.removesuffix(": steps")
+    low, high = values.get(f"{variable}: range", (-math.inf, math.inf))
+    if low == high:
+        return 1
+    choices = values.get(f"{variable}: values", [])
+    every = len(choices) or (round(high - low) + 1 if values.get(f"{variable}: integer") else None)
+    return values.get(path, every)
 
 
 def _flat(settings: dict[str, Any]) -> list[tuple[str, Any]]:

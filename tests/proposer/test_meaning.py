@@ -146,6 +146,24 @@ def test_steps_make_no_difference_unless_the_scan_is_a_grid(tmp_path: Path) -> N
     assert difference(found["GRID", 3], found["GRID", 4]) == "in its scan file variables: x: steps is 3, in this one 4"
 
 
+@pytest.mark.parametrize(
+    ("entry", "steps"), [("range: [-1, 3], type: integer", 5), ("values: [1, 2, 4]", 3), ("range: [2, 2]", 7)]
+)
+def test_the_steps_that_a_grid_takes_by_itself_may_be_written_out(tmp_path: Path, entry: str, steps: int) -> None:
+    found = []
+    for more in ("", f", steps: {steps}", ", steps: 2"):
+        path = tmp_path / "scan.yaml"
+        path.write_text(
+            f"setup: {{type: GRID}}\nvariables: {{x: {{{entry}{more}}}, z: {{range: [0, 1], steps: 2}}}}\n"
+            "codes: {c: {function: 'm:f', observables: {y: {mean: 0, sigma: 1}}}}\n"
+        )
+        found.append(meaning(read_scan_file(path)))
+    assert difference(found[0], found[1]) is None
+    assert difference(found[1], found[0]) is None
+    fewer, is_fixed = "its scan file does not have variables: x: steps, this one has (2)", steps == 7
+    assert difference(found[0], found[2]) == (None if is_fixed else fewer)
+
+
 def test_another_environment_of_the_codes_is_named(tmp_path: Path) -> None:
     found = []
     for variables in ("{}", "{A: 1}", "{A: 2}"):
