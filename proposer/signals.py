@@ -6,10 +6,11 @@ import inspect
 import math
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from types import FrameType
 
 ENDS = (
@@ -42,6 +43,9 @@ ONE_END = 5.0
 
 AFTER_IMPORT = 0.05
 """Seconds after which a signal during an import is sent again."""
+
+MOST_SIGNALS = 4096
+"""The most signals that are looked at."""
 
 _held: list[bool] = []
 """Not empty in a context `uninterrupted`."""
@@ -82,6 +86,30 @@ def uninterrupted() -> Iterator[None]:
         yield
     finally:
         _held.pop()
+
+
+@contextmanager
+def arrivals() -> Iterator[Callable[[], bool]]:
+    """A context within `interruptible`, in the main thread. It gives a function that tells whether a signal that ends
+    the command has arrived. Another thread learns this even before the signal is handled, because the main thread is in
+    a long call into a library, such as a training.
+    """
+    ends = {each for each in (*ENDS, *CHOSEN_ENDS) if signal.getsignal(each) is signal.getsignal(signal.SIGTERM)}
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.setblocking(False)
+        theirs.setblocking(False)
+
+        def have_come() -> bool:
+            with suppress(BlockingIOError):
+                return ending.is_set() or not ends.isdisjoint(ours.recv(MOST_SIGNALS, socket.MSG_PEEK))
+            return False
+
+        before = signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
+        try:
+            yield have_come
+        finally:
+            signal.set_wakeup_fd(before)
 
 
 @contextmanager

@@ -16,12 +16,12 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from proposer.evaluation.backend import NoEvaluator
-from proposer.signals import Interrupted, ending
+from proposer.signals import Interrupted, arrivals, ending
 from scanspec import AddressError, UsageError, read_address, read_scan_file, visible
 from scanspec.text import argument
 
@@ -56,12 +56,12 @@ def run(file: Path, workers: int | None, options: ScanOptions, wanted: Wanted) -
     if workers is not None:
         command += ["--workers", str(workers)]
     # the file for the evaluator's output has no name, so that it disappears even after a kill
-    with tempfile.TemporaryFile("ab+") as log, _evaluator(command, log) as (process, folder):
+    with arrivals() as have_come, tempfile.TemporaryFile("ab+") as log, _evaluator(command, log) as (process, folder):
         from proposer.commands.scan import scan  # takes seconds, in which the evaluator starts
 
-        address = _wait_for_address(process, folder / "address", log)
+        address = _wait_for_address(process, folder / "address", log, have_come)
         lost = threading.Event()
-        threading.Thread(target=_watch, args=(process, lost), daemon=True).start()
+        threading.Thread(target=_watch, args=(process, lost, have_come), daemon=True).start()
         try:
             return scan(file, [address], options, wanted=wanted)
         except Interrupted:
@@ -125,19 +125,21 @@ def _evaluator(command: list[str], log: BinaryIO) -> Iterator[tuple[subprocess.P
         shutil.rmtree(folder, ignore_errors=True)  # if the evaluator was killed
 
 
-def _wait_for_address(process: subprocess.Popen[bytes], file: Path, log: BinaryIO) -> str:
+def _wait_for_address(
+    process: subprocess.Popen[bytes], file: Path, log: BinaryIO, have_come: Callable[[], bool]
+) -> str:
     while not file.exists():
-        if process.poll() is not None:
+        if process.poll() is not None and not have_come():  # a signal to both sides is soon handled here, too
             _repeat(log)
             raise EvaluatorFailed(process.returncode if process.returncode > 0 else NoEvaluator.exit_code)
         time.sleep(0.05)
     return file.read_text().strip()
 
 
-def _watch(process: subprocess.Popen[bytes], lost: threading.Event) -> None:
-    """Ends the scan when the evaluator ends, unless the scan is already ending."""
+def _watch(process: subprocess.Popen[bytes], lost: threading.Event, have_come: Callable[[], bool]) -> None:
+    """Ends the scan when the evaluator ends, unless the scan is already ending. A batch system signals both sides."""
     process.wait()
-    if not ending.is_set():
+    if not have_come():
         lost.set()
         os.kill(os.getpid(), signal.SIGTERM)
 
