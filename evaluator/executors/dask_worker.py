@@ -34,6 +34,14 @@ class _Pool:
             )
         self.executor = ProcessExecutor(chain, threads, self.said.append)
 
+    def close(self) -> None:
+        """Ends the worker processes and all tasks, even one whose point is not submitted yet."""
+        with _ended_lock:
+            running = list(self.running.values())
+        for job in running:
+            self.executor.cancel(job)
+        self.executor.close()
+
 
 _pool: _Pool | None = None
 _pool_lock = threading.Lock()
@@ -43,7 +51,8 @@ _ended_lock = threading.Lock()
 
 def prepare(scan_file: str, digest: str) -> None:
     """Makes this Dask worker ready for a scan. Raises ConfigurationError if it cannot run the codes."""
-    _get_pool(scan_file, digest)
+    with _pool_lock:
+        _get_pool(scan_file, digest)
 
 
 def evaluate(
@@ -55,14 +64,15 @@ def evaluate(
     `variables`: shape (d,), in the order of the scan file. Raises EvaluatorLost if this worker can run no more
     points.
     """
-    pool, key = _get_pool(scan_file, digest), distributed.worker.thread_state.key
-    finished = threading.Event()
+    key, finished = distributed.worker.thread_state.key, threading.Event()
     job = Job(point_id, variables, spectra_below, lambda _: finished.set())
-    with _ended_lock:
-        # the order to end a task and its cancellation come by different ways, in any order
-        if key in _ended:
-            return tuple(job.outcome), []
-        pool.running[key] = job
+    with _pool_lock:  # until the pool knows the job: another scan closes one without jobs
+        pool = _get_pool(scan_file, digest)
+        with _ended_lock:
+            # the order to end a task and its cancellation come by different ways, in any order
+            if key in _ended:
+                return tuple(job.outcome), []
+            pool.running[key] = job
     pool.executor.submit(job)
     finished.wait()
     with _ended_lock:
@@ -88,22 +98,22 @@ def close_pool(scan_file: str | None = None) -> None:
     global _pool  # noqa: PLW0603  # a Dask worker has no other place for what outlives a task
     with _pool_lock:
         if _pool is not None and scan_file in (None, _pool.scan_file):
-            _pool.executor.close()
+            _pool.close()
             _pool = None
 
 
 def _get_pool(scan_file: str, digest: str) -> _Pool:
+    """The pool of the scan; the caller holds `_pool_lock`. Raises ConfigurationError."""
     global _pool  # noqa: PLW0603
-    with _pool_lock:
-        lost = _pool is not None and _pool.executor.health.error is not None
-        if _pool is not None and (lost or (_pool.scan_file, _pool.digest) != (scan_file, digest)):
-            if _pool.running and not lost:
-                raise ConfigurationError(f"this Dask worker is busy with another scan, {_pool.scan_file}")
-            _pool.executor.close()
-            _pool = None
-        if _pool is None:
-            # a nanny's workers are daemons, which may not have children
-            multiprocessing.current_process().daemon = False
-            atexit.register(close_pool)
-            _pool = _Pool(scan_file, digest, distributed.get_worker().state.nthreads)
-        return _pool
+    lost = _pool is not None and _pool.executor.health.error is not None
+    if _pool is not None and (lost or (_pool.scan_file, _pool.digest) != (scan_file, digest)):
+        if _pool.running and not lost:
+            raise ConfigurationError(f"this Dask worker is busy with another scan, {_pool.scan_file}")
+        _pool.close()
+        _pool = None
+    if _pool is None:
+        # a nanny's workers are daemons, which may not have children
+        multiprocessing.current_process().daemon = False
+        atexit.register(close_pool)
+        _pool = _Pool(scan_file, digest, distributed.get_worker().state.nthreads)
+    return _pool

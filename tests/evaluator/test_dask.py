@@ -63,7 +63,7 @@ class Cluster:
             )
         return self.processes[-1]
 
-    def worker(self, nanny="--nanny"):
+    def worker(self, nanny="--nanny", *options):
         return self.start(
             "worker",
             self.address,
@@ -77,6 +77,7 @@ class Cluster:
             str(self.folder),
             "--death-timeout",
             "60",
+            *options,
         )
 
     def said(self):
@@ -378,3 +379,52 @@ def test_a_module_that_a_function_imports_late_is_treated_as_without_dask(cluste
             assert set(server.statuses([[x] for x in range(20)])) == {"CANCELLED"}
         assert server.process.wait(60) == 4
         assert "more.py was changed while this evaluator served" in server.log.read_text()
+
+
+ONCE = """
+import os
+from pathlib import Path
+from evaluator.chain import Chain
+from evaluator.description import digest_of
+from evaluator.executors import dask_worker
+from evaluator.scan import read_scan
+
+
+def dask_setup(worker):  # Dask calls it once, but may import this file several times
+    before = {owner}.{name}
+
+    def meanwhile(*args):
+        {owner}.{name} = before
+        {what}
+        return before(*args)
+
+    {owner}.{name} = meanwhile
+"""
+OTHER = "other = os.environ['OTHER']; dask_worker.prepare(other, digest_of(Chain(read_scan(Path(other)))))"
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "what", "status"),
+    [
+        ("dask_worker", "Job", OTHER, "OK"),
+        ("dask_worker.ProcessExecutor", "submit", "dask_worker.close_pool()", "CANCELLED"),
+    ],
+    ids=["another scan", "the same scan"],
+)
+def test_a_point_is_answered_even_if_the_pool_is_closed_before_it_is_submitted(
+    cluster, evaluator, scan, tmp_path, monkeypatch, owner, name, what, status
+):
+    """Another scan, or the end of another evaluator of the same scan, closes the pool of a Dask worker."""
+    other = tmp_path / "other"
+    other.mkdir()
+    path = scan()
+    for file in path.parent.glob("*.*"):
+        (other / file.name).write_bytes(file.read_bytes())
+    monkeypatch.setenv("OTHER", str(other / path.name))
+    preload = tmp_path / "preload.py"
+    preload.write_text(ONCE.format(owner=owner, name=name, what=what))
+    cluster.worker("--no-nanny", "--preload", str(preload))
+    server = start(evaluator, cluster, path)
+    assert server.statuses([[1, 0]]) == [status]
+    assert server.statuses([[2, 0]]) == ["OK"]
+    assert server.terminate() == 0
