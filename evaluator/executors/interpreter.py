@@ -16,6 +16,7 @@ import tempfile
 import threading
 import time
 import warnings
+from _locale import setlocale  # that of `locale` takes half as long again
 from collections.abc import Callable
 from typing import Any
 
@@ -41,6 +42,7 @@ _MODES: tuple[tuple[Callable[[], Any], Callable[[Any], object]], ...] = (
     (threading.stack_size, threading.stack_size),
 )
 """Settings of the interpreter: what gets each, and what sets it."""
+_GETS = tuple(get for get, _ in _MODES)
 
 _CATEGORIES = (locale.LC_NUMERIC, locale.LC_CTYPE, locale.LC_COLLATE, locale.LC_TIME)
 """What a locale decides. To ask for all of it together takes five times as long."""
@@ -84,8 +86,8 @@ class Interpreter:
         self._errors: Any = np.geterr()
         self._printed: Any = np.get_printoptions()  # functions may write arrays into the input of a program
         self._filters = list(warnings.filters)
-        self._locale = [locale.setlocale(category) for category in _CATEGORIES]
-        self._modes = [get() for get, _ in _MODES]
+        self._locale = list(map(setlocale, _CATEGORIES))
+        self._modes = [get() for get in _GETS]
         self._path = list(sys.path)
         self._least_path = self._path
         self._decimal = decimal.getcontext().copy()
@@ -165,11 +167,11 @@ class Interpreter:
         if warnings.filters != self._filters:
             warnings.filters[:] = self._filters  # type: ignore[index]
             warnings._filters_mutated()  # type: ignore[attr-defined]  # noqa: SLF001  # as `warnings` itself does
-        for category, name in zip(_CATEGORIES, self._locale, strict=True):
-            if locale.setlocale(category) != name:
-                locale.setlocale(category, name)
-        for (get, change), before in zip(_MODES, self._modes, strict=True):
-            if get() != before:
+        if list(map(setlocale, _CATEGORIES)) != self._locale:
+            for category, name in zip(_CATEGORIES, self._locale, strict=True):
+                setlocale(category, name)
+        if [get() for get in _GETS] != self._modes:
+            for (_, change), before in zip(_MODES, self._modes, strict=True):
                 change(before)
         if sys.path != self._path:
             self._restore_path()

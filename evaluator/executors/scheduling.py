@@ -25,21 +25,24 @@ class Scheduling:
 
     def note(self) -> None:
         """Takes what holds now for what is to be restored."""
-        self._before, self._parameters = _now(), sched_getparam(0)
+        self._priority, self._policy = getpriority(PRIO_PROCESS, 0), sched_getscheduler(0)
+        self._cores, self._parameters = sched_getaffinity(0), sched_getparam(0)
 
     def restore(self) -> bool:
         """Undoes what a function has changed. Returns False if that is not allowed: a process may lower its priority,
         but not always raise it again.
         """
-        if _now() == self._before:
+        if self._is_unchanged():
             return True
-        priority, policy, cores = self._before
         with suppress(OSError):
-            sched_setscheduler(0, policy, self._parameters)
-            sched_setaffinity(0, cores)
-            setpriority(PRIO_PROCESS, 0, priority)
-        return _now() == self._before
+            sched_setscheduler(0, self._policy, self._parameters)
+            sched_setaffinity(0, self._cores)
+            setpriority(PRIO_PROCESS, 0, self._priority)
+        return self._is_unchanged()
 
-
-def _now() -> tuple[int, int, set[int]]:
-    return getpriority(PRIO_PROCESS, 0), sched_getscheduler(0), sched_getaffinity(0)
+    def _is_unchanged(self) -> bool:
+        return (
+            getpriority(PRIO_PROCESS, 0) == self._priority
+            and sched_getscheduler(0) == self._policy
+            and sched_getaffinity(0) == self._cores
+        )

@@ -43,7 +43,7 @@ WAYS = [
     ("socket.setdefaulttimeout(1)", "assert __import__('socket').getdefaulttimeout() is None"),
     ("import threading\nthreading.stack_size(65536)", "assert __import__('threading').stack_size() == 0"),
     ("signal.signal(signal.SIGRTMIN + 3, print)", "assert signal.getsignal(signal.SIGRTMIN + 3) is signal.SIG_DFL"),
-    ("os.nice(3)", "assert os.nice(0) == 0"),
+    ("os.nice(3)", "assert os.nice(0) == os.getpriority(os.PRIO_PROCESS, os.getppid())"),
     (
         "KEPT[:] = [os.sched_getaffinity(0)]\nos.sched_setaffinity(0, {min(KEPT[0])})",
         "assert os.sched_getaffinity(0) == KEPT[0]",
