@@ -81,10 +81,8 @@ def difference(before: ScanMeaning, now: ScanMeaning, version: str = "") -> str 
             continue
         if path.startswith("fitting: options: ") and path not in before.values:
             continue  # older versions did not store it; the physics digest covers it
-        if _STEPS.fullmatch(path) and before.values.get("setup: type") == now.values.get("setup: type"):
-            # nothing but a grid uses them
-            if now.values["setup: type"] != "GRID" or _steps(before.values, path) == _steps(now.values, path):
-                continue
+        if _STEPS.fullmatch(path) and _are_same_steps(before.values, now.values, path):
+            continue
         is_setting = path.startswith(("setup: ", "networks: ")) and not path.startswith(_ENVIRONMENT)
         if is_setting and path not in before.given and path not in now.given:
             if path not in before.values or path not in now.values:
@@ -101,6 +99,12 @@ def difference(before: ScanMeaning, now: ScanMeaning, version: str = "") -> str 
         be = "are" if path in ("the variables", "the observables") else "is"
         return f"in its scan file {path} {be} {_show(old)}, in this one {_show(new)}"
     return None
+
+
+def _are_same_steps(before: dict[str, Any], now: dict[str, Any], path: str) -> bool:
+    """Whether the steps of a variable make no difference. Nothing but a grid uses them."""
+    kind = now.get("setup: type")
+    return before.get("setup: type") == kind and (kind != "GRID" or _steps(before, path) == _steps(now, path))
 
 
 def _steps(values: dict[str, Any], path: str) -> int | None:
