@@ -229,7 +229,7 @@ DISAGREEMENTS = {
     "wider range": ("y: {range: [-2, 2]}", "y: {range: [-3, 2]}", ["range of 'y'", "[-3, 2]", "[-2, 2]"]),
     "other sigma": ("sigma: 0.1", "sigma: 0.3", ["likelihood of 'r'", "GAUSS 0 +- 0.3", "GAUSS 0 +- 0.1"]),
     "other scaling": ("scaling: GAUSS", "scaling: UPPER", ["likelihood of 'r'", "UPPER", "GAUSS"]),
-    "window": ("sigma: 0.1", "sigma: 0.1, valid: [0, 1]", ["window of 'r'", "(0.0, 1.0)", "None"]),
+    "window": ("sigma: 0.1", "sigma: 0.1, valid: [0, 1]", ["window of 'r'", "[0.0, 1.0]", "open"]),
     "another function": (
         "physics:observables",
         "physics:others",
