@@ -27,7 +27,7 @@ that is used.
 """
 
 
-def no_sampling(surrogate: Surrogate, dim: int, random: torch.Generator, _: Tensor | None) -> Particles:
+def no_sampling(surrogate: Surrogate, dim: int, random: torch.Generator, _: Tensor | None, __: int) -> Particles:
     """Uniform points that the model takes for good replace the particles that move there."""
     every = torch.rand(CANDIDATES, dim, generator=random, dtype=torch.float64)
     energy = surrogate(every)

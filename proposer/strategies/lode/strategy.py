@@ -34,7 +34,7 @@ from proposer.strategies.lode.nll import OfNll
 from proposer.strategies.lode.observables import OfObservables
 from proposer.strategies.lode.points import Known, Points
 from proposer.strategies.lode.probe import PROBE
-from proposer.strategies.lode.sample import Particles, subset_simulation
+from proposer.strategies.lode.sample import FEW_MOVES, MOVES, Particles, subset_simulation
 from proposer.strategies.lode.select import probability_of_an_answer, well_spread
 from proposer.strategies.lode.settings import LEAST_BATCH, LodeSettings
 from proposer.strategies.lode.solve import SOLVE
@@ -69,8 +69,10 @@ least LEAST_FIRST points, and half as many follow.
 """
 
 
-def _sample(surrogate: Surrogate, dim: int, random: torch.Generator, before: Tensor | None) -> Particles:
-    return subset_simulation(surrogate, dim, n=PARTICLES, random=random, rough=surrogate.rough, before=before)
+def _sample(surrogate: Surrogate, dim: int, random: torch.Generator, before: Tensor | None, moves: int) -> Particles:
+    return subset_simulation(
+        surrogate, dim, n=PARTICLES, random=random, rough=surrogate.rough, before=before, moves=moves
+    )
 
 
 MAP = Acquisition((SOLVE, PROBE, BASINS, FILL, EXPLORE, EXPLOIT))
@@ -89,7 +91,7 @@ class Method:
     """Makes a model of the NLL, from the same."""
     contest: bool = True
     """Whether a model of the NLL is tried, too, if observables are predicted badly."""
-    sample: Callable[[Surrogate, int, torch.Generator, Tensor | None], Particles] = _sample
+    sample: Callable[[Surrogate, int, torch.Generator, Tensor | None, int], Particles] = _sample
     """Draws particles from the region that the model takes for good."""
     map: Acquisition = MAP
     """Chooses a batch for a map."""
@@ -221,7 +223,8 @@ class Lode:
             return self._start(n)
         random = torch.Generator().manual_seed(int(self._generator("sample").integers(2**63)))
         before = torch.from_numpy(self._particles) if len(self._particles) else None
-        particles = self._method.sample(surrogate, self._dim, random, before)  # 3
+        moves = MOVES if known.good.sum() >= FEW else FEW_MOVES
+        particles = self._method.sample(surrogate, self._dim, random, before, moves)  # 3
         inside = particles.inside.numpy()
         kept = well_spread(0.5 * self._inputs(inside), PARTICLES)
         self._particles = inside[kept] if particles.level == 1.0 else np.empty((0, self._dim))
