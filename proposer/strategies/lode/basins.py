@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from proposer.strategies.lode.points import Known
     from proposer.strategies.lode.surrogate import Surrogate
 
-MOST, PAYS = 0.85, 0.1
+MOST, PAYS = 0.7, 0.1
 """The largest fraction of a batch. It is reached if the fraction PAYS / d of these points began new parts of the
 region, and no point of another part did. (A descent needs points in proportion to d.)
 """
@@ -49,7 +49,7 @@ around the last REACHED good points that the model chose (their median). So in t
 part is four times as far. Closer points belong to regions that the model fills anyway: on thin shells, most good points
 of basins.
 """
-AROUND, SOME = (1.0, 0.5, 1e-9), 0.0
+AROUND = (1.0, 0.5, 0.0)
 """The lowest known point of a basin is lower than its d neighbours. With 2 d, most basins beside a good region were not
 seen, because some of the neighbours are in this region, and lower. Points lower than d / 2 neighbours come after these
 basins, and points lower than their nearest neighbour come last, because more of them are false. Without the last ones,
@@ -165,9 +165,7 @@ def nearest(good: Floats, u: Floats) -> Floats:
     return np.asarray(good[np.asarray(cKDTree(good).query(u)[1])])
 
 
-def separate(
-    ridge: NDArray[np.bool_], missed: Floats, sure: NDArray[np.bool_], *, near: float
-) -> NDArray[np.int64]:
+def separate(ridge: NDArray[np.bool_], missed: Floats, sure: NDArray[np.bool_], *, near: float) -> NDArray[np.int64]:
     """The positions, shape (at most n,), of the basins that get points, in this order. Those that are `sure`, shape
     (n,), come before the others. Among both, those with a ridge, shape (n,), between them and the nearest good point
     come first, in their old order. The others may be slopes of known regions. Those whose way downhill misses this good
@@ -180,11 +178,12 @@ def separate(
 
 def bottoms(known: Known) -> tuple[NDArray[np.int64], Floats, NDArray[np.bool_]]:
     """Positions, shape (n,), of points that may be the lowest of a basin, the surest first; the mean distances, shape
-    (n,), to their neighbours; and whether they are lower than all of some neighbours, shape (n,).
+    (n,), to their neighbours; and whether they are lower than their nearest neighbour, shape (n,).
     """
-    found = [lowest(known, around) for around in (*AROUND, SOME)]
-    sure = np.arange(sum(len(of) for of, _ in found)) < sum(len(of) for of, _ in found[:-1])
-    return np.concatenate([of for of, _ in found]), np.concatenate([widths for _, widths in found]), sure
+    found = [lowest(known, around) for around in AROUND]
+    others = lowest(known, than_one=True)
+    of, widths = (np.concatenate(parts) for parts in zip(*found, others, strict=True))
+    return of, widths, np.arange(len(of)) < len(of) - len(others[0])
 
 
 def distinct(u: Floats, widths: Floats, most: int) -> NDArray[np.int64]:
