@@ -96,8 +96,8 @@ def print_status(console: PointConsole, chain: Chain, outcome: Outcome) -> None:
             console.say(f"warning: {spec.name} is {show_no_number(value)}, so it has the largest possible loss")
         elif losses[0, position] > _NEAR_THE_CAP * LARGEST_LOSS:
             console.say(
-                f"warning: {spec.name} = {value:.6g} is so far from {show_likelihood(spec, window=False)} that its loss "
-                f"is near the largest possible loss, {LARGEST_LOSS:.6g}; is it in another unit?"
+                f"warning: {spec.name} = {value:.6g} is so far from {show_likelihood(spec, window=False)} that its "
+                f"loss is near the largest possible loss, {LARGEST_LOSS:.6g}; is it in another unit?"
             )
     console.say(f"status OK, NLL {nll[0]:.6g}")
 
