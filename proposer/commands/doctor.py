@@ -110,7 +110,7 @@ def _environments() -> Iterator[Finding]:
 
 def _why_no_start(program: Path) -> str | None:
     """Why an evaluator's program does not work; None if it does. It asks at a place where nobody listens."""
-    command = [program, "healthy", "unix:/dev/null"]
+    command = [str(program), "healthy", "unix:/dev/null"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=LONGEST_START, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
