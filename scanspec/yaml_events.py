@@ -13,7 +13,6 @@ from ruamel.yaml.events import (
     Event,
     MappingEndEvent,
     MappingStartEvent,
-    NodeEvent,
     ScalarEvent,
     SequenceEndEvent,
     SequenceStartEvent,
@@ -105,7 +104,7 @@ class _Nested:
         if inner.is_mapping and inner.members % 2 == 1 and not isinstance(event, ScalarEvent):
             raise _Refused("a list, a mapping or an alias stands where a key should; is a value without its key?")
 
-    def _check_anchor_and_tag(self, event: NodeEvent) -> None:
+    def _check_anchor_and_tag(self, event: ScalarEvent | MappingStartEvent | SequenceStartEvent) -> None:
         if event.anchor is not None:
             if event.anchor in self.anchors:
                 raise _Refused(f"the anchor &{event.anchor} is there twice; give one of them another name")
