@@ -177,8 +177,8 @@ def _explain(error: MarkedYAMLError, source: str) -> str:
     if "unknown escape character" in problem:
         letter = mark.buffer[mark.pointer] if mark is not None and getattr(mark, "buffer", None) else ""
         return (
-            f"in double quotes a backslash begins an escape, and \\{letter} is none; write the text in single quotes, "
-            r"for example '$\lambda$'"
+            f"in double quotes a backslash begins an escape, and \\{letter} is not one; write the text in single "
+            r"quotes, for example '$\lambda$'"
         )
     suspect = lines[begun - 1] if begun and "could not find expected ':'" in problem else line
     if sign := odd_sign(re.sub(r"(?:^|\s)#.*", "", suspect), "\"',:"):
