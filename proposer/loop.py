@@ -122,8 +122,8 @@ class Scan:
         self._results: Generator[Received] | None = None
 
     def run(self) -> str:
-        """Runs until a stop condition is met, and returns the condition in words. A later scan in the folder goes on from
-        there.
+        """Runs until a stop condition is met, and returns the condition in words. A later scan in the folder goes on
+        from there.
 
         Raises DatasetError, and NoEvaluator or EvaluatorRefused of the backend.
         """
