@@ -164,8 +164,8 @@ class LocalFits:
     def _estimate(
         self, offset: Floats, wanted: NDArray[np.bool_], errors: float
     ) -> tuple[Floats, Floats, NDArray[np.bool_]]:
-        """The positions at an offset in radii from each point with a fit, shape (m, d); the estimates there plus `errors`
-        standard errors, shape (m,); and whether these hold, shape (m,).
+        """The positions at an offset in radii from each point with a fit, shape (m, d). Also the estimates there plus
+        `errors` standard errors, and whether these hold, shape (m,) each.
         """
         design = self._design(offset)
         leverage = (np.einsum("mp,mpq->mq", design, self._root) ** 2).sum(axis=1)
