@@ -73,7 +73,8 @@ class Surroundings:
     def restore(self) -> None:
         """Undoes what a function has changed."""
         self._interpreter.restore()
-        self._to_folder(self._folder)
+        if self._to_folder(self._folder) != 0:
+            os.fchdir(self._folder)  # raises the error
         os.umask(self._umask)
         # read before the comparison: a thread that was left behind may change it meanwhile, or while it is restored
         version = self._version.value if self._version is not None else None
