@@ -8,6 +8,7 @@ from functools import lru_cache
 import numpy as np
 from matplotlib.mathtext import MathTextParser
 
+from proposer.formats import LONGEST, plain
 from proposer.report.seen import Seen
 from proposer.show.marks import drawable
 from proposer.show.picture import Side, Table
@@ -18,9 +19,6 @@ from scanspec.variables import MOST_VALUES
 
 ROOM = 0.06
 """The margin around the good points, as a fraction of their span."""
-
-LONGEST = 40
-"""The largest number of letters of a label."""
 
 
 def side(seen: Seen, name: str, *, zoom: bool) -> Side:
@@ -51,12 +49,6 @@ def discrete(seen: Seen, name: str) -> Floats:
     if variable is None or not 0 < variable.cardinality <= MOST_VALUES:
         return np.empty(0)
     return np.array(sorted(variable.values) or np.arange(round(variable.low), round(variable.high) + 1), dtype=float)
-
-
-def plain(name: str) -> str:
-    """A name with formula characters escaped, shortened to the length of an axis."""
-    name = name.replace("$", "").replace("\\", "")
-    return name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
 
 
 @lru_cache(maxsize=1000)

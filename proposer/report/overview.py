@@ -7,8 +7,7 @@ from functools import partial
 
 import numpy as np
 
-from proposer.formats import show_percent, show_time
-from proposer.report.axes import plain
+from proposer.formats import plain, show_count, show_number, show_percent, show_time
 from proposer.report.section import Code, Part, Rows
 from proposer.report.seen import Seen
 from proposer.run.citations import bibtex
@@ -140,8 +139,8 @@ def _of_the_scan(seen: Seen) -> Rows:
     """A table with the codes, the search, and the conditions that end the scan."""
     setup, meta = seen.scan.setup, seen.meta
     codes = "; ".join(" ".join([code.name, "by", *call_of(code.section, code.name)]) for code in seen.scan.codes)
-    ends = [f"{int(meta['points']):,} good points"] if meta.get("points") else []
-    ends += [f"{setup.raw(key)} {words}" for key, words in _ENDS.items() if key in setup]
+    ends = [show_count(int(meta["points"]), "good point")] if meta.get("points") else []
+    ends += [f"{show_number(setup.number(key))} {words}" for key, words in _ENDS.items() if key in setup]
     return Rows(
         "The scan",
         ["what", "value"],

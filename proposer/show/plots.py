@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from proposer.formats import in_short
+from proposer.formats import LONGEST, in_short, plain
 from proposer.run.dataset import Dataset, DatasetError
 from proposer.run.files import START, WAIT, NoAnswers, NoRoom, check_no_link, not_written, read_object
 from proposer.run.record import RunRecord
@@ -27,6 +27,9 @@ PLOTS = "plots"
 
 MOST_VARIABLES = 12
 """The most variables in a corner plot; with more it is not readable."""
+
+SHORT = 24
+"""The largest number of letters of a label in it."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +147,7 @@ def draw(
         path, beside = (file, None) if file is not None else in_plots(folder, "corner")
 
         def draw_pairs(path: Path = path, beside: Path | None = beside) -> None:
-            axes = [_axis(scan, points, name) for name in free[:MOST_VARIABLES]]
+            axes = [_axis(scan, points, name, SHORT) for name in free[:MOST_VARIABLES]]
             draw_corner(points, axes, path, beside)
             if len(axes) > 1 and (missing := left_out(points, axes, unphysical=True)):
                 say(f"{path.name}: {missing}")
@@ -236,11 +239,11 @@ def plot_axes(folder: Path, scan: ScanFile, points: Points, wanted: Plot) -> lis
     return axes
 
 
-def _axis(scan: ScanFile, points: Points, name: str) -> Axis:
+def _axis(scan: ScanFile, points: Points, name: str, longest: int = LONGEST) -> Axis:
     values = points.columns[name]
     variable = next((candidate for candidate in scan.variables if candidate.name == name), None)
     spec = variable or next((observable for observable in scan.all_observables() if observable.name == name), None)
-    label = (spec.label if spec is not None else "") or name
+    label = (spec.label if spec is not None else "") or plain(name, longest)
     if spec is not None and spec.unit and spec.unit not in label:
         label = f"{label} ({spec.unit})"
     if variable is None:
