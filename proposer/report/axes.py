@@ -22,7 +22,9 @@ ROOM = 0.06
 
 
 def side(seen: Seen, name: str, *, zoom: bool) -> Side:
-    """The axis of a variable or observable: with `zoom` over the good points, if there are any, else over its range."""
+    """The axis of a variable or observable: with `zoom` over the good points, or those near the best, else over its
+    range.
+    """
     specs: dict[str, Variable | ObservableSpec] = {
         observable.name: observable for observable in seen.scan.all_observables()
     }
@@ -73,9 +75,9 @@ def _limits(seen: Seen, name: str, scale: str, variable: Variable | None, zoom: 
     values = seen.columns[name]
     if variable is not None and variable.fixed:
         return None
-    good = values[seen.good & drawable(values, scale)]
-    if zoom and len(good) > 1 and good.min() < good.max():
-        low, high = _roomy(good, scale)
+    near = values[seen.near & drawable(values, scale)]
+    if zoom and len(near) > 1 and near.min() < near.max():
+        low, high = _roomy(near, scale)
         if variable is not None and np.isfinite([variable.low, variable.high]).all():
             low, high = max(low, variable.low), min(high, variable.high)
         return low, high
@@ -85,8 +87,8 @@ def _limits(seen: Seen, name: str, scale: str, variable: Variable | None, zoom: 
     if len(every) < 2:
         return None
     ends = np.percentile(every, [1, 99])
-    if len(good):
-        ends = np.array([min(ends[0], good.min()), max(ends[1], good.max())])
+    if len(near):
+        ends = np.array([min(ends[0], near.min()), max(ends[1], near.max())])
     return _roomy(ends, scale) if ends[0] < ends[1] else None
 
 

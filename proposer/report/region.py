@@ -46,9 +46,10 @@ def pairs(seen: Seen, table: Table) -> Part:
             f"{show_percent(share)} of the good points lie in the outermost hundredth of the range of {name}, at its "
             f"{end} end. The good region may continue outside: widen the range, unless its end is a physical limit."
         )
+    zoom = bool(seen.good.any())
     hugged = [(name, end) for name, end, _ in seen.hugged]
     if ends := [end for end in walls.cut(seen) if end not in hugged]:
-        warnings.append(walls.words(ends))
+        warnings.append(walls.words(ends, good=zoom))
     chosen = narrowest(seen)
     if len(names) > MOST_VARIABLES:
         words.append(
@@ -57,7 +58,7 @@ def pairs(seen: Seen, table: Table) -> Part:
         names = [name for name in names if name in restricted(seen)[:MOST_VARIABLES]]
     if len(names) > 1:
         large = [
-            Panel(side(seen, x, zoom=True), side(seen, y, zoom=True), [Dots(x, y), *_star(seen, x, y)])
+            Panel(side(seen, x, zoom=zoom), side(seen, y, zoom=zoom), [Dots(x, y), *_star(seen, x, y)])
             for x, y in chosen
         ]
         which = (
@@ -65,13 +66,13 @@ def pairs(seen: Seen, table: Table) -> Part:
             if len(names) <= 3
             else f"The {len(chosen)} pairs that the good points restrict most"
         )
-        caption = f"{which}{', around the good points' if seen.good.any() else ''}. {_SIGNS}{_of_star(seen)}"
+        caption = f"{which}{', around the good points' if zoom else ''}. {_SIGNS}{_of_star(seen)}"
         pictures.append(Picture("points", f"{which}: {_where(seen)}", large, caption, table=table))
         if len(names) > 3:
             panels = [
                 Panel(
-                    side(seen, x, zoom=True),
-                    side(seen, y, zoom=True),
+                    side(seen, x, zoom=zoom),
+                    side(seen, y, zoom=zoom),
                     [Dots(x, y), *_star(seen, x, y)],
                     place=(row, column),
                     tall=0.95,
@@ -91,7 +92,7 @@ def pairs(seen: Seen, table: Table) -> Part:
             )
     elif names:
         only = Panel(
-            side(seen, names[0], zoom=True),
+            side(seen, names[0], zoom=zoom),
             Side("NLL", "NLL", "linear", _nll_limits(seen)),
             [Dots(names[0], "NLL"), *_star(seen, names[0], "NLL")],
         )
