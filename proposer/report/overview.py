@@ -201,7 +201,8 @@ def best(seen: Seen) -> Part:
     words = [
         "Each point has the call that evaluates it again, in Python."
         if is_of_a_notebook(file)
-        else "Each point has the command that evaluates it again. Add --keep DIR to keep its files."
+        else "Each point has the command that evaluates it again, in the folder in which the scan was started. Add "
+        "--keep DIR to keep its files."
     ]
     left = len(seen.columns) - len(shown)
     if left > 0:

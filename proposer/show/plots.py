@@ -11,7 +11,8 @@ import numpy as np
 
 from proposer.formats import LONGEST, in_short, plain
 from proposer.run.dataset import Dataset, DatasetError
-from proposer.run.files import START, WAIT, NoAnswers, NoRoom, check_no_link, not_written, read_object
+from proposer.run.files import START, WAIT, NoAnswers, NoRoom, check_no_link, not_written
+from proposer.run.original import original
 from proposer.run.record import RunRecord
 from proposer.run.spectra import FOLDER
 from proposer.show.drawing import Axis, Points
@@ -194,10 +195,10 @@ def read_scan(folder: Path) -> ScanFile:
     try:
         return read_scan_file(files[0])
     except ScanFileError:  # it may name a table beside the original scan file
-        original = Path(str(read_object(folder / "manifest.json").get("scan_file", "")))
-        if not original.is_file():
+        first = original(folder)
+        if not first.is_file():
             raise
-        return read_scan_file(original)
+        return read_scan_file(first)
 
 
 def read_points(folder: Path, scan: ScanFile) -> Points:
