@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 
-from proposer.formats import plain, show_count, show_number, show_percent, show_time
+from proposer.formats import plain, show_count, show_percent, show_time
 from proposer.report.section import Code, Part, Rows
 from proposer.report.seen import Seen
 from proposer.run.citations import bibtex
@@ -140,7 +140,7 @@ def _of_the_scan(seen: Seen) -> Rows:
     setup, meta = seen.scan.setup, seen.meta
     codes = "; ".join(" ".join([code.name, "by", *call_of(code.section, code.name)]) for code in seen.scan.codes)
     ends = [show_count(int(meta["points"]), "good point")] if meta.get("points") else []
-    ends += [f"{show_number(setup.number(key))} {words}" for key, words in _ENDS.items() if key in setup]
+    ends += [f"{setup.number(key):,.10g} {words}" for key, words in _ENDS.items() if key in setup]
     return Rows(
         "The scan",
         ["what", "value"],

@@ -313,6 +313,15 @@ def keep_scan_file(folder: Path, scan: ScanFile) -> None:
     _write(folder, f"scan{scan.path.suffix}", scan.text)
 
 
+def note_scan_file(dataset: Dataset, scan: ScanFile) -> None:
+    """Records the place of the scan file, if it has moved since the last command."""
+    manifest = RunRecord.read(dataset.meta()).manifest or {}
+    if manifest.get("scan_file") != str(scan.path):
+        manifest = {**manifest, "scan_file": str(scan.path)}
+        dataset.set_meta({"manifest": manifest})
+        _write(dataset.path.parent, MANIFEST, _manifest_text(manifest))
+
+
 def note_eager(dataset: Dataset) -> None:
     """Records, in the dataset and in manifest.json, that the seed does not reproduce all points of the run."""
     if not RunRecord.read(dataset.meta()).eager:
