@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -81,7 +82,7 @@ def test_labels_of_every_name_can_be_drawn(tmp_path: Path) -> None:
     """GetDist and anesthetic draw them with matplotlib, as formulas."""
     names = ['it\'s "quoted"', "m\"0'", "50 % & #1", "<script>", "λ1", "a_b^c{d}", "two words"]
     labels = {"first": "mass $m_0$ (GeV)", "second": "$x_1$", "third": "5 $ a piece"}
-    entries = {name: {"range": [0, 1]} for name in names}
+    entries: dict[str, Any] = {name: {"range": [0, 1]} for name in names}
     entries |= {name: {"range": [0, 1], "label": label} for name, label in labels.items()}
     scan = {
         "variables": entries,
