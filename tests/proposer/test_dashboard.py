@@ -48,7 +48,7 @@ def test_the_list_shows_each_run_with_its_state(tmp_path: Path) -> None:
         assert "|ended|" in found["ended"] and "|30|" in found["ended"] and "|30 evaluations|" in found["ended"]
         assert "|unreadable|" in found["broken"] and "dataset.sqlite" in found["broken"]
         assert "|not finished|" in found["killed"] and "|3 of 50|" in found["killed"]
-        assert "|4|5|" in found["merged"], "a merged run wants no number of good points"
+        assert "||4||5||" in found["merged"], "a merged run wants no number of good points"
         assert "|running|" in found["running"] and "|7 of 50|" in found["running"] and "|70 %|" in found["running"]
         assert "iteration 4" in found["running"] and "no news for" in found["running"]
 
