@@ -96,7 +96,8 @@ class Holding:
 
     def __init__(self):
         self.jobs, self.most, self.works = [], 0, False
-        self.health, self.queue = Health(), NeverHeld()
+        self.health = Health()
+        self.queue: JobQueue = NeverHeld()
 
     def submit(self, *jobs):
         self.jobs += jobs
