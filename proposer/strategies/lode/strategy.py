@@ -22,7 +22,7 @@ from torch import Tensor
 
 from proposer.strategies.base import generator
 from proposer.strategies.lode.acquire import EXPLOIT, EXPLORE, Acquisition, Context, choose
-from proposer.strategies.lode.basins import BASINS
+from proposer.strategies.lode.basins import BASINS, size
 from proposer.strategies.lode.collect import BEGIN, GATHER, UNIFORM, beside_good_points
 from proposer.strategies.lode.contest import Contest
 from proposer.strategies.lode.descend import DOWNHILL
@@ -228,6 +228,7 @@ class Lode:
         inside = particles.inside.numpy()
         kept = well_spread(0.5 * self._inputs(inside), PARTICLES)
         self._particles = inside[kept] if particles.level == 1.0 else np.empty((0, self._dim))
+        n = max(size(known, surrogate, n), min(n, self._first // 2), least)
         return self._choose(known, surrogate, particles, n)  # 4
 
     def _grown(self, known: Known) -> int:
