@@ -8,6 +8,7 @@ their predictions of the newest points were better. Observables that are a likel
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -21,6 +22,7 @@ from proposer.strategies.lode.process import Processes
 from proposer.strategies.lode.record import Record
 from proposer.strategies.lode.regress import Regression
 from proposer.strategies.lode.rest import Rest
+from proposer.strategies.lode.sample import ROUGH_ABOVE
 from proposer.strategies.lode.surrogate import LEARN_AGAIN, grouped
 from proposer.strategies.lode.train import training_rows
 from proposer.strategies.lode.validity import Validity
@@ -62,8 +64,14 @@ LEARNED = 0.01
 """The length scales of an output are learned no further if each point is predicted from the others with a smaller
 error, in sigmas, because errors below the resolution of a likelihood do not matter.
 """
+FEW_OUTPUTS = 10
+"""With more outputs, rough predictions of the energy are used further down, because the relative error of a sum of many
+losses is smaller.
+"""
 DRAWS = 32
 """The number of draws from the uncertainty of the regression, for the probability of a point."""
+TOGETHER = 256
+"""The number of points whose draws are computed at once. The draws of many outputs then stay in a cache."""
 PATIENCE = 0.3
 """The power with which misses lower the fraction of exploring points. With 1, regions remained undiscovered; 0 cost a
 fifth more points.
@@ -260,6 +268,10 @@ class OfObservables:
         """Energies from a third of the points, at a third of the cost."""
         return self._predict(self._rough, u)
 
+    @property
+    def rough_above(self) -> float:
+        return 1.0 + (ROUGH_ABOVE - 1.0) * min(1.0, math.sqrt(FEW_OUTPUTS / len(self.energy.columns)))
+
     def _predict(self, values: Processes | None, u: Tensor) -> Tensor:
         assert values is not None
         z = torch.from_numpy(self.inputs(u.numpy()))
@@ -286,10 +298,14 @@ class OfObservables:
         normal = torch.from_numpy(rng.standard_normal((DRAWS, 1, self._values.outputs)))
         rest = None
         if self._rest is not None:
-            rest = self._rest.draws(z, torch.from_numpy(rng.standard_normal((DRAWS, len(u)))), wider).flatten()
-        values = self._draws(z, normal, wider).flatten(0, 1)
-        good = self.energy.good(values, rest).view(DRAWS, len(u))
-        return (good.double().mean(dim=0) * valid).numpy()
+            rest = self._rest.draws(z, torch.from_numpy(rng.standard_normal((DRAWS, len(u)))), wider)
+        found = []
+        for start in range(0, len(z), TOGETHER):
+            rows = slice(start, start + TOGETHER)
+            values = self._draws(z[rows], normal, wider).flatten(0, 1)
+            good = self.energy.good(values, None if rest is None else rest[:, rows].flatten())
+            found.append(good.view(DRAWS, -1).double().mean(dim=0))
+        return (torch.cat(found) * valid).numpy()
 
     @torch.no_grad()
     def observables(self, u: Floats) -> Floats | None:

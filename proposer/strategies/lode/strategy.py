@@ -71,7 +71,14 @@ least LEAST_FIRST points, and half as many follow.
 
 def _sample(surrogate: Surrogate, dim: int, random: torch.Generator, before: Tensor | None, moves: int) -> Particles:
     return subset_simulation(
-        surrogate, dim, n=PARTICLES, random=random, rough=surrogate.rough, before=before, moves=moves
+        surrogate,
+        dim,
+        n=PARTICLES,
+        random=random,
+        rough=surrogate.rough,
+        rough_above=surrogate.rough_above,
+        before=before,
+        moves=moves,
     )
 
 
