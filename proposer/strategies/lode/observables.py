@@ -21,6 +21,7 @@ from proposer.strategies.lode.process import Processes
 from proposer.strategies.lode.record import Record
 from proposer.strategies.lode.regress import Regression
 from proposer.strategies.lode.rest import Rest
+from proposer.strategies.lode.ridges import LENGTH, NO_LENGTH, Ridges
 from proposer.strategies.lode.surrogate import LEARN_AGAIN, grouped
 from proposer.strategies.lode.train import training_rows
 from proposer.strategies.lode.validity import Validity
@@ -64,6 +65,8 @@ error, in sigmas, because errors below the resolution of a likelihood do not mat
 """
 DRAWS = 32
 """The number of draws from the uncertainty of the regression, for the probability of a point."""
+RIDGES_AGAIN = 1.5
+"""Ridges are looked for again when there are this many times more points."""
 PATIENCE = 0.3
 """The power with which misses lower the fraction of exploring points. With 1, regions remained undiscovered; 0 cost a
 fifth more points.
@@ -84,6 +87,8 @@ class OfObservables:
 
     def __init__(self, dim: int, energy: EnergyOfObservables, inputs: Callable[[Floats], Floats]) -> None:
         self.dim, self.energy, self.inputs = dim, energy, inputs
+        self._ridges = Ridges(dim)
+        self._ridges_from = 0  # the number of points at the last search for ridges
         self._coding: Coding | None = None
         self._values: Processes | None = None
         self._rough: Processes | None = None
@@ -127,7 +132,7 @@ class OfObservables:
         if self._coding is None or self._values is None or far or self._coded_apart != apart.any():
             self._coding = Coding.of(y[usable], alone(no_value, y[usable]), self.energy.aims)
             self._coded_apart = bool(apart.any())
-            self._values, self._nets = Processes(self.dim, y.shape[1]), None
+            self._values, self._nets = Processes(self._seen, y.shape[1]), None
             self.by_nets = np.zeros(y.shape[1], dtype=np.bool_)
             if self._record is not None:
                 self._record.errors[1] = np.nan  # those of the old networks say nothing about new ones
@@ -136,7 +141,9 @@ class OfObservables:
         again = len(usable) >= LEARN_AGAIN * self._learned_from
         most = min(MOST_POINTS, max(LEAST_POINTS, MOST_NUMBERS // y.shape[1]))
         rows = usable[training_rows(known.u[usable], known.energy[usable], most, rng)]
-        x, t = self.inputs(known.u[rows]), self._coding.encode(y[rows])
+        t = self._coding.encode(y[rows])
+        again |= self._find_ridges(self.inputs(known.u[rows]), t, len(usable), rng)
+        x = self._inputs(known.u[rows])
         if again:
             self._values.learn(
                 x, t, rng, which=~self._exact, exact=lambda predicted, of: self._error_of(predicted, of) < LEARNED
@@ -160,6 +167,35 @@ class OfObservables:
         invalid = known.unexplained | known.lacking | apart
         self._validity.fit(known, valid, invalid, rng, most=most // 2, again=again)
 
+    @property
+    def _seen(self) -> int:
+        """The number of inputs of the regression."""
+        return self.dim + len(self._ridges.planes)
+
+    def _inputs(self, u: Floats) -> Floats:
+        """The inputs of the regression, with the distances from ridges, shape (n, dim + ridges)."""
+        return self._ridges(self.inputs(u))
+
+    def _find_ridges(self, x: Floats, t: Floats, points: int, rng: np.random.Generator) -> bool:
+        """Looks for ridges of the output that its process predicts worst. Returns whether the inputs have changed."""
+        if self._record is None or points < max(ENOUGH, RIDGES_AGAIN * self._ridges_from):
+            return False
+        errors = np.nan_to_num(self._record.errors[0])
+        j = int(errors.argmax())
+        if errors[j] <= BAD**2 / len(errors):
+            return False
+        self._ridges_from = points
+        before = self._ridges.planes
+        self._ridges.find(x, t[:, j : j + 1], rng)
+        if np.array_equal(before, self._ridges.planes):
+            return False
+        assert self._values is not None
+        lengths = np.full((len(errors), len(self._ridges.planes)), NO_LENGTH)
+        lengths[j] = LENGTH
+        self._values = self._values.with_inputs(self.dim, lengths)
+        self._nets = None
+        return True
+
     def _error_of(self, predicted: Floats, t: Floats) -> Floats:
         """The root mean square error, shape (k,), at the resolution of the likelihoods, of predicted targets compared
         with t, shape (n, k) each.
@@ -182,13 +218,13 @@ class OfObservables:
         if len(usable) < ENOUGH or not (self._poor if self._nets else bad).any():
             return
         random = torch.Generator().manual_seed(int(rng.integers(2**63)))
-        self._nets = self._nets or Regression(self.dim, known.values.shape[1])
+        self._nets = self._nets or Regression(self._seen, known.values.shape[1])
         new = usable[usable >= self._nets_seen]
         self._nets_seen = len(known.u)
-        self._nets.judge(self.inputs(known.u[new]), self._resolved.encode(known.values[new]))
+        self._nets.judge(self._inputs(known.u[new]), self._resolved.encode(known.values[new]))
         rows = usable[training_rows(known.u[usable], known.energy[usable], MOST_BY_NETS, rng)]
         energy = np.nan_to_num(known.energy[rows], nan=FAR, posinf=FAR)
-        self._nets.learn(self.inputs(known.u[rows]), self._resolved.encode(known.values[rows]), energy, random)
+        self._nets.learn(self._inputs(known.u[rows]), self._resolved.encode(known.values[rows]), energy, random)
 
     @property
     def _resolved(self) -> Coding:
@@ -218,6 +254,7 @@ class OfObservables:
     def _mean(self, values: Processes, z: Tensor) -> Tensor:
         """Predicted observables, shape (n, k)."""
         assert self._coding is not None
+        z = self._ridges.of(z)
         mean = self._coding.decode(values.mean(z))
         if self._nets is not None and self.by_nets.any():
             mean = torch.where(torch.from_numpy(self.by_nets), self._resolved.decode(self._nets.mean(z)), mean)
@@ -230,6 +267,7 @@ class OfObservables:
         """
         assert self._values is not None
         assert self._coding is not None
+        z = self._ridges.of(z)
         mean, deviation = self._values.predict(z)
         deviation = (deviation.square() + self._values.noise).sqrt()
         values = self._coding.decode(mean + wider * deviation * normal)
@@ -243,7 +281,7 @@ class OfObservables:
             return
         assert self._values is not None
         assert self._coding is not None
-        z = torch.from_numpy(self.inputs(u))
+        z = torch.from_numpy(self._inputs(u))
         models = [self._coding.decode(self._values.mean(z)).numpy()]
         models.append(np.full_like(models[0], np.nan))
         if self._nets is not None:
@@ -303,6 +341,8 @@ class OfObservables:
 
     def to_arrays(self) -> dict[str, NDArray[np.float64]]:
         arrays: dict[str, NDArray[np.float64]] = {
+            "ridges": self._ridges.planes,
+            "ridges_from": np.array(float(self._ridges_from)),
             "learned_from": np.array(float(self._learned_from)),
             "coded_apart": np.array(float(self._coded_apart)),
             "nets_seen": np.array(float(self._nets_seen)),
@@ -323,6 +363,8 @@ class OfObservables:
         parts = grouped(arrays)
         self._learned_from, self._coded_apart = int(arrays["learned_from"]), bool(arrays["coded_apart"])
         self._nets_seen = int(arrays.get("nets_seen", 0))
+        self._ridges.planes = arrays.get("ridges", self._ridges.planes)
+        self._ridges_from = int(arrays.get("ridges_from", 0))
         none = np.zeros(len(self.energy.columns))
         self._exact, self.by_nets = arrays.get("exact", none) > 0, arrays.get("by_nets", none) > 0
         self._poor = arrays.get("poor", none) > 0

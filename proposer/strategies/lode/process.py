@@ -169,6 +169,32 @@ class Processes:
         made.condition(x, t)
         return made
 
+    @property
+    def amplitude(self) -> Tensor:
+        """The variances, shape (m,), of the part that the regression explains."""
+        return self._amplitude.exp()
+
+    def squares(self, x: Floats, j: int) -> Tensor:
+        """r^2 of the kernel of output j for each pair of the points x, shape (n, d); see `matern.py`."""
+        points, scales = torch.from_numpy(x), self._scales[j : j + 1]
+        return left(points, scales)[0] @ right(points, scales)[0]
+
+    def left_out(self, j: int) -> Floats:
+        """The errors, shape (n,), of the predictions of output j at each point from all others (Rasmussen and Williams,
+        equation 5.12).
+        """
+        inverse = torch.cholesky_inverse(self._root[j])
+        return np.asarray((self._weights[j][:, 0] / self.amplitude[j] / torch.diagonal(inverse)).numpy())
+
+    def with_inputs(self, kept: int, lengths: Floats) -> Processes:
+        """A copy without data that keeps the first `kept` inputs, and has more inputs with the given length scales,
+        shape (m, k).
+        """
+        made = Processes.from_arrays(self.to_arrays())
+        made._scales = torch.cat([made._scales[:, :kept], torch.from_numpy(lengths).log()], dim=1)
+        made.dim = made._scales.shape[1]
+        return made
+
     def to_arrays(self) -> dict[str, NDArray[np.float64]]:
         """The fitted length scales, amplitudes, and noises as arrays, without the data."""
         return {
