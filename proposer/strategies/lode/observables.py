@@ -65,7 +65,7 @@ error, in sigmas, because errors below the resolution of a likelihood do not mat
 """
 DRAWS = 32
 """The number of draws from the uncertainty of the regression, for the probability of a point."""
-RIDGES_AGAIN = 1.5
+RIDGES_AGAIN = 1.25
 """Ridges are looked for again when there are this many times more points."""
 PATIENCE = 0.3
 """The power with which misses lower the fraction of exploring points. With 1, regions remained undiscovered; 0 cost a
@@ -142,7 +142,7 @@ class OfObservables:
         most = min(MOST_POINTS, max(LEAST_POINTS, MOST_NUMBERS // y.shape[1]))
         rows = usable[training_rows(known.u[usable], known.energy[usable], most, rng)]
         t = self._coding.encode(y[rows])
-        again |= self._find_ridges(self.inputs(known.u[rows]), t, len(usable), rng)
+        again |= self._find_ridges(known, usable, rng)
         x = self._inputs(known.u[rows])
         if again:
             self._values.learn(
@@ -176,24 +176,29 @@ class OfObservables:
         """The inputs of the regression, with the distances from ridges, shape (n, dim + ridges)."""
         return self._ridges(self.inputs(u))
 
-    def _find_ridges(self, x: Floats, t: Floats, points: int, rng: np.random.Generator) -> bool:
+    def _find_ridges(self, known: Known, usable: NDArray[np.int64], rng: np.random.Generator) -> bool:
         """Looks for ridges of the output that its process predicts worst. Returns whether the inputs have changed."""
-        if self._record is None or points < max(ENOUGH, RIDGES_AGAIN * self._ridges_from):
+        if self._record is None or len(usable) < max(ENOUGH, RIDGES_AGAIN * self._ridges_from):
             return False
         errors = np.nan_to_num(self._record.errors[0])
         j = int(errors.argmax())
         if errors[j] <= BAD**2 / len(errors):
             return False
-        self._ridges_from = points
+        self._ridges_from = len(usable)
         before = self._ridges.planes
-        self._ridges.find(x, t[:, j : j + 1], rng)
+        rows = usable if len(usable) <= MOST_POINTS else np.sort(rng.choice(usable, MOST_POINTS, replace=False))
+        assert self._coding is not None
+        t = self._coding.encode(known.values[rows])[:, j : j + 1]
+        self._ridges.find(self.inputs(known.u[rows]), t, rng)
         if np.array_equal(before, self._ridges.planes):
             return False
         assert self._values is not None
-        lengths = np.full((len(errors), len(self._ridges.planes)), NO_LENGTH)
-        lengths[j] = LENGTH
-        self._values = self._values.with_inputs(self.dim, lengths)
-        self._nets = None
+        if len(before) != len(self._ridges.planes):
+            lengths = np.full((len(errors), len(self._ridges.planes)), NO_LENGTH)
+            lengths[j] = LENGTH
+            self._values, self._nets = self._values.with_inputs(self.dim, lengths), None
+            self.by_nets = np.zeros(len(errors), dtype=np.bool_)
+            self._record.errors[1] = np.nan
         return True
 
     def _error_of(self, predicted: Floats, t: Floats) -> Floats:
@@ -218,7 +223,7 @@ class OfObservables:
         if len(usable) < ENOUGH or not (self._poor if self._nets else bad).any():
             return
         random = torch.Generator().manual_seed(int(rng.integers(2**63)))
-        self._nets = self._nets or Regression(self._seen, known.values.shape[1])
+        self._nets = self._nets or Regression(self.dim, known.values.shape[1], len(self._ridges.planes))
         new = usable[usable >= self._nets_seen]
         self._nets_seen = len(known.u)
         self._nets.judge(self._inputs(known.u[new]), self._resolved.encode(known.values[new]))

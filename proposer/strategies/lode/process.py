@@ -174,6 +174,11 @@ class Processes:
         """The variances, shape (m,), of the part that the regression explains."""
         return self._amplitude.exp()
 
+    @property
+    def lengths(self) -> Floats:
+        """The length scales, shape (m, d)."""
+        return np.asarray(self._scales.exp().numpy())
+
     def squares(self, x: Floats, j: int) -> Tensor:
         """r^2 of the kernel of output j for each pair of the points x, shape (n, d); see `matern.py`."""
         points, scales = torch.from_numpy(x), self._scales[j : j + 1]

@@ -11,6 +11,7 @@ import itertools
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy.special import betainc
 from torch import Tensor
 
@@ -18,8 +19,9 @@ from proposer.strategies.lode.matern import fall
 from proposer.strategies.lode.process import Processes
 from proposer.types import Floats
 
-WIDTH, SHRINK = 0.02, 4.0
-"""The new input is asinh(distance / WIDTH) / SHRINK. Inputs have the range [-1, 1]."""
+WIDTH, BETWEEN, SHRINK = 0.02, (0.002, 0.05), 4.0
+"""The new input is asinh(distance / width) / SHRINK. Inputs have the range [-1, 1]. The width is WIDTH at first, and
+stays within BETWEEN."""
 MOST = 4
 """The largest number of planes."""
 LENGTH, NO_LENGTH = 0.7, 20.0
@@ -41,10 +43,12 @@ WIDTHS = (0.005, 0.01, 0.02, 0.04)
 
 
 class Ridges:
-    """Planes n x = c in the inputs x of a regression. `planes`, shape (k, d + 1), holds n, of unit length, and c."""
+    """Planes n x = c in the inputs x of a regression. `planes`, shape (k, d + 2), holds n, of unit length, c, and the
+    width.
+    """
 
     def __init__(self, dim: int) -> None:
-        self.planes: Floats = np.empty((0, dim + 1))
+        self.planes: Floats = np.empty((0, dim + 2))
 
     def __call__(self, x: Floats) -> Floats:
         """The inputs x, shape (n, d), and behind them the distances from the planes, shape (n, d + k)."""
@@ -55,62 +59,54 @@ class Ridges:
         return torch.from_numpy(self(z.numpy())) if len(self.planes) else z
 
     def find(self, x: Floats, t: Floats, rng: np.random.Generator) -> None:
-        """Finds planes for one output t, shape (n, 1), of about unit variance, at x, shape (n, d)."""
-        self.planes = self.planes[:0]
-        process = Processes(x.shape[1], 1)
+        """Finds the planes for one output t, shape (n, 1), of about unit variance, at x, shape (n, d)."""
+        before, self.planes = self.planes, self.planes[:0]
         while True:
-            seen = self(x)
-            process.learn(seen, t, rng)
-            process.condition(seen, t)
+            likelihood = _Likelihood(x, t, self, rng)
             if len(self.planes) == MOST:
                 break
-            plane = self._next(x, t[:, 0], process, rng)
-            if plane is None:
+            tried = [*before, *through_outliers(x, likelihood.outlier, rng)]
+            every = [np.concatenate([self.planes, plane[None]]) for plane in tried]
+            if not every:
                 break
-            self.planes = np.concatenate([self.planes, plane[None]])
-            process = process.with_inputs(process.dim, np.array([[LENGTH]]))
+            best, its = likelihood.moved(max(every, key=likelihood), len(self.planes), rng)
+            if its < likelihood(self.planes) + WORTH:
+                break
+            self.planes = best
+        for plane in range(len(self.planes)):
+            self.planes, its = likelihood.moved(self.planes, plane, rng)
+        for plane in range(len(self.planes) - 1, -1, -1):
+            others = np.delete(self.planes, plane, axis=0)
+            without = likelihood(others, np.delete(likelihood.lengths, plane))
+            if its < without + WORTH:
+                self.planes, its, likelihood.lengths = others, without, np.delete(likelihood.lengths, plane)
 
-    def _next(self, x: Floats, t: Floats, process: Processes, rng: np.random.Generator) -> Floats | None:
-        """The plane with the largest likelihood; None if none is worth it."""
+
+class _Likelihood:
+    """The logarithm of the marginal likelihood of a process, without its constant, for other planes."""
+
+    def __init__(self, x: Floats, t: Floats, ridges: Ridges, rng: np.random.Generator) -> None:
+        seen = ridges(x)
+        process = Processes(seen.shape[1], 1)
+        process.learn(seen, t, rng)
+        process.condition(seen, t)
         off = np.abs(process.left_out(0))
-        tried = through_outliers(x, off >= np.quantile(off, 1.0 - OUTLIERS), rng)
+        self.outlier = off >= np.quantile(off, 1.0 - OUTLIERS)
         first = np.argsort(-off)[: min(LIKELIHOOD_FROM // 4, round(OUTLIERS * len(x)))]
         others = np.setdiff1d(np.arange(len(x)), first)
         others = rng.choice(others, min(len(others), LIKELIHOOD_FROM - len(first)), replace=False)
         rows = np.concatenate([first, others])
-        likelihood = _Likelihood(x[rows], self(x[rows]), t[rows], process)
-        gains = [likelihood(plane) for plane in tried]
-        if not gains:
-            return None
-        best = int(np.argmax(gains))
-        plane, gain, step = tried[best], gains[best], 0.03
-        some = np.flatnonzero(plane[:-1])
-        for _ in range(REFINED):
-            new = plane.copy()
-            new[some] += step * rng.standard_normal(len(some))
-            new[:-1] /= np.linalg.norm(new[:-1])
-            new[-1] += step * rng.standard_normal()
-            its = likelihood(new)
-            better = its > gain
-            if better:
-                plane, gain = new, its
-            step *= 1.3 if better else 0.8
-        return plane if gain > likelihood(None) + WORTH else None
-
-
-class _Likelihood:
-    """The logarithm of the marginal likelihood of a process with one more plane, without its constant."""
-
-    def __init__(self, x: Floats, seen: Floats, t: Floats, process: Processes) -> None:
-        self._x, self._t = x, torch.from_numpy(t - t.mean())[:, None]
-        self._square = process.squares(seen, 0)
+        self._x, self._t = x[rows], torch.from_numpy(t[rows] - t[rows].mean())
+        self.lengths = np.append(process.lengths[0, x.shape[1] :], LENGTH)
+        self._square = process.with_inputs(x.shape[1], np.empty((1, 0))).squares(self._x, 0)
         self._amplitude, self._noise = process.amplitude[0], process.noise[0]
 
-    def __call__(self, plane: Floats | None) -> float:
+    def __call__(self, planes: Floats, lengths: Floats | None = None) -> float:
+        lengths = self.lengths[: len(planes)] if lengths is None else lengths[: len(planes)]
         square = self._square.clone()
-        if plane is not None:
-            distance = torch.from_numpy(_distances(self._x, plane[None])) / LENGTH
-            square += 5.0 * (distance - distance.T).square()
+        scaled = torch.from_numpy(_distances(self._x, planes) / lengths)
+        for column in scaled.T[..., None]:
+            square += 5.0 * (column - column.T).square()
         covariance = fall(square) * self._amplitude
         torch.diagonal(covariance).add_(self._noise)
         root, failed = torch.linalg.cholesky_ex(covariance)
@@ -119,8 +115,28 @@ class _Likelihood:
         solved = torch.linalg.solve_triangular(root, self._t, upper=False)
         return float(-0.5 * solved.square().sum() - torch.diagonal(root).log().sum())
 
+    def moved(self, planes: Floats, which: int, rng: np.random.Generator) -> tuple[Floats, float]:
+        """The planes after random moves of one of them that raise the likelihood, and their likelihood."""
+        best, step = self(planes), 0.03
+        some = np.flatnonzero(planes[which, :-2])
+        for _ in range(REFINED):
+            tried = planes.copy()
+            new = tried[which]
+            new[some] += step * rng.standard_normal(len(some))
+            new[-2] += step * rng.standard_normal()
+            new[:-1] /= np.linalg.norm(new[:-2])
+            new[-1] = planes[which, -1] * np.exp(20.0 * step * rng.standard_normal())
+            new[-1] = np.clip(new[-1], *BETWEEN)
+            its = self(tried)
+            if its > best:
+                planes, best = tried, its
+                step *= 1.3
+            else:
+                step *= 0.8
+        return planes, best
 
-def through_outliers(x: Floats, outlier: np.ndarray, rng: np.random.Generator) -> list[Floats]:
+
+def through_outliers(x: Floats, outlier: NDArray[np.bool_], rng: np.random.Generator) -> list[Floats]:
     """Planes close to which there are more outliers than by chance, the surest first. Each is normal to one variable or
     to two. `x`: shape (n, d); `outlier`: shape (n,).
     """
@@ -143,14 +159,14 @@ def through_outliers(x: Floats, outlier: np.ndarray, rng: np.random.Generator) -
         c = (normal * at).sum(axis=1)
         chance = _chance(np.abs(points @ normal.T - c), outlier, len(variables))
         for row in np.argsort(chance, kind="stable")[:OF_PAIR]:
-            plane = np.zeros(dim + 1)
-            plane[list(variables)], plane[-1] = normal[row], c[row]
+            plane = np.zeros(dim + 2)
+            plane[list(variables)], plane[-2:] = normal[row], (c[row], WIDTH)
             found.append((float(chance[row]), plane))
     found.sort(key=lambda one: one[0])
     return [plane for _, plane in found[:COMPARED]]
 
 
-def _chance(distance: Floats, outlier: np.ndarray, free: int) -> Floats:
+def _chance(distance: Floats, outlier: NDArray[np.bool_], free: int) -> Floats:
     """The logarithm of the probability, shape (m,), of so many outliers close to a plane by chance. `distance`: shape
     (n, m); `free` outliers define the plane, and do not count.
     """
@@ -165,4 +181,4 @@ def _chance(distance: Floats, outlier: np.ndarray, free: int) -> Floats:
 
 def _distances(x: Floats, planes: Floats) -> Floats:
     """The new inputs, shape (n, k)."""
-    return np.asarray(np.arcsinh((x @ planes[:, :-1].T - planes[:, -1]) / WIDTH) / SHRINK)
+    return np.asarray(np.arcsinh((x @ planes[:, :-2].T - planes[:, -2]) / planes[:, -1]) / SHRINK)
