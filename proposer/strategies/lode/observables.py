@@ -21,7 +21,7 @@ from proposer.strategies.lode.process import Processes
 from proposer.strategies.lode.record import Record
 from proposer.strategies.lode.regress import Regression
 from proposer.strategies.lode.rest import Rest
-from proposer.strategies.lode.ridges import LENGTH, NO_LENGTH, Ridges
+from proposer.strategies.lode.ridges import AGAIN, LENGTH, NO_LENGTH, Ridges
 from proposer.strategies.lode.surrogate import LEARN_AGAIN, grouped
 from proposer.strategies.lode.train import training_rows
 from proposer.strategies.lode.validity import Validity
@@ -65,8 +65,6 @@ error, in sigmas, because errors below the resolution of a likelihood do not mat
 """
 DRAWS = 32
 """The number of draws from the uncertainty of the regression, for the probability of a point."""
-RIDGES_AGAIN = 1.25
-"""Ridges are looked for again when there are this many times more points."""
 PATIENCE = 0.3
 """The power with which misses lower the fraction of exploring points. With 1, regions remained undiscovered; 0 cost a
 fifth more points.
@@ -88,7 +86,6 @@ class OfObservables:
     def __init__(self, dim: int, energy: EnergyOfObservables, inputs: Callable[[Floats], Floats]) -> None:
         self.dim, self.energy, self.inputs = dim, energy, inputs
         self._ridges = Ridges(dim)
-        self._ridges_from = 0  # the number of points at the last search for ridges
         self._coding: Coding | None = None
         self._values: Processes | None = None
         self._rough: Processes | None = None
@@ -178,18 +175,16 @@ class OfObservables:
 
     def _find_ridges(self, known: Known, usable: NDArray[np.int64], rng: np.random.Generator) -> bool:
         """Looks for ridges of the output that its process predicts worst. Returns whether the inputs have changed."""
-        if self._record is None or len(usable) < max(ENOUGH, RIDGES_AGAIN * self._ridges_from):
+        if self._record is None or len(usable) < max(ENOUGH, AGAIN * self._ridges.found_from):
             return False
         errors = np.nan_to_num(self._record.errors[0])
         j = int(errors.argmax())
         if errors[j] <= BAD**2 / len(errors):
             return False
-        self._ridges_from = len(usable)
         before = self._ridges.planes
-        rows = usable if len(usable) <= MOST_POINTS else np.sort(rng.choice(usable, MOST_POINTS, replace=False))
         assert self._coding is not None
-        t = self._coding.encode(known.values[rows])[:, j : j + 1]
-        self._ridges.find(self.inputs(known.u[rows]), t, rng)
+        t = self._coding.encode(known.values[usable])[:, j : j + 1]
+        self._ridges.find(self.inputs(known.u[usable]), t, rng)
         if np.array_equal(before, self._ridges.planes):
             return False
         assert self._values is not None
@@ -346,8 +341,6 @@ class OfObservables:
 
     def to_arrays(self) -> dict[str, NDArray[np.float64]]:
         arrays: dict[str, NDArray[np.float64]] = {
-            "ridges": self._ridges.planes,
-            "ridges_from": np.array(float(self._ridges_from)),
             "learned_from": np.array(float(self._learned_from)),
             "coded_apart": np.array(float(self._coded_apart)),
             "nets_seen": np.array(float(self._nets_seen)),
@@ -355,6 +348,7 @@ class OfObservables:
             "by_nets": self.by_nets.astype(float),
             "poor": self._poor.astype(float),
         }
+        arrays |= {f"ridges/{key}": value for key, value in self._ridges.to_arrays().items()}
         if self._values is not None:
             arrays |= {f"values/{key}": value for key, value in self._values.to_arrays().items()}
         if self._coding is not None:
@@ -368,8 +362,7 @@ class OfObservables:
         parts = grouped(arrays)
         self._learned_from, self._coded_apart = int(arrays["learned_from"]), bool(arrays["coded_apart"])
         self._nets_seen = int(arrays.get("nets_seen", 0))
-        self._ridges.planes = arrays.get("ridges", self._ridges.planes)
-        self._ridges_from = int(arrays.get("ridges_from", 0))
+        self._ridges.load(parts.get("ridges", {}))
         none = np.zeros(len(self.energy.columns))
         self._exact, self.by_nets = arrays.get("exact", none) > 0, arrays.get("by_nets", none) > 0
         self._poor = arrays.get("poor", none) > 0

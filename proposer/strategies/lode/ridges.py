@@ -8,6 +8,7 @@ resolves it. So the distance from the plane, on a scale that is fine close to th
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -22,14 +23,16 @@ from proposer.types import Floats
 WIDTH, BETWEEN, SHRINK = 0.02, (0.002, 0.05), 4.0
 """The new input is asinh(distance / width) / SHRINK. Inputs have the range [-1, 1]. The width is WIDTH at first, and
 stays within BETWEEN."""
+ENOUGH, AGAIN = 100, 1.3
+"""Planes are looked for with at least ENOUGH points, and again when there are AGAIN times more points."""
 MOST = 4
 """The largest number of planes."""
 LENGTH, NO_LENGTH = 0.7, 20.0
 """The first length scale of a new input, for the output whose ridge it is, and for the others."""
 WORTH = 12.0
 """A plane must raise the logarithm of the marginal likelihood by this much."""
-LIKELIHOOD_FROM = 400
-"""The number of points from which the likelihood of a plane is computed. A quarter of them at most are outliers."""
+FROM, LIKELIHOOD_FROM = 800, 300
+"""The largest number of points from which planes are found, and from which their likelihood is computed. A quarter of them at most are outliers."""
 OUTLIERS = 0.1
 """The fraction of the points, those with the largest errors, through which planes are tried."""
 TRIED, PAIRS, OF_PAIR, COMPARED, REFINED = 300, 6000, 4, 30, 15
@@ -49,6 +52,8 @@ class Ridges:
 
     def __init__(self, dim: int) -> None:
         self.planes: Floats = np.empty((0, dim + 2))
+        self.found_from = 0
+        """The number of points at the last search."""
 
     def __call__(self, x: Floats) -> Floats:
         """The inputs x, shape (n, d), and behind them the distances from the planes, shape (n, d + k)."""
@@ -60,6 +65,10 @@ class Ridges:
 
     def find(self, x: Floats, t: Floats, rng: np.random.Generator) -> None:
         """Finds the planes for one output t, shape (n, 1), of about unit variance, at x, shape (n, d)."""
+        self.found_from = len(x)
+        if len(x) > FROM:
+            rows = rng.choice(len(x), FROM, replace=False)
+            x, t = x[rows], t[rows]
         before, self.planes = self.planes, self.planes[:0]
         while True:
             likelihood = _Likelihood(x, t, self, rng)
@@ -80,6 +89,14 @@ class Ridges:
             without = likelihood(others, np.delete(likelihood.lengths, plane))
             if its < without + WORTH:
                 self.planes, its, likelihood.lengths = others, without, np.delete(likelihood.lengths, plane)
+
+    def to_arrays(self) -> dict[str, NDArray[np.float64]]:
+        """The arrays for `load`."""
+        return {"planes": self.planes, "found_from": np.array(float(self.found_from))}
+
+    def load(self, arrays: Mapping[str, NDArray[np.float64]]) -> None:
+        """Restores the state from the arrays of `to_arrays`; an older lodescan had none."""
+        self.planes, self.found_from = arrays.get("planes", self.planes), int(arrays.get("found_from", 0))
 
 
 class _Likelihood:
