@@ -184,10 +184,10 @@ class OfObservables:
         before = self._ridges.planes
         assert self._coding is not None
         t = self._coding.encode(known.values[usable])[:, j : j + 1]
-        self._ridges.find(self.inputs(known.u[usable]), t, rng)
+        assert self._values is not None
+        self._ridges.find(self.inputs(known.u[usable]), t, self._values.only(j), rng)
         if np.array_equal(before, self._ridges.planes):
             return False
-        assert self._values is not None
         if len(before) != len(self._ridges.planes):
             lengths = np.full((len(errors), len(self._ridges.planes)), NO_LENGTH)
             lengths[j] = LENGTH

@@ -191,6 +191,13 @@ class Processes:
         inverse = torch.cholesky_inverse(self._root[j])
         return np.asarray((self._weights[j][:, 0] / self.amplitude[j] / torch.diagonal(inverse)).numpy())
 
+    def only(self, j: int) -> Processes:
+        """A copy of output j, without data."""
+        arrays = self.to_arrays()
+        return Processes.from_arrays(
+            arrays | {name: arrays[name][j : j + 1] for name in ("scales", "amplitude", "noise")}
+        )
+
     def with_inputs(self, kept: int, lengths: Floats) -> Processes:
         """A copy without data that keeps the first `kept` inputs, and has more inputs with the given length scales,
         shape (m, k).

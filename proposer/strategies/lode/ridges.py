@@ -25,8 +25,8 @@ WIDTH, BETWEEN, SHRINK = 0.02, (0.002, 0.05), 4.0
 stays within BETWEEN."""
 ENOUGH, AGAIN = 100, 1.3
 """Planes are looked for with at least ENOUGH points, and again when there are AGAIN times more points."""
-MOST = 4
-"""The largest number of planes."""
+MOST, NEW = 4, 2
+"""The largest number of planes, and that of the new ones of one search."""
 LENGTH, NO_LENGTH = 0.7, 20.0
 """The first length scale of a new input, for the output whose ridge it is, and for the others."""
 WORTH = 12.0
@@ -51,6 +51,7 @@ class Ridges:
     """
 
     def __init__(self, dim: int) -> None:
+        self.dim = dim
         self.planes: Floats = np.empty((0, dim + 2))
         self.found_from = 0
         """The number of points at the last search."""
@@ -63,32 +64,46 @@ class Ridges:
         """The same for tensors."""
         return torch.from_numpy(self(z.numpy())) if len(self.planes) else z
 
-    def find(self, x: Floats, t: Floats, rng: np.random.Generator) -> None:
-        """Finds the planes for one output t, shape (n, 1), of about unit variance, at x, shape (n, d)."""
+    def find(self, x: Floats, t: Floats, process: Processes, rng: np.random.Generator) -> None:
+        """Improves the planes for one output t, shape (n, 1), of about unit variance, at x, shape (n, d), forgets those
+        that are not worth it, and looks for NEW more. `process` has the length scales for the present planes.
+        """
         self.found_from = len(x)
         if len(x) > FROM:
             rows = rng.choice(len(x), FROM, replace=False)
             x, t = x[rows], t[rows]
-        before, self.planes = self.planes, self.planes[:0]
-        while True:
-            likelihood = _Likelihood(x, t, self, rng)
-            if len(self.planes) == MOST:
+        likelihood = _Likelihood(x, t, self, process, rng)
+        for plane in range(len(self.planes)):
+            self.planes = likelihood.moved(self.planes, plane, rng)[0]
+        process = self._without_weak(process, likelihood)
+        for _ in range(NEW):
+            process.learn(self(x), t, rng)
+            likelihood = _Likelihood(x, t, self, process, rng)
+            tried = through_outliers(x, likelihood.outlier, rng)
+            if not tried:
                 break
-            tried = [*before, *through_outliers(x, likelihood.outlier, rng)]
             every = [np.concatenate([self.planes, plane[None]]) for plane in tried]
-            if not every:
-                break
             best, its = likelihood.moved(max(every, key=likelihood), len(self.planes), rng)
             if its < likelihood(self.planes) + WORTH:
                 break
             self.planes = best
-        for plane in range(len(self.planes)):
-            self.planes, its = likelihood.moved(self.planes, plane, rng)
-        for plane in range(len(self.planes) - 1, -1, -1):
-            others = np.delete(self.planes, plane, axis=0)
-            without = likelihood(others, np.delete(likelihood.lengths, plane))
-            if its < without + WORTH:
-                self.planes, its, likelihood.lengths = others, without, np.delete(likelihood.lengths, plane)
+            process = process.with_inputs(process.dim, np.array([[LENGTH]]))
+            if len(self.planes) > MOST:
+                process = self._without_weak(process, likelihood)
+
+    def _without_weak(self, process: Processes, likelihood: _Likelihood) -> Processes:
+        """Forgets planes, the weakest first, while there are more than MOST or one is not worth it. Returns the process
+        for the others.
+        """
+        lengths = process.lengths[0, process.dim - len(self.planes) :]
+        while len(self.planes):
+            every = range(len(self.planes))
+            without = [likelihood(np.delete(self.planes, k, axis=0), np.delete(lengths, k)) for k in every]
+            weakest = int(np.argmax(without))
+            if len(self.planes) <= MOST and likelihood(self.planes, lengths) > without[weakest] + WORTH:
+                break
+            self.planes, lengths = np.delete(self.planes, weakest, axis=0), np.delete(lengths, weakest)
+        return process.with_inputs(self.dim, lengths[None])
 
     def to_arrays(self) -> dict[str, NDArray[np.float64]]:
         """The arrays for `load`."""
@@ -102,11 +117,8 @@ class Ridges:
 class _Likelihood:
     """The logarithm of the marginal likelihood of a process, without its constant, for other planes."""
 
-    def __init__(self, x: Floats, t: Floats, ridges: Ridges, rng: np.random.Generator) -> None:
-        seen = ridges(x)
-        process = Processes(seen.shape[1], 1)
-        process.learn(seen, t, rng)
-        process.condition(seen, t)
+    def __init__(self, x: Floats, t: Floats, ridges: Ridges, process: Processes, rng: np.random.Generator) -> None:
+        process.condition(ridges(x), t)
         off = np.abs(process.left_out(0))
         self.outlier = off >= np.quantile(off, 1.0 - OUTLIERS)
         first = np.argsort(-off)[: min(LIKELIHOOD_FROM // 4, round(OUTLIERS * len(x)))]

@@ -60,7 +60,8 @@ class Validity:
             self._process = Processes(self._dim, 1)
         if len(judged) >= max(ENOUGH, AGAIN * self._ridges.found_from):
             again = True
-            self._ridges.find(self._inputs(known.u[judged]), np.where(valid[judged], 1.0, -1.0)[:, None], rng)
+            t = np.where(valid[judged], 1.0, -1.0)[:, None]
+            self._ridges.find(self._inputs(known.u[judged]), t, self._process.only(0), rng)
             self._process = self._process.with_inputs(self._dim, np.full((1, len(self._ridges.planes)), LENGTH))
         x, t = self._ridges(self._inputs(known.u[rows])), np.where(valid[rows], 1.0, -1.0)[:, None]
         if again or not self._process.learned:
