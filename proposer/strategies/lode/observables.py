@@ -191,9 +191,7 @@ class OfObservables:
         if len(before) != len(self._ridges.planes):
             lengths = np.full((len(errors), len(self._ridges.planes)), NO_LENGTH)
             lengths[j] = LENGTH
-            self._values, self._nets = self._values.with_inputs(self.dim, lengths), None
-            self.by_nets = np.zeros(len(errors), dtype=np.bool_)
-            self._record.errors[1] = np.nan
+            self._values = self._values.with_inputs(self.dim, lengths)
         return True
 
     def _error_of(self, predicted: Floats, t: Floats) -> Floats:
@@ -218,13 +216,13 @@ class OfObservables:
         if len(usable) < ENOUGH or not (self._poor if self._nets else bad).any():
             return
         random = torch.Generator().manual_seed(int(rng.integers(2**63)))
-        self._nets = self._nets or Regression(self.dim, known.values.shape[1], len(self._ridges.planes))
+        self._nets = self._nets or Regression(self.dim, known.values.shape[1])
         new = usable[usable >= self._nets_seen]
         self._nets_seen = len(known.u)
-        self._nets.judge(self._inputs(known.u[new]), self._resolved.encode(known.values[new]))
+        self._nets.judge(self.inputs(known.u[new]), self._resolved.encode(known.values[new]))
         rows = usable[training_rows(known.u[usable], known.energy[usable], MOST_BY_NETS, rng)]
         energy = np.nan_to_num(known.energy[rows], nan=FAR, posinf=FAR)
-        self._nets.learn(self._inputs(known.u[rows]), self._resolved.encode(known.values[rows]), energy, random)
+        self._nets.learn(self.inputs(known.u[rows]), self._resolved.encode(known.values[rows]), energy, random)
 
     @property
     def _resolved(self) -> Coding:
@@ -254,8 +252,7 @@ class OfObservables:
     def _mean(self, values: Processes, z: Tensor) -> Tensor:
         """Predicted observables, shape (n, k)."""
         assert self._coding is not None
-        z = self._ridges.of(z)
-        mean = self._coding.decode(values.mean(z))
+        mean = self._coding.decode(values.mean(self._ridges.of(z)))
         if self._nets is not None and self.by_nets.any():
             mean = torch.where(torch.from_numpy(self.by_nets), self._resolved.decode(self._nets.mean(z)), mean)
         return mean
@@ -267,8 +264,7 @@ class OfObservables:
         """
         assert self._values is not None
         assert self._coding is not None
-        z = self._ridges.of(z)
-        mean, deviation = self._values.predict(z)
+        mean, deviation = self._values.predict(self._ridges.of(z))
         deviation = (deviation.square() + self._values.noise).sqrt()
         values = self._coding.decode(mean + wider * deviation * normal)
         if self._nets is not None and self.by_nets.any():
@@ -281,8 +277,8 @@ class OfObservables:
             return
         assert self._values is not None
         assert self._coding is not None
-        z = torch.from_numpy(self._inputs(u))
-        models = [self._coding.decode(self._values.mean(z)).numpy()]
+        z = torch.from_numpy(self.inputs(u))
+        models = [self._coding.decode(self._values.mean(self._ridges.of(z))).numpy()]
         models.append(np.full_like(models[0], np.nan))
         if self._nets is not None:
             models[1] = self._resolved.decode(self._nets.mean(z)).numpy()
