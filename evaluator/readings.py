@@ -13,6 +13,7 @@ from evaluator.expressions import Expression
 from scanspec import ObservableSpec, ScanFile
 from scanspec.blocks import to_float
 from scanspec.document import closest, plain_name
+from scanspec.observables import outside
 from scanspec.raised import shown
 from scanspec.spectrum import EntryMissing
 
@@ -94,17 +95,15 @@ def read_all(
 
     Raises ObservableFailed, and with `windows` also InvalidPoint for an observable outside its window.
     """
-    outside: str | None = None
+    left = ""
     names, values = point.names, found.values
     for reading in readings:
         value, spec = reading.value(point, given), reading.spec
         values[reading.position] = names[spec.name] = value
-        if spec.valid is not None and windows and outside is None and not spec.valid[0] <= value <= spec.valid[1]:
-            low, high = spec.valid
-            shown_value = f"{value:.6g}" if not low <= float(f"{value:.6g}") <= high else repr(value)
-            outside = f"{spec.name} = {shown_value} is outside [{low:g}, {high:g}]"
-    if outside is not None:  # raised last, so that all of this code's observables are kept
-        raise InvalidPoint(outside)
+        if windows and not left:
+            left = outside(spec.name, value, spec.valid)
+    if left:  # raised last, so that all of this code's observables are kept
+        raise InvalidPoint(left)
 
 
 def check_conditions(conditions: Sequence[Expression], point: Point) -> None:

@@ -41,7 +41,7 @@ def conclude(dataset: Dataset, reason: str, tally: Tally, seconds: float) -> int
     """
     folder = dataset.path.parent
     say(f"stopped: {reason}")
-    given = how_given(str(dataset.meta().get("rescored_from", "")))
+    given = how_given(RunRecord.read(dataset.meta()).rescored_from)
     came = f" ({tally.given:,} of them {given})" if tally.given else ""
     say(
         f"{tally.evaluated:,} points evaluated in {show_time(seconds)}: {tally.good:,} good{came} "

@@ -6,6 +6,8 @@ import inspect
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
+from scanspec.raised import shown
+
 _ANY_NUMBER = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
@@ -33,6 +35,24 @@ def of_a_point(function: Callable[..., Any], names: Collection[str]) -> Callable
         return function(*values, **{name: point[name] for name in by_name})
 
     return of_values
+
+
+def why_not_called(function: object, names: Collection[str]) -> str:
+    """The reason, in words, why `function` can never be called with a point; empty if it can, as far as is visible."""
+    if not callable(function):
+        return f"{shown(function)} is not a function"
+    if of_a_point(function, names) is not function:
+        return ""
+    try:
+        signature = signature_of(function)
+    except (TypeError, ValueError):  # a function written in C
+        return ""
+    try:
+        signature.bind({})
+    except TypeError:
+        needs = [name for name, argument in signature.parameters.items() if argument.default is argument.empty]
+        return f"it takes {', '.join(needs) or 'no arguments'}, but the variables are {', '.join(names)}"
+    return ""
 
 
 def what_it_gets(function: Callable[..., Any], names: Collection[str]) -> str:

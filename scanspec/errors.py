@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+import linecache
+import traceback
+from itertools import takewhile
+from pathlib import Path
+
+_OURS = tuple(f"{Path(__file__).parents[1] / name}/" for name in ("scanspec", "proposer", "evaluator"))
+_IPYTHON = "/IPython/"
+
 
 class LodescanError(Exception):
     """An error that a user can correct. The message says what is wrong and where, `next_step` what to do about it.
@@ -23,6 +31,16 @@ class LodescanError(Exception):
     def tell(self) -> str:
         """The text for people; ends with the next step."""
         return str(self) if self._says_what_to_do or not self.next_step else f"{self}\nnext: {self.next_step}"
+
+    def _render_traceback_(self) -> list[str]:
+        """What IPython and notebooks print instead of a page of lodescan's frames: the user's lines, and the text."""
+        frames = [frame for frame in traceback.extract_tb(self.__traceback__) if _IPYTHON not in frame.filename]
+        lines = [
+            f"{'cell' if 'ipykernel_' in frame.filename or frame.filename.startswith('<') else frame.filename}, "
+            f"line {frame.lineno}: {linecache.getline(frame.filename, frame.lineno or 0).strip()}"
+            for frame in takewhile(lambda frame: not frame.filename.startswith(_OURS), frames)
+        ]
+        return [*lines, f"{type(self).__name__}: {self}", *getattr(self, "__notes__", ())]
 
 
 class UsageError(LodescanError):

@@ -20,6 +20,15 @@ the analysis, the name, and for an efficiency 0 (the value) or 1 (its error).
 """
 
 
+def outside(name: str, value: float, window: tuple[float, float] | None) -> str:
+    """Says that the value of an observable lies outside its window; empty if it does not."""
+    if window is None or window[0] <= value <= window[1]:
+        return ""
+    low, high = window
+    words = f"{value:.6g}" if not low <= float(f"{value:.6g}") <= high else repr(value)
+    return f"{name} = {words} is outside [{low:g}, {high:g}]"
+
+
 @dataclass(frozen=True)
 class SlhaAddress:
     """A block entry, such as MASS 25, or a decay: WIDTH 25, BR 25 (5, -5); WIDTH1L and BR1L read DECAY1L.

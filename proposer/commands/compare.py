@@ -24,7 +24,7 @@ def compare(folders: Sequence[Path], *, as_json: bool = False) -> int:
     first, second = (read_run(folder) for folder in folders)
     if first.variables != second.variables:
         raise UsageError(
-            f"the runs have different variables: {', '.join(first.variables)}; {', '.join(second.variables)}",
+            f"the runs have different variables: {', '.join(first.variables)} and {', '.join(second.variables)}",
             next_step="compare runs of the same variables, in the same order",
         )
     both = [point for point in first.points if point in second.points]

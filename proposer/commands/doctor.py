@@ -7,6 +7,7 @@ import os
 import platform
 import shutil
 import socket
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -19,19 +20,29 @@ from proposer.run.folder import FolderLock
 from proposer.wire.pool import Pool
 from proposer.wire.security import NotSecure, Security
 from scanspec import VERSION, UsageError
+from scanspec.raised import what_was_raised
 
-PACKAGES = (
-    "torch",
-    "numpy",
-    "scikit-learn",
-    "scipy",
-    "imbalanced-learn",
-    "pandas",
-    "cma",
-    "grpcio",
-    "matplotlib",
-    "rich",
-)
+PACKAGES = {
+    "torch": "torch",
+    "numpy": "numpy",
+    "scikit-learn": "sklearn",
+    "scipy": "scipy",
+    "imbalanced-learn": "imblearn",
+    "pandas": "pandas",
+    "cma": "cma",
+    "grpcio": "grpc",
+    "matplotlib": "matplotlib",
+    "rich": "rich",
+}
+"""The packages that a scan needs, and the module that each one provides."""
+
+REINSTALL = "pip install --force-reinstall '.[proposer]' in the clone"
+NOBODY = 1
+"""The exit code of `lodescan-evaluator healthy` if no evaluator answers."""
+
+LONGEST_START = 60.0
+"""Seconds after which an evaluator's program counts as broken."""
+
 LEAST_ROOM = 10**9
 """Bytes. With less free space on the disk, a scan may end soon."""
 
@@ -58,28 +69,62 @@ def doctor(address: str | None, *, security: Security) -> int:
 
 def _look(address: str | None, security: Security) -> Iterator[Finding]:
     yield Finding("lodescan", f"{VERSION}, Python {platform.python_version()}, {sys.prefix}")
-    for name in PACKAGES:
-        try:
-            yield Finding(name, importlib.metadata.version(name))
-        except importlib.metadata.PackageNotFoundError:
-            yield Finding(name, "is not installed", "pip install '.[proposer]' in the clone")
+    for name, module in PACKAGES.items():
+        yield _package(name, module)
     yield Finding("cores", str(len(os.sched_getaffinity(0))))
     yield _disk()
     yield _locks()
-    environments = sorted(path.parents[1].name for path in Path(sys.prefix).parent.glob("*/bin/lodescan-evaluator"))
-    others = [environment for environment in environments if environment != Path(sys.prefix).name]
-    cure = "" if others else "`make scan SCAN=FILE` makes the environment of a scan file"
-    yield Finding("environments of evaluators", ", ".join(others) or "none besides this one", cure)
+    yield from _environments()
     yield _sockets()
     if address is not None:
         yield _evaluator(address, security)
+
+
+def _package(name: str, module: str) -> Finding:
+    """Imports a package, because its files may be damaged, or built for other versions of its own packages."""
+    try:
+        version = importlib.metadata.version(name)
+        importlib.import_module(module)
+    except importlib.metadata.PackageNotFoundError:
+        return Finding(name, "is not installed", "pip install '.[proposer]' in the clone")
+    except Exception as error:  # noqa: BLE001  # damaged files raise anything
+        return Finding(name, f"{version}, but cannot be imported: {what_was_raised(error)}", REINSTALL)
+    return Finding(name, version)
+
+
+def _environments() -> Iterator[Finding]:
+    """Starts the evaluator's program of each environment beside this one."""
+    here = Path(sys.prefix)
+    programs = [path for path in sorted(here.parent.glob("*/bin/lodescan-evaluator")) if path.parents[1] != here]
+    found, what = [], "environments of evaluators"
+    for path in programs:
+        folder = path.parents[1]
+        if (why := _why_no_start(path)) is None:
+            found.append(folder.name)
+        else:
+            cure = f"remove {folder}, and make it anew in the clone: tools/environment.sh {folder.name}"
+            yield Finding(f"environment {folder.name}", f"its evaluator does not start: {why}", cure)
+    cure = "" if found else "`make scan SCAN=FILE` makes the environment of a scan file"
+    yield Finding(what, ", ".join(found) or "none besides this one", cure)
+
+
+def _why_no_start(program: Path) -> str | None:
+    """Why an evaluator's program does not work; None if it does. It asks at a place where nobody listens."""
+    command = [str(program), "healthy", "unix:/dev/null"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=LONGEST_START, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    said = done.stderr.strip().splitlines()
+    return None if done.returncode == NOBODY else said[-1] if said else f"exit code {done.returncode}"
 
 
 def _disk() -> Finding:
     folder = Path("runs") if Path("runs").exists() else Path()
     free = shutil.disk_usage(folder).free
     cure = "" if free > LEAST_ROOM else "make room"
-    return Finding("disk", f"{free / 1e9:.1f} GB free at {folder.resolve()}", cure)
+    room = f"{free / 1e9:.1f} GB" if free > LEAST_ROOM else f"{free / 1e6:.1f} MB"
+    return Finding("disk", f"{room} free at {folder.resolve()}", cure)
 
 
 def _locks() -> Finding:

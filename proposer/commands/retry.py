@@ -22,12 +22,12 @@ from proposer.run.record import RunRecord
 from proposer.run.spectra import kept_below, save_spectra
 from proposer.run.tables import GOOD_POINTS, GoodPoints
 from proposer.show.failures import scan_file
+from proposer.show.plots import read_scan
 from proposer.show.voice import say
 from proposer.types import Pending, Status
 from proposer.wire.attendance import Purpose
 from proposer.wire.pool import Pool
 from proposer.wire.security import Security
-from scanspec import read_scan_file
 from scanspec.text import quoted
 
 REPAIRED = (
@@ -60,14 +60,15 @@ def retry(folder: Path, how: Retry) -> int:
         raise DatasetError(f"{folder}: there is no run here", next_step=START)
     with Dataset(folder) as dataset:
         record = RunRecord.read(dataset.meta())
-        spec, target = read_scan_file(scan_file(folder)), record.target
+        spec, target = read_scan(folder), record.target
         points = _chosen(dataset, how.statuses)
         words = " or ".join(status.name for status in how.statuses)
         if not len(points.ids):
             say(f"no point has the status {words}: nothing to do")
             return 0
         below = kept_below(spec, dataset.now(target))
-        pool = Pool(how.places, security=how.security, say=say, purpose=Purpose(spectra_below=below, file=spec.path))
+        purpose = Purpose(spectra_below=below, file=scan_file(folder))
+        pool = Pool(how.places, security=how.security, say=say, purpose=purpose)
 
         def fits(description: Description) -> None:
             check_agreement(spec, description, pool.where)

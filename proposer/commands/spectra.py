@@ -19,12 +19,12 @@ from proposer.run.manifest import check_same_evaluator
 from proposer.run.record import RunRecord
 from proposer.run.spectra import FOLDER, save_spectra
 from proposer.show.failures import scan_file
+from proposer.show.plots import read_scan
 from proposer.show.voice import say
 from proposer.types import Pending
 from proposer.wire.attendance import Purpose
 from proposer.wire.pool import Pool
 from proposer.wire.security import Security
-from scanspec import read_scan_file
 from scanspec.tools import kind_key
 
 NO_FILES = ("function", "flavio", "umbridge")
@@ -74,7 +74,7 @@ def export_spectra(folder: Path, makers: Makers) -> int:
 
 def _writes_none(folder: Path) -> bool:
     """Whether each code is of a kind that never writes a spectrum file."""
-    return all(kind_key(code.section) in NO_FILES for code in read_scan_file(scan_file(folder)).codes)
+    return all(kind_key(code.section) in NO_FILES for code in read_scan(folder).codes)
 
 
 def _has_files(folder: Path, point: int) -> bool:
@@ -83,8 +83,8 @@ def _has_files(folder: Path, point: int) -> bool:
 
 def _make(dataset: Dataset, record: RunRecord, points: Pending, makers: Makers) -> None:
     folder = dataset.path.parent
-    spec = read_scan_file(scan_file(folder))
-    purpose = Purpose(spectra_below=math.inf, file=spec.path)
+    spec = read_scan(folder)
+    purpose = Purpose(spectra_below=math.inf, file=scan_file(folder))
     with closing(Pool(makers.places, security=makers.security, say=say, purpose=purpose)) as pool:
 
         def fits(description: Description) -> None:

@@ -108,14 +108,14 @@ def _print(state: State) -> None:
 def _look(folder: Path) -> tuple[State | None, str]:
     """The state of the scan (None before its first report), and the reason of its end (empty during the scan)."""
     with Dataset(folder, read_only=True) as dataset:
-        meta: dict[str, Any] = dataset.meta()
+        record = RunRecord.read(dataset.meta())
     try:
-        state = State.from_json(meta["live"]) if "live" in meta else None
+        state = State.from_json(record.live) if record.live != {} else None
     except TypeError as error:
         raise DatasetError(
             f"{folder}: the scan uses another version of lodescan ({error})", next_step="watch it with that version"
         ) from None
-    return state, str(meta.get("stopped") or "")
+    return state, record.stopped or ""
 
 
 def _end(folder: Path) -> dict[str, Any]:

@@ -23,7 +23,8 @@ from proposer.evaluation.worker import Answer, born_deaf, compute, start
 from proposer.signals import uninterrupted
 from proposer.types import Observable, Outcome, Status
 from scanspec import UsageError
-from scanspec.arguments import of_a_point
+from scanspec.arguments import of_a_point, why_not_called
+from scanspec.observables import outside
 from scanspec.raised import what_was_raised
 
 Code = Callable[..., Mapping[str, float] | None]
@@ -37,6 +38,8 @@ AT_ONCE = 0.1
 MOST_AT_ONCE = 256
 """The most points of a task."""
 
+ARGUMENTS = "give a function of one argument, the point, or with the variables as its arguments"
+
 _Done = Future[list[Answer]]
 
 
@@ -47,7 +50,7 @@ class LocalProcesses:
     its points run again, one at a time, and the point that kills its process again is FAILED. There is no time limit:
     the scan waits for a point that hangs.
 
-    Raises UsageError for a function that cannot be pickled, and for fewer than one worker.
+    Raises UsageError for a function that cannot be pickled or called with a point, and for fewer than one worker.
     """
 
     def __init__(
@@ -62,6 +65,8 @@ class LocalProcesses:
             raise UsageError(
                 f"there cannot be {workers} workers", next_step="give 1 or more, or leave it out for one per core"
             )
+        if why := why_not_called(code, ranges):
+            raise UsageError(f"the function {name!r} cannot be called: {why}", next_step=ARGUMENTS)
         self._code, self._name = _pickled(code, name), name
         self._digest = digest_of(code)
         self._ranges, self._observables = dict(ranges), tuple(observables)
@@ -176,8 +181,8 @@ class LocalProcesses:
                     observables=answer.observables or (),
                     losses=scored.losses[row].tolist() if ok and scored.losses is not None else (),
                     seconds=[answer.seconds],
-                    failed_code=self._name if answer.error else "",
-                    message=answer.error or answer.message,
+                    failed_code="" if ok else self._name,
+                    message=answer.error or answer.message or self._left_window(answer),
                     evaluator=self._name,
                     sent=self._sent.pop(point),
                     begun=answer.begun,
@@ -185,6 +190,10 @@ class LocalProcesses:
                 )
             )
         return found
+
+    def _left_window(self, answer: Answer) -> str:
+        found = zip(self._observables, answer.observables or (), strict=False)
+        return next((text for one, value in found if (text := outside(one.name, value, one.valid))), "")
 
     def wake(self) -> None:
         """Makes `evaluate` yield soon."""

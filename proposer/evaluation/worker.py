@@ -97,9 +97,14 @@ def _read(found: object, names: Sequence[str]) -> tuple[list[float] | None, str]
         except (TypeError, ValueError, OverflowError):
             value = math.nan
         if not math.isfinite(value):
-            return None, f"{name} is {shown(found[name])}, which is not a finite number"
+            return None, f"{name} is {shown(found[name])}, which is not a finite number{_shape_of(found[name])}"
         values.append(value)
     return values, ""
+
+
+def _shape_of(value: object) -> str:
+    shape = getattr(value, "shape", ())
+    return f", but an array of shape {shape}: return one of its values" if shape else ""
 
 
 def _line_of(error: BaseException) -> str:

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from proposer.evaluation.processes import Code
 from proposer.run.names import PROBLEM
 from proposer.target import Target
 from scanspec import Kind, Likelihood, ScanFile, UsageError, Variable, read_scan_text
 from scanspec.numbers import for_json
+from scanspec.raised import shown
 
 Values = Mapping[str, object]
 """Keys and values as in a scan file."""
+
+EXAMPLES = {"variables": '{"x": (0, 1)} for x from 0 to 1', "observables": '{"mh": (125.2, 2)} for mh = 125.2 +- 2'}
+"""What `variables` and `observables` look like, for messages."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +60,9 @@ class Problem:
 
         Raises ScanFileError and UsageError.
         """
+        for key, given in (("variables", self.variables), ("observables", self.observables)):
+            if not isinstance(given, Mapping):  # a user's notebook has no type checker
+                raise UsageError(f"{key} is {shown(given)}, not a mapping", next_step=f"give {EXAMPLES[key]}")
         module = str(getattr(self.code, "__module__", None) or "__main__")
         document = {
             "setup": {"run_name": self.name or self.code_name, "points": self.points, **self.setup},
@@ -73,24 +82,28 @@ class Problem:
         return read_scan_text(where / PROBLEM, text)
 
 
-def _variable(name: str, given: tuple[float, float] | Variable | Values) -> object:
+def _variable(name: str, given: object) -> object:
+    if isinstance(given, Variable):
+        if given.name != name:
+            raise UsageError(f"the variable {name!r} is a Variable named {given.name!r}", next_step="name both alike")
+        return given.entry
     if isinstance(given, Mapping):
         return dict(given)
-    if not isinstance(given, Variable):
-        return {"range": list(given)}
-    if given.name != name:
-        raise UsageError(f"the variable {name!r} is a Variable named {given.name!r}", next_step="name both alike")
-    return given.entry
+    if isinstance(given, str) or not isinstance(given, Sequence | np.ndarray):
+        step = "give (low, high), a Variable, or a mapping with the keys of a scan file"
+        raise UsageError(f"variables: {name} is {shown(given)}", next_step=step)
+    return {"range": list(given)}
 
 
-def _observable(name: str, given: tuple[float, float] | Likelihood | Values | None) -> object:
+def _observable(name: str, given: object) -> object:
     if given is None:
         return {}
     if isinstance(given, Mapping):
         return dict(given)
     if not isinstance(given, Likelihood):
-        if len(given) != 2:
-            raise UsageError(f"{name}: {given!r} is not a mean and sigma", next_step="give (mean, sigma)")
+        if isinstance(given, str) or not isinstance(given, Sequence | np.ndarray) or len(given) != 2:
+            step = "give (mean, sigma), a Likelihood, None, or a mapping with the keys of a scan file"
+            raise UsageError(f"observables: {name} is {shown(given)}", next_step=step)
         return {"mean": given[0], "sigma": given[1]}
     if given.kind is Kind.OFF:
         return {}

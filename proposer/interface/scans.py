@@ -11,6 +11,7 @@ from proposer.evaluation.backend import EvaluationBackend
 from proposer.evaluation.processes import LocalProcesses
 from proposer.interface.problem import Problem
 from proposer.interface.runs import Run
+from proposer.run.manifest import AnotherRun
 from proposer.scanning import ScanOptions, open_pool, scan_with
 from proposer.show.voice import Voice, speaking
 from proposer.signals import interruptible_call
@@ -31,6 +32,7 @@ def scan(
     security: Security = PLAIN,
     quiet: bool = False,
     report: bool = True,
+    same_physics: bool = False,
 ) -> Run:
     """Scans until a stop condition is met, and returns the run.
 
@@ -38,7 +40,8 @@ def scan(
     called in `workers` processes of this machine (None: one per core). Ctrl-C, or the stop button of a notebook, ends
     the scan with KeyboardInterrupt; its results are kept, and the same call goes on. `folder` is the folder of the run
     (None: runs/NAME). `seed` is by default that of the file, or a new one. `quiet` prints only warnings. `report`
-    writes report.html at the end.
+    writes report.html at the end. `same_physics` goes on although the function or the files of the evaluator have
+    changed; you assert that they compute the same as before, and the manifest records it.
 
     Raises UsageError, ScanFileError, NoEvaluator, EvaluatorRefused, and AnotherRun if the folder holds a run with other
     ranges, another likelihood or another function.
@@ -60,7 +63,8 @@ def scan(
     >>> len(radius) >= 20 and bool((abs(radius - 2) < 0.2).all())
     True
     """
-    own = ScanOptions(folder=None if folder is None else Path(folder), seed=seed, report=report)
+    where = None if folder is None else Path(folder)
+    own = ScanOptions(folder=where, seed=seed, report=report, same_physics=same_physics)
 
     def call() -> Run:
         backend: EvaluationBackend
@@ -78,11 +82,18 @@ def scan(
             return call()
         except KeyboardInterrupt:
             raise KeyboardInterrupt(INTERRUPTED) from None
+        except AnotherRun as error:
+            raise AnotherRun(error.message, next_step=_in_python(error.next_step)) from None
         except LodescanError as error:
             next_step = error.tell().removeprefix(str(error)).strip()
             if next_step and not isinstance(what, Problem):  # it names commands for a scan file
                 error.add_note(next_step)
             raise
+
+
+def _in_python(words: str) -> str:
+    """A next step that names arguments of `scan` instead of options of the command."""
+    return words.replace("(--run)", "(`folder`)").replace("--same-physics", "`same_physics=True`")
 
 
 def _processes(problem: Problem, asked: Asked, workers: int) -> LocalProcesses:

@@ -129,8 +129,8 @@ class Tally:
         if not math.isfinite(self.best):
             return "lowest NLL none"
         parts = sorted(zip(self.best_losses, self.names, strict=False), key=lambda pair: -abs(pair[0]))
-        shown = ", ".join(f"{name} {loss:.2f}" for loss, name in parts[:3] if loss)
-        return f"lowest NLL {show_number(self.best)}" + (f": {shown}" if shown and len(self.names) > 1 else "")
+        shown = ", ".join(f"{name} {show_number(loss, 3)}" for loss, name in parts[:3] if loss)
+        return f"lowest NLL {show_number(self.best)}" + (f" (losses: {shown})" if shown and len(self.names) > 1 else "")
 
     def at_cap(self) -> list[str]:
         """The observables whose loss has the largest possible value even at the best point."""

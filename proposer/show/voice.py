@@ -5,9 +5,10 @@ from __future__ import annotations
 import enum
 import json
 import logging
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TextIO
 
 from scanspec import visible
 from scanspec.events import event, in_json
@@ -49,7 +50,7 @@ def say(line: str) -> None:
         return
     tell("note", {"text": line})
     if voice() is Voice.PEOPLE and not in_json():
-        _print(line)
+        _print(line, sys.stdout)
 
 
 @contextmanager
@@ -72,12 +73,17 @@ def warn(line: str) -> None:
     """Writes a message that is shown even with --quiet."""
     tell("warning", {"text": line}, logging.WARNING)
     if voice() is not Voice.JSON and not in_json():
-        _print(line)
+        _print(line, sys.stderr)
 
 
-def _print(line: str) -> None:
-    """Prints a line, which is broken at blanks on a terminal; elsewhere it stays one line."""
+def _print(line: str, cell: TextIO) -> None:
+    """Prints a line to standard error, where a terminal breaks it at blanks. A notebook, whose console would give each
+    line an output of its own and cut it on the right, gets it in the stream `cell`.
+    """
     console, text = stderr_console(), visible(line)
+    if console.is_jupyter:
+        print(text, file=cell, flush=True)
+        return
     console.print(broken(text, console.width) if console.is_terminal else text, soft_wrap=True)
 
 

@@ -123,7 +123,7 @@ def truth(*words_: str) -> Schema:
 
 def ignore_case(word: str) -> str:
     """A regular expression for the word in any case. JSON Schema has no flag for this."""
-    return "".join(f"[{c.lower()}{c.upper()}]" if c.isalpha() else re.escape(c) for c in word)
+    return "".join(f"[{c.lower()}{c.upper()}]" if c.isalpha() else c if c == "-" else re.escape(c) for c in word)
 
 
 YES, NO = truth(*TRUE), truth(*FALSE)

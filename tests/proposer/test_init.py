@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from proposer.__main__ import main
+from proposer.commands import doctor
 from scanspec import read_scan_file
 from tests.proposer.terminal import Terminal
 
@@ -218,6 +219,28 @@ def test_doctor_says_why_an_announced_evaluator_is_left_out(tmp_path, monkeypatc
     assert main(["doctor", "--evaluator", f"dir:{pool}"]) == 1
     (wrong,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("mend  evaluator at")]
     assert "192.0.2.1:50051 is another machine" in wrong and "give --tls-ca" in wrong
+
+
+def test_doctor_starts_what_a_scan_needs(tmp_path, monkeypatch, capsys):
+    """The packages and programs, because what is installed may nevertheless be damaged."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "broken.py").write_text("import nothing_of_this_name")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(doctor.PACKAGES, "cma", "broken")
+    for name, script in (("fine", "exit 1"), ("spoiled", "echo grpc is missing >&2; exit 2")):
+        program = tmp_path / f"envs/{name}/bin/lodescan-evaluator"
+        program.parent.mkdir(parents=True)
+        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.chmod(0o755)
+    (tmp_path / "envs/proposer").mkdir()
+    monkeypatch.setattr(sys, "prefix", str(tmp_path / "envs/proposer"))
+    assert main(["doctor"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert "ok    environments of evaluators: fine" in lines
+    package, environment = (line for line in lines if line.startswith("mend"))
+    assert "cannot be imported: ModuleNotFoundError: No module named 'nothing_of_this_name'; pip install" in package
+    assert environment.startswith("mend  environment spoiled: its evaluator does not start: grpc is missing; remove ")
+    assert environment.endswith("tools/environment.sh spoiled")
 
 
 def test_numbers_lose_no_digits(tmp_path):

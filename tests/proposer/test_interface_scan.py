@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import doctest
 import importlib
 import json
@@ -324,6 +325,33 @@ def test_a_notebook_shows_the_display_and_the_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_notebook_shows_short_errors_and_whole_lines(tmp_path: Path) -> None:
+    """An error shows the user's own lines and what to do, and none of the lines of lodescan."""
+    nbclient = pytest.importorskip("nbclient")
+    nbformat = pytest.importorskip("nbformat")
+    wrong = (
+        "def of(code):\n    return proposer.Problem(variables={'x': 1}, observables={}, code=code, threshold=1)\n"
+        "\nproposer.scan(of(len))"
+    )
+    cells = [nbformat.v4.new_code_cell(source) for source in (SCRIPT, wrong, 'proposer.scan("none.yaml")')]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    resources = {"metadata": {"path": str(tmp_path)}}
+    nbclient.NotebookClient(notebook, timeout=60, resources=resources, allow_errors=True).execute()
+    said = "".join(output.text for output in notebook.cells[0].outputs if output.output_type == "stream")
+    assert "folder run\n" in said and "\nstopped: 40 good points found (points: 40)\n" in said
+    (refused,), (absent,) = (cell.outputs for cell in notebook.cells[1:])
+    assert refused.traceback == [
+        "cell, line 4: proposer.scan(of(len))",
+        "UsageError: variables: x is 1; give (low, high), a Variable, or a mapping with the keys of a scan file",
+    ]
+    assert absent.traceback == [
+        'cell, line 1: proposer.scan("none.yaml")',
+        "NoScanFile: none.yaml: cannot be read (No such file or directory)",
+        "next: name a file that can be read; `lodescan init FILE` writes a new one",
+    ]
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["asking", "generator", "scans"])
 def test_examples_in_docstrings_work(name: str) -> None:
     module = importlib.import_module(f"proposer.interface.{name}")
@@ -339,3 +367,54 @@ def test_runs_of_other_code_are_not_merged_nor_is_rescore_proposed(tmp_path: Pat
     with pytest.raises(UsageError, match="contents of codes") as refused:
         merge(tmp_path / "both", [tmp_path / "a", tmp_path / "b"])
     assert refused.value.next_step == "merge runs of one scan file, with different seeds or types"
+
+
+def test_what_is_no_problem_is_refused_with_what_to_give(tmp_path: Path) -> None:
+    def wrong_names(a, b):
+        return {"radius": a + b}
+
+    for settings, why in (
+        ({"variables": ["x", "y"]}, r"variables is \['x', 'y'\], not a mapping; give {\"x\": \(0, 1\)}"),
+        ({"variables": {"x": 2}}, "variables: x is 2; give .low, high., "),
+        ({"variables": {"x": "0,1"}}, "variables: x is '0,1'; give .low, high., "),
+        ({"observables": [2, 3]}, r"observables is \[2, 3\], not a mapping; give {\"mh\": "),
+        ({"observables": {"radius": 2}}, "observables: radius is 2; give .mean, sigma., "),
+        ({"observables": {"radius": (2, 1, 0)}}, r"observables: radius is \(2, 1, 0\); give .mean, sigma., "),
+        ({"code": wrong_names}, "'wrong_names' cannot be called: it takes a, b, but the variables are x, y; give a "),
+        ({"code": {"radius": 1}}, "{'radius': 1} is not a function; give a function of one argument"),
+        ({"code": lambda: {"radius": 1}}, "it takes no arguments, but the variables are x, y"),
+    ):
+        with pytest.raises(UsageError, match=why):
+            scan(dataclasses.replace(problem(len), **settings), tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_invalid_point_has_its_code_and_the_window_that_it_left(tmp_path: Path) -> None:
+    def bowl(point):
+        return None if point["x"] < 0 else {"radius": point["x"]}
+
+    few = {"setup": {"type": "RANDOM", "max_evaluations": 20}}
+    observables = {"radius": {"mean": 1, "sigma": 1, "valid": [0, 1]}}
+    run = scan(dataclasses.replace(problem(bowl, **few), observables=observables), tmp_path)
+    bad = run.points().query("status == 'INVALID'")
+    assert {*bad.failed_code} == {"bowl"}
+    left = bad.query("radius > 1")
+    assert len(left) and all(text.endswith("is outside [0, 1]") for text in left.message)
+
+
+def test_an_array_is_not_a_number(tmp_path: Path) -> None:
+    import numpy as np
+
+    few = {"setup": {"type": "RANDOM", "max_evaluations": 2}}
+    run = scan(problem(lambda point: {"radius": np.ones(3)}, **few), tmp_path)
+    assert run.points().message.str.endswith("but an array of shape (3,): return one of its values").all()
+
+
+def test_the_same_call_can_go_on_with_the_same_physics_in_other_words(tmp_path: Path) -> None:
+    few = {"setup": {"type": "RANDOM", "max_evaluations": 3}}
+    scan(problem(lambda point: {"radius": point["x"]}, **few), tmp_path)
+    again = problem(lambda point: {"radius": 1.0 * point["x"]}, setup={"type": "RANDOM", "max_evaluations": 5})
+    with pytest.raises(AnotherRun, match=r"choose another folder \(`folder`\).*`same_physics=True` goes on"):
+        scan(again, tmp_path)
+    run = proposer.scan(again, folder=tmp_path, seed=1, workers=1, quiet=True, report=False, same_physics=True)
+    assert len(run.points()) == 5

@@ -58,7 +58,7 @@ SHOWN = [
     "           ball: 477 invalid",
     "speed      ",
     "evaluator  2 of 2 workers busy · ball on 127.0.0.1:50051",
-    "lowest     NLL 0.5: a 0.25, b 0.25",
+    "lowest     NLL 0.5 (losses: a 0.25, b 0.25)",
     "now        fills the known region (90 %) and looks for new regions (10 %)",
     "           iteration 3",
     "time       ",

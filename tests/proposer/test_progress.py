@@ -70,7 +70,7 @@ def test_a_start_with_one_lucky_point_gives_no_estimate(monkeypatch: pytest.Monk
     tally.add([outcome(n, 7.96, 0.01, 7.95) for n in range(16)])
     assert one_line(progress.state()).startswith(
         "0 of 1,000 good | hit rate 0 % | start 16 of 90, no estimate before that | iteration 1 | "
-        "lowest NLL 7.96: b 7.95, a 0.01 | "
+        "lowest NLL 7.96 (losses: b 7.95, a 0.01) | "
     )
     tally.add([outcome(n, 7.96, 0.01, 7.95) for n in range(100)])
     tally.add([outcome(1, 0.5, 0.25, 0.25)])

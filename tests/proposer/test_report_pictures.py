@@ -167,7 +167,7 @@ def test_whole_numbers_of_a_wide_range_are_drawn_like_a_continuum(seen: Seen, hi
 
 
 def test_where_no_point_is_good_none_is_coloured(seen: Seen) -> None:
-    none = replace(seen, meta=dict(seen.meta) | {"threshold": 1e-9})
+    none = replace(seen, record=replace(seen.record, target=replace(seen.record.target, threshold=1e-9)))
     table = table_of(none)
     assert (table.kind < 2).all() and table.high <= np.nanmin(table.nll)
     part = region.pairs(none, table)

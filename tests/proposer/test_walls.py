@@ -104,4 +104,4 @@ def test_the_warning_names_the_ends_once(seen: Seen) -> None:
 
 def test_a_scan_without_a_likelihood_has_no_such_warning(seen: Seen) -> None:
     run = filled(seen, 0.05, 0.72, 300)
-    assert walls.cut(replace(run, meta=dict(run.meta) | {"everything": True})) == []
+    assert walls.cut(replace(run, record=replace(run.record, target=replace(run.record.target, everything=True)))) == []

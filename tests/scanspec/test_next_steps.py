@@ -51,3 +51,17 @@ def test_an_unknown_option_is_answered_with_the_closest_one_or_its_commands(
     with pytest.raises(SystemExit, match="2"):
         parser.parse_args(["scan", option, "3"])
     assert capsys.readouterr().err.endswith(f"lodescan: error: unrecognized arguments: {option} 3{hint}\n")
+
+
+def test_an_unknown_argument_is_answered_with_the_usage_of_its_command(capsys: pytest.CaptureFixture[str]) -> None:
+    """Options of other commands are not proposed for a misspelling."""
+    parser = Parser(prog="lodescan")
+    commands = parser.add_subparsers(metavar="COMMAND")
+    commands.add_parser("doctor").add_argument("--evaluator")
+    commands.add_parser("serve").add_argument("--points")
+    for arguments in (["doctor", "a.yaml"], ["doctor", "--port", "80"]):
+        with pytest.raises(SystemExit, match="2"):
+            parser.parse_args(arguments)
+        said = capsys.readouterr().err
+        assert said.startswith("usage: lodescan doctor [-h] [--evaluator EVALUATOR]\n`lodescan doctor --help` says ")
+        assert said.endswith(f"lodescan: error: unrecognized arguments: {' '.join(arguments[1:])}\n")

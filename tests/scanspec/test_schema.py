@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import jsonschema
@@ -29,6 +30,21 @@ def test_the_published_schema_is_up_to_date():
 @pytest.mark.parametrize("path", PLAIN, ids=lambda path: path.name)
 def test_every_example_is_valid(path):
     assert faults(load(path.read_text())) == []
+
+
+def patterns(of):
+    """All regular expressions of a schema."""
+    if isinstance(of, dict):
+        yield from (of["pattern"],) if isinstance(of.get("pattern"), str) else ()
+        yield from of.get("patternProperties", ())
+    for part in of.values() if isinstance(of, dict) else of if isinstance(of, list) else ():
+        yield from patterns(part)
+
+
+def test_editors_can_read_its_patterns():
+    """They are regular expressions of JavaScript, which with its flag u refuses an escape that is not needed."""
+    found = {escaped for pattern in patterns(schema()) for escaped in re.findall(r"\\(.)", pattern)}
+    assert {"s", "."} <= found <= {*r"dDwWsSbBx^$\.*+?()[]{}|/"}
 
 
 TEXT = """\

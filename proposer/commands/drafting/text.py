@@ -55,7 +55,8 @@ def text_of(draft: Draft, template: str) -> str:
     lines += [
         "",
         "networks:",
-        f"  threshold_value: {_number(draft.threshold)}    # good: NLL below this; 3 is 95 % in two dimensions above 0",
+        f"  threshold_value: {_number(draft.threshold)}    # good: NLL below this",
+        "  # 3 is the 95 % region of two variables, if the lowest NLL is 0",
         "  # threshold_value: {above_best: 3}    # or less than 3 above the lowest NLL that is found",
         "  # confidence: 0.95           # or this by Wilks' theorem (degrees_of_freedom: the number of free variables)",
     ]
