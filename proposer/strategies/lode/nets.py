@@ -74,12 +74,14 @@ class Data:
 
 
 class Networks(ABC):
-    """MEMBERS networks with several outputs over [-1, 1]^d. A subclass defines their loss."""
+    """MEMBERS networks with several outputs over [-1, 1]^d. A subclass defines their loss. `more` is the number of
+    further inputs, which follow the d others and have no products.
+    """
 
-    def __init__(self, dim: int, outputs: int) -> None:
-        self.dim = dim
+    def __init__(self, dim: int, outputs: int, more: int = 0) -> None:
+        self.dim, self.more = dim, more
         self._pairs = torch.triu_indices(dim, dim) if dim <= MOST_DIM else torch.empty(2, 0, dtype=torch.int64)
-        sizes = [dim + self._pairs.shape[1]] + [WIDTH] * DEPTH + [outputs]
+        sizes = [dim + more + self._pairs.shape[1]] + [WIDTH] * DEPTH + [outputs]
         self._shapes = [(a + 1, b) for a, b in itertools.pairwise(sizes)]  # the last row has the biases
         self._weights = torch.zeros(MEMBERS, sum(a * b for a, b in self._shapes))
         self._born = [0] * MEMBERS  # the number of points at the start of each network
@@ -87,6 +89,21 @@ class Networks(ABC):
     @property
     def learned(self) -> bool:
         return self._born[0] > 0
+
+    def change_more(self, came: list[int]) -> None:
+        """Changes the further inputs. Each is an earlier one, at a position in `came`, or new (-1). A new one has no
+        effect before the networks learn again.
+        """
+        rows, columns = self._shapes[0]
+        first = self._weights[:, : rows * columns].view(MEMBERS, rows, columns)
+        new = torch.zeros(MEMBERS, len(came), columns)
+        for number, position in enumerate(came):
+            if position >= 0:
+                new[:, number] = first[:, self.dim + position]
+        first = torch.cat([first[:, : self.dim], new, first[:, self.dim + self.more :]], dim=1)
+        self._weights = torch.cat([first.flatten(1), self._weights[:, rows * columns :]], dim=1)
+        self._shapes[0] = (rows + len(came) - self.more, columns)
+        self.more = len(came)
 
     @abstractmethod
     def _loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
@@ -151,6 +168,7 @@ class Networks(ABC):
         return {
             "weights": self._weights.double().numpy(),
             "dim": np.array(float(self.dim)),
+            "more": np.array(float(self.more)),
             "born": np.array(self._born, dtype=float),
         }
 

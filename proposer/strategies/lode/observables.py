@@ -21,7 +21,7 @@ from proposer.strategies.lode.process import Processes
 from proposer.strategies.lode.record import Record
 from proposer.strategies.lode.regress import Regression
 from proposer.strategies.lode.rest import Rest
-from proposer.strategies.lode.ridges import AGAIN, LENGTH, NO_LENGTH, Ridges
+from proposer.strategies.lode.ridges import AGAIN, Ridges
 from proposer.strategies.lode.surrogate import LEARN_AGAIN, grouped
 from proposer.strategies.lode.train import training_rows
 from proposer.strategies.lode.validity import Validity
@@ -188,10 +188,9 @@ class OfObservables:
         self._ridges.find(self.inputs(known.u[usable]), t, self._values.only(j), rng)
         if np.array_equal(before, self._ridges.planes):
             return False
-        if len(before) != len(self._ridges.planes):
-            lengths = np.full((len(errors), len(self._ridges.planes)), NO_LENGTH)
-            lengths[j] = LENGTH
-            self._values = self._values.with_inputs(self.dim, lengths)
+        self._values = self._ridges.carried(self._values, j)
+        if self._nets is not None:
+            self._nets.change_more(self._ridges.came)
         return True
 
     def _error_of(self, predicted: Floats, t: Floats) -> Floats:
@@ -216,13 +215,13 @@ class OfObservables:
         if len(usable) < ENOUGH or not (self._poor if self._nets else bad).any():
             return
         random = torch.Generator().manual_seed(int(rng.integers(2**63)))
-        self._nets = self._nets or Regression(self.dim, known.values.shape[1])
+        self._nets = self._nets or Regression(self.dim, known.values.shape[1], len(self._ridges.planes))
         new = usable[usable >= self._nets_seen]
         self._nets_seen = len(known.u)
-        self._nets.judge(self.inputs(known.u[new]), self._resolved.encode(known.values[new]))
+        self._nets.judge(self._inputs(known.u[new]), self._resolved.encode(known.values[new]))
         rows = usable[training_rows(known.u[usable], known.energy[usable], MOST_BY_NETS, rng)]
         energy = np.nan_to_num(known.energy[rows], nan=FAR, posinf=FAR)
-        self._nets.learn(self.inputs(known.u[rows]), self._resolved.encode(known.values[rows]), energy, random)
+        self._nets.learn(self._inputs(known.u[rows]), self._resolved.encode(known.values[rows]), energy, random)
 
     @property
     def _resolved(self) -> Coding:
@@ -252,7 +251,8 @@ class OfObservables:
     def _mean(self, values: Processes, z: Tensor) -> Tensor:
         """Predicted observables, shape (n, k)."""
         assert self._coding is not None
-        mean = self._coding.decode(values.mean(self._ridges.of(z)))
+        z = self._ridges.of(z)
+        mean = self._coding.decode(values.mean(z))
         if self._nets is not None and self.by_nets.any():
             mean = torch.where(torch.from_numpy(self.by_nets), self._resolved.decode(self._nets.mean(z)), mean)
         return mean
@@ -264,7 +264,8 @@ class OfObservables:
         """
         assert self._values is not None
         assert self._coding is not None
-        mean, deviation = self._values.predict(self._ridges.of(z))
+        z = self._ridges.of(z)
+        mean, deviation = self._values.predict(z)
         deviation = (deviation.square() + self._values.noise).sqrt()
         values = self._coding.decode(mean + wider * deviation * normal)
         if self._nets is not None and self.by_nets.any():
@@ -277,8 +278,8 @@ class OfObservables:
             return
         assert self._values is not None
         assert self._coding is not None
-        z = torch.from_numpy(self.inputs(u))
-        models = [self._coding.decode(self._values.mean(self._ridges.of(z))).numpy()]
+        z = torch.from_numpy(self._inputs(u))
+        models = [self._coding.decode(self._values.mean(z)).numpy()]
         models.append(np.full_like(models[0], np.nan))
         if self._nets is not None:
             models[1] = self._resolved.decode(self._nets.mean(z)).numpy()

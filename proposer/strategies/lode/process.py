@@ -203,10 +203,10 @@ class Processes:
         """A copy without data that keeps the first `kept` inputs, and has more inputs with the given length scales,
         shape (m, k).
         """
-        made = Processes.from_arrays(self.to_arrays())
-        made._scales = torch.cat([made._scales[:, :kept], torch.from_numpy(lengths).log()], dim=1)
-        made.dim = made._scales.shape[1]
-        return made
+        arrays = self.to_arrays()
+        return Processes.from_arrays(
+            arrays | {"scales": np.concatenate([arrays["scales"][:, :kept], np.log(lengths)], axis=1)}
+        )
 
     def to_arrays(self) -> dict[str, NDArray[np.float64]]:
         """The fitted length scales, amplitudes, and noises as arrays, without the data."""

@@ -22,7 +22,8 @@ from proposer.types import Floats
 
 WIDTH, BETWEEN, SHRINK = 0.02, (0.002, 0.05), 4.0
 """The new input is asinh(distance / width) / SHRINK. Inputs have the range [-1, 1]. The width is WIDTH at first, and
-stays within BETWEEN."""
+stays within BETWEEN. With widths up to 0.2, planes were found that only warp a smooth part of an observable.
+"""
 ENOUGH, AGAIN = 100, 1.3
 """Planes are looked for with at least ENOUGH points, and again when there are AGAIN times more points."""
 MOST, NEW = 4, 2
@@ -32,7 +33,9 @@ LENGTH, NO_LENGTH = 0.7, 20.0
 WORTH = 12.0
 """A plane must raise the logarithm of the marginal likelihood by this much."""
 FROM, LIKELIHOOD_FROM = 800, 300
-"""The largest number of points from which planes are found, and from which their likelihood is computed. A quarter of them at most are outliers."""
+"""The largest number of points from which planes are found, and from which their likelihood is computed. At most a
+quarter of the latter are outliers.
+"""
 OUTLIERS = 0.1
 """The fraction of the points, those with the largest errors, through which planes are tried."""
 TRIED, PAIRS, OF_PAIR, COMPARED, REFINED = 300, 6000, 4, 30, 15
@@ -55,6 +58,8 @@ class Ridges:
         self.planes: Floats = np.empty((0, dim + 2))
         self.found_from = 0
         """The number of points at the last search."""
+        self.came: list[int] = []
+        """The position of each plane before the last search, -1 for a new one."""
 
     def __call__(self, x: Floats) -> Floats:
         """The inputs x, shape (n, d), and behind them the distances from the planes, shape (n, d + k)."""
@@ -68,7 +73,7 @@ class Ridges:
         """Improves the planes for one output t, shape (n, 1), of about unit variance, at x, shape (n, d), forgets those
         that are not worth it, and looks for NEW more. `process` has the length scales for the present planes.
         """
-        self.found_from = len(x)
+        self.found_from, self.came = len(x), list(range(len(self.planes)))
         if len(x) > FROM:
             rows = rng.choice(len(x), FROM, replace=False)
             x, t = x[rows], t[rows]
@@ -87,6 +92,7 @@ class Ridges:
             if its < likelihood(self.planes) + WORTH:
                 break
             self.planes = best
+            self.came.append(-1)
             process = process.with_inputs(process.dim, np.array([[LENGTH]]))
             if len(self.planes) > MOST:
                 process = self._without_weak(process, likelihood)
@@ -103,7 +109,20 @@ class Ridges:
             if len(self.planes) <= MOST and likelihood(self.planes, lengths) > without[weakest] + WORTH:
                 break
             self.planes, lengths = np.delete(self.planes, weakest, axis=0), np.delete(lengths, weakest)
+            del self.came[weakest]
         return process.with_inputs(self.dim, lengths[None])
+
+    def carried(self, process: Processes, j: int) -> Processes:
+        """The process with the planes of the last search as inputs, without data. It keeps its length scales for
+        earlier planes. New ones first matter for output j alone.
+        """
+        old = process.lengths[:, self.dim :]
+        lengths = np.full((process.outputs, len(self.planes)), NO_LENGTH)
+        lengths[j] = LENGTH
+        for plane, position in enumerate(self.came):
+            if position >= 0:
+                lengths[:, plane] = old[:, position]
+        return process.with_inputs(self.dim, lengths)
 
     def to_arrays(self) -> dict[str, NDArray[np.float64]]:
         """The arrays for `load`."""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from proposer.strategies.lode.process import Processes
-from proposer.strategies.lode.ridges import AGAIN, ENOUGH, LENGTH, Ridges
+from proposer.strategies.lode.ridges import AGAIN, ENOUGH, Ridges
 from proposer.strategies.lode.train import training_rows
 from proposer.types import Floats
 
@@ -62,7 +62,7 @@ class Validity:
             again = True
             t = np.where(valid[judged], 1.0, -1.0)[:, None]
             self._ridges.find(self._inputs(known.u[judged]), t, self._process.only(0), rng)
-            self._process = self._process.with_inputs(self._dim, np.full((1, len(self._ridges.planes)), LENGTH))
+            self._process = self._ridges.carried(self._process, 0)
         x, t = self._ridges(self._inputs(known.u[rows])), np.where(valid[rows], 1.0, -1.0)[:, None]
         if again or not self._process.learned:
             self._process.learn(x, t, rng)
