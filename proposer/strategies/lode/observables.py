@@ -179,7 +179,7 @@ class OfObservables:
             return False
         errors = np.nan_to_num(self._record.errors[0])
         j = int(errors.argmax())
-        if errors[j] <= BAD**2 / len(errors):
+        if errors[j] <= BAD**2 / len(errors) or not (self.by_nets[j] or len(self._ridges.planes)):
             return False
         before = self._ridges.planes
         assert self._coding is not None
@@ -189,8 +189,8 @@ class OfObservables:
         if np.array_equal(before, self._ridges.planes):
             return False
         self._values = self._ridges.carried(self._values, j)
-        if self._nets is not None:
-            self._nets.change_more(self._ridges.came)
+        if self._nets is not None and (-1 in self._ridges.came or len(before) != len(self._ridges.planes)):
+            self._nets = None
         return True
 
     def _error_of(self, predicted: Floats, t: Floats) -> Floats:
@@ -221,7 +221,8 @@ class OfObservables:
         self._nets.judge(self._inputs(known.u[new]), self._resolved.encode(known.values[new]))
         rows = usable[training_rows(known.u[usable], known.energy[usable], MOST_BY_NETS, rng)]
         energy = np.nan_to_num(known.energy[rows], nan=FAR, posinf=FAR)
-        self._nets.learn(self._inputs(known.u[rows]), self._resolved.encode(known.values[rows]), energy, random)
+        for _ in range(1 if self._nets.learned else 2):
+            self._nets.learn(self._inputs(known.u[rows]), self._resolved.encode(known.values[rows]), energy, random)
 
     @property
     def _resolved(self) -> Coding:

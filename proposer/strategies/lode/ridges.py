@@ -24,7 +24,7 @@ WIDTH, BETWEEN, SHRINK = 0.02, (0.002, 0.05), 4.0
 """The new input is asinh(distance / width) / SHRINK. Inputs have the range [-1, 1]. The width is WIDTH at first, and
 stays within BETWEEN. With widths up to 0.2, planes were found that only warp a smooth part of an observable.
 """
-ENOUGH, AGAIN = 100, 1.3
+ENOUGH, AGAIN = 100, 1.5
 """Planes are looked for with at least ENOUGH points, and again when there are AGAIN times more points."""
 MOST, NEW = 4, 2
 """The largest number of planes, and that of the new ones of one search."""

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from proposer.strategies.lode.process import Processes
-from proposer.strategies.lode.ridges import AGAIN, ENOUGH, Ridges
 from proposer.strategies.lode.train import training_rows
 from proposer.types import Floats
 
@@ -36,7 +35,6 @@ class Validity:
         self._dim, self._inputs = dim, inputs
         self._process: Processes | None = None
         self._judges = False
-        self._ridges = Ridges(dim)
 
     def fit(
         self,
@@ -56,14 +54,9 @@ class Validity:
             return
         judged = np.flatnonzero(valid | invalid)
         rows = judged[training_rows(known.u[judged], known.energy[judged], most, rng)]
+        x, t = self._inputs(known.u[rows]), np.where(valid[rows], 1.0, -1.0)[:, None]
         if self._process is None:
             self._process = Processes(self._dim, 1)
-        if len(judged) >= max(ENOUGH, AGAIN * self._ridges.found_from):
-            again = True
-            t = np.where(valid[judged], 1.0, -1.0)[:, None]
-            self._ridges.find(self._inputs(known.u[judged]), t, self._process.only(0), rng)
-            self._process = self._ridges.carried(self._process, 0)
-        x, t = self._ridges(self._inputs(known.u[rows])), np.where(valid[rows], 1.0, -1.0)[:, None]
         if again or not self._process.learned:
             self._process.learn(x, t, rng)
         self._process.condition(x, t)
@@ -71,14 +64,14 @@ class Validity:
     def raise_energy(self, energy: Tensor, z: Tensor) -> Tensor:
         """The energy, shape (n,), increased at inputs z, shape (n, dim), that are predicted to be invalid."""
         if self._judges and self._process is not None:
-            energy = energy + COST * (-self._process.mean(self._ridges.of(z))[:, 0]).clamp(min=0.0)
+            energy = energy + COST * (-self._process.mean(z)[:, 0]).clamp(min=0.0)
         return energy
 
     def probability(self, z: Tensor) -> Tensor:
         """The probability of being valid, shape (n,), at the inputs z, shape (n, dim)."""
         if not self._judges or self._process is None:
             return torch.ones(len(z), dtype=torch.float64)
-        mean, deviation = self._process.predict(self._ridges.of(z))
+        mean, deviation = self._process.predict(z)
         probability: Tensor = torch.special.ndtr(mean / (deviation + SOFTEST))[:, 0]
         return probability
 
@@ -86,10 +79,8 @@ class Validity:
         """The arrays for `load`, with the names validity/KEY."""
         if self._process is None:
             return {}
-        arrays = self._process.to_arrays() | self._ridges.to_arrays()
-        return {f"validity/{key}": value for key, value in arrays.items()}
+        return {f"validity/{key}": value for key, value in self._process.to_arrays().items()}
 
     def load(self, arrays: Mapping[str, NDArray[np.float64]] | None) -> None:
         """Restores the state from the arrays of `to_arrays`, without their prefix. Raises KeyError and ValueError."""
         self._process = Processes.from_arrays(arrays) if arrays else None
-        self._ridges.load(arrays or {})
