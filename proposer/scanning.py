@@ -54,6 +54,7 @@ from scanspec import ScanFile
 from scanspec.settings import reads_rows
 
 WAIT_AT_START, WAIT_LATER = 60.0, 600.0
+"""Seconds to wait for an evaluator at the start of a scan, and later, if the user gives no number."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,10 +100,11 @@ def open_pool(
 
 
 def scan_with(backend: EvaluationBackend, asked: Asked, options: ScanOptions, follow: Follow = lambda *_: ()) -> int:
-    """Runs a scan, or goes on with the one in the folder, until a stop condition is met. Returns 0, or ALL_FAILED or
-    NONE_GOOD if there is no good point.
+    """Runs a scan, or goes on with the one in the folder, until a stop condition is met. Returns 0 if there is a good
+    point, else ALL_FAILED or NONE_GOOD.
 
-    Everything is checked before anything is written.
+    Everything is checked before anything is written. Raises ScanFileError, DatasetError, AnotherRun, NoEvaluator, and
+    EvaluatorRefused.
     """
     spec = asked.spec
     with ExitStack() as opened:
@@ -134,9 +136,10 @@ def scan_with(backend: EvaluationBackend, asked: Asked, options: ScanOptions, fo
 
 @dataclass(frozen=True)
 class _Found:
-    """The content of the folder. `dataset`: None if no run was begun. `differs`: why this scan cannot go on with the
-    run there. `changed`: the change of the target, if only the target has changed. Both are None if nothing has.
-    `done`: the run is finished.
+    """The content of the folder.
+
+    `dataset`: None if no run was begun. `differs`: why this scan cannot go on with the run there; None if it can.
+    `changed`: the change of the target in words; None if it is the same. `done`: whether the run is finished.
     """
 
     dataset: Dataset | None
@@ -157,8 +160,8 @@ class _Run:
 
 
 def _look(opened: ExitStack, asked: Asked, options: ScanOptions) -> _Found:
-    """Reads the folder. It opens the dataset as a writer, because a kill may have left half a commit, which only a
-    writer can undo.
+    """Reads the folder. Opens the dataset for writing, because a kill may have left half a commit, which only a writer
+    can undo. Raises DatasetError, AnotherRun, and ScanFileError.
     """
     spec, folder = asked.spec, options.folder_of(asked.spec)
     dataset = opened.enter_context(Dataset(folder)) if (folder / DATASET).exists() else None
@@ -177,7 +180,9 @@ def _look(opened: ExitStack, asked: Asked, options: ScanOptions) -> _Found:
 
 
 def _describe(backend: EvaluationBackend, asked: Asked, options: ScanOptions, found: _Found) -> Description:
-    """The description of the first evaluator that fits the scan file and the run."""
+    """The description of the first evaluator that fits the scan file and the run. Raises NoEvaluator, EvaluatorRefused,
+    and AnotherRun.
+    """
 
     def fits(description: Description) -> None:
         check_agreement(asked.spec, description, backend.where)

@@ -40,7 +40,7 @@ class PointConsole(Console):
 
 
 def open_console() -> PointConsole:
-    """A console for names and texts of any kind: without markup, and without cut lines if the output is no terminal."""
+    """A console for names and texts of any kind: without markup. Lines are cut only at a terminal."""
     faulthandler.enable()  # so that a message is left if a code ends this process
     terminal = sys.stdout.isatty()
     return PointConsole(

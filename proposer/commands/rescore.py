@@ -35,8 +35,8 @@ Windows = dict[str, tuple[float, float] | None]
 
 @dataclass(frozen=True)
 class Old:
-    """The old run, with its windows, and the position there of each observable of the new file (None for a
-    joint term).
+    """The old run. `names`: its observables; `windows`: their windows by name. `positions`: the position there of each
+    observable of the new file, None for a joint term.
     """
 
     folder: Path
@@ -91,6 +91,7 @@ def rescore(folder: Path, file: Path, into: Path | None) -> int:
 
 
 def _old(stored: Dataset, folder: Path, asked: Asked) -> Old:
+    """Reads the old run. Raises UsageError if it lacks what the new file needs, and DatasetError."""
     record = RunRecord.read(stored.meta())
     names = [observable.name for observable in stored.columns.observables]
     if list(asked.space.names) != record.variables:
@@ -145,7 +146,7 @@ def _description(asked: Asked, old: Old) -> Description:
 
 
 def _take_over(dataset: Dataset, asked: Asked, old: Old, parts: Sequence[Results], checkpoint: bytes) -> int:
-    """Stores all points as one batch, and returns the number of points outside the new ranges."""
+    """Stores the points within the new ranges as one batch, and returns the number of those outside."""
     outside, params, known = 0, [np.empty((0, len(asked.space.names)))], list[Outcome | None]()
     for part in parts:
         inside = np.asarray(asked.space.inside(part.params).all(axis=1), dtype=np.bool_)

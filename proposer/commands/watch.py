@@ -32,7 +32,6 @@ SILENT = 60.0
 still ran.
 """
 
-
 FIRST_SIGN = 5.0
 """Seconds that a scan that was started at the same time may need until its folder names its process."""
 
@@ -44,8 +43,10 @@ class NobodyRuns(LodescanError):
 
 
 def watch(folder: Path) -> int:
-    """Shows the progress of the scan in a folder until the scan stops. Returns 0. If there is no sign of a scan for
-    FIRST_SIGN seconds, or its process is gone, raises DatasetError if there is no run, and else NobodyRuns.
+    """Shows the progress of the scan in a folder until the scan stops. Returns 0.
+
+    If there is no sign of a scan for FIRST_SIGN seconds, or if its process is gone, raises NobodyRuns, or DatasetError
+    if there is no run at all.
     """
     console, shown, warned = stderr_console(), None, False
     patience = time.monotonic() + FIRST_SIGN

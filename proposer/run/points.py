@@ -279,10 +279,10 @@ def _check_types(rows: Sequence[Row]) -> None:
     """Raises Damaged if a value has the wrong type, before any value is converted."""
     for position in (0, 1, 2, _ATTEMPTS_AT, -1):
         if {type(row[position]) for row in rows} - {int}:
-            raise Damaged("a whole number is none any more")
+            raise Damaged("a whole number has become another value")
     for position in (3, 4, *range(-_WORDS, -1)):
         if {type(row[position]) for row in rows} - {str, type(None)}:
-            raise Damaged("a word is none any more")
+            raise Damaged("a word has become another value")
 
 
 def _ran(seconds: Floats) -> list[Floats]:

@@ -112,7 +112,7 @@ def stepped(seen: Seen) -> Seen:
 
 
 def test_the_profile_of_discrete_values_has_a_line_at_each(stepped: Seen) -> None:
-    """A step between empty bins would be no line at all."""
+    """A step between empty bins would not be a line at all."""
     (profiles,) = [picture for picture in region.profiles(stepped).pictures if picture.name == "profiles"]
     (panel,) = [panel for panel in profiles.panels if panel.x.plain == "phase"]
     curve = panel.marks[0]
@@ -240,7 +240,7 @@ def test_the_picture_of_steps_shows_every_good_point(seen: Seen) -> None:
 
 
 def test_a_few_points_at_the_end_of_a_range_may_be_chance(seen: Seen) -> None:
-    """Two of 74 points in the outermost hundredth are 2.7 %; of 1,000 points this share is no chance."""
+    """Two of 74 points in the outermost hundredth are 2.7 %; of 1,000 points this share is not chance."""
     u = np.full((1000, seen.u.shape[1]), 0.5)
     u[:2, 0] = 0.995
     every: dict[str, Any] = {"u": u, "nll": np.zeros(1000), "status": np.full(1000, Status.OK, dtype=np.int8)}
