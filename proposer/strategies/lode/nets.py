@@ -90,21 +90,6 @@ class Networks(ABC):
     def learned(self) -> bool:
         return self._born[0] > 0
 
-    def change_more(self, came: list[int]) -> None:
-        """Changes the further inputs. Each is an earlier one, at a position in `came`, or new (-1). A new one has no
-        effect before the networks learn again.
-        """
-        rows, columns = self._shapes[0]
-        first = self._weights[:, : rows * columns].view(MEMBERS, rows, columns)
-        new = torch.zeros(MEMBERS, len(came), columns)
-        for number, position in enumerate(came):
-            if position >= 0:
-                new[:, number] = first[:, self.dim + position]
-        first = torch.cat([first[:, : self.dim], new, first[:, self.dim + self.more :]], dim=1)
-        self._weights = torch.cat([first.flatten(1), self._weights[:, rows * columns :]], dim=1)
-        self._shapes[0] = (rows + len(came) - self.more, columns)
-        self.more = len(came)
-
     @abstractmethod
     def _loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """The mean loss of outputs, shape (m, n, outputs), for targets, shape (m, n, ...)."""

@@ -174,7 +174,9 @@ class OfObservables:
         return self._ridges(self.inputs(u))
 
     def _find_ridges(self, known: Known, usable: NDArray[np.int64], rng: np.random.Generator) -> bool:
-        """Looks for ridges of the output that its process predicts worst. Returns whether the inputs have changed."""
+        """Looks for ridges of the output that its process predicts worst, if networks have replaced that process. Returns
+        whether the inputs have changed.
+        """
         if self._record is None or len(usable) < max(ENOUGH, AGAIN * self._ridges.found_from):
             return False
         errors = np.nan_to_num(self._record.errors[0])
@@ -189,7 +191,7 @@ class OfObservables:
         if np.array_equal(before, self._ridges.planes):
             return False
         self._values = self._ridges.carried(self._values, j)
-        if self._nets is not None and (-1 in self._ridges.came or len(before) != len(self._ridges.planes)):
+        if self._ridges.changed:
             self._nets = None
         return True
 
@@ -221,7 +223,7 @@ class OfObservables:
         self._nets.judge(self._inputs(known.u[new]), self._resolved.encode(known.values[new]))
         rows = usable[training_rows(known.u[usable], known.energy[usable], MOST_BY_NETS, rng)]
         energy = np.nan_to_num(known.energy[rows], nan=FAR, posinf=FAR)
-        for _ in range(1 if self._nets.learned else 2):
+        for _ in range(1 if self._nets.learned else 2):  # new ones are used at once
             self._nets.learn(self._inputs(known.u[rows]), self._resolved.encode(known.values[rows]), energy, random)
 
     @property

@@ -24,8 +24,8 @@ WIDTH, BETWEEN, SHRINK = 0.02, (0.002, 0.05), 4.0
 """The new input is asinh(distance / width) / SHRINK. Inputs have the range [-1, 1]. The width is WIDTH at first, and
 stays within BETWEEN. With widths up to 0.2, planes were found that only warp a smooth part of an observable.
 """
-ENOUGH, AGAIN = 100, 1.5
-"""Planes are looked for with at least ENOUGH points, and again when there are AGAIN times more points."""
+AGAIN = 1.5
+"""Planes are looked for again when there are this many times more points."""
 MOST, NEW = 4, 2
 """The largest number of planes, and that of the new ones of one search."""
 LENGTH, NO_LENGTH = 0.7, 20.0
@@ -58,6 +58,7 @@ class Ridges:
         self.planes: Floats = np.empty((0, dim + 2))
         self.found_from = 0
         """The number of points at the last search."""
+        self._before = 0  # the number of planes before the last search
         self.came: list[int] = []
         """The position of each plane before the last search, -1 for a new one."""
 
@@ -73,7 +74,7 @@ class Ridges:
         """Improves the planes for one output t, shape (n, 1), of about unit variance, at x, shape (n, d), forgets those
         that are not worth it, and looks for NEW more. `process` has the length scales for the present planes.
         """
-        self.found_from, self.came = len(x), list(range(len(self.planes)))
+        self.found_from, self._before, self.came = len(x), len(self.planes), list(range(len(self.planes)))
         if len(x) > FROM:
             rows = rng.choice(len(x), FROM, replace=False)
             x, t = x[rows], t[rows]
@@ -111,6 +112,11 @@ class Ridges:
             self.planes, lengths = np.delete(self.planes, weakest, axis=0), np.delete(lengths, weakest)
             del self.came[weakest]
         return process.with_inputs(self.dim, lengths[None])
+
+    @property
+    def changed(self) -> bool:
+        """Whether the last search found new planes, or forgot some."""
+        return self.came != list(range(self._before))
 
     def carried(self, process: Processes, j: int) -> Processes:
         """The process with the planes of the last search as inputs, without data. It keeps its length scales for
