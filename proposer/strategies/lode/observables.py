@@ -2,7 +2,8 @@
 
 Observables are smooth even if the NLL has narrow valleys, and the exact likelihood turns predictions into energies. An
 output that the process predicts badly, for example at a resonance or a step, is predicted by networks (`regress.py`) if
-their predictions of the newest points were better. Observables that are a likelihood themselves are learned like an NLL
+their predictions of the newest points were better. Then planes at which it changes abruptly are looked for
+(`ridges.py`). Observables that are a likelihood themselves are learned like an NLL
 (`rest.py`).
 """
 
@@ -174,8 +175,8 @@ class OfObservables:
         return self._ridges(self.inputs(u))
 
     def _find_ridges(self, known: Known, usable: NDArray[np.int64], rng: np.random.Generator) -> bool:
-        """Looks for ridges of the output that its process predicts worst, if networks have replaced that process. Returns
-        whether the inputs have changed.
+        """Looks for ridges of the output that its process predicts worst, if networks have replaced that process.
+        Returns whether the inputs have changed.
         """
         if self._record is None or len(usable) < max(ENOUGH, AGAIN * self._ridges.found_from):
             return False
