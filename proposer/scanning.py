@@ -29,6 +29,7 @@ from proposer.run.manifest import (
     merged_run,
     note_best,
     note_eager,
+    note_scan_file,
     scan_difference,
     start_run,
     stop_values,
@@ -220,7 +221,8 @@ def _begin(opened: ExitStack, asked: Asked, options: ScanOptions, found: _Found,
                 f"{folder}: another process has just started a run here", next_step="choose another folder"
             )
         start_run(dataset, columns, scan=spec, description=description, seed=seed, threads=threads, aims=aims)
-        keep_scan_file(folder, spec)
+    keep_scan_file(folder, spec)  # limits, labels, units and pictures may have changed
+    note_scan_file(dataset, spec)
     if word := keep_records(dataset):
         say(f"note: {word}")
     if options.eager:
