@@ -36,12 +36,12 @@ MANY = 20
 
 
 def conclude(dataset: Dataset, reason: str, tally: Tally, seconds: float) -> int:
-    """Reports why a scan has stopped, its result and its files, and advises if it found nothing. Returns
-    the exit code.
+    """Reports why a scan has stopped, its result and its files, and advises if it found nothing. `seconds`: the wall
+    time of all commands of the run. Returns the exit code.
     """
     folder = dataset.path.parent
     say(f"stopped: {reason}")
-    given = how_given(str(dataset.meta().get("rescored_from", "")))
+    given = how_given(RunRecord.read(dataset.meta()).rescored_from)
     came = f" ({tally.given:,} of them {given})" if tally.given else ""
     say(
         f"{tally.evaluated:,} points evaluated in {show_time(seconds)}: {tally.good:,} good{came} "
@@ -122,7 +122,7 @@ def _reasons(dataset: Dataset, *, invalid: bool = False) -> list[str]:
 
 
 def never_numbers(dataset: Dataset, tally: Tally, names: Sequence[str]) -> list[str]:
-    """Those of these observables that are NaN at every point that has an NLL."""
+    """Which of the observables `names` are NaN at every point that has an NLL."""
     left = list(names)
     for part in dataset.results() if left else ():
         has_nll = part.status == Status.OK
@@ -134,7 +134,9 @@ def never_numbers(dataset: Dataset, tally: Tally, names: Sequence[str]) -> list[
 
 
 def _constants(dataset: Dataset, tally: Tally) -> list[str]:
-    """A line for each observable that has a loss, but one value at all points, if there are many points."""
+    """A line for each observable that has a loss, but the same value at all points. Empty with fewer than MANY
+    points.
+    """
     left = {k: math.nan for k, (loss, _) in enumerate(zip(tally.best_losses, tally.names, strict=False)) if loss > 0.0}
     count = 0
     for part in dataset.results():
@@ -187,12 +189,14 @@ def draw_pictures(folder: Path, spec: ScanFile, *, report: bool) -> None:
 
 @contextmanager
 def _faults_said() -> Iterator[None]:
-    """A context whose errors are said, one a line, except that of a full disk and of a run without answers."""
+    """A context that reports errors, one a line, and goes on. The error of a full disk is raised. A run without answers
+    is not reported, because the end of the scan has said it.
+    """
     try:
         yield
     except NoRoom:
         raise
-    except NoAnswers:  # the end of the scan has said it
+    except NoAnswers:
         pass
     except (LodescanError, OSError) as error:
         for fault in error.faults if isinstance(error, NotDrawn) else [error]:

@@ -15,6 +15,7 @@ import numpy as np
 from proposer.evaluation.backend import EvaluationBackend
 from proposer.evaluation.presence import Presence
 from proposer.evaluation.work import Received, Work
+from proposer.formats import show_count
 from proposer.run.dataset import Dataset, DatasetError
 from proposer.run.record import RunRecord
 from proposer.run.spectra import save_spectra
@@ -31,26 +32,28 @@ from proposer.types import Batch, Outcome, Pending
 from scanspec import ScanFile
 
 MOST_POINTS = 2**31
-"""The most points that are handed out at once if the budget is infinite. A budget does not cut a batch: the points that
-it leaves over wait for a higher budget, so that it does not change which points are chosen.
+"""The largest number of points that are handed out at once if the budget is infinite. A finite budget does not change
+which points are chosen: the points of a batch that exceed it wait for a higher budget.
 """
 
 FIRST_THOUGHT = 0.25
-"""The time in seconds that an eager scan expects for the first training."""
+"""The seconds that an eager scan expects the first training to take."""
 
 LONGER = 1.5
 """An eager scan expects the next training to take this many times as long as the last."""
 
 MOST_AT_FIRST = 1000
-"""The most points that an eager scan asks for at once while it has fewer answers than this."""
+"""The largest number of points that an eager scan asks for at once while it has fewer answers than this."""
 
 SAVE_TIME_EVERY = 5.0
-"""The interval in seconds at which the run's time is stored. A kill loses no more than that."""
+"""The seconds between two times at which the wall time of the run is stored. A kill loses at most these."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """When a scan stops: numbers of good points and of evaluations, and hours of all its commands together."""
+    """When a scan stops: the number of good points, the number of evaluations, and the wall time of all commands of the
+    run, in hours.
+    """
 
     points: int
     evaluations: float
@@ -58,7 +61,7 @@ class Limits:
 
     @classmethod
     def read(cls, scan: ScanFile) -> Limits:
-        """Reads `points`, `max_evaluations` and `max_hours` of the section setup."""
+        """Reads `points`, `max_evaluations` and `max_hours` of the section setup. Raises ScanFileError."""
         setup = scan.setup
         evaluations = float(setup.integer("max_evaluations", low=1)) if "max_evaluations" in setup else math.inf
         points = setup.integer("points", 1000, low=1)
@@ -76,9 +79,9 @@ class Limits:
 class Scan:
     """One run: a strategy, a backend that evaluates points, and the dataset of all results.
 
-    `wait`: seconds to wait for an evaluator. `files_of_good`: the evaluator does not know yet which points are good, so
-    it sends the spectrum files of all OK points, and only those of good points are kept. `eager`: the strategy is asked
-    before the evaluators run out of points, and sees the results that have arrived.
+    `wait`: seconds to wait for an evaluator. `eager`: the strategy is asked before the evaluators run out of points,
+    and sees the results that have arrived. `files_of_good`: spectrum files come from all OK points, because the
+    evaluator cannot know which points are good, and only those of good points are kept.
     """
 
     def __init__(
@@ -120,8 +123,10 @@ class Scan:
         self._results: Generator[Received] | None = None
 
     def run(self) -> str:
-        """Runs until a stop condition is met, and returns the condition in words. A run in the same folder goes on
-        later.
+        """Runs until a stop condition is met, and returns the condition in words. A later scan in the folder goes on
+        from there.
+
+        Raises DatasetError, and NoEvaluator or EvaluatorRefused of the backend.
         """
         try:
             with ThreadPoolExecutor(1, "strategy") as self._thinker, ExitStack() as first:
@@ -205,6 +210,7 @@ class Scan:
         return thinking.result()
 
     def _think(self, least: int) -> tuple[Batch, bytes] | None:
+        """Asks the strategy for at least `least` points. None if it is done, or if the time is over."""
         start, trained = time.monotonic(), self._trained
         try:
             with self._progress.thinking(), within(self._until, self._over):
@@ -241,6 +247,7 @@ class Scan:
             self._record(received)
 
     def _record(self, received: Received) -> None:
+        """Stores results, counts and shows them, and withdraws the points that they make superfluous."""
         self._presence.note(workers := self._backend.workers)  # evaluators may come and go without a result
         if received.killed:  # first, because the last kill also answers its point
             self._dataset.add_attempt(received.killed)
@@ -268,9 +275,11 @@ class Scan:
         return [outcome for outcome in outcomes if outcome.nll is not None and self._tally.target.contains(outcome.nll)]
 
     def _settle(self) -> None:
-        """Decides whether a scan ends whose target follows the best NLL, where a better point may make others bad. Such
-        a scan ends between two batches: once enough of the told points are good, all points that are out are evaluated,
-        and the scan ends if enough points are still good. So the result does not depend on the speed of evaluators.
+        """Decides whether a scan ends whose target follows the best NLL.
+
+        A better point may make other points bad, so such a scan ends only between two batches. Once enough of the told
+        points are good, all points that are out are evaluated. The scan ends if enough points are still good. So the
+        result does not depend on the speed of evaluators.
         """
         if self._strategy.good >= self._limits.points:
             self._evaluate(lambda: False)
@@ -279,8 +288,8 @@ class Scan:
     def _want_no_more(self, outcomes: Sequence[Outcome]) -> None:
         """Withdraws all points with higher ids than the last needed good point. Points that run are still answered.
 
-        A point with a lower id may also be good and become the last needed one. So the set of the first good points
-        does not depend on the evaluators.
+        Points with lower ids are kept, because one of them may be good and replace the last needed point. So the set of
+        the first good points does not depend on the speed of evaluators.
         """
         if self._follows:
             return
@@ -322,6 +331,7 @@ class Scan:
         return self._start + self._limits.hours * 3600 - self._seconds
 
     def _save_time(self) -> None:
+        """Stores the wall time, the state for displays, and, if the target follows the best NLL, that NLL."""
         self._saved = time.monotonic()
         self._presence.note(workers := self._backend.workers)
         self._evaluators = self._evaluators | workers
@@ -336,9 +346,10 @@ class Scan:
         return self._seconds + time.monotonic() - self._start
 
     def _stop_reason(self) -> str | None:
+        """The stop condition that is met, in words; None if the scan goes on."""
         limits = self._limits
         if self._has_enough:
-            return f"{limits.points:,} good points found (points: {limits.points:,})"
+            return f"{show_count(limits.points, 'good point')} found (points: {limits.points:,})"
         if self._tally.evaluated >= limits.evaluations:
             return f"{self._tally.evaluated:,} points evaluated (max_evaluations)"
         if self.seconds >= limits.hours * 3600:

@@ -28,6 +28,7 @@ from proposer.run.manifest import (
     merged_run,
     note_best,
     note_eager,
+    note_scan_file,
     scan_difference,
     start_run,
     stop_values,
@@ -43,9 +44,9 @@ from proposer.show.tally import Tally, read_tally
 from proposer.show.unchanging import Unchanging
 from proposer.show.voice import say
 from proposer.show.watcher import Watcher
-from proposer.strategies.patient import load_torch
 from proposer.strategies.base import Strategy
 from proposer.strategies.choice import TYPES, make_strategy, type_name
+from proposer.strategies.patient import load_torch
 from proposer.types import Outcome
 from proposer.wire.attendance import Purpose
 from proposer.wire.pool import Pool
@@ -54,6 +55,7 @@ from scanspec import ScanFile
 from scanspec.settings import reads_rows
 
 WAIT_AT_START, WAIT_LATER = 60.0, 600.0
+"""Seconds to wait for an evaluator at the start of a scan, and later, if the user gives no number."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,10 +101,11 @@ def open_pool(
 
 
 def scan_with(backend: EvaluationBackend, asked: Asked, options: ScanOptions, follow: Follow = lambda *_: ()) -> int:
-    """Runs a scan, or goes on with the one in the folder, until a stop condition is met. Returns 0, or ALL_FAILED or
-    NONE_GOOD if there is no good point.
+    """Runs a scan, or goes on with the one in the folder, until a stop condition is met. Returns 0 if there is a good
+    point, else ALL_FAILED or NONE_GOOD.
 
-    Everything is checked before anything is written.
+    Everything is checked before anything is written. Raises ScanFileError, DatasetError, AnotherRun, NoEvaluator, and
+    EvaluatorRefused.
     """
     spec = asked.spec
     with ExitStack() as opened:
@@ -134,9 +137,10 @@ def scan_with(backend: EvaluationBackend, asked: Asked, options: ScanOptions, fo
 
 @dataclass(frozen=True)
 class _Found:
-    """The content of the folder. `dataset`: None if no run was begun. `differs`: why this scan cannot go on with the
-    run there. `changed`: the change of the target, if only the target has changed. Both are None if nothing has.
-    `done`: the run is finished.
+    """The content of the folder.
+
+    `dataset`: None if no run was begun. `differs`: why this scan cannot go on with the run there; None if it can.
+    `changed`: the change of the target in words; None if it is the same. `done`: whether the run is finished.
     """
 
     dataset: Dataset | None
@@ -157,8 +161,8 @@ class _Run:
 
 
 def _look(opened: ExitStack, asked: Asked, options: ScanOptions) -> _Found:
-    """Reads the folder. It opens the dataset as a writer, because a kill may have left half a commit, which only a
-    writer can undo.
+    """Reads the folder. Opens the dataset for writing, because a kill may have left half a commit, which only a writer
+    can undo. Raises DatasetError, AnotherRun, and ScanFileError.
     """
     spec, folder = asked.spec, options.folder_of(asked.spec)
     dataset = opened.enter_context(Dataset(folder)) if (folder / DATASET).exists() else None
@@ -177,7 +181,9 @@ def _look(opened: ExitStack, asked: Asked, options: ScanOptions) -> _Found:
 
 
 def _describe(backend: EvaluationBackend, asked: Asked, options: ScanOptions, found: _Found) -> Description:
-    """The description of the first evaluator that fits the scan file and the run."""
+    """The description of the first evaluator that fits the scan file and the run. Raises NoEvaluator, EvaluatorRefused,
+    and AnotherRun.
+    """
 
     def fits(description: Description) -> None:
         check_agreement(asked.spec, description, backend.where)
@@ -215,7 +221,8 @@ def _begin(opened: ExitStack, asked: Asked, options: ScanOptions, found: _Found,
                 f"{folder}: another process has just started a run here", next_step="choose another folder"
             )
         start_run(dataset, columns, scan=spec, description=description, seed=seed, threads=threads, aims=aims)
-        keep_scan_file(folder, spec)
+    keep_scan_file(folder, spec)  # limits, labels, units and pictures may have changed
+    note_scan_file(dataset, spec)
     if word := keep_records(dataset):
         say(f"note: {word}")
     if options.eager:

@@ -13,7 +13,7 @@ from proposer.strategies.base import Strategy
 
 
 def _restore(strategy: Strategy, checkpoint: bytes, dataset: Dataset) -> None:
-    """Raises DatasetError for a checkpoint that the strategy cannot use, whatever error it causes."""
+    """Gives a checkpoint to a strategy. Raises DatasetError if the strategy cannot use it, whatever error it causes."""
     try:
         strategy.restore(checkpoint)
     except Exception as error:
@@ -28,7 +28,7 @@ class Telling(Protocol):
     """Stands between the dataset and a strategy."""
 
     def resume(self) -> None:
-        """Restores the strategy of an earlier command in a new object. Called once, before everything else."""
+        """Gives a new strategy the state that it had in the last command. Called once, before all other methods."""
         ...
 
     def ready(self) -> bool:
@@ -83,7 +83,7 @@ class InOrder:
 
 
 class AsTheyCome:
-    """An ask sees every result that has arrived. It is due once at most `ahead()` points have no answer."""
+    """An ask sees every result that has arrived. The next ask is due once at most `ahead()` points have no answer."""
 
     def __init__(self, dataset: Dataset, strategy: Strategy, work: Work, ahead: Callable[[], int]) -> None:
         self._dataset, self._strategy = dataset, strategy

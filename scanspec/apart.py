@@ -11,8 +11,9 @@ ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
 def start_apart(work: Callable[[], object], descriptors: set[int]) -> None:
-    """Runs `work` in another process, in which only these descriptors are open. It is no child of this process, because
-    a code may wait for all children. No signal that ends this process ends it, except SIGKILL: it must end by itself.
+    """Runs `work` in another process, in which only these descriptors are open. It is not a child of this
+    process, because a code may wait for all children. The signals that end this process do not end it, except SIGKILL;
+    it must end by itself.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)  # none may arrive there before it is ignored
     try:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import unicodedata
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +11,6 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.constructor import RoundTripConstructor
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.events import (
-    AliasEvent,
-    Event,
-    MappingEndEvent,
-    MappingStartEvent,
-    ScalarEvent,
-    SequenceEndEvent,
-    SequenceStartEvent,
-)
 from ruamel.yaml.nodes import ScalarNode
 from ruamel.yaml.scalarfloat import ScalarFloat
 from ruamel.yaml.scalarint import ScalarInt
@@ -31,18 +20,10 @@ from scanspec.files import read_start, read_text
 from scanspec.foreign import what_bytes_are, what_it_is
 from scanspec.lookalike import odd_sign
 from scanspec.numbers import to_number
+from scanspec.yaml_events import check_events
 
 LARGEST = 1 << 20
 """The most bytes of a scan file; a megabyte of YAML may take seconds to read."""
-
-DEEPEST = 30
-"""The most levels of sections within sections."""
-
-LONGEST_LIST = 10_000
-"""The most values of one list; a section has at most half as many keys."""
-
-MOST_VALUES = 200_000
-"""The most values of a file; values that aliases repeat count each time."""
 
 
 def read_document(path: Path) -> tuple[CommentedMap, str]:
@@ -112,7 +93,7 @@ def _load(path: Path, text: str) -> Any:
         source = text.replace("\t", " ")  # JSON may indent by tabs, YAML may not; strings cannot hold a raw tab
         source = _PAIR.sub(_join, source)  # JSON escapes a rare character as two halves, YAML as one
     try:
-        _check_events(path, _yaml().parse(source))
+        check_events(path, _yaml().parse(source))
         return _yaml().load(source)
     except ScanFileError:
         raise
@@ -184,83 +165,6 @@ def _yaml() -> Any:
     return yaml
 
 
-def _check_events(path: Path, events: Iterator[Event]) -> None:
-    """Refuses levels, aliases, tags and texts that a scan file cannot have, before the values are built.
-
-    A file of a few lines whose aliases repeat each other would have billions of values.
-    """
-    open_anchors: list[str | None] = []
-    counts, members = [0], [0]  # of open lists and mappings: all values within, and direct ones
-    mappings = [False]
-    sizes: dict[str, int] = {}
-    anchors: set[str | None] = set()
-    for event in events:
-
-        def refuse(why: str, event: Event = event) -> ScanFileError:
-            line = event.start_mark.line + 1
-            return ScanFileError(f"{path}, line {line}: {why}", line)
-
-        if isinstance(event, (AliasEvent, ScalarEvent, MappingStartEvent, SequenceStartEvent)):
-            members[-1] += 1
-            if members[-1] > LONGEST_LIST:
-                raise refuse(f"a list or a section has more than {LONGEST_LIST:,} values here")
-            if mappings[-1] and members[-1] % 2 == 1 and not isinstance(event, ScalarEvent):
-                raise refuse("a list, a mapping or an alias stands where a key should; is a value without its key?")
-        if isinstance(event, AliasEvent):
-            if event.anchor in open_anchors:
-                raise refuse(f"the alias *{event.anchor} stands within what it repeats; write the values out")
-            counts[-1] += sizes.get(str(event.anchor), 0)
-        elif isinstance(event, (ScalarEvent, MappingStartEvent, SequenceStartEvent)):
-            if event.anchor is not None and event.anchor in anchors:
-                raise refuse(f"the anchor &{event.anchor} is there twice; give one of them another name")
-            anchors.add(event.anchor)
-            if event.tag is not None and str(event.tag) not in _USUAL_TAGS:
-                raise refuse(f"the tag {_short(event.tag)} has no meaning here; write the value alone")
-            if isinstance(event, ScalarEvent):
-                _check_text(event, refuse)
-                counts[-1] += 1
-                if event.anchor is not None:
-                    sizes[event.anchor] = 1
-            else:
-                open_anchors.append(event.anchor)
-                counts.append(1)
-                members.append(0)
-                mappings.append(isinstance(event, MappingStartEvent))
-                if len(counts) > DEEPEST:
-                    raise refuse(f"sections within sections, more than {DEEPEST} levels deep; is a bracket not closed?")
-        elif isinstance(event, (MappingEndEvent, SequenceEndEvent)):
-            size, anchor, _, _ = counts.pop(), open_anchors.pop(), members.pop(), mappings.pop()
-            counts[-1] += size
-            if anchor is not None:
-                sizes[anchor] = size
-        if counts[-1] > MOST_VALUES:
-            raise refuse(f"with what its aliases repeat the file has more than {MOST_VALUES:,} values")
-
-
-_USUAL_TAGS = frozenset({"!", "tag:yaml.org,2002:str", "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"})
-
-
-def _short(tag: object) -> str:
-    return str(tag).replace("tag:yaml.org,2002:", "!!")[:60]
-
-
-def _check_text(event: ScalarEvent, refuse: Any) -> None:
-    """Refuses escapes in double quotes that nobody means: "$\tau$" in LaTeX would be a tab followed by "au"."""
-    text = event.value
-    if any("\ud800" <= char <= "\udfff" for char in text):
-        raise refuse("a text holds half of a character (\\ud800 to \\udfff alone); write the character itself")
-    if event.style != '"':
-        return
-    found = next((char for char in text if unicodedata.category(char) == "Cc" and char != "\n"), "")
-    if not found and "$" in text and re.search(r"\n(?=[a-z]{1,20}\b)", text):
-        found = "\n"
-    if found:
-        raise refuse(
-            f"{found!r:.12} in double quotes is one control character, not a backslash and a letter; write the text in "
-            "single quotes (in JSON: two backslashes)"
-        )
-
-
 def _explain(error: MarkedYAMLError, source: str) -> str:
     """Explains an error to a user who does not know YAML."""
     problem = f"{(error.problem or error.context or 'not valid YAML').splitlines()[0]:.300}"
@@ -273,8 +177,8 @@ def _explain(error: MarkedYAMLError, source: str) -> str:
     if "unknown escape character" in problem:
         letter = mark.buffer[mark.pointer] if mark is not None and getattr(mark, "buffer", None) else ""
         return (
-            f"in double quotes a backslash begins an escape, and \\{letter} is none; write the text in single quotes, "
-            r"for example '$\lambda$'"
+            f"in double quotes a backslash begins an escape, and \\{letter} is not one; write the text in single "
+            r"quotes, for example '$\lambda$'"
         )
     suspect = lines[begun - 1] if begun and "could not find expected ':'" in problem else line
     if sign := odd_sign(re.sub(r"(?:^|\s)#.*", "", suspect), "\"',:"):

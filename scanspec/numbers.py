@@ -41,7 +41,7 @@ def for_json(value: float) -> float | str:
 
 
 def not_finite(name: str, text: str) -> str:
-    """Says that the value of a column is no finite number, and how to write one."""
+    """Says that the value of a column is not a finite number, and how to write one."""
     how = ""
     if re.fullmatch(r"[+-]?[\d.,' ]+", text) and re.search(r"[,' ]", text):
         how = "; numbers have a decimal point, and nothing between thousands"

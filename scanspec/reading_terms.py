@@ -192,7 +192,7 @@ def _matrix(entry: Section, key: str, count: int) -> _Matrix:
         for row, words in enumerate(value):
             fields = words if isinstance(words, list) else [words]
             matrix.rows.append([_finite(matrix, row, field) for field in fields])
-    elif to_number(value) is not None:  # a single number is no name of a file
+    elif to_number(value) is not None:  # a single number is not the name of a file
         raise entry.wrong(key, "a matrix, such as [[1, 0.5], [0.5, 1]], or the name of a file with its rows")
     else:
         found = read_rows(entry, key)

@@ -74,7 +74,7 @@ def _is_url(text: str) -> bool:
     try:
         url = urlsplit(text)
         return url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
-    except ValueError:  # a port that is none, for example
+    except ValueError:  # for example if the port is not a number
         return False
 
 

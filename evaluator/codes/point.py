@@ -26,7 +26,7 @@ class Point(Mapping[str, float]):
     def __getitem__(self, name: str) -> float:
         try:
             return self.names[name if name in self.names else plain_name(str(name))]
-        except (KeyError, TypeError):  # TypeError: a list or another value that is no key
+        except (KeyError, TypeError):  # TypeError: a list, or another value that cannot be a key
             raise UnknownName(name, self.names) from None
 
     def __getattr__(self, name: str) -> NoReturn:

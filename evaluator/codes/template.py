@@ -83,7 +83,7 @@ class Template:
                     raise ConfigurationError(f"{path}, line {number}: {sign}")
                 if byte := _NOT_TEXT.search(unquoted):
                     raise ConfigurationError(
-                        f"{path}, line {number}: the byte 0x{ord(byte[0]) & 0xFF:02X} stands here, which is no "
+                        f"{path}, line {number}: the byte 0x{ord(byte[0]) & 0xFF:02X} stands here, which is not a "
                         "character of a text in UTF-8; outside of comments and quotes, remove it, or save the file "
                         "as UTF-8"
                     )

@@ -232,13 +232,13 @@ def _serve(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from evaluator.commands.by_hand import check
+    from evaluator.commands.check import check
 
     return check(_read(options.file))
 
 
 def _point(options: argparse.Namespace) -> int:
-    from evaluator.commands.by_hand import point
+    from evaluator.commands.point import point
 
     return point(_read(options.file), options.values, options.keep, point_id=options.id, as_json=options.json)
 

@@ -11,7 +11,7 @@ from itertools import count
 from pathlib import Path
 
 from evaluator.chain import Chain, Status
-from evaluator.commands.one_point import ByHand
+from evaluator.commands.by_hand import ByHand
 from evaluator.commands.random_points import BUDGET, Tried, bound
 from evaluator.errors import ConfigurationError
 from scanspec import CodeSpec, ScanFile

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from evaluator.chain import Chain, Outcome, Status
-from evaluator.commands.one_point import ByHand
+from evaluator.commands.by_hand import ByHand
 from evaluator.commands.ranges import draw
 
 TRIES = 6

@@ -11,7 +11,7 @@ import signal
 import socket
 import sys
 import uuid
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -152,10 +152,7 @@ async def _to_the_end(served: Coroutine[Any, Any, Ending]) -> Ending:
 async def _serve(
     chain: Chain, executor: Executor, where: Where, lifetime: Lifetime | None, options: argparse.Namespace
 ) -> Ending:
-    address, watched = where.address, where.watched
-    description = describe(chain, executor.concurrency)
-    description.longest_seconds = executor.longest_seconds
-    description.instance = uuid.uuid4().hex
+    """Serves until the evaluator must end, and says why. Raises EvaluatorLost and UsageError."""
     loop, changed = asyncio.get_running_loop(), asyncio.Event()
     ended: asyncio.Future[Ending] = loop.create_future()
 
@@ -167,56 +164,46 @@ async def _serve(
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
             loop.call_soon_threadsafe(changed.set)
 
+    # 1. Make the server, which takes its address.
+    description = describe(chain, executor.concurrency)
+    description.longest_seconds = executor.longest_seconds
+    description.instance = uuid.uuid4().hex
     on_finish = (lambda: end(Ending.FINISHED)) if options.until_finished else None
     evaluation = Evaluation(executor, description, [spec.likelihood for spec in chain.specs], on_finish)
     try:
-        server = Server(evaluation, address, where.security)
+        server = Server(evaluation, where.address, where.security)
     except OSError as error:
-        raise why_not(address) from error
+        raise why_not(where.address) from error
+    # 2. From here on, signals end it in order, and observers see each point.
     for number in ENDING:
         if signal.getsignal(number) is not signal.SIG_IGN:  # unlike under `nohup`
             loop.add_signal_handler(number, end, Ending.SIGNAL)
     let_forks_end()
-    if in_json():
-        evaluation.observers.append(log_points)
-    if watched.registry is not None:
-        from evaluator.service.metrics import Metrics  # imported here, because its package is an extra
-
-        metrics = Metrics(watched.registry, evaluation, description.codes, lambda: executor.concurrency)
-        evaluation.observers.append(metrics)
-    if watched.spans is not None:
-        evaluation.observers.append(Traces(watched.spans, description.codes))
+    _observe(evaluation, where.watched, description.codes, executor)
     executor.health.tell(wake)
     gc.collect()
     gc.freeze()  # loaded objects stay, so the garbage collector need not scan them again
     await server.start()
+    # 3. Start what decides when it ends.
     tasks = [asyncio.create_task(_follow(executor.health, changed, server, lambda: end(Ending.LOST)))]
     if lifetime is not None:
         tasks.append(asyncio.create_task(_live(lifetime, evaluation, lambda: end(Ending.LIFETIME))))
     if options.until_finished:
         digests = (description.physics_digest, description.likelihood_digest)
         tasks.append(asyncio.create_task(_wait_for_the_end(evaluation, options.announce, digests, end)))
-    if not address.path:
-        address = replace(address, port=server.port)
-    workers = f"{options.workers} worker process{'es' * (options.workers != 1)}"
-    if not options.workers:
-        workers = "this process, without isolation"
-    if options.executor == "dask":
-        workers = f"{executor.concurrency} threads of the Dask cluster at {options.scheduler}"
+    # 4. Tell everybody the address, and serve.
+    address = where.address if where.address.path else replace(where.address, port=server.port)
     try:
         with announced(options.announce, address):
             know(evaluator=reachable(address, socket.gethostname()))
-            if in_json():
-                event("serving", backend=description.backend, address=str(address), workers=executor.concurrency)
-            else:
-                with unread(sys.stdout):
-                    print(f"evaluator: {description.backend} on {address}, points run in {workers}", flush=True)
+            _say_where(description.backend, address, executor, options)
             if options.address_file is not None:
                 _write_address(options.address_file, address)
             why = await ended
     except LodescanError:  # the address file or the announcement could not be written
         await server.stop(0.0)
         raise
+    # 5. End in order: running points have the time of grace.
     for task in tasks:
         task.cancel()
     if options.address_file is not None:
@@ -231,6 +218,32 @@ async def _serve(
     if executor.health.error is not None:
         raise executor.health.error
     return why
+
+
+def _observe(evaluation: Evaluation, watched: Watched, codes: Sequence[str], executor: Executor) -> None:
+    """Adds the observers that see each point: events in JSON, metrics, and traces."""
+    if in_json():
+        evaluation.observers.append(log_points)
+    if watched.registry is not None:
+        from evaluator.service.metrics import Metrics  # imported here, because its package is an extra
+
+        evaluation.observers.append(Metrics(watched.registry, evaluation, codes, lambda: executor.concurrency))
+    if watched.spans is not None:
+        evaluation.observers.append(Traces(watched.spans, codes))
+
+
+def _say_where(backend: str, address: Address, executor: Executor, options: argparse.Namespace) -> None:
+    """Tells the user where the evaluator listens, and where points run."""
+    if in_json():
+        event("serving", backend=backend, address=str(address), workers=executor.concurrency)
+        return
+    workers = f"{options.workers} worker process{'es' * (options.workers != 1)}"
+    if not options.workers:
+        workers = "this process, without isolation"
+    if options.executor == "dask":
+        workers = f"{executor.concurrency} threads of the Dask cluster at {options.scheduler}"
+    with unread(sys.stdout):
+        print(f"evaluator: {backend} on {address}, points run in {workers}", flush=True)
 
 
 def _write_address(path: Path, address: Address) -> None:

@@ -36,4 +36,4 @@ def receive(pipe: Connection) -> Any:
     try:
         return pickle.loads(message)  # noqa: S301  # its writer runs the user's code anyway
     except Exception as error:
-        raise BrokenMessage("what came from it is no message; does a code write to its pipe?") from error
+        raise BrokenMessage("what came from it is not a message; does a code write to its pipe?") from error

@@ -161,7 +161,8 @@ def work(pipe: Connection, scan: ScanFile, root: str, *, log: str, state: str, m
     gc.collect()
     gc.freeze()  # loaded objects stay, so the garbage collector need not scan them again
     pipe.send(None)
-    threads = _threads()
+    tasks = os.open("/proc/self/task", os.O_RDONLY | os.O_DIRECTORY)
+    threads = _threads(tasks)
     while True:
         try:
             request, points = pipe.recv()
@@ -169,7 +170,7 @@ def work(pipe: Connection, scan: ScanFile, root: str, *, log: str, state: str, m
             return
         outcomes, worn = answers.begin(request, len(points)), ""
         on_step = answers.say if len(points) == 1 else None
-        now = _threads() - answers.threads
+        now = _threads(tasks) - answers.threads
         for point_id, variables, folder, spectra_below in points:
             if not answers.next():
                 break
@@ -183,7 +184,7 @@ def work(pipe: Connection, scan: ScanFile, root: str, *, log: str, state: str, m
                     surroundings.restore()
                     for late in late_files.new():
                         answers.say(late)
-                now = _threads() - answers.threads
+                now = _threads(tasks) - answers.threads
                 if outcomes[-1].status in (Status.OK, Status.INVALID):  # threads that outlive it beside it harm nobody
                     threads = min(beside, now)
                 if children.end_strays() or chain.used_scratch:
@@ -216,6 +217,8 @@ def _shared_with_the_evaluator(path: str, size: int) -> mmap.mmap:
         return mmap.mmap(file.fileno(), size)
 
 
-def _threads() -> int:
-    """Threads of this process, of any language: the kernel counts their folders as links."""
-    return os.stat("/proc/self/task").st_nlink - 2
+def _threads(tasks: int) -> int:
+    """Threads of this process, of any language: the kernel counts their folders as links of the open folder `tasks`,
+    which takes a third of the time of looking for that folder.
+    """
+    return os.fstat(tasks).st_nlink - 2

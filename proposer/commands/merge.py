@@ -12,10 +12,10 @@ from proposer.run.dataset import DATASET, Dataset
 from proposer.run.files import DatasetError
 from proposer.run.folder import check_no_foreign_files
 from proposer.run.manifest import keep_records
+from proposer.run.record import RunRecord
 from proposer.run.rows import Results
 from proposer.run.tables import GOOD_POINTS, GoodPoints
 from proposer.show.voice import say
-from proposer.target import Target
 from proposer.types import Batch, Outcome, Status
 from scanspec import UsageError
 from scanspec.text import quoted
@@ -34,8 +34,8 @@ def merge(into: Path, folders: Sequence[Path]) -> int:
     """Writes the evaluated points of all runs into a new folder. A point in several runs is taken from the first of
     them. Returns 0.
 
-    Raises DatasetError, and UsageError if the runs differ in their physics or likelihood, or if the folder already has
-    a run.
+    Raises DatasetError for a run that cannot be read, and UsageError for fewer than two runs, for runs that differ in
+    their physics or likelihood, and for a folder that already has a run.
     """
     if len(folders) < 2:
         raise UsageError("a merge needs at least two runs", next_step="name two or more folders")
@@ -43,21 +43,20 @@ def merge(into: Path, folders: Sequence[Path]) -> int:
         raise UsageError(f"{into} already contains a run", next_step="name a new folder")
     check_no_foreign_files(into)
     metas = [_meta(folder) for folder in folders]
-    for folder, meta in zip(folders[1:], metas[1:], strict=True):
-        _check_same(folders[0], metas[0], folder, meta)
-    target = Target.stored(metas[0])
+    first, *others = records = [RunRecord.read(meta) for meta in metas]
+    for folder, record in zip(folders[1:], others, strict=True):
+        _check_same(folders[0], first, folder, record)
     with Dataset(into) as merged:
         again = 0
         for folder in folders:
             with Dataset(folder, read_only=True) as dataset:
                 if not merged.meta():
-                    merged.start(dataset.columns, _merged(metas, folders))
+                    merged.start(dataset.columns, _merged(metas[0], records, folders))
                 again += sum(_add(merged, part) for part in dataset.results())
         keep_records(merged)
-        variables, observables = metas[0]["variables"], metas[0]["observables"]
-        GoodPoints(into / GOOD_POINTS, variables, observables, target).rewrite(merged)
+        GoodPoints(into / GOOD_POINTS, first.variables, first.observables, first.target).rewrite(merged)
         twice = f"; {again:,} were in several runs" if again else ""
-        say(f"{into}: {merged.points:,} points of {len(folders)} runs, {merged.count_good(target):,} good{twice}")
+        say(f"{into}: {merged.points:,} points of {len(folders)} runs, {merged.count_good(first.target):,} good{twice}")
         say(f"good points: {into / GOOD_POINTS}")
         table = f"`lodescan export {quoted(into)}`"
         say(f"to continue the search from these points: init_csv in setup, with the table of {table}")
@@ -65,41 +64,43 @@ def merge(into: Path, folders: Sequence[Path]) -> int:
 
 
 def _meta(folder: Path) -> dict[str, Any]:
+    """The table `meta` of a run. Raises DatasetError if the run has not started."""
     with Dataset(folder, read_only=True) as dataset:
         if not (meta := dataset.meta()):
             raise DatasetError(f"{folder}: the run has not started yet", next_step="leave it out")
         return meta
 
 
-def _check_same(first: Path, ours: dict[str, Any], other: Path, theirs: dict[str, Any]) -> None:
-    differs = [words for key, words in SAME.items() if ours.get(key) != theirs.get(key)]
-    if Target.stored(ours).rule != Target.stored(theirs).rule:
+def _check_same(first: Path, ours: RunRecord, other: Path, theirs: RunRecord) -> None:
+    """Raises UsageError if the physics, the likelihood, or the threshold of two runs differ."""
+    differs = [words for name, words in SAME.items() if getattr(ours, name) != getattr(theirs, name)]
+    if ours.target.rule != theirs.target.rule:
         differs.append("threshold_value")
     if differs:
         next_step = "merge runs of one scan file, with different seeds or types"
-        if ours.get("physics_digest") == theirs.get("physics_digest"):  # otherwise the stored observables differ too
+        if ours.physics_digest == theirs.physics_digest:  # otherwise the stored observables differ too
             next_step += ", or first change one run with `lodescan rescore`"
         raise UsageError(
             f"{other} and {first} cannot be merged: they differ in {', '.join(differs)}", next_step=next_step
         )
 
 
-def _merged(metas: Sequence[dict[str, Any]], folders: Sequence[Path]) -> dict[str, Any]:
-    first = metas[0]
+def _merged(first: dict[str, Any], records: Sequence[RunRecord], folders: Sequence[Path]) -> dict[str, Any]:
+    """The table `meta` of the merged run, from that of the first run and the records of all runs."""
     merged_from = [
-        {"folder": str(folder), "seed": meta["seed"], "seconds": meta["seconds"]}
-        for folder, meta in zip(folders, metas, strict=True)
+        {"folder": str(folder), "seed": record.seed, "seconds": record.seconds}
+        for folder, record in zip(folders, records, strict=True)
     ]
     manifest = {**first.get("manifest", {}), "merged_from": merged_from}
     left_out = ("live", "same_physics", "stopped_with")
     kept = {key: value for key, value in first.items() if key not in left_out}
-    seconds = sum(float(meta["seconds"]) for meta in metas)
+    seconds = sum(record.seconds for record in records)
     new = {"merged_from": merged_from, "manifest": manifest, "seconds": seconds, "points": 0}
     return {**kept, **new, "stopped": f"merged from {len(folders)} runs"}
 
 
 def _add(merged: Dataset, part: Results) -> int:
-    """Adds points, and returns the number of duplicates."""
+    """Adds points with their answers, and returns the number of those that an earlier run had."""
     again = 0
     for iteration in np.unique(part.iterations).tolist():
         here = part.where(part.iterations == iteration)
@@ -111,6 +112,7 @@ def _add(merged: Dataset, part: Results) -> int:
 
 
 def _outcome(points: Results, row: int, number: int) -> Outcome:
+    """The answer of a stored point, for its id in the merged run."""
     ok = points.status[row] == Status.OK
     return Outcome(
         number,

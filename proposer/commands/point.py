@@ -10,6 +10,7 @@ from typing import Any
 from proposer.formats import show_number
 from proposer.run.columns import Columns
 from proposer.run.dataset import Dataset
+from proposer.run.record import RunRecord
 from proposer.run.rows import Results
 from proposer.run.spectra import FOLDER
 from proposer.show.failures import command, scan_file
@@ -27,8 +28,8 @@ def point(folder: Path, number: int, *, as_json: bool = False) -> int:
             raise UsageError(
                 f"{folder} has no point {number}", next_step=f"its points have the numbers 1 to {dataset.points:,}"
             )
-        meta = dataset.meta()
-    again = _again(folder, list(meta["variables"]), found)
+        record = RunRecord.read(dataset.meta())
+    again = _again(folder, record.variables, found)
     values = to_json(columns, found) | {"again": again, "files": _files(folder, number)}
     if as_json:
         print(json.dumps(values))

@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -26,7 +25,6 @@ from proposer.run.record import RunRecord
 from proposer.run.tables import GOOD_POINTS, GoodPoints
 from proposer.show.voice import say
 from proposer.strategies.choice import make_strategy, type_name
-from proposer.target import Target
 from proposer.types import Batch, Observable, Outcome, Status
 from scanspec import ObservableSpec, UsageError, losses_and_nll, read_scan_file
 from scanspec.terms import work_out
@@ -37,12 +35,12 @@ Windows = dict[str, tuple[float, float] | None]
 
 @dataclass(frozen=True)
 class Old:
-    """The old run, with its windows, and the position there of each observable of the new file (None for a
-    joint term).
+    """The old run. `names`: its observables; `windows`: their windows by name. `positions`: the position there of each
+    observable of the new file, None for a joint term.
     """
 
     folder: Path
-    meta: dict[str, Any]
+    record: RunRecord
     windows: Windows
     positions: list[int | None]
     names: list[str]
@@ -93,11 +91,12 @@ def rescore(folder: Path, file: Path, into: Path | None) -> int:
 
 
 def _old(stored: Dataset, folder: Path, asked: Asked) -> Old:
-    meta = stored.meta()
+    """Reads the old run. Raises UsageError if it lacks what the new file needs, and DatasetError."""
+    record = RunRecord.read(stored.meta())
     names = [observable.name for observable in stored.columns.observables]
-    if list(asked.space.names) != list(meta["variables"]):
+    if list(asked.space.names) != record.variables:
         raise UsageError(
-            f"{asked.spec.path} does not have the variables of {folder}: {', '.join(meta['variables'])}",
+            f"{asked.spec.path} does not have the variables of {folder}: {', '.join(record.variables)}",
             next_step="keep the variables and their order; only ranges and priors may change",
         )
     wanted = asked.spec.all_observables()
@@ -116,7 +115,7 @@ def _old(stored: Dataset, folder: Path, asked: Asked) -> Old:
         raise DatasetError(f"{folder}: the copy of its scan file is missing", next_step="put it back as scan.yaml")
     windows = {observable.name: observable.valid for observable in read_scan_file(files[0]).all_observables()}
     positions = [None if observable.term is not None else names.index(observable.name) for observable in wanted]
-    return Old(folder, meta, windows, positions, names)
+    return Old(folder, record, windows, positions, names)
 
 
 def _description(asked: Asked, old: Old) -> Description:
@@ -133,21 +132,21 @@ def _description(asked: Asked, old: Old) -> Description:
         for observable in asked.spec.all_observables()
     )
     return Description(
-        backend=old.meta["backend"],
-        version=old.meta["backend_version"],
-        physics_digest=old.meta["physics_digest"],
+        backend=old.record.backend,
+        version=old.record.backend_version,
+        physics_digest=old.record.physics_digest,
         likelihood_digest="",
         parameters={},
         observables=observables,
         concurrency=0,
         max_batch=0,
-        codes=tuple(old.meta["codes"]),
-        sources=old.meta.get("sources", {}),
+        codes=tuple(old.record.codes),
+        sources=old.record.sources,
     )
 
 
 def _take_over(dataset: Dataset, asked: Asked, old: Old, parts: Sequence[Results], checkpoint: bytes) -> int:
-    """Stores all points as one batch, and returns the number of points outside the new ranges."""
+    """Stores the points within the new ranges as one batch, and returns the number of those outside."""
     outside, params, known = 0, [np.empty((0, len(asked.space.names)))], list[Outcome | None]()
     for part in parts:
         inside = np.asarray(asked.space.inside(part.params).all(axis=1), dtype=np.bool_)
@@ -168,65 +167,38 @@ def _score(part: Results, wanted: Sequence[ObservableSpec], old: Old) -> list[Ou
         [observable.name for observable in wanted], [observable.term for observable in wanted], np.column_stack(kept)
     )
     losses, nll = losses_and_nll([observable.likelihood for observable in wanted], table)
-    found: list[Outcome | None] = []
-    for row, number in enumerate(part.status.tolist()):
-        values = part.observables[row].tolist()
-        given = {
-            name: x for k, (name, x) in enumerate(zip(old.names, values, strict=True)) if k not in part.missing[row]
-        }
-        own = table[row].tolist()
-        missing = [k for k, observable in enumerate(wanted) if not _needs(observable) <= given.keys()]
-        ended = next(
-            (observable for observable in wanted if _is_outside(given.get(observable.name), observable.valid)), None
+    ok = [
+        Outcome(0, Status.OK, nll=value, observables=own, losses=of_row, warnings=warnings)
+        for value, own, of_row, warnings in zip(
+            nll.tolist(), table.tolist(), losses.tolist(), part.warnings, strict=True
         )
-        by_window = any(_is_outside(x, old.windows.get(name)) for name, x in given.items())
-        status = Status(number)
-        if status in (Status.FAILED, Status.TIMED_OUT) or (status is Status.INVALID and not (by_window or ended)):
-            found.append(
-                Outcome(
-                    0,
-                    status,
-                    nll=None,
-                    observables=own,
-                    losses=(),
-                    seconds=(),
-                    failed_code=part.failed_code[row],
-                    message=part.message[row],
-                    missing=missing,
-                )
-            )
-        elif ended is not None and ended.valid is not None:
-            low, high = ended.valid
-            why = f"{ended.name} = {given[ended.name]:g} is outside [{low:g}, {high:g}]"
-            found.append(
-                Outcome(
-                    0,
-                    Status.INVALID,
-                    nll=None,
-                    observables=own,
-                    losses=(),
-                    seconds=(),
-                    failed_code=ended.code or "",
-                    message=why,
-                    missing=missing,
-                )
-            )
-        elif missing:
-            found.append(None)
-        else:
-            warnings = part.warnings[row]
-            found.append(
-                Outcome(
-                    0,
-                    Status.OK,
-                    nll=float(nll[row]),
-                    observables=own,
-                    losses=losses[row].tolist(),
-                    seconds=(),
-                    warnings=warnings,
-                )
-            )
-    return found
+    ]
+    return [_answer(part, row, if_complete, wanted, old) for row, if_complete in enumerate(ok)]
+
+
+def _answer(
+    part: Results, row: int, if_complete: Outcome, wanted: Sequence[ObservableSpec], old: Old
+) -> Outcome | None:
+    """The new answer of the point in a row: `if_complete`, unless it failed, a window ends it, or something is
+    missing.
+    """
+    values, status = part.observables[row].tolist(), Status(int(part.status[row]))
+    given = {name: x for k, (name, x) in enumerate(zip(old.names, values, strict=True)) if k not in part.missing[row]}
+    missing = [k for k, observable in enumerate(wanted) if not _needs(observable) <= given.keys()]
+    answer = Outcome(0, status, observables=if_complete.observables, missing=missing)
+    # 1. A point that failed, or that its code called invalid, remains so.
+    by_window = any(_is_outside(x, old.windows.get(name)) for name, x in given.items())
+    ended = next((own for own in wanted if _is_outside(given.get(own.name), own.valid)), None)
+    by_code = status is Status.INVALID and not (by_window or ended)
+    if status in (Status.FAILED, Status.TIMED_OUT) or by_code:
+        return answer._replace(failed_code=part.failed_code[row], message=part.message[row])
+    # 2. A window of the new file ends a point.
+    if ended is not None and ended.valid is not None:
+        low, high = ended.valid
+        message = f"{ended.name} = {given[ended.name]:g} is outside [{low:g}, {high:g}]"
+        return answer._replace(status=Status.INVALID, failed_code=ended.code or "", message=message)
+    # 3. Others have an NLL, if the old run stored all that it needs.
+    return None if missing else if_complete
 
 
 def _needs(spec: ObservableSpec) -> set[str]:
@@ -247,7 +219,7 @@ def _tell(dataset: Dataset, old: Old, outside: int, asked: Asked) -> None:
     say(f"{into}: {dataset.points:,} points of {old.folder}, scored by {file}: {words}")
     if outside:
         say(f"left out: {outside:,} points outside the ranges")
-    before, now = Target.stored(old.meta).describe(), dataset.now(asked.settings.target).describe()
+    before, now = old.record.target.describe(), dataset.now(asked.settings.target).describe()
     say(f"good: {now}" + (f"; before: {before}" if before != now else ""))
     say(f"good points: {dataset.count_good(asked.settings.target):,} ({into / GOOD_POINTS})")
     say(f"to go on: {shlex.join(['lodescan', 'scan', argument(file), '--run', argument(into)])}")

@@ -102,6 +102,7 @@ def _words(counts: Counter[Status]) -> str:
 
 
 def _chosen(dataset: Dataset, statuses: Collection[Status]) -> Pending:
+    """The points with one of these statuses, as new points without attempts."""
     ids, values = [np.empty(0, dtype=np.int64)], [np.empty((0, len(dataset.columns.variables)))]
     for part in dataset.results():
         wanted = np.isin(part.status, [*statuses])

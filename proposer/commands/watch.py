@@ -32,7 +32,6 @@ SILENT = 60.0
 still ran.
 """
 
-
 FIRST_SIGN = 5.0
 """Seconds that a scan that was started at the same time may need until its folder names its process."""
 
@@ -44,8 +43,10 @@ class NobodyRuns(LodescanError):
 
 
 def watch(folder: Path) -> int:
-    """Shows the progress of the scan in a folder until the scan stops. Returns 0. If there is no sign of a scan for
-    FIRST_SIGN seconds, or its process is gone, raises DatasetError if there is no run, and else NobodyRuns.
+    """Shows the progress of the scan in a folder until the scan stops. Returns 0.
+
+    If there is no sign of a scan for FIRST_SIGN seconds, or if its process is gone, raises NobodyRuns, or DatasetError
+    if there is no run at all.
     """
     console, shown, warned = stderr_console(), None, False
     patience = time.monotonic() + FIRST_SIGN
@@ -108,14 +109,14 @@ def _print(state: State) -> None:
 def _look(folder: Path) -> tuple[State | None, str]:
     """The state of the scan (None before its first report), and the reason of its end (empty during the scan)."""
     with Dataset(folder, read_only=True) as dataset:
-        meta: dict[str, Any] = dataset.meta()
+        record = RunRecord.read(dataset.meta())
     try:
-        state = State.from_json(meta["live"]) if "live" in meta else None
+        state = State.from_json(record.live) if record.live != {} else None
     except TypeError as error:
         raise DatasetError(
             f"{folder}: the scan uses another version of lodescan ({error})", next_step="watch it with that version"
         ) from None
-    return state, str(meta.get("stopped") or "")
+    return state, record.stopped or ""
 
 
 def _end(folder: Path) -> dict[str, Any]:

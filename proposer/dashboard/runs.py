@@ -112,19 +112,17 @@ class Runs:
     def _look(self, folder: Path) -> Look:
         stamp, held = stamp_of([folder]), is_held(folder)
         with Dataset(folder, read_only=True) as dataset:
-            meta = dataset.meta()
-            record = RunRecord.read(meta)
+            record = RunRecord.read(dataset.meta())
             if not record.started:
                 return Look(folder, "not started", "the run has not started yet")
             state = "ended" if record.stopped else "running" if held else "not finished"
             newest = dataset.last_answer()
-            method = str(meta.get("meaning", {}).get("setup: type", ""))
-            if state == "running" and "live" in meta:
-                live = State.from_json(meta["live"])
+            if state == "running" and record.live != {}:
+                live = State.from_json(record.live)
                 silent = time.time() - live.at
                 words = " | ".join(filter(None, [show_left(live), live.doing, live.strategy.partition("; ")[0]]))
                 words += f" | no news for {show_time(silent)}" if silent > SILENT else ""
-                return _counted(Look(folder, state, words, method, newest=newest), live, live.lowest_nll)
+                return _counted(Look(folder, state, words, record.method, newest=newest), live, live.lowest_nll)
             known = self._tallies.get(folder)
             if known is None or known[0] != stamp:
                 known = stamp, read_tally(dataset, record.points, record.target, names=record.observables)
@@ -132,7 +130,7 @@ class Runs:
         tally = known[1]
         words = {"running": "", "not finished": "the same scan command continues it"}.get(state, record.stopped or "")
         lowest = tally.best if math.isfinite(tally.best) else None
-        return _counted(Look(folder, state, words, method, newest=newest), tally, lowest)
+        return _counted(Look(folder, state, words, record.method, newest=newest), tally, lowest)
 
 
 def _counted(look: Look, counts: State | Tally, lowest: float | None) -> Look:

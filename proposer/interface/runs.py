@@ -12,6 +12,7 @@ import pandas as pd
 
 from proposer.run.dataset import Dataset
 from proposer.run.files import START, DatasetError
+from proposer.run.record import RunRecord
 from proposer.run.tables import to_frame
 from proposer.target import Target
 from scanspec import UsageError
@@ -40,12 +41,11 @@ class Run:
     def __init__(self, folder: Path | str) -> None:
         self.folder = Path(folder)
         with Dataset(self.folder, read_only=True) as dataset:
-            meta = dataset.meta()
-        if "variables" not in meta:
+            record = RunRecord.read(dataset.meta())
+        if not record.started:
             raise DatasetError(f"{self.folder}: the run has not started yet", next_step=START)
-        self.variables: list[str] = list(meta["variables"])
-        self.observables: list[str] = list(meta["observables"])
-        self._rule = Target.stored(meta)
+        self.variables, self.observables = record.variables, record.observables
+        self._rule = record.target
 
     @property
     def target(self) -> Target:

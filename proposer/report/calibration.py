@@ -17,15 +17,15 @@ SOURCES = (
     "The Brier score is the mean of (predicted probability − outcome)², where the outcome is 1 for a good point and 0 "
     "for another one (G. W. Brier, Monthly Weather Review 78 (1950) 1). The errors are 68 % Wilson intervals (E. B. "
     "Wilson, J. Am. Stat. Assoc. 22 (1927) 209; L. D. Brown, T. T. Cai and A. DasGupta, Statistical Science 16 (2001) "
-    "101, equation 4)."
+    "101)."
 )
 
 
 def wilson(good: Floats, points: Floats, z: float = 1.0) -> tuple[Floats, Floats]:
     """Lower and upper ends, shape (n,), of the interval for the probability behind `good` of `points`, shapes (n,).
 
-    The score interval of E. B. Wilson (J. Am. Stat. Assoc. 22 (1927) 209), as in equation 4 of Brown, Cai and DasGupta
-    (Statistical Science 16 (2001) 101), z standard deviations wide. Each of `points` is above 0.
+    The score interval of E. B. Wilson (J. Am. Stat. Assoc. 22 (1927) 209), which Brown, Cai and DasGupta
+    recommend (Statistical Science 16 (2001) 101), z standard deviations wide. Each of `points` is above 0.
     """
     share = good / points
     middle = (good + z**2 / 2) / (points + z**2)

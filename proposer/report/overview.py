@@ -7,8 +7,7 @@ from functools import partial
 
 import numpy as np
 
-from proposer.formats import show_percent, show_time
-from proposer.report.axes import plain
+from proposer.formats import plain, show_count, show_percent, show_time
 from proposer.report.section import Code, Part, Rows
 from proposer.report.seen import Seen
 from proposer.run.citations import bibtex
@@ -70,10 +69,10 @@ def found(runs: Sequence[Seen]) -> Rows:
         ("lowest NLL", lambda s: "none" if s.best is None else f"{s.nll[s.best]:.6g} (point {s.ids[s.best]})"),
         ("hit rate over the prior", _prior_rate),
         ("hit rate of all points", lambda s: show_percent(s.good.mean())),
-        ("ended because", lambda s: str(s.meta.get("stopped") or "not finished: the report shows it as it was")),
-        ("time", lambda s: show_time(float(s.meta.get("seconds", 0.0)))),
-        ("evaluator", lambda s: f"{s.meta.get('backend', '')}, {s.meta.get('backend_version', '')}".strip(", ")),
-        ("method", lambda s: str(s.meta.get("meaning", {}).get("setup: type", s.scan.setup.text("type", "LODE")))),
+        ("ended because", lambda s: s.record.stopped or "not finished: the report shows it as it was"),
+        ("time", lambda s: show_time(s.record.seconds)),
+        ("evaluator", lambda s: f"{s.record.backend}, {s.record.backend_version}".strip(", ")),
+        ("method", _method),
         ("folder", lambda s: str(s.folder)),
     ]
     return Rows(
@@ -131,25 +130,29 @@ def asked(seen: Seen) -> Part:
     return Part(words, tables=tables)
 
 
+def _method(seen: Seen) -> str:
+    return seen.record.method or seen.scan.setup.text("type", DEFAULT)
+
+
 def _good(seen: Seen) -> str:
-    good, wanted = int(seen.good.sum()), int(seen.meta.get("points") or 0)
+    good, wanted = int(seen.good.sum()), seen.record.points
     return f"{good:,} of {wanted:,} asked for" if wanted else f"{good:,}"
 
 
 def _of_the_scan(seen: Seen) -> Rows:
     """A table with the codes, the search, and the conditions that end the scan."""
-    setup, meta = seen.scan.setup, seen.meta
+    setup, record = seen.scan.setup, seen.record
     codes = "; ".join(" ".join([code.name, "by", *call_of(code.section, code.name)]) for code in seen.scan.codes)
-    ends = [f"{int(meta['points']):,} good points"] if meta.get("points") else []
-    ends += [f"{setup.raw(key)} {words}" for key, words in _ENDS.items() if key in setup]
+    ends = [show_count(record.points, "good point")] if record.points else []
+    ends += [f"{setup.number(key):,.10g} {words}" for key, words in _ENDS.items() if key in setup]
     return Rows(
         "The scan",
         ["what", "value"],
         [
             ["codes", codes],
-            ["search", str(meta.get("meaning", {}).get("setup: type", setup.text("type", DEFAULT)))],
+            ["search", _method(seen)],
             ["ends at", " or ".join(ends)],
-            ["seed", str(meta.get("seed", ""))],
+            ["seed", str(record.seed)],
         ],
     )
 
@@ -202,7 +205,8 @@ def best(seen: Seen) -> Part:
     words = [
         "Each point has the call that evaluates it again, in Python."
         if is_of_a_notebook(file)
-        else "Each point has the command that evaluates it again. Add --keep DIR to keep its files."
+        else "Each point has the command that evaluates it again, in the folder in which the scan was started. Add "
+        "--keep DIR to keep its files."
     ]
     left = len(seen.columns) - len(shown)
     if left > 0:
@@ -212,25 +216,23 @@ def best(seen: Seen) -> Part:
 
 def made_with(seen: Seen) -> Part:
     """The section with versions, seed, digests, and citations as BibTeX."""
-    meta = seen.meta
-    versions = meta.get("versions", {})
+    record = seen.record
     rows = [
-        ["seed", str(meta.get("seed", ""))],
+        ["seed", str(record.seed)],
         [
             "repeatable",
-            "no: parts were asked for eagerly" if meta.get("eager") else "yes: the same seed gives the same points",
+            "no: parts were asked for eagerly" if record.eager else "yes: the same seed gives the same points",
         ],
-        ["threads", str(meta.get("threads", ""))],
-        ["digest of the physics", str(meta.get("physics_digest", ""))],
-        ["digest of the likelihood", str(meta.get("likelihood_digest", ""))],
-        *([f"version of {name}", str(version)] for name, version in versions.items()),
-        *([f"source: {name}", str(digest)] for name, digest in meta.get("sources", {}).items()),
+        ["threads", str(record.threads)],
+        ["digest of the physics", record.physics_digest],
+        ["digest of the likelihood", record.likelihood_digest],
+        *([f"version of {name}", str(version)] for name, version in record.versions.items()),
+        *([f"source: {name}", str(digest)] for name, digest in record.sources.items()),
     ]
-    if accepted := meta.get("same_physics"):
-        rows += [
-            ["said to be the same physics", f"from point {change['from_point']}: {'; '.join(change['changed'])}"]
-            for change in accepted
-        ]
+    rows += [
+        ["said to be the same physics", f"from point {change['from_point']}: {'; '.join(change['changed'])}"]
+        for change in record.same_physics
+    ]
     return Part(
         ["Cite the works below, and those that the authors of the physics codes ask for."],
         tables=[Rows("Made with", ["what", "value"], rows)],

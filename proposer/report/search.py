@@ -132,7 +132,7 @@ def history(seen: Seen) -> Part:
 def _pace(seen: Seen) -> list[str]:
     """How long the scan took for the points that it evaluated itself, in words; empty if that is not known."""
     given = (seen.origins == "init") & np.isnan(seen.seconds).all(axis=1)  # these came with their NLL: no code ran
-    took, points = float(seen.meta.get("seconds", 0.0)), int((~given).sum())
+    took, points = seen.record.seconds, int((~given).sum())
     if took <= 0 or not points:
         return []
     return [

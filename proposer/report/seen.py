@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 from proposer.run.columns import Columns
 from proposer.run.dataset import Dataset, DatasetError
 from proposer.run.files import START, WAIT, NoAnswers
+from proposer.run.record import RunRecord
 from proposer.show.estimates import LocalFits
 from proposer.show.plots import read_scan
 from proposer.show.tally import capped
 from proposer.space import Space
 from proposer.strategies.origins import ORIGINS, as_now
-from proposer.target import Target
+from proposer.target import Target, height
 from proposer.types import Floats, Status
 from scanspec import PriorKind, ScanFile, Variable
 
@@ -41,7 +42,7 @@ class Seen:
     name: str
     folder: Path
     scan: ScanFile
-    meta: Mapping[str, Any]
+    record: RunRecord
     stored: Columns
     ids: NDArray[np.int64]
     batches: NDArray[np.int64]
@@ -64,7 +65,7 @@ class Seen:
     def target(self) -> Target:
         """The condition for a good point."""
         best = math.inf if self.best is None else float(self.nll[self.best])
-        return Target.stored(self.meta).at(best)
+        return self.record.target.at(best)
 
     @cached_property
     def words(self) -> str:
@@ -82,6 +83,16 @@ class Seen:
         """Whether a point is good, shape (n,)."""
         good: Mask = self.ok & self.target.contains(self.nll)
         return good
+
+    @cached_property
+    def near(self) -> Mask:
+        """The good points; if there are none, those in the region of 95 % around the lowest NLL, for two variables.
+        Shape (n,).
+        """
+        if self.good.any() or self.best is None:
+            return self.good
+        near: Mask = self.ok & (self.nll < self.nll[self.best] + height(0.95, 2))
+        return near
 
     @cached_property
     def best(self) -> int | None:
@@ -124,7 +135,7 @@ class Seen:
     @cached_property
     def shown(self) -> NDArray[np.int64]:
         """The rows that pictures show. Good points come last, so that the best point is on top."""
-        rng = np.random.default_rng(int(self.meta.get("seed", 0)))
+        rng = np.random.default_rng(self.record.seed)
         others, good = np.flatnonzero(~self.good), np.flatnonzero(self.good)
         if len(others) > MOST_OTHERS:
             others = np.sort(rng.choice(others, MOST_OTHERS, replace=False))
@@ -153,7 +164,7 @@ class Seen:
         if self.best is None or any(variable.cardinality for variable in self.variables):
             return None
         above = np.where(self.ok, self.nll, np.nan) - self.nll[self.best]
-        return LocalFits(self.u[:, self._free], above, seed=int(self.meta.get("seed", 0)))
+        return LocalFits(self.u[:, self._free], above, seed=self.record.seed)
 
     def profile(self, names: Sequence[str]) -> tuple[Floats, Floats, NDArray[np.int64]]:
         """Estimates of the profile NLL of variables: their values, shape (m, names), the NLL above the lowest, shape
@@ -199,8 +210,7 @@ class Seen:
     @cached_property
     def target_changes(self) -> list[str]:
         """The changes of the target during the scan, in words."""
-        manifest = self.meta.get("manifest") or {}
-        return [change["change"] for change in manifest.get("target_changes", [])]
+        return self.record.target_changes
 
     @cached_property
     def hugged(self) -> list[tuple[str, str, float]]:
@@ -232,8 +242,8 @@ def see(folder: Path) -> Seen:
     """Reads a run, also during the scan. Raises DatasetError if there is no answered point."""
     scan = read_scan(folder)
     with Dataset(folder, read_only=True) as dataset:
-        meta = dataset.meta()
-        if "variables" not in meta:
+        record = RunRecord.read(dataset.meta())
+        if not record.started:
             raise DatasetError(f"{folder}: the run has not started yet, so there is nothing to report", next_step=START)
         first_open = dataset.first_open_batch()  # read before the points, because answers may come in the meantime
         parts, asked, stored = list(dataset.results()), dataset.count_pending(), dataset.columns
@@ -248,10 +258,10 @@ def see(folder: Path) -> Seen:
         return np.array([word for part in parts for word in getattr(part, name)], dtype=np.object_)
 
     params = joined("params")
-    kind, origins = str(meta.get("meaning", {}).get("setup: type", "")), words("origins").tolist()
-    now = {word: as_now(word, kind) for word in set(origins)}
+    origins = words("origins").tolist()
+    now = {word: as_now(word, record.method) for word in set(origins)}
     variables = {variable.name for variable in scan.variables}
-    if variables != set(meta["variables"]):
+    if variables != set(record.variables):
         raise DatasetError(
             f"{folder}: its scan file has other variables than its points",
             next_step="put back the scan file that it started with",
@@ -260,7 +270,7 @@ def see(folder: Path) -> Seen:
         name=scan.run_name,
         folder=folder,
         scan=scan,
-        meta=meta,
+        record=record,
         stored=stored,
         ids=joined("ids"),
         batches=joined("batches"),

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from proposer.formats import show_count
-from proposer.report.axes import plain, side
+from proposer.formats import plain, show_count
+from proposer.report.axes import side
 from proposer.report.region import MOST_PAIRS, narrowest, region_of
 from proposer.report.section import Part
 from proposer.report.seen import Seen
@@ -35,7 +35,7 @@ def together(runs: Sequence[Seen]) -> Part:
         return Part(["The runs have no two variables in common."])
     who = "; ".join(f"{key} is {run.folder}" for key, run in zip(short, known, strict=True))
     words = [f"{who}. Each region is that of 95 % around the best point of its run, by its own NLL."]
-    if len({run.meta.get("likelihood_digest") for run in known}) > 1:
+    if len({run.record.likelihood_digest for run in known}) > 1:
         words.append("The runs have different likelihoods, so their NLLs differ at the same point.")
     lowest = ", ".join(f"{key} {run.nll[run.best]:.4g}" for key, run in zip(short, known, strict=True))
     words.append(f"Lowest NLL: {lowest}.")

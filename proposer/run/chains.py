@@ -15,7 +15,7 @@ import numpy as np
 from proposer.run.dataset import Dataset, DatasetError
 from proposer.run.files import START, writing
 from proposer.run.names import plain_names
-from proposer.target import Target
+from proposer.run.record import RunRecord
 from proposer.types import Floats
 
 CHAINS = "chains"
@@ -50,17 +50,17 @@ def read_good(folder: Path, named: Sequence[Named]) -> GoodColumns:
     Raises DatasetError if there is no good point.
     """
     with Dataset(folder, read_only=True) as dataset:
-        meta = dataset.meta()
-        if "variables" not in meta:
+        record = RunRecord.read(dataset.meta())
+        if not record.started:
             raise DatasetError(f"{folder}: the run has not started yet, so there is nothing to export", next_step=START)
-        parts = list(dataset.results(target=Target.stored(meta)))
-    columns = [*meta["variables"], *meta["observables"]]
+        parts = list(dataset.results(target=record.target))
+    columns = [*record.variables, *record.observables]
     rows = [np.column_stack([part.nll, part.params, part.observables]) for part in parts]
     points = np.vstack(rows) if rows else np.empty((0, 1 + len(columns)))
     if not len(points):
         raise DatasetError(f"{folder}: no point is good, so there is no chain", next_step="scan on, or export a table")
     chosen = points[:, [1 + columns.index(column.name) for column in named]]
-    return GoodColumns(named, chosen, points[:, 0], [column.name in meta["observables"] for column in named])
+    return GoodColumns(named, chosen, points[:, 0], [column.name in record.observables for column in named])
 
 
 def write_chains(folder: Path, good: GoodColumns) -> list[Path]:

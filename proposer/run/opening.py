@@ -29,7 +29,7 @@ _ALONE = "ro&immutable=1"
 MOST_NAMED = 3
 """The most runs that are named for the folder that holds them."""
 
-_OWN_FILE = "put the file to which it leads in its place; if it is no file of this run, remove the link"
+_OWN_FILE = "put the file to which it leads in its place; if it does not belong to this run, remove the link"
 
 BROKEN = "take it from a copy, or start anew in another folder (init_csv in setup takes points over)"
 
@@ -141,7 +141,7 @@ def open_readable(path: Path) -> sqlite3.Connection:
 
 
 def _runs_below(path: Path) -> str:
-    """What to do with a folder that is none of a run, but has runs in it; empty if it has none."""
+    """What to do with a folder that is not the folder of a run, but has such folders in it; empty if it has none."""
     folders = sorted(found.parent for found in path.parent.glob(f"*/{path.name}"))[:MOST_NAMED]
     return f"name one of the runs in it, such as {', '.join(map(quoted, folders))}" if folders else ""
 

@@ -24,20 +24,24 @@ class ScanMeaning(NamedTuple):
 class RunRecord:
     """The values of the dataset's table `meta`.
 
-    `started`: whether the table has any values. `points`: the wanted number of good points. `seconds`: wall time of
+    `started`: whether the table has any values. `method`: the `type` of the scan file; "" if the run is older than
+    this record. `points`: the wanted number of good points. `seconds`: wall time of
     all commands. `stopped`: why the run has stopped, and `stopped_with`: its limits then; None while it goes on.
     `meaning`: that of the scan file; None for a run of an older version, which has only `scan_text`. `init_csv`:
     the SHA-256 of the table that the run started from; "" without one. `evaluators`: points at once, by address.
     `worker_seconds`: the time for which each evaluator was connected, times its workers, by address. `raced`: the
     number of points that two evaluators worked on. `manifest`: the content of `manifest.json`; None for a run of an
     older version. `merged_from`: folder, seed and seconds of each run whose points `lodescan merge` has put here.
-    `rescored_from`: the folder whose points `lodescan rescore` has put here.
+    `rescored_from`: the folder whose points `lodescan rescore` has put here. `live`: the last state of the scan for
+    displays, as JSON; {} before its first report.
     """
 
     started: bool = False
     seed: int = 0
     threads: int = 1
+    method: str = ""
     backend: str = ""
+    backend_version: str = ""
     physics_digest: str = ""
     likelihood_digest: str = ""
     codes: list[str] = field(default_factory=list)
@@ -62,6 +66,7 @@ class RunRecord:
     scan_suffix: str = ""
     merged_from: list[dict[str, Any]] = field(default_factory=list)
     rescored_from: str = ""
+    live: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def read(cls, meta: Mapping[str, Any]) -> Self:
@@ -69,6 +74,12 @@ class RunRecord:
         own = {name: meta[name] for name in cls.__dataclass_fields__ if name in meta}
         has_meaning = "meaning" in meta and "given" in meta
         own["meaning"] = ScanMeaning(meta["meaning"], meta["given"]) if has_meaning else None
+        own["method"] = str(meta.get("meaning", {}).get("setup: type", ""))
         if "threshold" in meta:
             own["target"] = Target.stored(meta)
         return cls(**own | {"started": bool(meta)})
+
+    @property
+    def target_changes(self) -> list[str]:
+        """The changes of the target during the run, in words."""
+        return [change["change"] for change in (self.manifest or {}).get("target_changes", [])]

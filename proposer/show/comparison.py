@@ -13,10 +13,10 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from proposer.run.dataset import Dataset
+from proposer.run.record import RunRecord
 from proposer.show.plots import read_scan
 from proposer.show.tally import read_tally
 from proposer.space import Space
-from proposer.target import Target
 from proposer.types import Floats, Status
 
 MILESTONES = (1, 10, 100, 1_000, 10_000, 100_000)
@@ -51,8 +51,8 @@ class Run:
 def read_run(folder: Path) -> Run:
     """Reads a run. Raises DatasetError and ScanFileError."""
     with Dataset(folder, read_only=True) as dataset:
-        columns, meta = dataset.columns, dataset.meta()
-        tally = read_tally(dataset, int(meta["points"]), Target.stored(meta))
+        columns, record = dataset.columns, RunRecord.read(dataset.meta())
+        tally = read_tally(dataset, record.points, record.target)
         space = Space(read_scan(folder).variables)
         points, good, best = {}, [np.empty((0, space.dim))], dict[str, float]()
         origins, hits = Counter[str](), Counter[str]()
@@ -70,20 +70,20 @@ def read_run(folder: Path) -> Run:
                 evaluated, found = evaluated + (origin != "init"), found + (origin != "init" and hit)
                 if found in MILESTONES and found not in milestones:
                     milestones[found] = evaluated
-    facts = {
+    facts: dict[str, Any] = {
         "folder": str(folder),
-        "evaluator": meta["backend"],
+        "evaluator": record.backend,
         "good": tally.good,
         **tally.target.to_meta(),
         "evaluated": tally.evaluated,
         "given": tally.given,
-        "rescored_from": str(meta.get("rescored_from", "")),
+        "rescored_from": record.rescored_from,
         "hit_rate": tally.hit_rate,
         "lowest_nll": tally.best if math.isfinite(tally.best) else None,
         "best_point": best or None,
-        "seconds": float(meta["seconds"]),
-        "seed": meta["seed"],
-        "stopped": meta.get("stopped"),
+        "seconds": record.seconds,
+        "seed": record.seed,
+        "stopped": record.stopped,
         "evaluations_to_good": milestones,
         "origins": {origin: {"points": points_of, "good": hits[origin]} for origin, points_of in origins.items()},
     }

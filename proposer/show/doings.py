@@ -17,9 +17,10 @@ class _Batch:
 
 
 class Doings:
-    """Follows batches: the origins of the newest one, and the fraction of good points in the last complete one. A
-    search may request a batch before the earlier ones are complete, and the first answers of a batch are no fair sample
-    of it.
+    """Follows batches: the origins of the newest one, and the fraction of good points in the last complete one.
+
+    It waits for complete batches, because the first answers of a batch are not a fair sample of it. A search may
+    request a batch before the earlier ones are complete.
     """
 
     def __init__(self) -> None:

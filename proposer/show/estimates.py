@@ -29,13 +29,13 @@ _WORK = 6e8  # multiplications of all fits, about a second
 _OUTWARD = (0.0, 0.3, 0.6, 0.9)  # steps along the gradient of the profile, in radii of the neighbourhood
 _SHORTER = (1.0, 0.75, 0.5, 0.25)  # shares of the step to the minimum over the hidden variables
 _FLAT = 1e-6  # smallest curvature over the largest
-_ROUNDING = 1e-9  # of places at the ends of the ranges
+_ROUNDING = 1e-9  # of positions at the ends of the ranges
 
 
 @dataclass(frozen=True)
 class Estimates:
-    """Estimates of the NLL at places between the points. `u`: the places, shape (m, d), in the unit cube. `above`: the
-    NLL there minus the lowest one, shape (m,). `near`: the rows of the points that have a fit.
+    """Estimates of the NLL between the points. `u`: their positions, shape (m, d), in the unit cube. `above`: the NLL
+    there minus the lowest one, shape (m,). `near`: the rows of the points that have a fit.
     """
 
     u: Floats
@@ -67,7 +67,7 @@ class _OverHidden:
 class LocalFits:
     """Quadratic fits to the NLL above the lowest, shape (n,), at points u, shape (n, d), of the unit cube.
 
-    The NLL is NaN where a point has none. A place counts as estimated only if the fit does not extrapolate to it
+    The NLL is NaN where a point has none. A position counts as estimated only if the fit does not extrapolate to it
     (its leverage is at most that of the fitted points), and if the evaluated point nearest to it is below MOST_HEIGHT.
     The estimate is the fit, plus its standard error there or what it misses this nearest point by, whichever is more.
     It is never below the lowest NLL found. `missing`: why there is no fit at all, in words; empty if there are fits.
@@ -147,7 +147,7 @@ class LocalFits:
         """Places, shape (m, d), and estimates, shape (m,), of the minima over the hidden variables, after each of these
         moves of the variables shown, shape (fits, shown), in radii.
         """
-        places, heights = [], []
+        positions, heights = [], []
         for move in moves:
             offset = np.zeros((len(self._at), self._dimensions))
             offset[:, fits.shown] = move
@@ -157,15 +157,15 @@ class LocalFits:
                 offset[:, fits.hidden] = share * step
                 u, above, known = self._estimate(offset, left, errors)
                 left &= ~known
-                places.append(u[known])
+                positions.append(u[known])
                 heights.append(above[known])
-        return np.concatenate(places), np.concatenate(heights)
+        return np.concatenate(positions), np.concatenate(heights)
 
     def _estimate(
         self, offset: Floats, wanted: NDArray[np.bool_], errors: float
     ) -> tuple[Floats, Floats, NDArray[np.bool_]]:
-        """The places, shape (m, d), at an offset in radii from each point with a fit; the estimates, shape (m,), with
-        so many standard errors added; and whether they hold.
+        """The positions at an offset in radii from each point with a fit, shape (m, d). Also the estimates there plus
+        `errors` standard errors, and whether these hold, shape (m,) each.
         """
         design = self._design(offset)
         leverage = (np.einsum("mp,mpq->mq", design, self._root) ** 2).sum(axis=1)

@@ -1,8 +1,8 @@
 """Loads torch so that its threads sleep while they wait for each other.
 
-By default they spin. On a machine with other work, a thread then spins for whole time slices while the one that it waits
-for has no core. At a load of 18 on two cores, a scan of toy3d by MLS_DNNC needed 5 s of CPU time like this, and more than
-85 s without it.
+By default they spin. On a machine with other work, a thread then spins for whole time slices while the one that it
+waits for has no core. At a load of 18 on two cores, a scan of toy3d by MLS_DNNC needed 5 s of CPU time like this, and
+more than 85 s without it.
 """
 
 from __future__ import annotations

@@ -113,7 +113,7 @@ def send_again(points: UnderWay, link: Link, *, begun: Collection[int] = (), lat
     tries = dict.fromkeys(late, 1)
     if begun and (blamed := points.deaths.note(out, rows, begun)) is not None:
         tries.update([blamed])
-        points.last_at[blamed[0]] = link.place
+        points.last_at[blamed[0]] = link.peer
     killed: list[int] = []
     outcomes: list[Outcome] = []
     again: list[int] = []

@@ -45,27 +45,27 @@ NOBODY_LISTENS = ("Connection refused", "No such file or directory")
 
 
 class Asking:
-    """Asks the evaluator at `place` over a channel. `name`: the name in its certificate, if the address is not."""
+    """Asks the evaluator at `address` over a channel. `name`: the name in its certificate, if the address is not."""
 
-    def __init__(self, channel: grpc.Channel, place: Address, *, name: str, security: Security) -> None:
+    def __init__(self, channel: grpc.Channel, address: Address, *, name: str, security: Security) -> None:
         self._describe: Any = describe_call(channel)
-        self._place, self._name, self._security = place, name, security
+        self._address, self._name, self._security = address, name, security
 
     def ask(self, timeout: float = ANSWERS) -> Description | NoAnswer:
         """Its description, or why there is none within `timeout` seconds."""
         try:
             return to_description(self._describe(pb.DescribeRequest(), timeout=timeout))
         except BadDescription as error:
-            return NoAnswer("", f"the evaluator at {self._place} cannot be used: {error}")
+            return NoAnswer("", f"the evaluator at {self._address} cannot be used: {error}")
         except grpc.RpcError as error:
             if error.code() is grpc.StatusCode.UNAUTHENTICATED:
                 return NoAnswer(
-                    "", f"the evaluator at {self._place} refuses the token: {details(error)}", may_mend=True
+                    "", f"the evaluator at {self._address} refuses the token: {details(error)}", may_mend=True
                 )
             if error.code() in FATAL:
-                return NoAnswer("", f"{self._place} does not speak lodescan's contract: {details(error)}")
-            if error.code() in SILENT and (fault := self._security.fault(self._place, self._name)):
-                return NoAnswer("", f"the evaluator at {self._place} cannot be asked: {fault}", may_mend=True)
+                return NoAnswer("", f"{self._address} does not speak lodescan's contract: {details(error)}")
+            if error.code() in SILENT and (fault := self._security.fault(self._address, self._name)):
+                return NoAnswer("", f"the evaluator at {self._address} cannot be asked: {fault}", may_mend=True)
             refused = any(word in (error.details() or "") for word in NOBODY_LISTENS)
             return NoAnswer("" if error.code() in SILENT else details(error), refused=refused)
 

@@ -228,7 +228,7 @@ class Attendance:
 
     def _is_forgotten(self, link: Link) -> bool:
         """Whether the address of a link has gone since the link posted the event."""
-        return self._links.get(link.place) is not link
+        return self._links.get(link.peer) is not link
 
     def _consider(self, link: Link, description: Description, fits: Fits) -> None:
         """Accepts or refuses a description. The first one that fits becomes the reference for all others."""
@@ -261,7 +261,7 @@ class Attendance:
             other
             for address, other in self._links.items()
             if other is not link and other.description is not None and other.description.instance
-            if other.description.instance == description.instance and address.port == link.place.port
+            if other.description.instance == description.instance and address.port == link.peer.port
         )
         return next(same, None)
 
@@ -290,8 +290,8 @@ class Attendance:
             self._say_once(answer.fault)
         elif answer.fault:
             self._leave_out(link, EvaluatorRefused(answer.fault, next_step=MEND_FILES if answer.may_mend else ""))
-        if self._there is not None and link.place not in self._there:
-            self._forget(link.place)
+        if self._there is not None and link.peer not in self._there:
+            self._forget(link.peer)
         else:
             link.ask_again(LEFT_OUT if answer.fault and not mends else AGAIN)
 
@@ -325,7 +325,7 @@ class Attendance:
             self._say(f"{lost}; its points will be sent again")
         link.breaks += bool(link.out) or gone.error is not None
         # At a fixed address, silence may be a fault of the network; only a refused connection means that it is gone.
-        is_fixed = any(place.address == link.place for place in self._places)
+        is_fixed = any(place.address == link.peer for place in self._places)
         if link.breaks > MOST_BREAKS:
             text = f"the evaluator at {link.address} answers, but broke off {link.breaks} times before it gave a result"
             next_step = "see what it says (does a point end the whole evaluator?), then give the same command again"

@@ -74,7 +74,7 @@ def _free_for(points: UnderWay, point: int, able: Sequence[Link]) -> Link | None
 
 def _others(points: UnderWay, point: int, able: Sequence[Link]) -> Sequence[Link]:
     """The evaluators that the point has not just ended, if there are any; another one may be able to run it."""
-    return [link for link in able if link.place != points.last_at.get(point)] or able
+    return [link for link in able if link.peer != points.last_at.get(point)] or able
 
 
 def slow_since(points: UnderWay) -> float:

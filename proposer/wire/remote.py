@@ -73,8 +73,8 @@ Events = queue.SimpleQueue[tuple["Link | None", Any]]
 
 
 class Link:
-    """The link to the evaluator at one address. `out`: the points that the evaluator has, each with the time at which
-    it was sent, by the clock `elapsed`.
+    """The link to the evaluator at one address: `peer`, or `address` as text. `out`: the points that the evaluator has,
+    each with the time at which it was sent, by the clock `elapsed`.
     """
 
     def __init__(self, address: Address, events: Events, security: Security, *, name: str = "") -> None:
@@ -98,7 +98,7 @@ class Link:
         self._ran: list[float] = []  # seconds of the points of the message that is being read
         self._first = time.monotonic()
         self._busy = [0.0, 0.0]  # points answered, and the seconds that this took, while all workers had points
-        self.place, self._name, self._events, self._security = address, name, events, security
+        self.peer, self._name, self._events, self._security = address, name, events, security
         self.options: list[tuple[str, Any]] = [*_OPTIONS, ("grpc.keepalive_time_ms", int(1000 * KEEPALIVE))]
         self.options += [("grpc.ssl_target_name_override", name)] if name else []
         self._orders: queue.SimpleQueue[float] = queue.SimpleQueue()
@@ -281,7 +281,7 @@ class Link:
     def _run(self) -> None:
         while True:
             try:
-                channel = self._security.channel(self.place, self.options)
+                channel = self._security.channel(self.peer, self.options)
             except NotSecure as error:  # for example, the files are being replaced at this moment
                 self._post(NoAnswer("", str(error), may_mend=True))
                 order = self._orders.get()
@@ -307,7 +307,7 @@ class Link:
     def _serve(self, channel: grpc.Channel) -> float:
         """Asks for the description, and streams when ordered to. Returns the order that ended it."""
         evaluate = evaluate_call(channel, self._note_unread)
-        asking = self._asking = Asking(channel, self.place, name=self._name, security=self._security)
+        asking = self._asking = Asking(channel, self.peer, name=self._name, security=self._security)
         files = self._security.stamp()
         while True:
             self._post(described := asking.ask())

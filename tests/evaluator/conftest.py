@@ -1,6 +1,10 @@
 """Fixtures: scan files in the folder of a test, and evaluators that end with the test."""
 
+import os
 import shutil
+import signal
+import subprocess
+import sys
 import uuid
 from types import SimpleNamespace
 
@@ -11,8 +15,10 @@ from evaluator.chain import Chain
 from evaluator.codes import deadline
 from scanspec import read_scan_file
 from tests.evaluator.bsmart_scans import changed, write_beside
+from tests.evaluator.clusters import Cluster
 from tests.evaluator.evil import write_evil
-from tests.evaluator.harness import DATA, PROGRAMS, TAG, Evaluator, Gated, write_slow
+from tests.evaluator.harness import DATA, PROGRAMS, TAG, Evaluator, Gated, alive, write_slow
+from tests.evaluator.serving import wait_until
 
 
 @pytest.fixture(autouse=True)
@@ -217,3 +223,63 @@ def here(tmp_path, monkeypatch, capfd):
         return SimpleNamespace(returncode=code, stdout=said.out, stderr=said.err)
 
     return run
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Runs a command with its own folder for temporary files, which must be empty afterwards."""
+    temporary = tmp_path / "tmp"
+
+    def run(*arguments, timeout=60, stdout=subprocess.PIPE):
+        temporary.mkdir(exist_ok=True)
+        done = subprocess.run(
+            [sys.executable, "-m", "evaluator", *map(str, arguments)],
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=timeout,
+            check=False,
+            env={**os.environ, "TMPDIR": str(temporary)},
+        )
+        assert wait_until(lambda: not list(temporary.iterdir()))
+        return done
+
+    return run
+
+
+@pytest.fixture
+def cluster(tmp_path, tag):
+    """A Dask cluster without workers; see `Cluster`."""
+    folder = tmp_path / "dask"
+    folder.mkdir()
+    found = Cluster(folder, tag)
+    yield found
+    found.close()
+    left = not wait_until(lambda: not alive(tag), 20)
+    for pid in alive(tag):  # only processes of this test have its tag
+        os.kill(pid, signal.SIGKILL)
+    assert not left, found.said()
+    assert not list(folder.glob("lodescan-*"))
+
+
+@pytest.fixture
+def dask_scan(scan_file):
+    """Writes a scan whose points tell where they run, and wait until the test releases them."""
+
+    def write(timeout=60):
+        return scan_file(
+            "variables: {x: [0, 100], mode: [0, 10]}\n"
+            f"codes:\n  toy:\n    function: toy:f\n    timeout: {timeout}\n"
+            "    observables: {y: {mean: 1, sigma: 1}}\n",
+            toy__py=(
+                "import os, time\nfrom pathlib import Path\nHERE = Path(__file__).parent\n"
+                "def f(point):\n"
+                "    with (HERE / 'begun').open('a') as file:\n"
+                "        file.write(f\"{point['x']:g} {os.environ['LODESCAN_SCRATCH']}\\n\")\n"
+                "    if point['mode'] == 1:\n        os.abort()\n"
+                "    while point['mode'] == 2 and not (HERE / 'go').exists():\n        time.sleep(0.02)\n"
+                "    return {'y': point['x'] ** 2}\n"
+            ),
+        )
+
+    return write

@@ -10,7 +10,7 @@ from contextlib import closing
 import pytest
 
 from evaluator.codes.kinds.function import PythonFunction
-from evaluator.commands.one_point import ByHand
+from evaluator.commands.by_hand import ByHand
 from evaluator.errors import ConfigurationError
 from tests.evaluator.serving import wait_until
 

@@ -32,7 +32,7 @@ def test_single_points_of_a_program_are_ended_with_its_processes(program_scan, e
     expected = {0: "CANCELLED", 3: "CANCELLED"}
     assert statuses(stream.take(2)) == expected
     assert wait_until(lambda: len(server.programs("sleep")) == SLEEPS)  # the processes of point 1
-    stream.send(cancel_point_ids=[1, 0])  # 0 is answered already, which is no fault
+    stream.send(cancel_point_ids=[1, 0])  # 0 is answered already, which is not a fault
     assert statuses(stream.close()) == {1: "CANCELLED", 2: "OK"}
     assert wait_until(lambda: not server.programs("sleep"))
     (root,) = server.scratch()

@@ -1,12 +1,7 @@
 """Points on a Dask cluster, with a real scheduler and real workers, some of which are killed."""
 
 import contextlib
-import json
-import os
 import queue
-import signal
-import subprocess
-import sys
 import threading
 import time
 
@@ -15,137 +10,16 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from lodescan.v1 import evaluation_pb2 as pb
-from tests.evaluator.harness import TAG, alive
+from tests.evaluator.clusters import begun, start
 from tests.evaluator.serving import wait_until
 
 pytestmark = [pytest.mark.physics(environment="dask"), pytest.mark.slow]
 
 
-def read_json(file):
-    """The content of a file that another process writes; None while the file is incomplete."""
-    try:
-        return json.loads(file.read_text())
-    except (FileNotFoundError, json.JSONDecodeError):
-        return {}
-
-
-class Cluster:
-    """A scheduler and its workers on loopback, each in its own process."""
-
-    def __init__(self, folder, tag):
-        self.folder, self.tag = folder, tag
-        self.processes = []
-        self.start(
-            "scheduler",
-            "--host",
-            "127.0.0.1",
-            "--port",
-            "0",
-            "--no-dashboard",
-            "--scheduler-file",
-            str(folder / "scheduler.json"),
-        )
-        file = folder / "scheduler.json"
-        assert wait_until(lambda: read_json(file), 60), self.said()
-        self.address = read_json(file)["address"]
-
-    def start(self, kind, *options):
-        number = len(self.processes)
-        with (self.folder / f"{kind}-{number}.log").open("wb") as log:
-            self.processes.append(
-                subprocess.Popen(
-                    [sys.executable, "-m", "dask", kind, *options],
-                    stdout=log,
-                    stderr=log,
-                    cwd=self.folder,
-                    env={**os.environ, TAG: self.tag, "TMPDIR": str(self.folder)},
-                )
-            )
-        return self.processes[-1]
-
-    def worker(self, nanny="--nanny", *options):
-        return self.start(
-            "worker",
-            self.address,
-            nanny,
-            "--nthreads",
-            "1",
-            "--host",
-            "127.0.0.1",
-            "--no-dashboard",
-            "--local-directory",
-            str(self.folder),
-            "--death-timeout",
-            "60",
-            *options,
-        )
-
-    def said(self):
-        return "\n".join(path.read_text() for path in sorted(self.folder.glob("*.log")))
-
-    def close(self):
-        for process in reversed(self.processes):
-            process.terminate()
-        for process in self.processes:
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-
-
-@pytest.fixture
-def cluster(tmp_path, tag):
-    folder = tmp_path / "dask"
-    folder.mkdir()
-    found = Cluster(folder, tag)
-    yield found
-    found.close()
-    left = not wait_until(lambda: not alive(tag), 20)
-    for pid in alive(tag):  # only processes of this test have its tag
-        os.kill(pid, signal.SIGKILL)
-    assert not left, found.said()
-    assert not list(folder.glob("lodescan-*"))
-
-
-@pytest.fixture
-def scan(scan_file):
-    """Writes a scan whose points tell where they run, and wait until the test releases them."""
-
-    def write(timeout=60):
-        return scan_file(
-            "variables: {x: [0, 100], mode: [0, 10]}\n"
-            f"codes:\n  toy:\n    function: toy:f\n    timeout: {timeout}\n"
-            "    observables: {y: {mean: 1, sigma: 1}}\n",
-            toy__py=(
-                "import os, time\nfrom pathlib import Path\nHERE = Path(__file__).parent\n"
-                "def f(point):\n"
-                "    with (HERE / 'begun').open('a') as file:\n"
-                "        file.write(f\"{point['x']:g} {os.environ['LODESCAN_SCRATCH']}\\n\")\n"
-                "    if point['mode'] == 1:\n        os.abort()\n"
-                "    while point['mode'] == 2 and not (HERE / 'go').exists():\n        time.sleep(0.02)\n"
-                "    return {'y': point['x'] ** 2}\n"
-            ),
-        )
-
-    return write
-
-
-def start(evaluator, cluster, scan, **options):
-    return evaluator(scan, options=["--executor", "dask", "--scheduler", cluster.address], **options)
-
-
-def begun(folder):
-    """The points that have begun, each with the scratch folder of the pool that runs it."""
-    if not (folder / "begun").exists():
-        return []
-    return [line.split() for line in (folder / "begun").read_text().splitlines()]
-
-
-def test_two_workers_share_the_points(cluster, evaluator, scan):
+def test_two_workers_share_the_points(cluster, evaluator, dask_scan):
     cluster.worker("--no-nanny"), cluster.worker("--nanny")
     wait_until(lambda: cluster.said().count("Registered to") == 2, 60)
-    path = scan()
+    path = dask_scan()
     server = start(evaluator, cluster, path)
     assert server.describe().concurrency == 2
     found = server.evaluate([[x, 0.0] for x in range(40)])
@@ -180,11 +54,11 @@ def test_spectrum_files_come_back_from_every_worker(cluster, evaluator, scan_fil
     assert server.terminate() == 0
 
 
-def test_a_point_of_a_killed_worker_goes_to_the_other_worker(cluster, evaluator, scan):
+def test_a_point_of_a_killed_worker_goes_to_the_other_worker(cluster, evaluator, dask_scan):
     killed = cluster.worker("--no-nanny")
     cluster.worker("--nanny")
     wait_until(lambda: cluster.said().count("Registered to") == 2, 60)
-    path = scan()
+    path = dask_scan()
     server = start(evaluator, cluster, path)
     results = []
     thread = threading.Thread(target=lambda: results.extend(server.evaluate([[x, 2.0] for x in range(6)])))
@@ -202,13 +76,13 @@ def test_a_point_of_a_killed_worker_goes_to_the_other_worker(cluster, evaluator,
     assert server.terminate() == 0
 
 
-def test_points_end_at_their_deadline_and_with_their_client(cluster, evaluator, scan):
+def test_points_end_at_their_deadline_and_with_their_client(cluster, evaluator, dask_scan):
     cluster.worker("--nanny")
-    path = scan(timeout=1)
+    path = dask_scan(timeout=1)
     server = start(evaluator, cluster, path)
     assert server.statuses([[1, 2], [2, 0]]) == ["TIMED_OUT", "OK"]
     # after a change of a file there is another pool, even while an older evaluator is running
-    path = scan(timeout=600)
+    path = dask_scan(timeout=600)
     server = start(evaluator, cluster, path)
     for _ in range(10):  # each time, the message that the next point may not begin races with this point
         before = len(begun(path.parent))
@@ -227,66 +101,14 @@ def test_points_end_at_their_deadline_and_with_their_client(cluster, evaluator, 
         (["--executor", "dask", "--scheduler", "tcp://127.0.0.1:9"], "no Dask scheduler answers"),
     ],
 )
-def test_a_missing_cluster_is_an_error(evaluator, scan, options, words):
+def test_a_missing_cluster_is_an_error(evaluator, dask_scan, options, words):
     with pytest.raises(RuntimeError, match=words):
-        evaluator(scan(), options=options)
+        evaluator(dask_scan(), options=options)
 
 
-def test_a_function_that_is_changed_ends_the_evaluator(cluster, evaluator, scan):
+def test_a_lost_scheduler_ends_the_evaluator(cluster, evaluator, dask_scan):
     cluster.worker("--nanny")
-    path = scan()
-    server = start(evaluator, cluster, path)
-    assert server.statuses([[1, 0]]) == ["OK"]
-    toy = path.parent / "toy.py"
-    toy.write_text(toy.read_text().replace("** 2", "** 3"))
-    call = server.stub.Evaluate(iter([server.request([[x, 0.0] for x in range(20)])]), timeout=60)
-    assert {result.status for response in call for result in response.results} <= {pb.STATUS_CANCELLED}
-    assert server.process.wait(60) == 4
-    assert "toy.py was changed while this evaluator served" in server.log.read_text()
-
-
-def with_data(path):
-    """Writes data that the code names; returns the file."""
-    (path.parent / "tables").mkdir()
-    data = path.parent / "tables" / "limits.dat"
-    data.write_text("1\n")
-    path.write_text(path.read_text().replace("timeout: 60", "timeout: 60\n    data: [tables]"))
-    return data
-
-
-def test_data_that_change_while_a_worker_runs_end_the_evaluator(cluster, evaluator, scan):
-    cluster.worker("--nanny")
-    path = scan()
-    data = with_data(path)
-    server = start(evaluator, cluster, path)
-    assert server.statuses([[1, 0]]) == ["OK"]
-    data.write_text("2\n")
-    call = server.stub.Evaluate(iter([server.request([[x, 0.0] for x in range(20)])]), timeout=60)
-    assert {result.status for response in call for result in response.results} <= {pb.STATUS_CANCELLED}
-    assert server.process.wait(60) == 4
-    assert "limits.dat was changed while this evaluator served" in server.log.read_text()
-
-
-def test_a_worker_that_has_other_data_ends_the_evaluator(cluster, evaluator, scan):
-    """The worker joins later, as from a machine with another copy of the data."""
-    first = cluster.worker("--no-nanny")
-    path = scan()
-    data = with_data(path)
-    server = start(evaluator, cluster, path)
-    assert server.statuses([[1, 0]]) == ["OK"]
-    first.kill()
-    first.wait()
-    data.write_text("2\n")
-    cluster.worker("--no-nanny")
-    call = server.stub.Evaluate(iter([server.request([[x, 0.0] for x in range(20)])]), timeout=60)
-    assert {result.status for response in call for result in response.results} <= {pb.STATUS_CANCELLED}
-    assert server.process.wait(60) == 4
-    assert "is not the same on the Dask worker" in server.log.read_text()
-
-
-def test_a_lost_scheduler_ends_the_evaluator(cluster, evaluator, scan):
-    cluster.worker("--nanny")
-    server = start(evaluator, cluster, scan())
+    server = start(evaluator, cluster, dask_scan())
     assert server.statuses([[1, 0]]) == ["OK"]
     cluster.processes[0].kill()
     call = server.stub.Evaluate(iter([server.request([[1.0, 0.0]])]), timeout=60)
@@ -296,9 +118,9 @@ def test_a_lost_scheduler_ends_the_evaluator(cluster, evaluator, scan):
     assert "the Dask cluster is lost" in server.log.read_text()
 
 
-def test_waiting_points_are_returned_and_streams_take_turns(cluster, evaluator, scan):
+def test_waiting_points_are_returned_and_streams_take_turns(cluster, evaluator, dask_scan):
     cluster.worker("--nanny")
-    path = scan()
+    path = dask_scan()
     server = start(evaluator, cluster, path)
     go = path.parent / "go"
     requests: queue.SimpleQueue[pb.EvaluateRequest | None] = queue.SimpleQueue()
@@ -325,9 +147,9 @@ def test_waiting_points_are_returned_and_streams_take_turns(cluster, evaluator, 
     assert server.terminate() == 0
 
 
-def test_a_cluster_without_workers_is_not_serving(cluster, evaluator, scan):
+def test_a_cluster_without_workers_is_not_serving(cluster, evaluator, dask_scan):
     worker = cluster.worker("--no-nanny")
-    server = start(evaluator, cluster, scan())
+    server = start(evaluator, cluster, dask_scan())
     stub = health_pb2_grpc.HealthStub(server.channel)
     said: queue.SimpleQueue[int] = queue.SimpleQueue()
     call = stub.Watch(health_pb2.HealthCheckRequest(), timeout=60)
@@ -350,37 +172,6 @@ def test_a_cluster_without_workers_is_not_serving(cluster, evaluator, scan):
     thread.join(20)
 
 
-LATE = {
-    "dynamic": "import importlib\n\ndef f(point):\n    return {'y': importlib.import_module('mo' + 're').g(point)}\n",
-    "within": "def f(point):\n    from more import g\n    return {'y': g(point)}\n",
-}
-
-
-@pytest.mark.parametrize("how", LATE)
-def test_a_module_that_a_function_imports_late_is_treated_as_without_dask(cluster, evaluator, scan_file, how):
-    """One that the digest cannot find is named by the evaluator, and the change of another one ends it."""
-    cluster.worker("--no-nanny"), cluster.worker("--nanny")
-    wait_until(lambda: cluster.said().count("Registered to") == 2, 60)
-    path = scan_file(
-        "variables: {x: [0, 100]}\ncodes:\n  toy:\n    function: toy:f\n    observables: {y: {mean: 1, sigma: 1}}\n",
-        toy__py=LATE[how],
-        more__py="def g(point):\n    return 2 * point['x']\n",
-    )
-    server = start(evaluator, cluster, path)
-    assert [list(result.observables) for result in server.evaluate([[x] for x in range(20)])] == [
-        [2.0 * x] for x in range(20)
-    ]
-    assert server.log.read_text().count("more.py was imported only while a point ran") == (how == "dynamic")
-    if how == "dynamic":
-        assert server.terminate() == 0
-    else:
-        (path.parent / "more.py").write_text("def g(point):\n    return 3 * point['x']\n")
-        with contextlib.suppress(grpc.RpcError):  # it may have ended already
-            assert set(server.statuses([[x] for x in range(20)])) == {"CANCELLED"}
-        assert server.process.wait(60) == 4
-        assert "more.py was changed while this evaluator served" in server.log.read_text()
-
-
 ONCE = """
 import os
 from pathlib import Path
@@ -400,6 +191,8 @@ def dask_setup(worker):  # Dask calls it once, but may import this file several 
 
     {owner}.{name} = meanwhile
 """
+
+
 OTHER = "other = os.environ['OTHER']; dask_worker.prepare(other, digest_of(Chain(read_scan(Path(other)))))"
 
 
@@ -412,12 +205,12 @@ OTHER = "other = os.environ['OTHER']; dask_worker.prepare(other, digest_of(Chain
     ids=["another scan", "the same scan"],
 )
 def test_a_point_is_answered_even_if_the_pool_is_closed_before_it_is_submitted(
-    cluster, evaluator, scan, tmp_path, monkeypatch, owner, name, what, status
+    cluster, evaluator, dask_scan, tmp_path, monkeypatch, owner, name, what, status
 ):
     """Another scan, or the end of another evaluator of the same scan, closes the pool of a Dask worker."""
     other = tmp_path / "other"
     other.mkdir()
-    path = scan()
+    path = dask_scan()
     for file in path.parent.glob("*.*"):
         (other / file.name).write_bytes(file.read_bytes())
     monkeypatch.setenv("OTHER", str(other / path.name))

@@ -7,7 +7,7 @@ import pytest
 
 from evaluator.chain import Status
 from evaluator.commands import random_points as tries
-from evaluator.commands.one_point import ByHand
+from evaluator.commands.by_hand import ByHand
 from evaluator.commands.order import better_order
 from evaluator.commands.random_points import BUDGET, Tried, try_points
 from evaluator.commands.ranges import draw, middle

@@ -1,4 +1,4 @@
-"""The evaluator's end of the pipe to a worker: bytes that are no message must not hold anything up."""
+"""The evaluator's end of the pipe to a worker: bytes that are not a message must not hold anything up."""
 
 import os
 import pickle

@@ -247,7 +247,7 @@ def test_a_scale_may_stand_in_brackets(render, head, written):
 def test_a_byte_that_is_no_text_is_named(tmp_path, line, byte):
     path = tmp_path / "in.slha"
     path.write_bytes(b"Block A # \xe9\n" + line + b"\n")
-    with pytest.raises(ConfigurationError, match=f"in.slha, line 2: the byte 0x{byte} stands here, which is no "):
+    with pytest.raises(ConfigurationError, match=f"in.slha, line 2: the byte 0x{byte} stands here, which is not a "):
         Template(path, ["m0"], variables=1, where="scan.yaml, line 5")
 
 

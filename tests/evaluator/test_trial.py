@@ -10,7 +10,8 @@ import time
 import pytest
 
 from evaluator.chain import Chain
-from evaluator.commands.by_hand import check, point
+from evaluator.commands.check import check
+from evaluator.commands.point import point
 from evaluator.errors import ConfigurationError
 from evaluator.expressions import Expression
 from scanspec import read_scan_file

@@ -92,3 +92,17 @@ def test_batch_systems_get_what_their_scripts_read() -> None:
     read = set(re.findall(r"\$\((\w+)\)", (ROOT / condor[1]).read_text()))
     given = {word.partition("=")[0] for word in condor[2:]}
     assert given <= read and {"scan", "pool", "pair"} <= given
+
+
+def test_the_map_of_the_rooms_has_every_package_and_names_nothing_that_is_gone() -> None:
+    """A subfolder is named in the row of its room."""
+    page = (ROOT / "CONTRIBUTING.md").read_text()
+    rows = re.findall(r"^\|(.*?)\|", page[page.index("## The rooms") : page.index("## How to add")], re.MULTILINE)
+    named = {name for row in rows for name in re.findall(r"`([\w/.]+)`", row)}
+    packages = {
+        str(file.parent.relative_to(ROOT)) + "/"
+        for side in ("proposer", "evaluator")
+        for file in (ROOT / side).glob("*/__init__.py")
+    }
+    assert packages <= named
+    assert [name for name in named if "/" in name and not (ROOT / name).exists()] == []

@@ -93,5 +93,5 @@ def test_the_report_says_that_the_threshold_has_moved(folder, seen):
         words = calibration(following).words[1]
         assert "it went down whenever a better point was found" in words and following.target.describe() in words
     manifest = {"target_changes": [{"from_point": 9, "change": "good was: NLL below 3; is now: NLL below 2"}]}
-    changed = calibration(replace(seen, meta={**seen.meta, "manifest": manifest}))
+    changed = calibration(replace(seen, record=replace(seen.record, manifest=manifest)))
     assert "was changed during the scan (good was: NLL below 3" in changed.words[1]

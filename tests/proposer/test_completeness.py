@@ -116,7 +116,9 @@ def test_the_first_incomplete_batch_and_later_ones_do_not_count(tmp_path: Path) 
 
 def test_a_changed_target_gives_no_bound(seen: Seen) -> None:
     words = "good was: NLL less than 3 above the lowest; is now: NLL below 3"
-    changed = replace(seen, meta={**seen.meta, "manifest": {"target_changes": [{"from_point": 9, "change": words}]}})
+    changed = replace(
+        seen, record=replace(seen.record, manifest={"target_changes": [{"from_point": 9, "change": words}]})
+    )
     assert said(changed) == f"No bound can be given: the threshold was changed during the scan ({words})."
 
 

@@ -62,8 +62,8 @@ def test_basins_are_found_even_where_losses_are_at_their_cap():
     points = Points(np.arange(1), scored, TARGET)
     y = np.array([[1e3], [1e5], [1e7]])
     points.add(told_of(np.array([[0.1], [0.5], [0.9]]), np.full(3, 711.0), y))
-    slope = points.known().slope
-    assert slope[0] < slope[1] < slope[2]
+    rising = points.known().rising
+    assert rising[0] < rising[1] < rising[2]
 
 
 @pytest.mark.slow

@@ -6,30 +6,21 @@ import pytest
 
 from proposer.run.dataset import Dataset, Outcome
 from proposer.strategies.mls_dnnc import MlsDnnc
-from proposer.types import Batch, CheckpointError, Status
+from proposer.strategies.mls_dnnc_settings import MlsDnncSettings
+from proposer.types import Batch, CheckpointError, Floats, Status
 from tests.proposer.answered import same
 from tests.proposer.cube import CUBE, FAST, ball, init_batch
 from tests.proposer.datasets import open_dataset, with_nll
+from tests.proposer.playing import Playing
 
-MANY = 10**9
 
-
-def outcomes(ids, nll) -> list[Outcome]:
-    every = enumerate(zip(ids.tolist(), nll.tolist(), strict=True))
+def outcomes(ids: list[int], u: Floats) -> list[Outcome]:
+    every = enumerate(zip(ids, ball(u).tolist(), strict=True))
     return [Outcome(i, Status.INVALID if n % 7 == 3 else Status.OK, None if n % 7 == 3 else v) for n, (i, v) in every]
 
 
-def play(dataset: Dataset, strategy: MlsDnnc, stop_after: int) -> list[Batch]:
-    """Asks, stores, answers and tells until this number of batches is stored; the last one stays without answers."""
-    made = []
-    while (batch := strategy.ask()) is not None:
-        added = dataset.add_batch(batch, batch.u, strategy.checkpoint())
-        made.append(batch)
-        if added.batch == stop_after:
-            break
-        dataset.record(outcomes(added.ids, ball(batch.u[added.kept])))
-        strategy.tell(dataset.told(added.batch))
-    return made
+def playing(dataset: Dataset, settings: MlsDnncSettings, seed: int) -> Playing:
+    return Playing(dataset, MlsDnnc(CUBE, settings, seed), CUBE, outcomes)
 
 
 @pytest.mark.parametrize("with_init", [False, True])
@@ -37,11 +28,12 @@ def test_a_scan_interrupted_after_every_batch_is_the_uninterrupted_one(tmp_path,
     """Each batch comes from a new object that knows only the dataset and the newest checkpoint."""
     settings = replace(FAST, bootstrap_points=20, iterations=3)
     with open_dataset(tmp_path / "whole", 3, 0) as whole:
-        strategy = MlsDnnc(CUBE, settings, 11)
         if with_init:
             begin(whole)
-            strategy.tell(whole.told(1))
-        expected = play(whole, strategy, stop_after=MANY)
+        run = playing(whole, settings, 11)
+        while run.ask() is not None:
+            pass
+        expected = run.batches
     assert len(expected) >= 6
     assert "smote" in {batch.origins[0] for batch in expected}
     made: list[Batch] = []
@@ -50,22 +42,18 @@ def test_a_scan_interrupted_after_every_batch_is_the_uninterrupted_one(tmp_path,
             begin(cut)
     for turn in range(len(expected) + 1):
         with open_dataset(tmp_path / "cut", 3, 0) as cut:
-            fresh = MlsDnnc(CUBE, settings, 11)
-            pending = cut.pending()
+            run = playing(cut, settings, 11)
             restore_first = turn % 2 and made
-            for number in range(1, cut.complete_batches() + 1):
-                fresh.tell(cut.told(number))
+            run.tell_up_to(cut.complete_batches())
             if restore_first:
-                fresh.restore(cut.latest_checkpoint()[1])
-            if len(pending.ids):
-                cut.record(outcomes(pending.ids, ball(pending.params)))
-                fresh.tell(cut.told(cut.batches))
+                run.strategy.restore(cut.latest_checkpoint()[1])
+            run.answer_up_to(cut.batches)
+            run.tell_up_to(cut.batches)
             if made and not restore_first:
-                fresh.restore(cut.latest_checkpoint()[1])
-            batches = play(cut, fresh, stop_after=cut.batches + 1)
-        if not batches:
-            break
-        made += batches
+                run.strategy.restore(cut.latest_checkpoint()[1])
+            if (batch := run.ask()) is None:
+                break
+            made.append(batch)
     assert len(made) == len(expected)
     assert same(made, expected)
 
@@ -82,8 +70,9 @@ def test_a_damaged_checkpoint_is_refused(data):
 
 
 def test_a_checkpoint_made_after_more_points_than_were_told_is_refused(tmp_path):
-    strategy = MlsDnnc(CUBE, FAST, 5)
     with open_dataset(tmp_path, 3, 0) as dataset:
-        play(dataset, strategy, stop_after=3)
+        run = playing(dataset, FAST, 5)
+        for _ in range(3):
+            run.ask()
     with pytest.raises(CheckpointError, match=r"was made after [0-9]+ points, but only 0 were told"):
-        MlsDnnc(CUBE, FAST, 5).restore(strategy.checkpoint())
+        MlsDnnc(CUBE, FAST, 5).restore(run.strategy.checkpoint())

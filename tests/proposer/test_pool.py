@@ -305,7 +305,7 @@ def test_a_point_of_a_lost_evaluator_is_no_longer_asked_back(opened: ExitStack) 
     """An evaluator that returns the point later does so because it stops, and not because it was asked."""
     lost = Link(read_address("127.0.0.1:9"), queue.SimpleQueue(), Security())
     opened.callback(lost.close)
-    under_way = UnderWay({lost.place: lost})
+    under_way = UnderWay({lost.peer: lost})
     under_way.begin(points(3))
     lost.send(under_way.work.take(2), under_way.work)
     under_way.moved.update(dict.fromkeys([1, 2, 3], 0.0))

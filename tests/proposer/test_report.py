@@ -15,25 +15,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from scipy.stats import ks_2samp, spearmanr
 
 from proposer.__main__ import main
 from proposer.formats import show_percent
 from proposer.report.axes import table_of
-from proposer.report.overview import LOSSES, asked, found
-from proposer.report.physics import correlations, pull_of, pulls, ranks_correlation
+from proposer.report.overview import asked, found
+from proposer.report.physics import correlations, pulls
 from proposer.report.region import pairs
-from proposer.report.search import fall, history, hit_rate
+from proposer.report.search import fall, history
 from proposer.report.seen import MOST_GOOD, MOST_OTHERS, see
 from proposer.report.together import together
-from proposer.report.trouble import kolmogorov, seconds, trouble
+from proposer.report.trouble import seconds, trouble
 from proposer.report.write import write_report
 from proposer.run.dataset import Dataset, DatasetError
-from proposer.show.picture import Outline
+from proposer.show.picture import Marks, Outline
 from proposer.target import Target
 from proposer.types import Status
-from scanspec import Kind, Likelihood, read_scan_file
-from scanspec.terms import TermKind
+from scanspec import read_scan_file
 from tests.proposer.runs import make_run
 
 
@@ -227,35 +225,6 @@ def test_the_target_is_described_in_words(run: Path) -> None:
     assert asked(scanned).words == ["Every valid point is good, because no observable has a likelihood."]
 
 
-def test_pulls_have_a_sign_and_follow_from_the_loss() -> None:
-    gauss = Likelihood(Kind.GAUSS, 2.0, 0.5)
-    assert pull_of(gauss, np.array([3.0, 1.0]), gauss.loss(np.array([3.0, 1.0]))).tolist() == [2.0, -2.0]
-    lower = Likelihood(Kind.LOWER, 100.0, 10.0)
-    values = np.array([100.0, 1e4])
-    assert pull_of(lower, values, lower.loss(values)).round(2).tolist() == [-1.18, 0.0]
-
-
-def test_rank_correlations_are_those_of_scipy() -> None:
-    x = np.arange(50.0)
-    found = ranks_correlation(np.column_stack([x, np.exp(x), -(x**3), np.ones(50)]))
-    halves = np.round(x / 2)
-    assert ranks_correlation(np.column_stack([x, halves]))[0, 1] == pytest.approx(spearmanr(x, halves).statistic)
-    assert found[0, 1] == pytest.approx(1.0) and found[0, 2] == pytest.approx(-1.0) and np.isnan(found[0, 3])
-
-
-def test_the_hit_rate_is_that_of_consecutive_points() -> None:
-    good = np.arange(1000) >= 500
-    ends, share = hit_rate(np.arange(1000), good)
-    assert share[0] == 0.0 and share[-1] == 1.0 and ends[-1] == 1000
-    assert np.average(share, weights=np.diff(ends, prepend=0)) == pytest.approx(0.5)
-
-
-def test_the_distance_of_two_samples_is_that_of_scipy() -> None:
-    rng = np.random.default_rng(2)
-    first, second = np.round(rng.random(40), 1), np.round(rng.normal(size=17), 1)  # with equal values
-    assert kolmogorov(first, second) == pytest.approx(ks_2samp(first, second).statistic)
-
-
 @pytest.mark.slow
 def test_the_report_loads_no_library_that_it_does_not_need() -> None:
     """Loading torch or scipy.stats takes as long as drawing all pictures."""
@@ -280,18 +249,12 @@ def test_the_model_the_search_and_the_forms_of_likelihoods_are_named(run: Path) 
         assert all(any(row[k] for row in table.rows) for k in range(len(table.header))), "a column is empty"
 
 
-def test_each_kind_of_likelihood_has_its_formula() -> None:
-    """OFF has none, and that of UNKNOWN is known only to a newer evaluator."""
-    kinds = {kind.value for kind in (*Kind, *TermKind)}
-    assert set(LOSSES) == kinds - {"OFF", "UNKNOWN"} and all(LOSSES.values())
-
-
 def test_points_that_came_with_their_nll_took_no_time(run: Path) -> None:
     seen = see(run)
     origins, seconds = seen.origins.copy(), seen.seconds.copy()
     origins[:500], seconds[:500] = "init", np.nan
     origins[500:550], seconds[500:] = "init", 0.1  # such points of an init_csv were evaluated
-    rescored = replace(seen, origins=origins, seconds=seconds, meta={**seen.meta, "seconds": 10.0})
+    rescored = replace(seen, origins=origins, seconds=seconds, record=replace(seen.record, seconds=10.0))
     assert "10 s of wall time for 100 points: 10 points/s." in str(history(rescored).words[0])
     seconds[:], origins[:] = np.nan, "init"
     assert not history(rescored).words
@@ -299,7 +262,7 @@ def test_points_that_came_with_their_nll_took_no_time(run: Path) -> None:
 
 def test_the_wall_time_of_the_scan_is_told(run: Path) -> None:
     seen = see(run)
-    told = history(replace(seen, meta={**seen.meta, "seconds": 60.0})).words
+    told = history(replace(seen, record=replace(seen.record, seconds=60.0))).words
     assert [str(words) for words in told] == ["The scan took 60 s of wall time for 600 points: 10 points/s."]
 
 
@@ -406,3 +369,32 @@ def test_more_runs_together_than_letters_have_names_of_letters_that_differ(run: 
     assert names == [*string.ascii_uppercase, "AA", "AB"]
     outlines = [mark.label for mark in part.pictures[0].panels[0].marks if isinstance(mark, Outline)]
     assert [label.strip() for label in outlines] == names
+
+
+def test_where_failures_have_one_value_it_is_named(run: Path) -> None:
+    seen = see(run)
+    failed = np.arange(len(seen.ids)) % 5 == 0
+    u = np.random.default_rng(1).random(seen.u.shape)
+    u[:, 0] = np.where(failed, 0.75, 0.5 * u[:, 0])
+    seen = replace(seen, u=u, params=u, status=np.where(failed, Status.FAILED, Status.OK))
+    (words,) = [text for text in trouble(seen, table_of(seen)).words if text.startswith("FAILED")]
+    assert "80 % of them with x = 0.75" in words
+
+
+def test_a_pull_of_zero_has_no_sign_and_one_observable_is_told_as_one(run: Path) -> None:
+    seen = see(run)
+    columns = seen.columns | {"radius": np.full(len(seen.ids), 2.0 - 1e-9)}
+    seen.__dict__["columns"] = columns
+    part = pulls(seen)
+    row = next(row for row in part.tables[0].rows if row[0] == "radius")
+    assert row[3] == "0.00" and "radius 0.0" in part.pictures[0].says
+    seen.__dict__["likelihoods"] = {"radius": 0}
+    assert pulls(seen).pictures[0].says.startswith("Pulls of 1 observable. ")
+
+
+def test_a_picture_of_one_variable_has_a_star_and_a_caption(run: Path) -> None:
+    seen = see(run)
+    seen.__dict__["variables"] = seen.variables[:1]
+    (picture,) = pairs(seen, table_of(seen)).pictures
+    (star,) = [mark for mark in picture.panels[0].marks if isinstance(mark, Marks)]
+    assert star.y is not None and star.y.tolist() == [seen.nll[seen.best]] and picture.caption.endswith("best point.")

@@ -51,14 +51,18 @@ def test_plot_refuses_a_profile_of_capped_losses(capped: Seen, monkeypatch: pyte
 
 
 def test_without_a_good_point_the_profile_is_that_of_the_points_tried(seen: Seen) -> None:
-    none = replace(seen, meta=dict(seen.meta) | {"threshold": -1.0})
+    none = replace(seen, record=replace(seen.record, target=replace(seen.record.target, threshold=-1.0)))
     words = " ".join(region.profiles(none).words)
     assert "No point is good" in words and "The search fills the region" not in words
 
 
 def test_without_a_likelihood_no_point_is_best(seen: Seen) -> None:
     """All NLLs are 0 then, and regions around one of the points would fill the box."""
-    every = replace(seen, meta=dict(seen.meta) | {"everything": True}, nll=np.where(seen.ok, 0.0, np.nan))
+    every = replace(
+        seen,
+        record=replace(seen.record, target=replace(seen.record.target, everything=True)),
+        nll=np.where(seen.ok, 0.0, np.nan),
+    )
     part = region.profiles(every)
     assert not part.pictures and "no observable has a likelihood" in part.words[0]
     assert all("star" not in picture.caption for picture in region.pairs(every, table_of(every)).pictures)

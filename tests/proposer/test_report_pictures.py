@@ -23,7 +23,7 @@ from proposer.report.seen import Seen, see
 from proposer.show import marks
 from proposer.show.bitmap import dots_as_bitmaps
 from proposer.show.marks import PAPER
-from proposer.show.picture import Bars, Cells, Curve, Dots, Lone, Panel, Picture, Regions, Side
+from proposer.show.picture import Bars, Cells, Curve, Dots, Lone, Marks, Panel, Picture, Regions, Side
 from proposer.show.still import Drawing, figure, pixels
 from proposer.target import height
 from proposer.types import Status
@@ -112,7 +112,7 @@ def stepped(seen: Seen) -> Seen:
 
 
 def test_the_profile_of_discrete_values_has_a_line_at_each(stepped: Seen) -> None:
-    """A step between empty bins would be no line at all."""
+    """A step between empty bins would not be a line at all."""
     (profiles,) = [picture for picture in region.profiles(stepped).pictures if picture.name == "profiles"]
     (panel,) = [panel for panel in profiles.panels if panel.x.plain == "phase"]
     curve = panel.marks[0]
@@ -167,7 +167,7 @@ def test_whole_numbers_of_a_wide_range_are_drawn_like_a_continuum(seen: Seen, hi
 
 
 def test_where_no_point_is_good_none_is_coloured(seen: Seen) -> None:
-    none = replace(seen, meta=dict(seen.meta) | {"threshold": 1e-9})
+    none = replace(seen, record=replace(seen.record, target=replace(seen.record.target, threshold=1e-9)))
     table = table_of(none)
     assert (table.kind < 2).all() and table.high <= np.nanmin(table.nll)
     part = region.pairs(none, table)
@@ -240,7 +240,7 @@ def test_the_picture_of_steps_shows_every_good_point(seen: Seen) -> None:
 
 
 def test_a_few_points_at_the_end_of_a_range_may_be_chance(seen: Seen) -> None:
-    """Two of 74 points in the outermost hundredth are 2.7 %; of 1,000 points this share is no chance."""
+    """Two of 74 points in the outermost hundredth are 2.7 %; of 1,000 points this share is not chance."""
     u = np.full((1000, seen.u.shape[1]), 0.5)
     u[:2, 0] = 0.995
     every: dict[str, Any] = {"u": u, "nll": np.zeros(1000), "status": np.full(1000, Status.OK, dtype=np.int8)}
@@ -272,3 +272,17 @@ def test_the_best_point_is_shown_among_a_random_choice(seen: Seen, monkeypatch: 
     few = replace(seen)
     assert few.good.sum() > 100 and few.best is not None
     assert few.shown[-1] == few.best and few.good[few.shown].sum() == 10
+
+
+@pytest.mark.parametrize("scale", ["linear", "log"])
+def test_a_dot_or_star_at_the_end_of_an_axis_is_not_cut_off(scale: Literal["linear", "log"], live: Live) -> None:
+    across, up = Side("x", "x", scale, (1.0, 100.0)), Side("y", "y", "linear", (0.0, 1.0))
+    panel = Panel(across, up, [Marks(np.array([100.0]), np.array([1.0]))])
+    picture = Picture("p", "", [panel])
+    (ax,) = figure(picture, PAPER).figure.axes
+    (left, right), (low, high) = ax.get_xlim(), ax.get_ylim()
+    assert left < 1.0 and right > 100.0 and low < 0.0 and high > 1.0
+    (drawn,) = live.panels(picture)
+    assert (drawn.x_range.start, drawn.x_range.end) == pytest.approx((left, right))
+    bars = replace(panel, x=Side("share", "share", limits=(0.0, 100.0)), marks=[Bars(np.array([50.0]))])
+    assert bars.drawn(bars.x) == (0.0, 100.0)

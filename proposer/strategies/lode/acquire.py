@@ -1,7 +1,7 @@
 """Which points to evaluate next: a batch is filled by parts, one after the other.
 
-A part takes a context and how many points are still free, and gives some of its own. `docs/search-steps.md` lists the
-parts in their order.
+A part gets a context and the number of points that are still free. It returns its points, at most this number.
+`docs/search-steps.md` lists the parts in their order.
 """
 
 from __future__ import annotations
@@ -42,8 +42,9 @@ model takes for good, the farthest ones are most often bad. The numbers were cho
 problems, by the parts that one batch found.
 """
 LAST, SHARP = 100, 12.0
-"""There, the power of the distance is multiplied by the hit rate of the LAST points to the power SHARP. With 8, fewer
-points of moment5d were good; without any distance there, toy3d_thin missed a shell.
+"""Beyond these distances, the power of the distance is multiplied by the hit rate of the LAST points to the power
+SHARP. With SHARP = 8, fewer points of moment5d were good. When larger distances counted no more at all, toy3d_thin
+missed a shell.
 """
 ENOUGH, NEWEST = 0.5, 50
 """For a model of the NLL, the power of the distance falls in proportion if fewer than ENOUGH of the NEWEST exploiting
@@ -54,8 +55,8 @@ MOST_OUTSIDE = 800
 
 
 class Part(NamedTuple):
-    """A part of a batch. `choose` takes a context and n, and returns at most n points, shape (at most n, d). `origin`
-    is the word that says in the dataset which part chose a point.
+    """A part of a batch. `choose` takes a context and n, and returns points, shape (at most n, d). `origin` is the word
+    in the dataset that says which part chose a point.
     """
 
     origin: str

@@ -34,15 +34,19 @@ MOST, PAYS = 0.7, 0.1
 region, and no point of another part did. (A descent needs points in proportion to d.)
 """
 FINDS, TRIED, LAST = 1.0, 20.0, 300
-"""Before any of these points was tried, FINDS new parts in TRIED d points are assumed. Only the LAST points count."""
+"""Before the first try, such points are assumed to begin FINDS new parts per TRIED d points. Only the LAST points
+count.
+"""
 MOST_DIM = 6
 """In more dimensions, neighbours do not show whether a region is separate, because they lie all over the cube."""
 OTHERS = ("explore", "probe", "exploit", "solve", "fill")
 BY_MODEL, REACHED, FAR = ("exploit", "solve"), 100, 64.0
-"""The ball around the first good point of a new part, up to the nearest earlier one, has FAR times the volume of that
-around the last REACHED good points that the model chose (their median). So in three dimensions, and in fewer, a new
-part is four times as far. Closer points belong to regions that the model fills anyway: on thin shells, most good points
-of basins.
+"""How far a good point must be from all earlier good points to begin a new part.
+
+Take the ball around a good point that reaches to the nearest earlier good point. For a new part, its volume is at least
+FAR times the median volume for the last REACHED good points that the model chose. So in at most three dimensions, a new
+part is four times as far. Closer points belong to regions that the model fills anyway, as most good points of basins do
+on thin shells.
 """
 AROUND = (1.0, 0.5)
 """The lowest known point of a basin is lower than its d neighbours. With 2 d, most basins beside a good region were not
@@ -127,8 +131,8 @@ def steps(context: Context, n: int, rng: np.random.Generator) -> Floats:
     chosen = distinct(known.u[of], widths, MOST_BASINS if n > 0 else 0)
     if not len(chosen):
         return np.empty((0, context.dim))
-    seen = np.flatnonzero(np.isfinite(known.slope))
-    u, energy = known.u[seen], known.slope[seen].clip(max=FARTHEST)
+    seen = np.flatnonzero(np.isfinite(known.rising))
+    u, energy = known.u[seen], known.rising[seen].clip(max=FARTHEST)
     where, widths = np.searchsorted(seen, of[chosen]), widths[chosen]
     first = np.arange(len(where))
     if known.good.any():

@@ -36,8 +36,8 @@ UNIFORM = 0.01
 EACH = 2000
 """The number of candidates between good points, and the number of candidates around them. Twice as many lie beyond."""
 NEIGHBOURS, BEYOND = 5, 1.5
-"""The number of neighbours of a good point for SMOTE and for points beyond it, and the largest distance of these, in
-distances of the neighbour.
+"""The number of neighbours of a good point for SMOTE and for points beyond it, and the largest distance of the points
+beyond it, in units of the distance to the neighbour.
 """
 PARTICLES, MOVES = 800, 40
 """The number of particles that move from good points, and of their moves. After 12 moves, particles of multi10d were
@@ -47,9 +47,9 @@ NEWEST = 10_000
 """The number of newest points that give and judge candidates."""
 GOOD, LAST = 0.9, 100
 SUREST, LEAST_SURE = 0.95, 0.6
-"""Candidates above a probability count alike: SUREST if at most the fraction GOOD of the LAST collected points is good,
-LEAST_SURE if all are, and linear between. With 0.5, a candidate was sure enough if only one judge took it for good, and
-once only 12 of 171 points of a thin toy3d were good.
+"""Candidates above a certain probability count alike. It is SUREST if at most the fraction GOOD of the LAST collected
+points is good, LEAST_SURE if all are, and linear in between. With LEAST_SURE = 0.5, a candidate was sure enough if only
+one judge took it for good, and once only 12 of 171 points of a thin toy3d were good.
 """
 CERTAINTY, DARING = 24.0, 4.0
 """The powers of the probability below that, and of the distance: a candidate that is twice as far from other points may
@@ -163,8 +163,9 @@ def beyond_good_points(known: Known, n: int, rng: np.random.Generator) -> Floats
 def certain(known: Known, u: Floats, probability: Floats, models: Sequence[Callable[[Tensor], Tensor]] = ()) -> Floats:
     """Weights, shape (n,), of points u (n, d): 1 if they are sure enough, and a high power of their probability below.
 
-    It is that of the main model, or its mean with another judge if that is larger: the neighbours, or the fraction of
-    the other `models` that take a point for good. Points that few of these take for good count less.
+    `probability`, shape (n,), is that of the main model. Another judge may raise it to the mean of both: the
+    neighbours, or the fraction of the other `models` that take a point for good. Points that few of these models take
+    for good count less.
     """
     agree = agreement(models, u)
     doubted = (DOUBT + agree) ** 2 if models else 1.0

@@ -46,7 +46,7 @@ def descend(
     The known points are u, shape (k, d), with the energies `energy`, shape (k,). The lowest points of the basins are at
     the positions `of`, shape (n,). `widths`, shape (n,), are their mean distances to their neighbours.
 
-    A chosen point has the largest expected improvement over the lowest point of its basin (Jones et al., equation 15).
+    A chosen point has the largest expected improvement over the lowest point of its basin (Jones et al.).
     The second point of a basin is chosen as if the first had its predicted energy. A candidate does not count if it is
     closer to a lower known point than to the lowest point of its basin, because it may belong to that point's basin.
     """
@@ -118,8 +118,10 @@ def _length(points: Floats, known: Floats, unit: float) -> float:
 
 
 def _fit(points: Floats, known: Floats, length: float) -> tuple[Floats, Floats, Floats, Floats]:
-    """Fits n processes (Jones et al., equations 5 and 6). Returns the Cholesky factors L of the correlations, shape (n,
-    k, k); L^-1 (energy - mean), shape (n, k); the means, shape (n,); and the variances, shape (n,).
+    """Fits means and variances of n processes by maximum likelihood (Jones et al.).
+
+    Returns the Cholesky factors L of the correlations, shape (n, k, k); L^-1 (energy - mean), shape (n, k); the means,
+    shape (n,); and the variances, shape (n,).
     """
     root = np.asarray(np.linalg.cholesky(_correlation(points, points, length) + NOISE * np.eye(points.shape[1])))
     left = np.asarray(np.linalg.solve(root, np.stack([np.ones_like(known), known], axis=2)))
@@ -129,8 +131,8 @@ def _fit(points: Floats, known: Floats, length: float) -> tuple[Floats, Floats, 
 
 
 def _predict(points: Floats, known: Floats, at: Floats, length: float) -> tuple[Floats, Floats]:
-    """Energies and their standard deviations, shape (n, m) each, at the points `at`, shape (n, m, d) (Jones et al.,
-    equation 7, and equation 9 without its last term, the uncertainty of the mean).
+    """Energies and their standard deviations, shape (n, m) each, at the points `at`, shape (n, m, d) (the
+    predictor and the standard error of Jones et al., but without the uncertainty of the mean).
     """
     root, above, mean, variance = _fit(points, known, length)
     left = np.linalg.solve(root, _correlation(points, at, length))

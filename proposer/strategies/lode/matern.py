@@ -47,7 +47,7 @@ def likelihood(x: Tensor, t: Tensor, log_scales: Tensor, amplitude: Tensor, nois
     shape (n,). None if the covariance is not positive definite.
 
     `x`: shape (n, d). `t`: shape (n, 1). Rasmussen and Williams, Gaussian Processes for Machine Learning, 2006,
-    equations 5.8, 5.9 and 5.12. The sum over pairs W_ij (x_i - x_j)^2 is 2 (sum_i w_i x_i^2 - x^T W x) with the row
+    sections 5.4.1 and 5.4.2. The sum over pairs W_ij (x_i - x_j)^2 is 2 (sum_i w_i x_i^2 - x^T W x) with the row
     sums w.
     """
     square = left(x, log_scales[None])[0] @ right(x, log_scales[None])[0]

@@ -27,7 +27,7 @@ class Known:
     """Energies, shape (n,); below 1 for good points, NaN without an NLL."""
     plain: Floats
     """Plain energies, shape (n,), which continue to fall below a band; NaN without an NLL."""
-    slope: Floats
+    rising: Floats
     """Energies, shape (n,), which continue to rise where a loss has reached its cap; NaN without an NLL."""
     values: Floats
     """The relevant observables, shape (n, k)."""
@@ -72,7 +72,7 @@ class Points:
             "nll": [np.empty(0)],
             "energy": [np.empty(0)],
             "plain": [np.empty(0)],
-            "slope": [np.empty(0)],
+            "rising": [np.empty(0)],
             "values": [np.empty((0, k))],
             "rest": [np.empty(0)],
             "ok": [np.empty(0, dtype=np.bool_)],
@@ -147,13 +147,13 @@ class Points:
         """
         plain = self._scored.of_nll(nll)
         energy = self._scored.of_nll.within(torch.from_numpy(plain)).numpy()
-        slope = energy.copy()
+        rising = energy.copy()
         rows = np.flatnonzero(np.isfinite(nll) & np.isfinite(values).all(axis=1))
         if values.shape[1] and len(rows):
             of_rest = torch.from_numpy(np.nan_to_num(rest[rows]))
-            risen = self._scored(torch.from_numpy(values[rows]), torch.ones(values.shape[1]), of_rest).numpy()
-            slope[rows] = np.maximum(energy[rows], risen)
-        return {"plain": plain, "energy": energy, "slope": slope, "good": self._found.target.contains(nll)}
+            without_caps = self._scored(torch.from_numpy(values[rows]), torch.ones(values.shape[1]), of_rest).numpy()
+            rising[rows] = np.maximum(energy[rows], without_caps)
+        return {"plain": plain, "energy": energy, "rising": rising, "good": self._found.target.contains(nll)}
 
     def _join(self) -> None:
         for parts in self._parts.values():

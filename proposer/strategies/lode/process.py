@@ -1,7 +1,7 @@
 """Gaussian-process regression of several outputs at once, with which LODE learns.
 
 The regression is exact, with a Matern 5/2 kernel (Rasmussen and Williams, Gaussian Processes for Machine Learning,
-2006, equations 2.23 to 2.26, 4.17 and 5.8). Each output has its own length scale in each variable, which shows whether
+2006, sections 2.2, 4.2.1 and 5.4.1). Each output has its own length scale in each variable, which shows whether
 the output depends on the variable.
 """
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 LEARN_FROM = 250
 """The largest number of points from which the length scales are learned. The cost grows with its cube."""
 FIRST_STEPS, LATER_STEPS, STEP = 60, 12, 0.1
+"""The numbers of steps of the first fit and of later ones, and their learning rate."""
 CHECKED = 4
 """The number of steps between two checks for outputs that are predicted well enough."""
 MUCH_NOISE, NOISY_STEPS, SURELY = 0.3, 16, 25.0

@@ -81,15 +81,15 @@ class Fit:
         residuals = fitted.residuals(self.features[:, used], used)
         return residuals, self._root * (np.log1p((residuals**2).sum(axis=1)) - self._log)
 
-    def _slopes(self, residuals: Floats) -> Floats:
+    def _derivatives(self, residuals: Floats) -> Floats:
         """The derivatives of the errors by the residuals, shape (n, r)."""
         return np.asarray(2.0 * self._root[:, None] * residuals / (1.0 + (residuals**2).sum(axis=1))[:, None])
 
-    def _curvature(self, slopes: Floats, present: NDArray[np.bool_], *, rough: bool = False) -> Floats:
+    def _curvature(self, derivatives: Floats, present: NDArray[np.bool_], *, rough: bool = False) -> Floats:
         """The square of the Jacobian of the errors by the coefficients that are present. `rough`: in single precision,
         which halves the time.
         """
-        jacobian = np.hstack([slopes[:, k, None] * self.features[:, of] for k, of in enumerate(present)])
+        jacobian = np.hstack([derivatives[:, k, None] * self.features[:, of] for k, of in enumerate(present)])
         size = jacobian.shape[1]
         self.work += (len(jacobian) * size**2 / 2.0 + size**3 / 3.0) * (0.5 if rough else 1.0)
         if rough:
@@ -105,10 +105,10 @@ class Fit:
         loss = float((errors**2).sum() + (prior * fitted.coefficients[present] ** 2).sum())
         for step in range(steps):
             check_time()
-            slopes = self._slopes(residuals)
-            square = self._curvature(slopes, present, rough=rough)
+            derivatives = self._derivatives(residuals)
+            square = self._curvature(derivatives, present, rough=rough)
             own = fitted.coefficients[present]
-            gradient = ((slopes * errors[:, None]).T @ self.features)[present] + prior * own
+            gradient = ((derivatives * errors[:, None]).T @ self.features)[present] + prior * own
             diagonal = np.diag(square) + prior
             diagonal += 1e-9 * diagonal.max() + 1e-300
             for _ in range(5):
@@ -132,12 +132,12 @@ class Fit:
         return fitted
 
     def relevant(self, fitted: Fitted, steps: int, *, rough: bool = False) -> Fitted:
-        """Fits the priors (Tipping, equation 16), removes coefficients that are not needed, and descends again. `rough`
-        as in `descend`.
+        """Fits the widths of the priors by the fixed point of Tipping, removes coefficients that are not needed, and
+        descends again. `rough` as in `descend`.
         """
         present = fitted.coefficients != 0.0
         residuals, errors = self._errors(fitted)
-        square = self._curvature(self._slopes(residuals), present)
+        square = self._curvature(self._derivatives(residuals), present)
         determined, noise = self._determined(fitted, square, errors)
         own = fitted.coefficients[present]
         prior, coefficients = fitted.prior.copy(), fitted.coefficients.copy()
@@ -148,8 +148,8 @@ class Fit:
         return self.descend(Fitted(coefficients, fitted.one_sided, prior), steps, rough=rough)
 
     def _determined(self, fitted: Fitted, square: Floats, errors: Floats) -> tuple[Floats, float]:
-        """How much of each present coefficient the points determine, from 0 to 1, and the square error of one point
-        (Tipping, equations 17 and 18).
+        """How much of each present coefficient the points determine, from 0 to 1, shape (coefficients,), and the square
+        error of one point: Tipping's gamma and his estimate of the noise variance.
         """
         prior = fitted.prior[fitted.coefficients != 0.0]
         inverse = np.linalg.inv(square + np.diag(prior + 1e-12 * (1.0 + np.diag(square).max())))
@@ -160,9 +160,9 @@ class Fit:
     def grow(self, fitted: Fitted) -> Fitted:
         """Adds the coefficients that lower the loss most, each as if it were alone."""
         residuals, errors = self._errors(fitted)
-        slopes = self._slopes(residuals)
-        gradient = (slopes * errors[:, None]).T @ self.features
-        curvature = (slopes**2).T @ self.features**2 + 1e-300
+        derivatives = self._derivatives(residuals)
+        gradient = (derivatives * errors[:, None]).T @ self.features
+        curvature = (derivatives**2).T @ self.features**2 + 1e-300
         gain = np.where(fitted.coefficients != 0.0, 0.0, gradient**2 / curvature)
         best = np.sort(gain, axis=1)[:, -min(AT_ONCE, gain.shape[1])][:, None]
         new = (gain >= best) & (gain > WORTH * float((errors**2).mean()))
@@ -175,6 +175,6 @@ class Fit:
         """Generalised cross-validation (P. Craven and G. Wahba, Numer. Math. 31, 377 (1979)): the mean square error
         over (1 - cost * effective parameters / n)^2."""
         residuals, errors = self._errors(fitted)
-        square = self._curvature(self._slopes(residuals), fitted.coefficients != 0.0)
+        square = self._curvature(self._derivatives(residuals), fitted.coefficients != 0.0)
         determined = self._determined(fitted, square, errors)[0]
         return float((errors**2).mean()) / max(1.0 - cost * float(determined.sum()) / len(errors), 1e-3) ** 2

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 BATCH, LEAST_BATCH, BATCHES, SECONDS = 200, 8, 30, 2000.0
-"""The largest batch is BATCH points. With few evaluations, it is 1 / BATCHES of them, and with slow points the number
-that one worker evaluates in SECONDS (with 50 workers, this is still 20 times the duration of a choice), but at least
-LEAST_BATCH.
+"""The largest batch has BATCH points. With few evaluations, it has 1 / BATCHES of them. With slow points, it has the
+number that one worker evaluates in SECONDS; with 50 workers, that still takes 20 times as long as a choice. It always
+has at least LEAST_BATCH points.
 """
 
 

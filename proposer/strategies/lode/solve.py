@@ -20,9 +20,9 @@ OTHERS = ("exploit", "explore", "probe", "fill")
 MOST, LAST = 0.9, 200
 """The largest fraction of a batch, and the number of last points that compare this part with the OTHERS."""
 NEWEST, SHARP = 100, 2.0
-"""This part is also compared with *exploit* alone, by the NEWEST points of both, and by their hit rates to the power
-SHARP. So with half the hit rate, it gets at most a fifth of a batch. Without this comparison, for the NLL of a
-coannihilation, this part got a fifth of the points, and 20 % of them were good, but 95 % of those of *exploit*.
+"""This part is also compared with *exploit* alone, by the hit rates of the NEWEST points of both to the power SHARP. So
+with half the hit rate, it gets at most a fifth of a batch. Without this comparison, it got a fifth of the points for
+the NLL of a coannihilation. Only 20 % of these were good, but 95 % of the points of *exploit*.
 """
 PARTICLES = 400
 """The number of particles that are drawn from the region of a model."""

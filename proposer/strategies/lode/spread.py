@@ -65,8 +65,8 @@ def lowest(known: Known, around: float = AROUND) -> tuple[NDArray[np.int64], Flo
     to them, the lowest first; and the mean distances, shape (n,), to their AROUND d neighbours. Points whose neighbours
     are very near are left out.
     """
-    rows = np.flatnonzero(np.isfinite(known.slope))
-    u, energy = known.u[rows], known.slope[rows]
+    rows = np.flatnonzero(np.isfinite(known.rising))
+    u, energy = known.u[rows], known.rising[rows]
     count = min(AROUND * u.shape[1] + 1, len(rows))
     if count < 2:
         return rows[:0], np.empty(0)
