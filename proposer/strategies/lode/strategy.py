@@ -22,7 +22,7 @@ from torch import Tensor
 
 from proposer.strategies.base import generator
 from proposer.strategies.lode.acquire import EXPLOIT, EXPLORE, Acquisition, Context, choose
-from proposer.strategies.lode.basins import BASINS
+from proposer.strategies.lode.basins import BASINS, size
 from proposer.strategies.lode.collect import BEGIN, GATHER, UNIFORM, beside_good_points
 from proposer.strategies.lode.contest import Contest
 from proposer.strategies.lode.descend import DOWNHILL
@@ -71,7 +71,14 @@ least LEAST_FIRST points, and half as many follow.
 
 def _sample(surrogate: Surrogate, dim: int, random: torch.Generator, before: Tensor | None, moves: int) -> Particles:
     return subset_simulation(
-        surrogate, dim, n=PARTICLES, random=random, rough=surrogate.rough, before=before, moves=moves
+        surrogate,
+        dim,
+        n=PARTICLES,
+        random=random,
+        rough=surrogate.rough,
+        rough_above=surrogate.rough_above,
+        before=before,
+        moves=moves,
     )
 
 
@@ -228,6 +235,7 @@ class Lode:
         inside = particles.inside.numpy()
         kept = well_spread(0.5 * self._inputs(inside), PARTICLES)
         self._particles = inside[kept] if particles.level == 1.0 else np.empty((0, self._dim))
+        n = max(size(known, surrogate, n), min(n, self._first // 2), least)
         return self._choose(known, surrogate, particles, n)  # 4
 
     def _grown(self, known: Known) -> int:
