@@ -8,8 +8,7 @@ from __future__ import annotations
 import logging
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.stats import qmc
-from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from proposer.strategies.base import generator
@@ -40,6 +38,7 @@ from proposer.strategies.lode.settings import LEAST_BATCH, LodeSettings
 from proposer.strategies.lode.solve import SOLVE
 from proposer.strategies.lode.spread import OTHER_BASINS, SPREAD, stuck
 from proposer.strategies.lode.surrogate import Surrogate, grouped
+from proposer.strategies.lode.threads import one_thread
 from proposer.strategies.state import pack, unpack
 from proposer.types import Batch, CheckpointError, Floats, Told
 
@@ -202,7 +201,7 @@ class Lode:
 
     def ask(self, least: int = 1) -> Batch | None:
         """The next batch, with at least `least` points. The second or third batch is the first that trains a model."""
-        with _one_thread():
+        with one_thread():
             return self._ask(least)
 
     def _ask(self, least: int) -> Batch | None:
@@ -340,7 +339,7 @@ class Lode:
         if model is None or not model.fitted:
             return np.full(len(u), np.nan)
         inner = self.space.snap(u)[:, self._free]
-        with _one_thread():
+        with one_thread():
             answered = probability_of_an_answer(self._points.known(), inner)
             return model.probability(inner, self._generator("probability")) * answered
 
@@ -388,18 +387,3 @@ def _random(sobol: qmc.Sobol, n: int) -> Floats:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         return np.asarray(sobol.random(n))
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """In the block, torch and the linear algebra of numpy and scipy use one thread. The matrices are small, so more
-    threads gain little, and on a busy machine they cost ten times as much. Sums over several threads also differ in
-    their last digits, and then so do the points of a seed.
-    """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with threadpool_limits(1, "blas"):
-            yield
-    finally:
-        torch.set_num_threads(threads)
