@@ -246,6 +246,8 @@ def profiles(seen: Seen) -> Part:
         )
     if doubles:
         says = f"Regions of 68 and 95 % in {show_count(len(doubles), 'pair')} of variables around the best point."
+        if spans := [span for panel in doubles for span in _spans(panel)]:
+            says += f" The regions of 95 % span: {'; '.join(spans)}."
         caption = (
             "Profile NLL of pairs: the inner regions are those of 68 %, the outer ones those of 95 %. The star is the "
             "best point."
@@ -348,6 +350,16 @@ def region_panel(seen: Seen, x: str, y: str, *, across: Side, up: Side, levels: 
         if len(at):
             marks.append(Lone(seen.columns[x][at], seen.columns[y][at], number, words[number]))
     return Panel(found.across, found.up, [*marks, *_star(seen, x, y)])
+
+
+def _spans(panel: Panel) -> list[str]:
+    """The extent of the outermost region of a panel along both axes, in words; none if it has no region."""
+    (mark,) = [mark for mark in panel.marks if isinstance(mark, Regions)]
+    inside = mark.z < mark.levels[-1]
+    if not inside.any():
+        return []
+    x, y = mark.x[inside.any(axis=0)], mark.y[inside.any(axis=1)]
+    return [f"{panel.x.plain} {x.min():.3g} to {x.max():.3g} and {panel.y.plain} {y.min():.3g} to {y.max():.3g}"]
 
 
 def _surface(

@@ -15,9 +15,11 @@ from proposer.strategies.lode.basins import (
     distinct,
     follow,
     holes,
+    nearest,
     reach,
-    separate_first,
+    separate,
     share,
+    size,
     steps,
 )
 from proposer.strategies.lode.energy import EnergyOfObservables
@@ -102,9 +104,8 @@ def test_a_ridge_tells_a_basin_from_the_slope_of_a_known_region(seed):
 def test_basins_beyond_a_ridge_come_first_and_then_those_that_do_not_lead_to_a_known_region():
     u, energy, good = two_bowls_and_points(0)
     of = np.append(len(u) - np.array([3, 1, 2]), np.arange(5))
-    widths = np.full(8, 0.1)
-    order = separate_first(u, energy, of, widths, good=good)
-    ridge, missed = ways(u, energy, of, widths, to=good[np.asarray(cKDTree(good).query(u[of])[1])])
+    ridge, missed = ways(u, energy, of, np.full(8, 0.1), to=nearest(good, u[of]))
+    order = separate(ridge, missed, np.full(8, True), near=0.0)
     first, others = np.split(order, [ridge.sum()])
     assert ridge[first].all()
     assert not ridge[others].any()
@@ -112,6 +113,32 @@ def test_basins_beyond_a_ridge_come_first_and_then_those_that_do_not_lead_to_a_k
     assert (np.diff(missed[others]) <= 0).all()
     assert 0 in others
     assert len(others) > 2
+
+
+def test_slopes_that_lead_to_a_known_region_get_no_points():
+    ridge, missed = np.array([True, False, False, True, False]), np.array([0.0, 0.3, 0.01, 0.0, 0.4])
+    sure = np.array([False, True, True, True, True])
+    assert separate(ridge, missed, sure, near=0.1).tolist() == [3, 4, 1, 0]
+    assert separate(ridge, missed, sure, near=0.35).tolist() == [3, 4, 0]
+    assert not len(separate(~ridge & False, missed, sure, near=1.0))
+
+
+def test_a_point_on_the_slope_of_an_unknown_region_is_seen_although_its_nearest_neighbour_is_lower():
+    """That neighbour is on the slope of a known region."""
+    rng, bowls = np.random.default_rng(7), np.array([[0.3, 0.5, 0.5], [0.6, 0.5, 0.5]])
+    u = rng.random((300, 3))
+    u = u[np.linalg.norm(u[:, None] - bowls, axis=2).min(axis=1) > 0.16]
+    near = [[0.01, 0.0, 0.0], [0.015, 0.01, 0.0], [0.12, 0.0, 0.0]]
+    u = np.concatenate([u, bowls[0] + near, [[0.475, 0.5, 0.5]]])
+    nll = np.minimum((np.linalg.norm(u[:, None] - bowls, axis=2).min(axis=1) / 0.02) ** 2, 60.0)
+    known, last = known_of(u, nll), len(u) - 1
+    assert all(last not in lowest(known, around)[0] for around in AROUND)
+    of, _, sure = bottoms(known)
+    assert last in of[~sure]
+    good = nearest(u[known.good], u[[last]])
+    missed = ways(u, nll, np.array([last]), np.array([0.1]), to=good)[1]
+    assert np.linalg.norm(good - bowls[0]) < 0.05
+    assert missed[0] > 0.1
 
 
 def test_points_go_to_a_basin_of_its_own_rather_than_to_a_lower_slope_of_a_known_region():
@@ -146,7 +173,7 @@ def test_points_lower_than_few_neighbours_come_after_the_surer_basins():
     rows = np.array([[0.1, 0.1], [0.12, 0.1], [0.1, 0.13], [0.14, 0.14], [0.1, 0.16]])
     u = np.concatenate([rows, 0.8 * rows + 0.7])
     nll = np.array([5.0, 9.0, 9.0, 9.0, 9.0, 3.0, 9.0, 2.0, 9.0, 9.0])  # of the second, a neighbour is lower
-    of, widths = bottoms(known_of(u, nll))
+    of, widths, _ = bottoms(known_of(u, nll))
     assert of[0] == 7
     assert of[1] == 0
     assert 5 in of[2:]
@@ -215,6 +242,17 @@ def test_the_share_of_basins_follows_what_they_find():
     assert share(known_of(u, nothing, origins)) < 0.01
     assert share(known_of(u, np.where(first, every, nothing), origins)) > 0.3
     assert share(known_of(u, np.where(first, nothing, every), origins)) < 0.01
+
+
+def test_batches_are_smaller_while_basins_begin_new_regions():
+    u, number = np.random.default_rng(3).random((400, 3)), np.arange(400)
+    model = OfNll(3, EnergyOfObservables([], TARGET), lambda u: u)
+    nothing = known_of(u, np.full(400, 9.0), ["basin"] * 400)
+    finds = known_of(u, np.where(number % 10 == 0, 0.5, 9.0), ["basin"] * 400)
+    assert size(nothing, model, 200) > 198
+    assert 50 < size(finds, model, 200) < 100
+    in_seven_dimensions = known_of(np.tile(u, 3)[:, :7], finds.energy, ["basin"] * 400)
+    assert size(in_seven_dimensions, model, 200) == 200
 
 
 def test_basins_leave_points_for_the_parts_that_fill_known_regions():

@@ -127,6 +127,19 @@ def test_the_report_works_with_keyboard_mouse_and_screen_reader(
     assert errors == []
 
 
+def test_live_pictures_give_way_to_images_after_an_error_but_not_after_a_notice(
+    opened: Callable[..., tuple[Page, list[str]]],
+) -> None:
+    """Browsers report many changes of size at once as an event `error` without an error."""
+    page, _ = opened()
+    notice = "new ErrorEvent('error', {message: 'ResizeObserver loop completed with undelivered notifications.'})"
+    page.evaluate(f"window.dispatchEvent({notice})")
+    assert page.locator(".play:visible").count() > 0
+    page.evaluate("setTimeout(() => { throw new Error('a fault of a library') })")
+    page.wait_for_function("!document.documentElement.classList.contains('live')")
+    assert page.locator(".play:visible").count() == 0 and page.locator("img:visible").count() >= 15
+
+
 def test_without_scripts_images_show_the_same(opened: Callable[..., tuple[Page, list[str]]]) -> None:
     page, errors = opened(java_script_enabled=False)
     images = page.locator("img")

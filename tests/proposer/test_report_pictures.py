@@ -286,3 +286,12 @@ def test_a_dot_or_star_at_the_end_of_an_axis_is_not_cut_off(scale: Literal["line
     assert (drawn.x_range.start, drawn.x_range.end) == pytest.approx((left, right))
     bars = replace(panel, x=Side("share", "share", limits=(0.0, 100.0)), marks=[Bars(np.array([50.0]))])
     assert bars.drawn(bars.x) == (0.0, 100.0)
+
+
+def test_the_text_of_the_regions_says_how_far_they_reach(seen: Seen) -> None:
+    (picture,) = [picture for picture in region.profiles(seen).pictures if picture.name == "regions"]
+    spans = re.findall(r"(\S+)(?: \(GeV\))? (-?[0-9.e+-]+) to (-?[0-9.e+-]+)", picture.says)
+    assert len(spans) == 2 * len(picture.panels) == 6
+    best = {name: seen.columns[name][seen.best] for name in ("x", "mass", "phase")}
+    for name, low, high in spans:
+        assert float(low) <= best[name] * (1 + 1e-2 * np.sign(best[name])) and float(high) >= best[name] * 0.99

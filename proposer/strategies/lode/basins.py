@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from proposer.strategies.lode.acquire import Context
     from proposer.strategies.lode.points import Known
+    from proposer.strategies.lode.surrogate import Surrogate
 
 MOST, PAYS = 0.7, 0.1
 """The largest fraction of a batch. It is reached if the fraction PAYS / d of these points began new parts of the
@@ -36,6 +37,10 @@ region, and no point of another part did. (A descent needs points in proportion 
 FINDS, TRIED, LAST = 1.0, 20.0, 300
 """Before the first try, such points are assumed to begin FINDS new parts per TRIED d points. Only the LAST points
 count.
+"""
+SMALLER = 0.8
+"""A batch is smaller by this part of the fraction for basins, because each step of a descent needs the results of the
+steps before. With batches of 200, too few basins were open, and the rest of the points went to slopes of known regions.
 """
 MOST_DIM = 6
 """In more dimensions, neighbours do not show whether a region is separate, because they lie all over the cube."""
@@ -48,18 +53,23 @@ FAR times the median volume for the last REACHED good points that the model chos
 part is four times as far. Closer points belong to regions that the model fills anyway, as most good points of basins do
 on thin shells.
 """
-AROUND = (1.0, 0.5)
+AROUND = (1.0, 0.5, 0.0)
 """The lowest known point of a basin is lower than its d neighbours. With 2 d, most basins beside a good region were not
 seen, because some of the neighbours are in this region, and lower. Points lower than d / 2 neighbours come after these
-basins: more of them are false, but holes found less than they do.
+basins, and points lower than their nearest neighbour come last, because more of them are false. Without the last ones,
+up to a third of the basins on whose slopes points were known was not seen.
 """
 EACH, OUT = 2, 0.5
 """The number of points for a basin in a batch. A basin waits as long as a point without a result is closer to its
 lowest point than OUT mean distances to the neighbours.
 """
-MOST_BASINS = 200
-"""The largest number of basins in a batch, because the Gaussian processes of 600 basins take half a gigabyte."""
-HOLES = 0.3
+TOWARDS = 2.0
+"""A basin without a ridge is left out if the way downhill misses the nearest good point by less than TOWARDS times the
+distance of `reach`.
+"""
+MOST_BASINS = 600
+"""The largest number of basins that are looked at for a batch."""
+HOLES = 0.15
 """The least fraction of these points in holes, once this part has found something. Without points in holes, the basins
 that were never found had few points on their slopes, or none, because *explore* stays close to what the model knows.
 """
@@ -103,13 +113,23 @@ def share(known: Known) -> float:
     return float(MOST * min(1.0, these * dim / PAYS) ** 2 * these**2 / (these**2 + others**2))
 
 
+def size(known: Known, surrogate: Surrogate, n: int) -> int:
+    """The number of points of a batch that would have n points without basins."""
+    return n if _left_out(known, surrogate) else round(n * (1.0 - SMALLER * share(known)))
+
+
+def _left_out(known: Known, surrogate: Surrogate) -> bool:
+    """Whether no basins are looked for. Processes of observables see basins themselves, so that probes are enough."""
+    return surrogate.by_observables or known.u.shape[1] > MOST_DIM
+
+
 def follow(context: Context, n: int) -> Floats:
     """A part: points downhill in each basin whose bottom is unknown and in which no point is waiting for its result.
     Once such points have begun a new part of the region, the rest of this part's share lies in the largest holes
     between all points.
     """
     known, rng, dim = context.known, context.generator("basin"), context.dim
-    if context.surrogate.by_observables or dim > MOST_DIM:  # processes see basins: probes are enough
+    if _left_out(known, context.surrogate):
         return np.empty((0, dim))
     n = round(share(known) * n)
     pays = began(known, np.flatnonzero(known.origins == "basin")[-LAST:]) > 0
@@ -123,42 +143,51 @@ def follow(context: Context, n: int) -> Floats:
 def steps(context: Context, n: int, rng: np.random.Generator) -> Floats:
     """At most n points downhill in the basins, shape (at most n, d)."""
     known = context.known
-    of, widths = bottoms(known)
+    of, widths, sure = bottoms(known)
     open_ = ~known.good[of]
     if len(context.pending):
         open_ &= np.asarray(cKDTree(context.pending).query(known.u[of])[0]) > OUT * widths
-    of, widths = of[open_], widths[open_]
+    of, widths, sure = of[open_], widths[open_], sure[open_]
     chosen = distinct(known.u[of], widths, MOST_BASINS if n > 0 else 0)
     if not len(chosen):
         return np.empty((0, context.dim))
     seen = np.flatnonzero(np.isfinite(known.rising))
     u, energy = known.u[seen], known.rising[seen].clip(max=FARTHEST)
-    where, widths = np.searchsorted(seen, of[chosen]), widths[chosen]
+    where, widths, sure = np.searchsorted(seen, of[chosen]), widths[chosen], sure[chosen]
     first = np.arange(len(where))
     if known.good.any():
-        first = separate_first(u, energy, where, widths, good=known.u[known.good])
+        ridge, missed = ways(u, energy, where, widths, to=nearest(known.u[known.good], u[where]))
+        first = separate(ridge, missed, sure, near=TOWARDS * reach(known))
     first = first[: -(-n // EACH)]
+    if not len(first):
+        return np.empty((0, context.dim))
     return descend(u, energy, where[first], widths[first], each=EACH, rng=rng).reshape(-1, context.dim)[:n]
 
 
-def separate_first(
-    u: Floats, energy: Floats, of: NDArray[np.int64], widths: Floats, *, good: Floats
-) -> NDArray[np.int64]:
-    """The order, shape (n,), in which basins get points. Those that are separated by a ridge from the nearest of the
-    points `good`, shape (k, d), come first, in their old order. The others may be slopes of known regions. Those whose
-    way downhill misses the nearest good point by the largest distance come first. The other arguments are those of
-    `descend`.
-    """
-    ridge, missed = ways(u, energy, of, widths, to=good[np.asarray(cKDTree(good).query(u[of])[1])])
-    return np.lexsort((np.where(ridge, np.arange(len(of)), -missed), ~ridge))
+def nearest(good: Floats, u: Floats) -> Floats:
+    """Those of the points `good`, shape (k, d), that are nearest to the points u, shape (n, d)."""
+    return np.asarray(good[np.asarray(cKDTree(good).query(u)[1])])
 
 
-def bottoms(known: Known) -> tuple[NDArray[np.int64], Floats]:
-    """Positions, shape (n,), of points that may be the lowest of a basin, the surest first, and the mean distances,
-    shape (n,), to their neighbours.
+def separate(ridge: NDArray[np.bool_], missed: Floats, sure: NDArray[np.bool_], *, near: float) -> NDArray[np.int64]:
+    """The positions, shape (at most n,), of the basins that get points, in this order. Those that are `sure`, shape
+    (n,), come before the others. Among both, those with a ridge, shape (n,), between them and the nearest good point
+    come first, in their old order. The others may be slopes of known regions. Those whose way downhill misses this good
+    point by the largest distance, one of `missed`, shape (n,), come first. Those that miss it by less than `near` are
+    left out.
     """
-    sure, less = (lowest(known, around) for around in AROUND)
-    return np.concatenate([sure[0], less[0]]), np.concatenate([sure[1], less[1]])
+    order = np.lexsort((np.where(ridge, np.arange(len(ridge)), -missed), ~ridge, ~sure))
+    return np.asarray(order[(ridge | (missed > near))[order]])
+
+
+def bottoms(known: Known) -> tuple[NDArray[np.int64], Floats, NDArray[np.bool_]]:
+    """Positions, shape (n,), of points that may be the lowest of a basin, the surest first; the mean distances, shape
+    (n,), to their neighbours; and whether they are lower than their nearest neighbour, shape (n,).
+    """
+    found = [lowest(known, around) for around in AROUND]
+    others = lowest(known, than_one=True)
+    of, widths = (np.concatenate(parts) for parts in zip(*found, others, strict=True))
+    return of, widths, np.arange(len(of)) < len(of) - len(others[0])
 
 
 def distinct(u: Floats, widths: Floats, most: int) -> NDArray[np.int64]:

@@ -184,6 +184,44 @@ class Processes:
         made.condition(x, t)
         return made
 
+    @property
+    def amplitude(self) -> Tensor:
+        """The variances, shape (m,), of the part that the regression explains."""
+        return self._amplitude.exp()
+
+    @property
+    def lengths(self) -> Floats:
+        """The length scales, shape (m, d)."""
+        return np.asarray(self._scales.exp().numpy())
+
+    def squares(self, x: Floats, j: int) -> Tensor:
+        """r^2 of the kernel of output j for each pair of the points x, shape (n, d); see `matern.py`."""
+        points, scales = torch.from_numpy(x), self._scales[j : j + 1]
+        return left(points, scales)[0] @ right(points, scales)[0]
+
+    def left_out(self, j: int) -> Floats:
+        """The errors, shape (n,), of the predictions of output j at each point from all others (Rasmussen and Williams,
+        equation 5.12).
+        """
+        inverse = torch.cholesky_inverse(self._root[j])
+        return np.asarray((self._weights[j][:, 0] / self.amplitude[j] / torch.diagonal(inverse)).numpy())
+
+    def only(self, j: int) -> Processes:
+        """A copy of output j, without data."""
+        arrays = self.to_arrays()
+        return Processes.from_arrays(
+            arrays | {name: arrays[name][j : j + 1] for name in ("scales", "amplitude", "noise")}
+        )
+
+    def with_inputs(self, kept: int, lengths: Floats) -> Processes:
+        """A copy without data that keeps the first `kept` inputs, and has more inputs with the given length scales,
+        shape (m, k).
+        """
+        arrays = self.to_arrays()
+        return Processes.from_arrays(
+            arrays | {"scales": np.concatenate([arrays["scales"][:, :kept], np.log(lengths)], axis=1)}
+        )
+
     def to_arrays(self) -> dict[str, NDArray[np.float64]]:
         """The fitted length scales, amplitudes, and noises as arrays, without the data."""
         return {

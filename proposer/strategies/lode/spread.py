@@ -60,10 +60,10 @@ def spread(context: Context, n: int) -> Floats:
     return np.concatenate(found)
 
 
-def lowest(known: Known, around: float = AROUND) -> tuple[NDArray[np.int64], Floats]:
-    """Positions, shape (n,), of points that are lower than the `around` d (rounded up, at most AROUND d) points nearest
-    to them, the lowest first; and the mean distances, shape (n,), to their AROUND d neighbours. Points whose neighbours
-    are very near are left out.
+def lowest(known: Known, around: float = AROUND, *, than_one: bool = False) -> tuple[NDArray[np.int64], Floats]:
+    """Positions, shape (n,), of points that are lower than the `around` d (rounded up, from 1 to AROUND d) points
+    nearest to them, or `than_one` of their AROUND d neighbours, the lowest first; and the mean distances, shape (n,),
+    to their AROUND d neighbours. Points whose neighbours are very near are left out.
     """
     rows = np.flatnonzero(np.isfinite(known.rising))
     u, energy = known.u[rows], known.rising[rows]
@@ -72,8 +72,9 @@ def lowest(known: Known, around: float = AROUND) -> tuple[NDArray[np.int64], Flo
         return rows[:0], np.empty(0)
     distance, near = map(np.asarray, cKDTree(u).query(u, k=count))
     width = distance[:, 1:].mean(axis=1)
-    nearest = near[:, 1 : math.ceil(around * u.shape[1]) + 1]
-    open_ = (energy < energy[nearest].min(axis=1)) & (width > TINY * np.sqrt(u.shape[1]))
+    nearest = near[:, 1 : max(1, math.ceil(around * u.shape[1])) + 1]
+    higher = energy[near].max(axis=1) if than_one else energy[nearest].min(axis=1)
+    open_ = (energy < higher) & (width > TINY * np.sqrt(u.shape[1]))
     found = np.flatnonzero(open_)
     found = found[np.argsort(energy[found], kind="stable")]
     return rows[found], width[found]
