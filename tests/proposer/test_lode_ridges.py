@@ -84,7 +84,7 @@ def test_networks_with_more_inputs_are_stored():
     assert again.more == 2
 
 
-def model_of_a_strip(*, ridges: bool, monkeypatch: pytest.MonkeyPatch) -> OfObservables:
+def model_of_a_strip(*, ridges: bool, monkeypatch: pytest.MonkeyPatch) -> tuple[OfObservables, Points]:
     if not ridges:
         monkeypatch.setattr(Ridges, "find", lambda *_: None)
     values = np.exp(resonance(2.0 * U - 1.0))
@@ -97,12 +97,12 @@ def model_of_a_strip(*, ridges: bool, monkeypatch: pytest.MonkeyPatch) -> OfObse
         model.by_nets[:] = True  # as if networks had been better
         model.fit(points.known(), np.random.default_rng(1))
         model.expect(U[rows[-1] + 1 :][:100])
-    return model
+    return model, points
 
 
 @pytest.mark.parametrize("ridges", [True, False])
 def test_a_model_predicts_a_resonance_by_its_plane(ridges: bool, monkeypatch: pytest.MonkeyPatch):
-    model = model_of_a_strip(ridges=ridges, monkeypatch=monkeypatch)
+    model, points = model_of_a_strip(ridges=ridges, monkeypatch=monkeypatch)
     fresh = np.random.default_rng(4).random((4000, 4))
     x = 2.0 * fresh - 1.0
     near = np.abs(0.6 * x[:, 0] - 0.8 * x[:, 2] - 0.1) < 0.05
@@ -115,3 +115,6 @@ def test_a_model_predicts_a_resonance_by_its_plane(ridges: bool, monkeypatch: py
     stored = other.to_arrays()
     assert np.array_equal(stored["ridges/planes"], model.to_arrays()["ridges/planes"])
     assert (len(stored["ridges/planes"]) > 0) == ridges
+    for one in (model, other):  # a search that is continued learns the same
+        one.fit(points.known(), np.random.default_rng(2))
+    assert np.array_equal(np.asarray(model.observables(fresh[:50])), np.asarray(other.observables(fresh[:50])))
