@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from proposer.evaluation.backend import Description, EvaluatorRefused
+from proposer.formats import show_count
 from proposer.loop import Limits
 from proposer.run.init_csv import InitPoints, read_init_csv
 from proposer.space import Space
@@ -83,11 +84,11 @@ def check_agreement(spec: ScanFile, description: Description, address: str) -> N
 
 def describe_limits(limits: Limits) -> str:
     """The limits of a scan in words."""
-    parts = [f"{limits.points:,} good points"]
+    parts = [show_count(limits.points, "good point")]
     if limits.evaluations < math.inf:
-        parts.append(f"{limits.evaluations:,.0f} evaluations")
+        parts.append(show_count(int(limits.evaluations), "evaluation"))
     if limits.hours < math.inf:
-        parts.append(f"{limits.hours:g} hours")
+        parts.append(f"{limits.hours:g} {'hour' if limits.hours == 1 else 'hours'}")
     return " or ".join(parts)
 
 

@@ -40,6 +40,16 @@ def show_time(seconds: float) -> str:
     return f"{seconds / 3600:.1f} h"
 
 
+LONGEST = 40
+"""The largest number of letters of a label."""
+
+
+def plain(name: str, longest: int = LONGEST) -> str:
+    """A name without the characters of a formula, shortened to the length of an axis."""
+    name = name.replace("$", "").replace("\\", "")
+    return name if len(name) <= longest else f"{name[: longest - 1]}…"
+
+
 def in_short(error: Exception) -> str:
     """An error in one line: our own messages as they are, others with their kind and at most 200 characters."""
     if isinstance(error, LodescanError):

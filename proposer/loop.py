@@ -15,6 +15,7 @@ import numpy as np
 from proposer.evaluation.backend import EvaluationBackend
 from proposer.evaluation.presence import Presence
 from proposer.evaluation.work import Received, Work
+from proposer.formats import show_count
 from proposer.run.dataset import Dataset, DatasetError
 from proposer.run.record import RunRecord
 from proposer.run.spectra import save_spectra
@@ -348,7 +349,7 @@ class Scan:
         """The stop condition that is met, in words; None if the scan goes on."""
         limits = self._limits
         if self._has_enough:
-            return f"{limits.points:,} good points found (points: {limits.points:,})"
+            return f"{show_count(limits.points, 'good point')} found (points: {limits.points:,})"
         if self._tally.evaluated >= limits.evaluations:
             return f"{self._tally.evaluated:,} points evaluated (max_evaluations)"
         if self.seconds >= limits.hours * 3600:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -29,6 +28,7 @@ from proposer.run.manifest import (
     merged_run,
     note_best,
     note_eager,
+    note_scan_file,
     scan_difference,
     start_run,
     stop_values,
@@ -46,6 +46,7 @@ from proposer.show.voice import say
 from proposer.show.watcher import Watcher
 from proposer.strategies.base import Strategy
 from proposer.strategies.choice import TYPES, make_strategy, type_name
+from proposer.strategies.patient import load_torch
 from proposer.types import Outcome
 from proposer.wire.attendance import Purpose
 from proposer.wire.pool import Pool
@@ -192,7 +193,7 @@ def _describe(backend: EvaluationBackend, asked: Asked, options: ScanOptions, fo
             check_same_evaluator(found.dataset, found.stored, description, same_physics=options.same_physics)
 
     if TYPES[type_name(asked.spec)].networks and not found.done:
-        importlib.import_module("torch")  # while the evaluators start
+        load_torch()  # while the evaluators start
     wait = WAIT_AT_START if options.wait is None else options.wait
     return backend.describe(0.0 if found.done else wait, fits)
 
@@ -220,7 +221,8 @@ def _begin(opened: ExitStack, asked: Asked, options: ScanOptions, found: _Found,
                 f"{folder}: another process has just started a run here", next_step="choose another folder"
             )
         start_run(dataset, columns, scan=spec, description=description, seed=seed, threads=threads, aims=aims)
-        keep_scan_file(folder, spec)
+    keep_scan_file(folder, spec)  # limits, labels, units and pictures may have changed
+    note_scan_file(dataset, spec)
     if word := keep_records(dataset):
         say(f"note: {word}")
     if options.eager:

@@ -11,9 +11,10 @@ import torch
 
 from benchmarks.search.problems import PROBLEMS
 from proposer.drive import drive
+from proposer.strategies.lode.method import METHOD
 from proposer.strategies.lode.sample import Particles
 from proposer.strategies.lode.settings import LodeSettings
-from proposer.strategies.lode.strategy import METHOD, Lode
+from proposer.strategies.lode.strategy import Lode
 from proposer.strategies.lode.surrogate import Surrogate
 from proposer.target import Target
 from proposer.types import Floats, Told

@@ -13,11 +13,11 @@ from proposer.strategies.balance import between_good_points
 from proposer.strategies.lode.acquire import EXPLOIT, EXPLORE, NEAR, Acquisition, Context, Part
 from proposer.strategies.lode.basins import BASINS
 from proposer.strategies.lode.fill import FILL
+from proposer.strategies.lode.method import METHOD, PARTICLES, Method
 from proposer.strategies.lode.probe import PROBE
 from proposer.strategies.lode.sample import Particles
 from proposer.strategies.lode.select import not_yet
 from proposer.strategies.lode.solve import SOLVE
-from proposer.strategies.lode.strategy import METHOD, PARTICLES, Method
 from proposer.strategies.lode.surrogate import Surrogate
 from proposer.types import Floats
 

@@ -115,6 +115,32 @@ def no_spectrum(u: Floats) -> Floats:
     return np.where(there[:, None], np.stack([mass, 1e-3 + 0.1 * a * c], axis=1), np.array([0.0, 1e10]))
 
 
+def phase(u: Floats) -> Floats:
+    """The phase of an amplitude, which jumps from pi to -pi beside its target, and the absolute value."""
+    a, b, c, d = u.T
+    amplitude = np.cos(4.0 * a) + b * np.cos(7.0 * c) - 0.3 + 1j * (np.sin(3.0 * b + d) - 1.2 * c)
+    return np.stack([np.angle(amplitude), np.abs(amplitude)], axis=1)
+
+
+def likelihood_of_code(u: Floats) -> Floats:
+    """A mass, and the likelihood of two hidden values, which is exactly 0 in most of the space, because exp(-chi^2 / 2)
+    is too small for a number there."""
+    a, b, c, d, e, f = u.T
+    first, second = a * b + 0.5 * np.sin(3.0 * c), d**2 + e * f
+    squares = ((first - 0.6) / 0.02) ** 2 + ((second - 0.8) / 0.02) ** 2
+    return np.stack([100.0 + 50.0 * a - 20.0 * c * d + 10.0 * e, np.exp(-squares / 2.0)], axis=1)
+
+
+def two_poles(u: Floats) -> Floats:
+    """Annihilation at the pole of a mediator, or at the narrow one of the Higgs; masses and couplings are logarithmic,
+    and the relic density spans twenty decades."""
+    m, heavy = 10.0 ** (1.0 + 3.0 * u[:, 0]), 10.0 ** (1.5 + 2.5 * u[:, 1])
+    g, y = 10.0 ** (-4.0 + 4.0 * u[:, 2]), 10.0 ** (-3.0 + 3.0 * u[:, 3])
+    mediated = (g * y * m) ** 2 / ((4.0 * m**2 - heavy**2) ** 2 + (0.01 * heavy**2) ** 2)
+    higgs = 1e-5 * (g * m) ** 2 / ((4.0 * m**2 - 125.0**2) ** 2 + (3e-4 * 125.0**2) ** 2)
+    return np.stack([1e-9 / (mediated + higgs), 1e7 * (g / m) ** 2 * (1.0 + y), 5e4 * y * g / heavy], axis=1)
+
+
 def balls(dim: int, count: int, share: float, seed: int) -> Floats:
     """Centres of balls of equal size that fill `share` of the cube, some way from each other and the walls, shape
     (count, dim); see `radius`."""

@@ -18,8 +18,9 @@ from benchmarks.search.ablations import NLL_ALONE, PARTS
 from benchmarks.search.metrics import Cells
 from benchmarks.search.problems import PROBLEMS
 from benchmarks.search.run import figures, search
+from proposer.strategies.lode.method import METHOD
 from proposer.strategies.lode.settings import LodeSettings
-from proposer.strategies.lode.strategy import METHOD, Lode
+from proposer.strategies.lode.strategy import Lode
 from proposer.target import Target
 
 NONE = "nothing"

@@ -21,8 +21,9 @@ from benchmarks.search.metrics import Cells
 from benchmarks.search.problems import PROBLEMS, Problem
 from proposer.drive import drive
 from proposer.strategies.base import Strategy
+from proposer.strategies.lode.method import METHOD
 from proposer.strategies.lode.settings import BATCH, LodeSettings
-from proposer.strategies.lode.strategy import METHOD, Lode
+from proposer.strategies.lode.strategy import Lode
 from proposer.target import Target
 from proposer.types import Floats, Status
 

@@ -20,7 +20,7 @@ from typing import Any
 from evaluator.commands.channel import add_client_options, no_answer, open_channel
 from evaluator.files import FULL
 from evaluator.scan import read_scan
-from scanspec import DEFAULT_ADDRESS, LodescanError, ScanFile, UsageError, read_address, visible
+from scanspec import DEFAULT_ADDRESS, VERSION, LodescanError, ScanFile, UsageError, read_address, visible
 from scanspec.events import TEXT, event, in_json
 from scanspec.intermixed import IntermixedParser, Parser
 from scanspec.logs import logging_to_stderr, set_level
@@ -88,6 +88,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog="lodescan-evaluator", description="Wraps physics codes: points in, observables and likelihoods out."
     )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {VERSION}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=IntermixedParser)
 
     serve = commands.add_parser("serve", help="answer a proposer")

@@ -60,7 +60,7 @@ class DaskExecutor:
         self.longest_seconds = longest_seconds(chain)
         self._scan = str(chain.scan.path.resolve())
         self._digest = digest_of(chain)
-        self._queue = JobQueue()
+        self.queue = JobQueue()
         self._futures: dict[Job, distributed.Future] = {}
         self._said = set[str]()
         # seconds of a point, a running mean; until it is known, no point is sent in advance
@@ -90,7 +90,7 @@ class DaskExecutor:
             thread.start()
 
     def submit(self, *jobs: Job) -> None:
-        self._queue.put(*jobs)
+        self.queue.put(*jobs)
 
     def _hand_out(self) -> None:
         """Gives jobs to the cluster as long as it has room for them."""
@@ -98,7 +98,7 @@ class DaskExecutor:
             with self._changed:
                 while len(self._futures) >= self._window() and not self._closing.is_set():
                     self._changed.wait()
-            if (job := self._queue.get()) is None:
+            if (job := self.queue.get()) is None:
                 return
             if job.begin():
                 self._give(job)
@@ -171,15 +171,6 @@ class DaskExecutor:
             self._ends.put(future.key)
             job.finish(Outcome(Status.CANCELLED))
 
-    def hold(self, owner: object) -> None:
-        self._queue.hold(owner)
-
-    def release(self, owner: object) -> None:
-        self._queue.release(owner)
-
-    def drop(self, owner: object) -> None:
-        self._queue.drop(owner)
-
     def _count_threads(self) -> int:
         threads: dict[str, int] = self._client.nthreads()
         return sum(threads.values())
@@ -220,7 +211,7 @@ class DaskExecutor:
         with self._changed:
             self._closing.set()
             self._changed.notify()
-        self._queue.end()
+        self.queue.end()
 
     def close(self) -> None:
         self._close_queue()

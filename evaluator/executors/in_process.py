@@ -33,7 +33,7 @@ class InProcessExecutor:
         self._scratch = ScratchRoot()
         adopt_orphans()
         self._children = Children(say)
-        self._queue = JobQueue()
+        self.queue = JobQueue()
         # a daemon, so that a code that hangs does not keep the evaluator from ending
         ready = threading.Event()
         self._thread = threading.Thread(target=self._work, args=(ready,), name="points", daemon=True)
@@ -41,7 +41,7 @@ class InProcessExecutor:
         ready.wait()  # the caller may change the umask now
 
     def submit(self, *jobs: Job) -> None:
-        self._queue.put(*jobs)
+        self.queue.put(*jobs)
 
     def _work(self, ready: threading.Event) -> None:
         late_files, count = LateFiles(Path(self._scratch.path), self._chain.scan.folder), 0
@@ -49,7 +49,7 @@ class InProcessExecutor:
             surroundings = Surroundings(self._chain.scan.folder) if runs_functions(self._chain) else None
         finally:
             ready.set()
-        while (job := self._queue.get()) is not None:
+        while (job := self.queue.get()) is not None:
             if not job.begin():
                 continue
             count += 1
@@ -89,15 +89,6 @@ class InProcessExecutor:
         if not job.cancel() and job.running:
             kill_marked(ROOT_MARK, self._scratch.path)  # ends the program of the point; a function cannot be ended
 
-    def hold(self, owner: object) -> None:
-        self._queue.hold(owner)
-
-    def release(self, owner: object) -> None:
-        self._queue.release(owner)
-
-    def drop(self, owner: object) -> None:
-        self._queue.drop(owner)
-
     def close(self) -> None:
-        self._queue.end()
+        self.queue.end()
         self._scratch.close()

@@ -48,11 +48,11 @@ class ProcessExecutor:
         os.environ[PRELOAD] = os.pathsep.join([str(chain.scan.folder), *modules])
         temporary.leave_alone(chain.scan.setup.section("environment_variables"))
         multiprocessing.get_context("forkserver").set_forkserver_preload(["evaluator.executors.preload"])
-        self._queue = JobQueue()
+        self.queue = JobQueue()
         shared = Shared(
             chain=chain,
             root=self._scratch.path,
-            queue=self._queue,
+            queue=self.queue,
             health=self.health,
             watch=watch,
             count=count,
@@ -70,27 +70,18 @@ class ProcessExecutor:
             worker.thread.start()
 
     def submit(self, *jobs: Job) -> None:
-        self._queue.put(*jobs)
+        self.queue.put(*jobs)
 
     def cancel(self, job: Job) -> None:
         if not job.cancel():
             for worker in self._workers:
                 worker.cancel(job)
 
-    def hold(self, owner: object) -> None:
-        self._queue.hold(owner)
-
-    def release(self, owner: object) -> None:
-        self._queue.release(owner)
-
-    def drop(self, owner: object) -> None:
-        self._queue.drop(owner)
-
     def close(self) -> None:
         for worker in self._workers:
             worker.close()
         for _ in self._workers:
-            self._queue.end()
+            self.queue.end()
         for worker in self._workers:
             if worker.thread.is_alive():
                 worker.thread.join()

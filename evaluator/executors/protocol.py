@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from evaluator.errors import EvaluatorLost
-from evaluator.executors.job import Job
+from evaluator.executors.job import Job, JobQueue
 
 
 class Health:
@@ -50,6 +50,9 @@ class Executor(Protocol):
 
     health: Health
 
+    queue: JobQueue
+    """The jobs that wait. Those of an owner can be held back, released, and dropped."""
+
     concurrency: int
     """The number of points at once; it changes if a cluster grows or shrinks."""
 
@@ -61,15 +64,6 @@ class Executor(Protocol):
 
     def cancel(self, job: Job) -> None:
         """Ends a job, even one that is running; its status is then CANCELLED."""
-
-    def hold(self, owner: object) -> None:
-        """Begins no more jobs of an owner until it is released. Those that run go on."""
-
-    def release(self, owner: object) -> None:
-        """Goes on with the jobs of an owner that was held back."""
-
-    def drop(self, owner: object) -> None:
-        """Forgets the jobs of an owner, all of which were cancelled."""
 
     def close(self) -> None:
         """Ends everything that runs."""

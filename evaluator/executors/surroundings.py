@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import ctypes
 import os
 import random
 import signal
@@ -39,6 +39,7 @@ class Surroundings:
     def __init__(self, folder: Path, workers: int = 0) -> None:
         self._interpreter = Interpreter(workers)
         self._folder = os.open(".", os.O_RDONLY | os.O_DIRECTORY)
+        self._to_folder = ctypes.CDLL(None).fchdir  # that of `os` raises an audit event, and so calls all hooks
         self._umask = os.umask(0o077)
         os.umask(self._umask)
         self._now: dict[bytes, bytes] = vars(os.environ)["_data"]  # comparing this dictionary is fast
@@ -57,8 +58,10 @@ class Surroundings:
         """
         seed = zlib.crc32(struct.pack(f"<Q{len(values)}d", point_id, *values))
         random.seed(seed)
-        with contextlib.suppress(TypeError):  # another generator was put in its place
+        try:  # noqa: SIM105  # `contextlib.suppress` takes longer, for each point
             np.random.seed(seed)  # noqa: NPY002  # for functions that use it
+        except TypeError:  # another generator was put in its place
+            pass
         for number, generator in enumerate(self._generators, start=1):
             if isinstance(generator, np.random.Generator):
                 generator.bit_generator.state = type(generator.bit_generator)([seed, number]).state
@@ -70,7 +73,8 @@ class Surroundings:
     def restore(self) -> None:
         """Undoes what a function has changed."""
         self._interpreter.restore()
-        os.fchdir(self._folder)
+        if self._to_folder(self._folder) != 0:
+            os.fchdir(self._folder)  # raises the error
         os.umask(self._umask)
         # read before the comparison: a thread that was left behind may change it meanwhile, or while it is restored
         version = self._version.value if self._version is not None else None

@@ -184,7 +184,7 @@ class Stream:
             self._held += job.size
             if not (self._is_held_back or self._is_over) and self._held > MOST_HELD * self._share():
                 self._is_held_back = True
-                self._executor.hold(self)
+                self._executor.queue.hold(self)
         self.finished.append(job)
         if not self._signalled and len(self.finished) >= self._enough:
             self._signalled = True
@@ -246,7 +246,7 @@ class Stream:
             self._held -= size
             if self._is_held_back and self._held <= MOST_HELD * self._share() / 2:
                 self._is_held_back = False
-                self._executor.release(self)
+                self._executor.queue.release(self)
         return taken
 
     def cancel(self, *, everything: bool) -> None:
@@ -255,14 +255,14 @@ class Stream:
             with self._held_lock:
                 self._is_over = True
         # first: a job that a worker gives back from now on either is still in the queue at the end, or was cancelled
-        self._executor.drop(self)
+        self._executor.queue.drop(self)
         for job in list(self.running.values()):
             if everything:
                 self._executor.cancel(job)
             else:
                 job.cancel_waiting()
         if everything:
-            self._executor.release(self)
+            self._executor.queue.release(self)
 
 
 def _size(job: Job) -> int:

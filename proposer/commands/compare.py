@@ -72,6 +72,9 @@ def _print(first: Run, second: Run, found: Mapping[str, Any]) -> None:
     for name, values in found["values"].items():
         numbers = ", ".join(map(_show, (values["least"], values["median"], values["largest"])))
         print(f"  {name}: {numbers}; {_show(values['difference'])}")
+    for run, other in zip(runs, runs[::-1], strict=True):
+        if alone := [name for name in run.observables if name not in other.observables]:
+            print(f"not compared, only in {run.folder}: {', '.join(alone)}")
 
 
 def _rows(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[tuple[str, str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 
 from proposer.run import tables
@@ -46,7 +47,13 @@ def _good(folder: Path) -> GoodColumns:
 
 
 def _label(label: str, name: str) -> str:
-    """A label in TeX, without its dollar signs. Other labels, and names, become upright text."""
-    if label.startswith("$") and label.endswith("$") and label.count("$") == 2:
-        return label[1:-1]
-    return "\\mathrm{" + (label or name).replace("$", "").replace("_", r"\_") + "}"
+    """A label as a formula of TeX. What is not between dollar signs, and names, become upright text."""
+    parts = label.split("$") if label.count("$") % 2 == 0 and label else [name]
+    return "".join(part if k % 2 else _text(part) for k, part in enumerate(parts) if part)
+
+
+def _text(words: str) -> str:
+    """Words within a formula. Matplotlib's formulas take quotation marks in \\text, but not in \\mathrm, and LaTeX does
+    if amsmath is loaded.
+    """
+    return "\\text{" + re.sub(r"([_%#&{}$])", r"\\\1", words.replace("\\", "")) + "}"

@@ -57,8 +57,8 @@ def main(arguments: list[str] | None = None) -> int:
         try:
             return _run(options)
         except Interrupted as interrupted:
-            _complain(f"interrupted; {INTERRUPTED.get(options.chosen, 'give the same command again to continue')}")
-            return 128 + interrupted.number
+            then = INTERRUPTED.get(options.chosen, "give the same command again to continue")
+            return _ended_by(LodescanError("interrupted", next_step=then), 128 + interrupted.number)
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -70,17 +70,11 @@ def _run(options: argparse.Namespace) -> int:
                 opened.enter_context(contextlib.redirect_stdout(Visible(out) if shown else out))
             code = COMMANDS[options.chosen](options)
     except LodescanError as error:
-        words = {"text": error.message, "next_step": error.next_step, "code": error.exit_code}
-        tell("error", words, logging.ERROR)
-        if not in_json():
-            _complain(error.tell())
-        return error.exit_code
+        return _ended_by(error, error.exit_code)
     except ModuleNotFoundError as error:  # both sides install each other's commands
-        _complain(
-            f"{error.name} is missing: run it in the proposer's environment, .envs/proposer/bin/lodescan "
-            "(pip install '.[proposer]' in the clone makes another)"
-        )
-        return BAD_INPUT
+        text = f"{error.name} is missing: run it in the proposer's environment, .envs/proposer/bin/lodescan"
+        then = "`pip install '.[proposer]'` in the clone makes another one"
+        return _ended_by(LodescanError(text, next_step=then), BAD_INPUT)
     except BrokenPipeError:  # the reader of our output, such as `head`, has ended
         nowhere = os.open(os.devnull, os.O_WRONLY)
         for stream in (sys.stdout, sys.stderr):
@@ -88,17 +82,20 @@ def _run(options: argparse.Namespace) -> int:
         return 128 + signal.SIGPIPE
     except OSError as error:  # for example a removed folder or a full disk; committed results are kept
         full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-        _complain(
-            f"{error.filename or 'its own output'}: {error.strerror or error}; "
-            + ("make room on the disk" if full else "check that it exists and that you may use it")
-            + ", then give the same command again: all stored results are kept"
-        )
-        return NO_ROOM if full else BAD_INPUT
+        then = "make room on the disk" if full else "check that it exists and that you may use it"
+        then += ", then give the same command again: all stored results are kept"
+        fault = LodescanError(f"{error.filename or 'its own output'}: {error.strerror or error}", next_step=then)
+        return _ended_by(fault, NO_ROOM if full else BAD_INPUT)
     return code
 
 
-def _complain(text: str) -> None:
-    log_or_print("lodescan", text, logging.ERROR)
+def _ended_by(error: LodescanError, code: int) -> int:
+    """Says why the command ends, for people and for programs. Returns the exit code."""
+    with contextlib.suppress(OSError):  # perhaps nobody reads the output any more, or there is no room for it
+        tell("error", {"text": error.message, "next_step": error.next_step, "code": code}, logging.ERROR)
+    if not in_json():
+        log_or_print("lodescan", error.tell(), logging.ERROR)
+    return code
 
 
 def _scan(options: argparse.Namespace) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from proposer.commands.arguments import Once, count, levels, seconds
 from proposer.commands.security import add_security_options
-from scanspec import DEFAULT_ADDRESS
+from scanspec import DEFAULT_ADDRESS, VERSION
 from scanspec.intermixed import IntermixedParser, Parser
 from scanspec.observing import add_watching_options
 
@@ -25,6 +25,7 @@ def make_parser() -> argparse.ArgumentParser:
         prog="lodescan",
         description="Finds the good regions of a parameter space with few evaluations of a physics code.",
     )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {VERSION}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="chosen", parser_class=IntermixedParser)
 
     def add(name: str, does: str, parents: Sequence[IntermixedParser] = ()) -> IntermixedParser:

@@ -20,16 +20,20 @@ from scanspec import UsageError
 _SHOWN = 10  # columns in a notebook
 
 
+WIDTH = 640
+"""The width of a picture in a notebook, in pixels of the page. Its file has as many as a paper needs."""
+
+
 class PicturePath(PosixPath):
     """The path of a picture, which a notebook shows as the picture; for a PDF it shows the PNG beside it."""
 
     def _repr_mimebundle_(self, **_: object) -> tuple[dict[str, object], dict[str, object]] | None:
-        """The picture, and a text for screen readers."""
+        """The picture, its width on the page, and a text for screen readers."""
         image, kind = (self, "image/svg+xml") if self.suffix == ".svg" else (self.with_suffix(".png"), "image/png")
         if not image.is_file():
             return None
         content = image.read_text() if image is self else image.read_bytes()
-        return {kind: content, "text/plain": repr(self)}, {kind: {"alt": f"picture of {self.stem}"}}
+        return {kind: content, "text/plain": repr(self)}, {kind: {"alt": f"picture of {self.stem}", "width": WIDTH}}
 
 
 class Run:

@@ -8,6 +8,7 @@ from functools import lru_cache
 import numpy as np
 from matplotlib.mathtext import MathTextParser
 
+from proposer.formats import LONGEST, plain
 from proposer.report.seen import Seen
 from proposer.show.marks import drawable
 from proposer.show.picture import Side, Table
@@ -19,12 +20,11 @@ from scanspec.variables import MOST_VALUES
 ROOM = 0.06
 """The margin around the good points, as a fraction of their span."""
 
-LONGEST = 40
-"""The largest number of letters of a label."""
-
 
 def side(seen: Seen, name: str, *, zoom: bool) -> Side:
-    """The axis of a variable or observable: with `zoom` over the good points, if there are any, else over its range."""
+    """The axis of a variable or observable: with `zoom` over the good points, or those near the best, else over its
+    range.
+    """
     specs: dict[str, Variable | ObservableSpec] = {
         observable.name: observable for observable in seen.scan.all_observables()
     }
@@ -53,12 +53,6 @@ def discrete(seen: Seen, name: str) -> Floats:
     return np.array(sorted(variable.values) or np.arange(round(variable.low), round(variable.high) + 1), dtype=float)
 
 
-def plain(name: str) -> str:
-    """A name with formula characters escaped, shortened to the length of an axis."""
-    name = name.replace("$", "").replace("\\", "")
-    return name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
-
-
 @lru_cache(maxsize=1000)
 def readable(label: str, instead: str) -> str:
     """A label that matplotlib can draw: `label`, or `instead` if the TeX of `label` is invalid or too long."""
@@ -81,9 +75,9 @@ def _limits(seen: Seen, name: str, scale: str, variable: Variable | None, zoom: 
     values = seen.columns[name]
     if variable is not None and variable.fixed:
         return None
-    good = values[seen.good & drawable(values, scale)]
-    if zoom and len(good) > 1 and good.min() < good.max():
-        low, high = _roomy(good, scale)
+    near = values[seen.near & drawable(values, scale)]
+    if zoom and len(near) > 1 and near.min() < near.max():
+        low, high = _roomy(near, scale)
         if variable is not None and np.isfinite([variable.low, variable.high]).all():
             low, high = max(low, variable.low), min(high, variable.high)
         return low, high
@@ -93,8 +87,8 @@ def _limits(seen: Seen, name: str, scale: str, variable: Variable | None, zoom: 
     if len(every) < 2:
         return None
     ends = np.percentile(every, [1, 99])
-    if len(good):
-        ends = np.array([min(ends[0], good.min()), max(ends[1], good.max())])
+    if len(near):
+        ends = np.array([min(ends[0], near.min()), max(ends[1], near.max())])
     return _roomy(ends, scale) if ends[0] < ends[1] else None
 
 

@@ -11,7 +11,7 @@ from bokeh.models import CDSView, ColumnDataSource, HoverTool, LinearColorMapper
 from bokeh.models.filters import GroupFilter
 from bokeh.palettes import Viridis256
 
-from proposer.report.axes import plain
+from proposer.formats import plain
 from proposer.show import picture as p
 from proposer.show.marks import LIGHT
 from proposer.types import Status

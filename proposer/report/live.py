@@ -115,8 +115,8 @@ class Live:
                 ranges[f"{name}_range"] = _unique(side.categories)
             else:
                 ranges[f"{name}_axis_type"] = side.scale
-                if side.limits is not None:
-                    ranges[f"{name}_range"] = side.limits
+                if (limits := panel.drawn(side)) is not None:
+                    ranges[f"{name}_range"] = limits
         points = any(isinstance(mark, p.Dots) for mark in panel.marks)
         drawn: Any = figure(
             sizing_mode="stretch_width",

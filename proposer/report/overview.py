@@ -7,8 +7,7 @@ from functools import partial
 
 import numpy as np
 
-from proposer.formats import show_percent, show_time
-from proposer.report.axes import plain
+from proposer.formats import plain, show_count, show_percent, show_time
 from proposer.report.section import Code, Part, Rows
 from proposer.report.seen import Seen
 from proposer.run.citations import bibtex
@@ -144,8 +143,8 @@ def _of_the_scan(seen: Seen) -> Rows:
     """A table with the codes, the search, and the conditions that end the scan."""
     setup, record = seen.scan.setup, seen.record
     codes = "; ".join(" ".join([code.name, "by", *call_of(code.section, code.name)]) for code in seen.scan.codes)
-    ends = [f"{record.points:,} good points"] if record.points else []
-    ends += [f"{setup.raw(key)} {words}" for key, words in _ENDS.items() if key in setup]
+    ends = [show_count(record.points, "good point")] if record.points else []
+    ends += [f"{setup.number(key):,.10g} {words}" for key, words in _ENDS.items() if key in setup]
     return Rows(
         "The scan",
         ["what", "value"],
@@ -206,7 +205,8 @@ def best(seen: Seen) -> Part:
     words = [
         "Each point has the call that evaluates it again, in Python."
         if is_of_a_notebook(file)
-        else "Each point has the command that evaluates it again. Add --keep DIR to keep its files."
+        else "Each point has the command that evaluates it again, in the folder in which the scan was started. Add "
+        "--keep DIR to keep its files."
     ]
     left = len(seen.columns) - len(shown)
     if left > 0:

@@ -1,6 +1,8 @@
 const root = document.documentElement, said = document.getElementById("said");
 root.classList.add("live");
-window.addEventListener("error", () => root.classList.remove("live"));   // the images tell the same
+window.addEventListener("error", (event) => {   // the images tell the same
+  if (event.error) root.classList.remove("live");   // else it is a notice, such as one of many changes of size
+});
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("button[data-copy]");
   if (!button) return;

@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from proposer.formats import show_number, show_percent
-from proposer.report.axes import plain
+from proposer.formats import plain, show_count, show_number, show_percent
 from proposer.report.region import restricted
 from proposer.report.section import Part, Rows
 from proposer.report.seen import Seen
@@ -26,6 +25,9 @@ MOST_CELLS = 16
 
 MOST_NAMED = 3
 """The largest number of observables of one term whose values are in the table of pulls."""
+
+FEWEST = 30
+"""With fewer points that follow the prior, all points are counted: a share of so few has an error of about 10 %."""
 
 _FAR = 20.0  # a larger pull is drawn at this value
 
@@ -54,7 +56,7 @@ def pulls(seen: Seen) -> Part:
                 name,
                 stored.likelihood.replace("+-", "±"),
                 at_best,
-                f"{pull[seen.best]:+.2f}".replace("-0.00", "0.00").replace("+0.00", "0.00"),
+                _signed(float(pull[seen.best]), 2),
                 _show(loss[name][seen.best]),
                 spread,
             ]
@@ -77,8 +79,8 @@ def pulls(seen: Seen) -> Part:
         ],
         tall=_tall(len(shown)),
     )
-    says = f"Pulls of {len(shown)} observables. Of the best point: " + ", ".join(
-        f"{plain(name)} {at:+.1f}" for name, at in zip(shown[::-1], best[::-1].tolist(), strict=True)
+    says = f"Pulls of {show_count(len(shown), 'observable')}. Of the best point: " + ", ".join(
+        f"{plain(name)} {_signed(at, 1)}" for name, at in zip(shown[::-1], best[::-1].tolist(), strict=True)
     )
     caption = (
         "Pulls: (value − mean) / sigma. For limits and other likelihoods, the square root of twice the loss, which is "
@@ -121,7 +123,7 @@ def _inside_joint(seen: Seen, names: list[str]) -> list[Rows]:
         x = np.array([seen.columns[observable][seen.best] for observable in term.observables])
         alone, beside = pulls_inside(term, x)
         for observable, value, own, rest in zip(term.observables, x, alone, beside, strict=True):
-            rows.append([name, observable, _show(value), f"{own:+.2f}", f"{rest:+.2f}"])
+            rows.append([name, observable, _show(value), _signed(float(own), 2), _signed(float(rest), 2)])
     if not rows:
         return []
     title = (
@@ -158,6 +160,12 @@ def pull_of(likelihood: Likelihood, values: Floats, losses: Floats) -> Floats:
         return np.asarray(-root if likelihood.kind is Kind.LOWER else root)
 
 
+def _signed(value: float, digits: int) -> str:
+    """A number with its sign, and with so many digits behind the point; a zero has no sign."""
+    text = f"{value:+.{digits}f}"
+    return text if float(text) else text[1:]
+
+
 def _show(value: float) -> str:
     return f"{value:.5g}"
 
@@ -169,7 +177,7 @@ def _tall(rows: int) -> float:
 def constraints(seen: Seen) -> Part:
     """The section on the fraction of points that each constraint excludes, and on constraints in tension."""
     names, threshold = list(seen.likelihoods), seen.target.threshold
-    sample = seen.from_prior if seen.from_prior.sum() >= 50 else np.ones(len(seen.ids), dtype=np.bool_)
+    sample = seen.from_prior if seen.from_prior.sum() >= FEWEST else np.ones(len(seen.ids), dtype=np.bool_)
     whose = (
         "points spread over the prior or drawn from it"
         if sample is seen.from_prior

@@ -10,9 +10,9 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from proposer.formats import show_count, show_percent
+from proposer.formats import plain, show_count, show_percent
 from proposer.report import walls
-from proposer.report.axes import discrete, plain, side, widened
+from proposer.report.axes import discrete, side, widened
 from proposer.report.section import Part
 from proposer.report.seen import Seen
 from proposer.show.picture import Curve, Dots, Lone, Mark, Marks, Panel, Picture, Regions, Rule, Side, Table
@@ -31,6 +31,8 @@ MOST_PROFILES = 12
 ESTIMATED = "estimate"
 """The label of the profile NLL with estimates."""
 
+_SIGNS = "Good points are discs coloured by NLL, bad ones grey rings, unphysical ones grey crosses."
+
 WIDENED = 8
 """The largest number of times that the axes of a region are extended. They grow at most tenfold."""
 
@@ -44,9 +46,10 @@ def pairs(seen: Seen, table: Table) -> Part:
             f"{show_percent(share)} of the good points lie in the outermost hundredth of the range of {name}, at its "
             f"{end} end. The good region may continue outside: widen the range, unless its end is a physical limit."
         )
+    zoom = bool(seen.good.any())
     hugged = [(name, end) for name, end, _ in seen.hugged]
     if ends := [end for end in walls.cut(seen) if end not in hugged]:
-        warnings.append(walls.words(ends))
+        warnings.append(walls.words(ends, good=zoom))
     chosen = narrowest(seen)
     if len(names) > MOST_VARIABLES:
         words.append(
@@ -55,7 +58,7 @@ def pairs(seen: Seen, table: Table) -> Part:
         names = [name for name in names if name in restricted(seen)[:MOST_VARIABLES]]
     if len(names) > 1:
         large = [
-            Panel(side(seen, x, zoom=True), side(seen, y, zoom=True), [Dots(x, y), *_star(seen, x, y)])
+            Panel(side(seen, x, zoom=zoom), side(seen, y, zoom=zoom), [Dots(x, y), *_star(seen, x, y)])
             for x, y in chosen
         ]
         which = (
@@ -63,16 +66,13 @@ def pairs(seen: Seen, table: Table) -> Part:
             if len(names) <= 3
             else f"The {len(chosen)} pairs that the good points restrict most"
         )
-        caption = (
-            f"{which}{', around the good points' if seen.good.any() else ''}. Good points are discs coloured by NLL, "
-            f"bad ones grey rings, unphysical ones grey crosses.{_of_star(seen)}"
-        )
+        caption = f"{which}{', around the good points' if zoom else ''}. {_SIGNS}{_of_star(seen)}"
         pictures.append(Picture("points", f"{which}: {_where(seen)}", large, caption, table=table))
         if len(names) > 3:
             panels = [
                 Panel(
-                    side(seen, x, zoom=True),
-                    side(seen, y, zoom=True),
+                    side(seen, x, zoom=zoom),
+                    side(seen, y, zoom=zoom),
                     [Dots(x, y), *_star(seen, x, y)],
                     place=(row, column),
                     tall=0.95,
@@ -92,10 +92,13 @@ def pairs(seen: Seen, table: Table) -> Part:
             )
     elif names:
         only = Panel(
-            side(seen, names[0], zoom=True), Side("NLL", "NLL", "linear", _nll_limits(seen)), [Dots(names[0], "NLL")]
+            side(seen, names[0], zoom=zoom),
+            Side("NLL", "NLL", "linear", _nll_limits(seen)),
+            [Dots(names[0], "NLL"), *_star(seen, names[0], "NLL")],
         )
+        caption = f"The NLL of the points. {_SIGNS}{_of_star(seen)}"
         pictures.append(
-            Picture("points", f"The NLL of the points along {names[0]}: {_where(seen)}", [only], "", table=table)
+            Picture("points", f"The NLL of the points along {names[0]}: {_where(seen)}", [only], caption, table=table)
         )
     return Part(words, warnings, pictures=pictures)
 
@@ -134,7 +137,8 @@ def _where(seen: Seen) -> str:
 def _star(seen: Seen, x: str, y: str) -> list[Marks]:
     if seen.best is None or seen.no_levels:
         return []
-    return [Marks(seen.columns[x][[seen.best]], seen.columns[y][[seen.best]])]
+    columns = seen.columns | {"NLL": seen.nll}
+    return [Marks(columns[x][[seen.best]], columns[y][[seen.best]])]
 
 
 def _of_star(seen: Seen) -> str:
@@ -242,6 +246,8 @@ def profiles(seen: Seen) -> Part:
         )
     if doubles:
         says = f"Regions of 68 and 95 % in {show_count(len(doubles), 'pair')} of variables around the best point."
+        if spans := [span for panel in doubles for span in _spans(panel)]:
+            says += f" The regions of 95 % span: {'; '.join(spans)}."
         caption = (
             "Profile NLL of pairs: the inner regions are those of 68 %, the outer ones those of 95 %. The star is the "
             "best point."
@@ -249,8 +255,10 @@ def profiles(seen: Seen) -> Part:
         if any(isinstance(mark, Lone) for panel in doubles for mark in panel.marks):
             caption += (
                 f" Where fewer than {FEW} points lie together, the points themselves are drawn: they are too few to "
-                "say where a region ends. So are they if a variable has discrete values."
+                "say where a region ends."
             )
+            if any(len(discrete(seen, name)) for pair in narrowest(seen) for name in pair):
+                caption += " They are also drawn if a variable has discrete values."
         pictures.append(Picture("regions", says, doubles, caption))
     return Part(words, pictures=pictures)
 
@@ -340,9 +348,18 @@ def region_panel(seen: Seen, x: str, y: str, *, across: Side, up: Side, levels: 
     for number, (low, high) in enumerate(zip([-np.inf, *heights], heights, strict=False)):
         at = lone[(above >= low) & (above < high)]
         if len(at):
-            label = "" if len(marks) > 1 else "points"
-            marks.append(Lone(seen.columns[x][at], seen.columns[y][at], number, label))
+            marks.append(Lone(seen.columns[x][at], seen.columns[y][at], number, words[number]))
     return Panel(found.across, found.up, [*marks, *_star(seen, x, y)])
+
+
+def _spans(panel: Panel) -> list[str]:
+    """The extent of the outermost region of a panel along both axes, in words; none if it has no region."""
+    (mark,) = [mark for mark in panel.marks if isinstance(mark, Regions)]
+    inside = mark.z < mark.levels[-1]
+    if not inside.any():
+        return []
+    x, y = mark.x[inside.any(axis=0)], mark.y[inside.any(axis=1)]
+    return [f"{panel.x.plain} {x.min():.3g} to {x.max():.3g} and {panel.y.plain} {y.min():.3g} to {y.max():.3g}"]
 
 
 def _surface(

@@ -21,7 +21,7 @@ from proposer.show.plots import read_scan
 from proposer.show.tally import capped
 from proposer.space import Space
 from proposer.strategies.origins import ORIGINS, as_now
-from proposer.target import Target
+from proposer.target import Target, height
 from proposer.types import Floats, Status
 from scanspec import PriorKind, ScanFile, Variable
 
@@ -83,6 +83,16 @@ class Seen:
         """Whether a point is good, shape (n,)."""
         good: Mask = self.ok & self.target.contains(self.nll)
         return good
+
+    @cached_property
+    def near(self) -> Mask:
+        """The good points; if there are none, those in the region of 95 % around the lowest NLL, for two variables.
+        Shape (n,).
+        """
+        if self.good.any() or self.best is None:
+            return self.good
+        near: Mask = self.ok & (self.nll < self.nll[self.best] + height(0.95, 2))
+        return near
 
     @cached_property
     def best(self) -> int | None:

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from proposer.formats import show_count
-from proposer.report.axes import plain, side
+from proposer.formats import plain, show_count
+from proposer.report.axes import side
 from proposer.report.region import MOST_PAIRS, narrowest, region_of
 from proposer.report.section import Part
 from proposer.report.seen import Seen

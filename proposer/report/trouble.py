@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from proposer.formats import show_count, show_percent
-from proposer.report.axes import plain, side
+from proposer.formats import plain, show_count, show_percent
+from proposer.report.axes import side
 from proposer.report.section import Code, Part, Rows
 from proposer.report.seen import Seen
 from proposer.show.costs import costs_of, show_costs
@@ -90,7 +90,8 @@ def _apart(seen: Seen, at: np.ndarray) -> list[tuple[str, float, str]]:
         rows = np.flatnonzero(at & inside)
         ends = rows[_most(seen.u[rows, k])]
         low, high = np.sort(seen.params[ends, k])
-        found.append((name, distances[k, name], f"80 % of them with {name} from {low:.4g} to {high:.4g}"))
+        where = f"{name} from {low:.4g} to {high:.4g}" if low < high else f"{name} = {low:.4g}"
+        found.append((name, distances[k, name], f"80 % of them with {where}"))
         inside &= (seen.u[:, k] >= seen.u[ends[0], k]) & (seen.u[:, k] <= seen.u[ends[1], k])
         left.remove((k, name))
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from proposer.report.seen import Seen, walled
+from proposer.target import height
 from proposer.types import Floats
 from scanspec import Variable
 
@@ -43,21 +44,23 @@ def cut(seen: Seen) -> list[tuple[str, str]]:
     An end counts if deep points (see `DEEP`) close to it follow each other up to it, without a gap that is wider than
     their spacing explains. With many variables, hardly any point close to an end is deep. So an end also counts if good
     points follow each other up to it, and quadratic fits to their NLL have a deep minimum there. Nothing counts without
-    a likelihood, because then the region is the whole box.
+    a likelihood, because then the region is the whole box. If no point is good, the region is that of 95 % around the
+    lowest NLL.
     """
-    if seen.best is None or seen.target.everything:
+    if seen.best is None or seen.no_levels:
         return []
     lowest = max(float(seen.nll[seen.best]), seen.target.above)
-    level = lowest + DEEP * (seen.target.threshold - lowest)
-    deep = seen.good & (seen.nll < level)
+    top = seen.target.threshold if seen.good.any() else lowest + height(0.95, 2)
+    level = lowest + DEEP * (top - lowest)
+    deep = seen.near & (seen.nll < level)
     found = []
     for k, variable in enumerate(seen.scan.variables):
         if not walled(variable) or not np.isfinite([variable.low, variable.high]).all():
             continue
-        width = float(np.subtract(*np.percentile(seen.u[seen.good, k], [95, 5]))) if deep.any() else 0.0
-        of_good = _to_ends(seen.u[seen.good, k], variable)
+        width = float(np.subtract(*np.percentile(seen.u[seen.near, k], [95, 5]))) if deep.any() else 0.0
+        of_near = _to_ends(seen.u[seen.near, k], variable)
         for end, away in _to_ends(seen.u[deep, k], variable).items():
-            close = _reached(of_good[end], FITTED_GAP)
+            close = _reached(of_near[end], FITTED_GAP)
             if _reached(away, GAP, NEAR * width) or (
                 close and seen.fitted_at(variable.name, ENDS[end], ERRORS) < level
             ):
@@ -83,14 +86,19 @@ def _reached(away: Floats, gap: float, furthest: float = np.inf) -> bool:
     return float(nearest.max()) <= furthest and float(nearest.min()) <= gap / count * float(nearest.max())
 
 
-def words(ends: list[tuple[str, str]]) -> str:
-    """The warning for these ends."""
+def words(ends: list[tuple[str, str]], *, good: bool) -> str:
+    """The warning for these ends. `good`: whether any point is good."""
     by_name: dict[str, list[str]] = {}
     for name, end in ends:
         by_name.setdefault(name, []).append(end)
     places = [f"{name} ({'both ends' if len(at) > 1 else f'{at[0]} end'})" for name, at in by_name.items()]
     shown = places if len(places) <= MOST_NAMES else [*places[:MOST_NAMES], f"{len(places) - MOST_NAMES} more"]
     listed = ", ".join(shown[:-1]) + " and " + shown[-1] if len(shown) > 1 else shown[0]
+    if not good:
+        return (
+            f"No point is good, and the points with the lowest NLL lie at the end of the range at {listed}. The good "
+            "region may be outside: widen the range, unless its end is a physical limit."
+        )
     return (
         f"The good region reaches the end of the range at {listed}: by the points next to it, the lowest NLL there is "
         "still clearly below the threshold. The region may continue outside: widen the range, unless its end is a "

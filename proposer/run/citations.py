@@ -27,7 +27,7 @@ LODESCAN = Work(
 )
 BSMART = Work(
     "BSMArt, the scan file and the likelihoods: M. D. Goodsell, A. Joury, arXiv:2301.01154",
-    """@article{Goodsell:2023iac,
+    """@misc{Goodsell:2023iac,
   author = {Goodsell, Mark D. and Joury, Ari},
   title = {{BSMArt: simple and fast parameter space scans}},
   eprint = {2301.01154}, archivePrefix = {arXiv}, primaryClass = {hep-ph}, year = {2023}
@@ -36,7 +36,7 @@ BSMART = Work(
 )
 MLSCANNER = Work(
     "MLscanner, the method MLS_DNNC: A. Hammad, M. Park, R. Ramos, P. Saha, arXiv:2207.09959",
-    """@article{Hammad:2022wpq,
+    """@misc{Hammad:2022wpq,
   author = {Hammad, A. and Park, Myeonghun and Ramos, Raymundo and Saha, Pankaj},
   title = {{Exploration of Parameter Spaces Assisted by Machine Learning}},
   eprint = {2207.09959}, archivePrefix = {arXiv}, primaryClass = {hep-ph}, year = {2022}
@@ -64,7 +64,7 @@ IMBALANCED_LEARN = Work(
 )
 PYTORCH = Work(
     "PyTorch: A. Paszke et al., arXiv:1912.01703",
-    """@article{Paszke:2019xhz,
+    """@misc{Paszke:2019xhz,
   author = {Paszke, Adam and others},
   title = {{PyTorch: An Imperative Style, High-Performance Deep Learning Library}},
   eprint = {1912.01703}, archivePrefix = {arXiv}, primaryClass = {cs.LG}, year = {2019}
@@ -73,7 +73,7 @@ PYTORCH = Work(
 )
 RESTARTS = Work(
     "networks that begin again, in LODE: J. T. Ash, R. P. Adams, arXiv:1910.08475",
-    """@article{Ash:2019,
+    """@misc{Ash:2019,
   author = {Ash, Jordan T. and Adams, Ryan P.},
   title = {{On Warm-Starting Neural Network Training}},
   eprint = {1910.08475}, archivePrefix = {arXiv}, primaryClass = {cs.LG}, year = {2019}
@@ -82,12 +82,12 @@ RESTARTS = Work(
 )
 CMAES = Work(
     "CMA-ES, the method CMAES: N. Hansen, arXiv:1604.00772; the package: N. Hansen et al., doi:10.5281/zenodo.2559634",
-    """@article{Hansen:2016,
+    """@misc{Hansen:2016,
   author = {Hansen, Nikolaus},
   title = {{The CMA Evolution Strategy: A Tutorial}},
   eprint = {1604.00772}, archivePrefix = {arXiv}, primaryClass = {cs.LG}, year = {2016}
 }
-@software{pycma,
+@misc{pycma,
   author = {Hansen, Nikolaus and others},
   title = {{CMA-ES/pycma}}, doi = {10.5281/zenodo.2559634}
 }
@@ -95,7 +95,7 @@ CMAES = Work(
 )
 NOVELTY = Work(
     "CMA-ES with novelty, the method CMAES_ND: J. C. Romao, M. C. Romao, arXiv:2402.07661",
-    """@article{Romao:2024,
+    """@misc{Romao:2024,
   author = {Rom{\\~a}o, Jorge Crispim and Crispim Rom{\\~a}o, Miguel},
   title = {{Combining Evolutionary Strategies and Novelty Detection to go Beyond the Alignment Limit
     of the $Z_3$ 3HDM}},

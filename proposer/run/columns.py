@@ -132,11 +132,12 @@ class Columns:
     @cached_property
     def answer(self) -> str:
         """The SQL statement that stores an answer: status, NLL, all columns after the variables except those that `ask`
-        stores, and the id.
+        stores, and the id. An empty word becomes NULL here, because Python takes long to bind a None.
         """
         last = [name for name in _LAST if name not in ("probability", "attempts", "asked_at")]
         names = [*self.names[4:6], *self.names[6 + len(self.variables) : -len(_LAST)], *last]
-        values = ", ".join(f"{_quoted(name)} = ?" for name in names)
+        words = [name for name in last if _LAST[name][0] == "TEXT"]
+        values = ", ".join(f"{_quoted(name)} = " + ("nullif(?, '')" if name in words else "?") for name in names)
         return f"UPDATE points SET {values} WHERE id = ?"  # noqa: S608 - quoted
 
     @property

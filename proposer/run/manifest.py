@@ -19,6 +19,7 @@ from proposer.run.dataset import Dataset
 from proposer.run.files import DatasetError, read_object, writing
 from proposer.run.init_csv import init_digest, init_path
 from proposer.run.meaning import difference, meaning
+from proposer.run.original import original
 from proposer.run.record import RunRecord, ScanMeaning
 from proposer.target import Target
 from proposer.wire.agreement import show
@@ -197,9 +198,9 @@ def _stored_meaning(folder: Path, stored: RunRecord) -> ScanMeaning:
     if stored.meaning is not None:
         return stored.meaning
     files = [*sorted(folder.glob("scan.*"))]
-    original = Path(str(read_object(folder / MANIFEST).get("scan_file", "")))
-    if files and original.is_file() and original.read_bytes() == files[0].read_bytes():
-        files = [original]  # the files that it names are beside the original
+    first = original(folder)
+    if files and first.is_file() and first.read_bytes() == files[0].read_bytes():
+        files = [first]  # the files that it names are beside the original
     if not files:
         raise DatasetError(
             f"{folder}: there is no copy of the run's scan file any more", next_step="put it back as scan.yaml"
@@ -310,6 +311,15 @@ def keep_scan_file(folder: Path, scan: ScanFile) -> None:
     for name, path in named_files(scan.terms).items():
         _write(folder, f"{COPIES}/{name}", read_text(path))
     _write(folder, f"scan{scan.path.suffix}", scan.text)
+
+
+def note_scan_file(dataset: Dataset, scan: ScanFile) -> None:
+    """Records the place of the scan file, if it has moved since the last command."""
+    manifest = RunRecord.read(dataset.meta()).manifest or {}
+    if manifest.get("scan_file") != str(scan.path):
+        manifest = {**manifest, "scan_file": str(scan.path)}
+        dataset.set_meta({"manifest": manifest})
+        _write(dataset.path.parent, MANIFEST, _manifest_text(manifest))
 
 
 def note_eager(dataset: Dataset) -> None:

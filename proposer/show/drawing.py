@@ -199,11 +199,11 @@ def _swatch(ax: Axes, kind: str, area: float) -> None:
 
 
 def _star(ax: Axes, x: Axis, y: Axis, points: Points, *, area: float) -> None:
-    """Draws a star at the good point with the lowest NLL; none if all have the same, as without a likelihood."""
-    good = np.flatnonzero(points.good)
-    if not len(good) or (len(good) > 1 and not np.ptp(points.columns["NLL"][good])):
+    """Draws a star at the point with the lowest NLL; none if all good ones have the same, as without a likelihood."""
+    rows = np.flatnonzero(points.good if points.good.any() else points.bad)
+    if not len(rows) or (len(rows) > 1 and not np.ptp(points.columns["NLL"][rows])):
         return
-    best = good[[points.columns["NLL"][good].argmin()]]
+    best = rows[[points.columns["NLL"][rows].argmin()]]
     if x.drawable[best].all() and y.drawable[best].all():
         star: dict[str, Any] = {"s": area, "marker": "*", "color": PAPER.star, "edgecolors": "white", "linewidths": 0.8}
         ax.scatter(x.values[best], y.values[best], label="best point", gid="best", zorder=5, **star)

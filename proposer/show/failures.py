@@ -14,6 +14,7 @@ from proposer.evaluation.backend import FUNCTION
 from proposer.run.dataset import DATASET, Dataset, DatasetError
 from proposer.run.files import read_object
 from proposer.run.names import PROBLEM
+from proposer.run.original import original
 from proposer.types import Floats, Outcome, Status
 from scanspec.text import argument
 
@@ -115,9 +116,9 @@ def show_reasons(kinds: Sequence[Kind], file: Path, names: Sequence[str], word: 
 
 
 def scan_file(folder: Path) -> Path:
-    """The original scan file of a run, because functions and templates are beside it."""
+    """The original scan file of a run, or its copy if the manifest does not name it."""
     try:
-        file = Path(str(read_object(folder / "manifest.json")["scan_file"]))
-    except (DatasetError, KeyError):  # the manifest is for people; another program may have changed it
+        file = original(folder)
+    except DatasetError:  # the manifest is for people; another program may have changed it
         return folder / "scan.yaml"
     return folder / PROBLEM if file.name == PROBLEM and not file.exists() else file

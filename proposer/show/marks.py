@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import ListedColormap, Normalize
+from matplotlib.colors import LinearSegmentedColormap, Normalize, to_hex
 from numpy.typing import NDArray
 
 from proposer.show import picture as p
@@ -88,27 +88,20 @@ def draw_mark(ax: Axes, mark: p.Mark, panel: p.Panel, table: p.Table | None, loo
         assert table is not None
         return _dots(ax, mark, panel, table, look)
     if isinstance(mark, p.Regions):
-        levels = [0.0, *mark.levels]
-        colours = ListedColormap(list(look.regions[: len(mark.levels)])) if len(mark.levels) <= 2 else None
-        ax.contourf(
-            mark.x,
-            mark.y,
-            mark.z,
-            levels=[-1.0, *levels[1:]],
-            **({"cmap": colours} if colours is not None else {"cmap": "Blues_r"}),
-            antialiased=True,
-        )
+        shades = shades_of(look, len(mark.levels))
+        ax.contourf(mark.x, mark.y, mark.z, levels=[-1.0, *mark.levels], colors=shades, antialiased=True)
         ax.contour(
             mark.x,
             mark.y,
             mark.z,
-            levels=levels[1:],
+            levels=list(mark.levels),
             colors=look.text,
             linewidths=0.6,
             linestyles=list(DASHES[: len(mark.levels)]),
         )
     elif isinstance(mark, p.Lone):
-        colour = look.regions[min(mark.number, len(look.regions) - 1)]
+        levels = next((len(other.levels) for other in panel.marks if isinstance(other, p.Regions)), 1)
+        colour = shades_of(look, levels)[mark.number]
         ax.plot(mark.x, mark.y, "o", ms=3.2, mfc=colour, mec=look.text, mew=0.4, label=mark.label or None)
     elif isinstance(mark, p.Outline):
         _outline(ax, mark, look)
@@ -154,6 +147,12 @@ def draw_mark(ax: Axes, mark: p.Mark, panel: p.Panel, table: p.Table | None, loo
     else:
         ax.axhline(mark.value, color=look.text, lw=0.8, ls=DASHES[1 + mark.number % 3], label=mark.label or None)
     return None
+
+
+def shades_of(look: Look, levels: int) -> list[str]:
+    """The colours of so many levels of regions, from that of the innermost to that of the outermost."""
+    colours = LinearSegmentedColormap.from_list("", look.regions)
+    return [to_hex(colours(k / max(levels - 1, 1))) for k in range(levels)]
 
 
 def _dots(ax: Axes, dots: p.Dots, panel: p.Panel, table: p.Table, look: Look) -> Any:

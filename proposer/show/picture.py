@@ -153,6 +153,9 @@ class Rule:
     number: int = 0
 
 
+MARGIN = 0.025
+"""The room for dots and stars at the ends of an axis, as a share of its length."""
+
 Mark = Dots | Curve | Regions | Lone | Outline | Bars | Spread | Marks | Cells | Rule
 
 
@@ -167,6 +170,18 @@ class Panel:
     place: tuple[int, int] | None = None
     tall: float = 0.8
     """Height over width."""
+
+    def drawn(self, side: Side) -> tuple[float, float] | None:
+        """The limits of an axis as they are drawn: with room for dots and stars at its ends, which would be cut off."""
+        placed = any(
+            isinstance(mark, Dots | Lone) or (isinstance(mark, Marks) and mark.y is not None) for mark in self.marks
+        )
+        if side.limits is None or not placed:
+            return side.limits
+        low, high = np.log(side.limits) if side.scale == "log" else np.array(side.limits)
+        ends = np.array([low - MARGIN * (high - low), high + MARGIN * (high - low)])
+        low, high = map(float, np.exp(ends) if side.scale == "log" else ends)
+        return low, high
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from proposer.formats import in_short
+from proposer.formats import LONGEST, in_short, plain
 from proposer.run.dataset import Dataset, DatasetError
-from proposer.run.files import START, WAIT, NoAnswers, NoRoom, check_no_link, not_written, read_object
+from proposer.run.files import START, WAIT, NoAnswers, NoRoom, check_no_link, not_written
+from proposer.run.original import original
 from proposer.run.record import RunRecord
 from proposer.run.spectra import FOLDER
 from proposer.show.drawing import Axis, Points
@@ -27,6 +28,9 @@ PLOTS = "plots"
 
 MOST_VARIABLES = 12
 """The most variables in a corner plot; with more it is not readable."""
+
+SHORT = 24
+"""The largest number of letters of a label in it."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +148,7 @@ def draw(
         path, beside = (file, None) if file is not None else in_plots(folder, "corner")
 
         def draw_pairs(path: Path = path, beside: Path | None = beside) -> None:
-            axes = [_axis(scan, points, name) for name in free[:MOST_VARIABLES]]
+            axes = [_axis(scan, points, name, SHORT) for name in free[:MOST_VARIABLES]]
             draw_corner(points, axes, path, beside)
             if len(axes) > 1 and (missing := left_out(points, axes, unphysical=True)):
                 say(f"{path.name}: {missing}")
@@ -191,10 +195,10 @@ def read_scan(folder: Path) -> ScanFile:
     try:
         return read_scan_file(files[0])
     except ScanFileError:  # it may name a table beside the original scan file
-        original = Path(str(read_object(folder / "manifest.json").get("scan_file", "")))
-        if not original.is_file():
+        first = original(folder)
+        if not first.is_file():
             raise
-        return read_scan_file(original)
+        return read_scan_file(first)
 
 
 def read_points(folder: Path, scan: ScanFile) -> Points:
@@ -236,11 +240,11 @@ def plot_axes(folder: Path, scan: ScanFile, points: Points, wanted: Plot) -> lis
     return axes
 
 
-def _axis(scan: ScanFile, points: Points, name: str) -> Axis:
+def _axis(scan: ScanFile, points: Points, name: str, longest: int = LONGEST) -> Axis:
     values = points.columns[name]
     variable = next((candidate for candidate in scan.variables if candidate.name == name), None)
     spec = variable or next((observable for observable in scan.all_observables() if observable.name == name), None)
-    label = (spec.label if spec is not None else "") or name
+    label = (spec.label if spec is not None else "") or plain(name, longest)
     if spec is not None and spec.unit and spec.unit not in label:
         label = f"{label} ({spec.unit})"
     if variable is None:

@@ -68,7 +68,7 @@ class Progress:
         self._target = tally.target
         self._told: list[Failures] = []
         self._out: dict[int, tuple[Floats, Floats]] = {}  # points without an answer: u and physical values
-        self._doing, self._busy = "", 0
+        self._doing, self._busy, self._over = "", 0, False
         self._thinks_since: float | None = None
         self._workers: dict[str, int] = {}
         self._worker_seconds: dict[str, float] = {}
@@ -96,6 +96,7 @@ class Progress:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._over = True
         if self._live is not None:
             self._live.stop()
 
@@ -217,6 +218,8 @@ class Progress:
     def _remark(self) -> str:
         """A remark to show instead of the time that is left, or empty."""
         tally = self._tally
+        if self._over:
+            return "the scan has ended"
         if tally.good >= tally.wanted:
             return "waiting for what runs"
         if tally.evaluated < min(tally.start, tally.most):

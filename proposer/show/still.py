@@ -18,7 +18,7 @@ from PIL import Image
 
 from proposer.show import picture as p
 from proposer.show.bitmap import dots_as_bitmaps
-from proposer.show.marks import Look, draw_mark
+from proposer.show.marks import Look, draw_mark, shades_of
 from proposer.show.ticks import set_ticks
 
 if TYPE_CHECKING:
@@ -199,8 +199,8 @@ def _panel(ax: Axes, panel: p.Panel, table: p.Table | None, look: Look) -> Any:
             getattr(ax, f"set_{name}ticks")(range(len(side.categories)), side.categories)
         else:
             getattr(ax, f"set_{name}scale")(side.scale)
-        if side.limits is not None:
-            getattr(ax, f"set_{name}lim")(*side.limits)
+        if (limits := panel.drawn(side)) is not None:
+            getattr(ax, f"set_{name}lim")(*limits)
     ax.set_title(panel.title, y=1.0, parse_math=False)  # without y, each drawing would look for a place first
     coloured = None
     for mark in panel.marks:
@@ -224,7 +224,8 @@ def _legend(
     marks = [mark for panel in panels for mark in panel.marks]
     names = next((mark.names for mark in marks if isinstance(mark, p.Regions)), ())
     found: dict[str, Any] = {
-        name: Patch(facecolor=colour, edgecolor=look.text) for name, colour in zip(names, look.regions, strict=False)
+        name: Patch(facecolor=colour, edgecolor=look.text)
+        for name, colour in zip(names, shades_of(look, len(names)), strict=True)
     }
     for ax in axes:
         for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):

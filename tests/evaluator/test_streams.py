@@ -83,6 +83,11 @@ def test_waiting_points_are_returned_on_request(gated):
     assert statuses(stream.close()) == {1: "OK"}
 
 
+class NeverHeld(JobQueue):
+    def hold(self, owner):
+        raise AssertionError(owner)
+
+
 class Holding:
     """An executor that keeps its points until the test tells it to work."""
 
@@ -92,6 +97,7 @@ class Holding:
     def __init__(self):
         self.jobs, self.most, self.works = [], 0, False
         self.health = Health()
+        self.queue: JobQueue = NeverHeld()
 
     def submit(self, *jobs):
         self.jobs += jobs
@@ -108,15 +114,6 @@ class Holding:
 
     def cancel(self, job):
         job.cancel()
-
-    def hold(self, owner):
-        raise AssertionError(owner)
-
-    def release(self, owner):
-        pass
-
-    def drop(self, owner):
-        pass
 
     def close(self):
         pass
@@ -296,29 +293,37 @@ def test_a_grace_that_ends_just_before_a_wait_ends_the_wait():
     asyncio.run(run())
 
 
-class GivesBack(Holding):
-    """An executor with a real queue. A worker gives the job `begun` back just before the queue is emptied."""
+class GivenBack(NeverHeld):
+    """A worker gives the job `begun` back just before the queue is emptied."""
 
     def __init__(self):
         super().__init__()
-        self.queue, self.begun = JobQueue(), None
+        self.begun = None
+
+    def drop(self, owner):
+        self.begun.wait_again()
+        self.put_back([self.begun])
+        super().drop(owner)
+
+
+class Queueing(Holding):
+    """An executor that takes its jobs from a queue."""
+
+    def __init__(self, queue):
+        super().__init__()
+        self.queue = queue
 
     def submit(self, *jobs):
         self.queue.put(*jobs)
 
-    def drop(self, owner):
-        self.begun.wait_again()
-        self.queue.put_back([self.begun])
-        self.queue.drop(owner)
-
 
 def test_a_point_that_is_given_back_while_points_are_returned_is_answered():
-    executor = GivesBack()
+    queue = GivenBack()
 
     async def run():
-        stream = await stream_with(executor, 3)
-        (executor.begun,) = executor.queue.take(1)
-        assert executor.begun.begin()
+        stream = await stream_with(Queueing(queue), 3)
+        (queue.begun,) = queue.take(1)
+        assert queue.begun.begin()
         stream.cancel(everything=False)
         return sorted(job.point_id for job in stream.take(10))
 

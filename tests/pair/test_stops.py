@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import signal
@@ -53,6 +54,21 @@ def test_a_scan_stops_at_its_good_points_and_goes_on_for_more(
     last = ids.index(int((run / "good_points.csv").read_text().splitlines()[30].partition(",")[0])) + 1
     assert ours[:last] == straight[:last] and last >= 30
     assert (run / "good_points.csv").read_bytes() == (tmp_path / "straight" / "good_points.csv").read_bytes()
+    assert (run / "scan.yaml").read_text() == scan.file.read_text(), "the copy has the present limits"
+
+
+def test_a_scan_that_goes_on_from_a_moved_file_names_that_one(
+    shared: Shared, make_scan: MakeScan, lodescan: Lodescan, tmp_path: Path
+) -> None:
+    address, run = shared[1].address, tmp_path / "run"
+    scan = make_scan(points=5)
+    assert lodescan("scan", scan.file, "--evaluator", address, "--run", run).code == 0
+    scan.write(points=8)
+    moved = scan.file.rename(scan.file.with_name("moved.yaml"))
+    assert lodescan("scan", moved, "--evaluator", address, "--run", run).code == 0
+    assert f"lodescan-evaluator point {moved} " in lodescan("point", run, "1").out
+    assert json.loads((run / "manifest.json").read_text())["scan_file"] == str(moved)
+    assert "written anew" not in lodescan("scan", moved, "--evaluator", address, "--run", run).err
 
 
 def test_a_scan_stops_after_its_iterations(

@@ -144,6 +144,35 @@ def test_in_a_pipe_too_watch_asks_what_became_of_a_silent_scan(tmp_path: Path) -
     assert process.returncode == 128 + signal.SIGINT
 
 
+def test_a_program_that_reads_json_is_told_of_an_interrupt(tmp_path: Path) -> None:
+    with open_dataset(tmp_path) as dataset:
+        dataset.set_meta({"live": replace(full(), at=0.0).to_json()})
+    (tmp_path / "lock").write_text("process 1 on another-machine\n")
+    program = [sys.executable, "-m", "proposer", "watch", str(tmp_path), "--json"]
+    with subprocess.Popen(program, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert json.loads(process.stdout.readline())["event"] == "progress"
+        process.send_signal(signal.SIGINT)
+        last = json_lines(process.communicate(timeout=30)[0])[-1]
+    assert process.returncode == 128 + signal.SIGINT
+    words = {"text": "interrupted", "next_step": "this ended only the display, not the scan"}
+    assert last == {"event": "error", "code": 130, **words}
+
+
+def test_a_full_disk_ends_a_command_in_order(tmp_path: Path) -> None:
+    """The last event cannot be written either."""
+    with open_dataset(tmp_path) as dataset:
+        dataset.set_meta({"live": replace(full(), at=0.0).to_json()})
+    (tmp_path / "lock").write_text("process 1 on another-machine\n")
+    program = [sys.executable, "-m", "proposer", "watch", str(tmp_path), "--json"]
+    with open("/dev/full", "w") as full_disk:
+        done = subprocess.run(
+            program, cwd=ROOT, stdout=full_disk, stderr=subprocess.PIPE, text=True, timeout=60, check=False
+        )
+    assert done.returncode == 74 and "Traceback" not in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("lodescan: its own output: No space left on device; make room")
+
+
 def test_after_an_interrupt_the_display_is_on_the_screen_once(tmp_path: Path) -> None:
     with open_dataset(tmp_path) as dataset:
         dataset.set_meta({"live": replace(full(), at=time.time()).to_json()})

@@ -25,19 +25,27 @@ codes:
     observables:
       radius: {{mean: 2, sigma: 0.1, unit: fm}}
       limit: {{scaling: UPPER, mean: 300, sigma: 30, unit: GeV}}
-      other: {{valid: [0, 10]}}
+      {other}: {{valid: [0, 10]}}
 networks: {{threshold_value: 3}}
 """
 
 
 def make_run(
-    folder: Path, points: int = 600, name: str = "ring", seed: int = 5, *, kind: str = "LODE", first: str = "start"
+    folder: Path,
+    points: int = 600,
+    name: str = "ring",
+    seed: int = 5,
+    *,
+    kind: str = "LODE",
+    first: str = "start",
+    other: str = "other",
 ) -> Path:
     """Writes a run of `points` points in batches. Points are unphysical at x < -3 and fail at x > 2.2. `kind`: the type
-    of the scan. `first`: the origin of the first batch, which is drawn from the prior.
+    of the scan. `first`: the origin of the first batch, which is drawn from the prior. `other`: the name of an
+    observable.
     """
     written = folder.with_name(f"{folder.name}.yaml")
-    written.write_text(SCAN.format(name=name))
+    written.write_text(SCAN.format(name=name, other=other))
     scan = read_scan_file(written)
     space, rng = Space(scan.variables), np.random.default_rng(seed)
     stored = Columns(
@@ -45,13 +53,13 @@ def make_run(
         [
             Quantity("radius", "fm", "ring", "GAUSS 2 +- 0.1"),
             Quantity("limit", "GeV", "ring", "UPPER 300 +- 30"),
-            Quantity("other", "", "ring", "OFF"),
+            Quantity(other, "", "ring", "OFF"),
         ],
         [Quantity("ring")],
     )
     meta = {
         "variables": list(space.names),
-        "observables": ["radius", "limit", "other"],
+        "observables": ["radius", "limit", other],
         "codes": ["ring"],
         "threshold": 3.0,
         "above": None,

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from proposer.drive import Step
 from proposer.space import Space
 from proposer.strategies.base import Strategy
-from proposer.strategies.lode import nets, regress
-from proposer.strategies.lode import strategy as lode
+from proposer.strategies.lode import method, nets, regress, strategy
 from proposer.strategies.lode.energy import EnergyOfObservables
 from proposer.strategies.lode.points import Known, Points
 from proposer.strategies.state import unpack
@@ -50,9 +49,9 @@ def first_steps(steps: Iterable[Step], evaluations: int) -> list[Told]:
     return answered
 
 
-def kept(strategy: Strategy) -> dict[str, NDArray[Any]]:
+def kept(search: Strategy) -> dict[str, NDArray[Any]]:
     """The arrays of LODE's checkpoint by name: `by_observables`, `out`, `contest/...`."""
-    return unpack(strategy.checkpoint(), "one of LODE")[1]
+    return unpack(search.checkpoint(), "one of LODE")[1]
 
 
 def train(
@@ -68,7 +67,8 @@ def train(
     `regression`: the share of these steps that networks of observables take.
     """
     if particles is not None:
-        monkeypatch.setattr(lode, "PARTICLES", particles)
+        for user in (method, strategy):
+            monkeypatch.setattr(user, "PARTICLES", particles)
     if networks is not None:
         for name, steps in zip(("FIRST_STEPS", "STEPS", "AGAIN_STEPS", "OTHER_STEPS"), networks, strict=True):
             monkeypatch.setattr(nets, name, steps)

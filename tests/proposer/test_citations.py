@@ -37,3 +37,5 @@ def test_exactly_the_methods_of_the_scan_are_cited(tmp_path, setup, cited):
     assert len(re.findall(r"^@", text, re.MULTILINE)) == len(found) + any("pycma" in line for line in text.splitlines())
     assert all(number in text for line in found for number in re.findall(r"arXiv:(\S+?)[;,]?(?:\s|$)", line))
     assert text.count("{") == text.count("}") and r"{\^i}" in text or "Lema" not in text
+    assert all("journal" in entry for entry in text.split("\n@") if entry.lstrip("@").startswith("article"))
+    assert set(re.findall(r"^@(\w+)", text, re.MULTILINE)) <= {"article", "inproceedings", "misc"}  # style `plain`

@@ -101,6 +101,17 @@ def test_each_run_is_described_by_its_own_points(tmp_path: Path, capsys: pytest.
     )
 
 
+def test_observables_of_one_run_alone_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first, second = make_run(tmp_path / "a", 60), make_run(tmp_path / "b", 60, other="another")
+    assert main(["compare", str(first), str(second)]) == 0
+    said = capsys.readouterr().out
+    assert "  radius: 1, 1, 1; 0" in said
+    assert said.splitlines()[-2:] == [
+        f"not compared, only in {first}: other",
+        f"not compared, only in {second}: another",
+    ]
+
+
 def test_no_evaluator_is_asked_for_files_that_no_code_writes(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

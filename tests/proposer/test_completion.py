@@ -10,6 +10,7 @@ import pytest
 
 from evaluator.commands.main import main as evaluator
 from proposer.commands.main import COMMANDS, main
+from scanspec import VERSION
 
 COMPLETE = """
 source "$1"
@@ -58,3 +59,10 @@ def test_the_evaluators_commands_are_completed_too(shell: str, capsys: pytest.Ca
     assert evaluator(["completion", shell]) == 0
     text = capsys.readouterr().out
     assert "lodescan-evaluator" in text and all(name in text for name in ("serve", "check", "point", "healthy"))
+
+
+@pytest.mark.parametrize(("command", "name"), [(main, "lodescan"), (evaluator, "lodescan-evaluator")])
+def test_the_version_is_printed(command, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        command(["--version"])
+    assert capsys.readouterr().out == f"{name} {VERSION}\n"

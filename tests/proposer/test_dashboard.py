@@ -32,6 +32,9 @@ def test_the_list_shows_each_run_with_its_state(tmp_path: Path) -> None:
     (tmp_path / "broken" / "dataset.sqlite").write_bytes(b"no database" * 100)
     with begin(tmp_path / "killed") as dataset:
         grow(dataset, 3, 2)
+    with begin(tmp_path / "merged") as dataset:
+        grow(dataset, 4, 1)
+        dataset.set_meta({"points": 0, "stopped": "merged from 2 runs"})
     (tmp_path / "empty").mkdir()
     shutil.copytree(tmp_path / "killed", tmp_path / "killed" / "files" / "inner")
     with begin(tmp_path / "running") as scan, serving(tmp_path) as server:
@@ -39,12 +42,13 @@ def test_the_list_shows_each_run_with_its_state(tmp_path: Path) -> None:
         state = State(at=0.0, good=7, wanted=50, target="NLL below 2", evaluated=10, hit_rate=0.7, doing="iteration 4")
         scan.set_meta({"live": state.to_json()})
         found = rows(get(server, "/")[1])
-        assert set(found) == {"ended", "broken", "killed", "running"}, (
+        assert set(found) == {"ended", "broken", "killed", "running", "merged"}, (
             "each run is listed once, without the folders inside of it"
         )
         assert "|ended|" in found["ended"] and "|30|" in found["ended"] and "|30 evaluations|" in found["ended"]
         assert "|unreadable|" in found["broken"] and "dataset.sqlite" in found["broken"]
         assert "|not finished|" in found["killed"] and "|3 of 50|" in found["killed"]
+        assert "||4||5||" in found["merged"], "a merged run wants no number of good points"
         assert "|running|" in found["running"] and "|7 of 50|" in found["running"] and "|70 %|" in found["running"]
         assert "iteration 4" in found["running"] and "no news for" in found["running"]
 

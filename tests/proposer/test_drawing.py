@@ -118,3 +118,28 @@ def test_bad_points_are_rings_in_a_picture_by_colour_too(tmp_path: Path) -> None
     colours = re.findall(r"fill: none; stroke: (#\w+)", bad)
     assert len(set(colours)) > 10, "each in its colour"
     assert all(f">{kind}<" in text for kind in ("unphysical", "bad", "good")), "the legend names each kind"
+
+
+def test_long_names_are_short_in_a_corner_picture(tmp_path: Path) -> None:
+    """Its panels are two inches wide."""
+    long = "a very long name that goes on and on until nobody reads it any more"
+    (tmp_path / "scan.yaml").write_text(SCAN.replace("a: {range", f"{long}: {{range"))
+    points = some_points()
+    points = replace(points, columns={long: points.columns["a"]} | points.columns)
+    scan = read_scan_file(tmp_path / "scan.yaml")
+    nothing = Plotting((), unphysical=True, corner=True)
+
+    def draw_it(path: Path) -> None:
+        draw(tmp_path, scan, points, nothing, file=path)
+
+    text = drawn(tmp_path, "c.svg", draw_it)
+    assert ">a very long name that g…<" in text and long not in text
+
+
+def test_the_lowest_nll_has_a_star_even_if_no_point_is_good(tmp_path: Path) -> None:
+    points = some_points()
+    columns = points.columns | {"NLL": 5.0 + A}
+    points = replace(points, good=np.zeros(40, dtype=np.bool_), bad=points.good | points.bad, columns=columns)
+    x, y = (Axis(name, points.columns[name], "linear", None) for name in ("a", "b"))
+    text = drawn(tmp_path, "c.svg", lambda path: draw_plot(points, [x, y], (), path, unphysical=True))
+    assert text.count('id="best"') == 1 and ">best point<" in text

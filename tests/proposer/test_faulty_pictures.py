@@ -40,7 +40,7 @@ def run(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def asked(tmp_path: Path) -> ScanFile:
-    (tmp_path / "asked.yaml").write_text(SCAN.format(name="ring") + PLOTS)
+    (tmp_path / "asked.yaml").write_text(SCAN.format(name="ring", other="other") + PLOTS)
     return read_scan_file(tmp_path / "asked.yaml")
 
 
@@ -95,7 +95,7 @@ def test_contours_of_points_on_a_line_are_refused_in_plain_words(
 ) -> None:
     run = make_run(tmp_path / "run", 60)
     plots = "plotting: {strategy: valid, plots: {line: {values: [x, x, mass], contours: 3}}}\n"
-    (tmp_path / "asked.yaml").write_text(SCAN.format(name="ring") + plots)
+    (tmp_path / "asked.yaml").write_text(SCAN.format(name="ring", other="other") + plots)
     draw_pictures(run, read_scan_file(tmp_path / "asked.yaml"), report=False)
     said = capsys.readouterr().err
     assert "points: in $x_1$ and $x_1$ they lie on one line; " in said and "qhull" not in said

@@ -17,7 +17,7 @@ from proposer.evaluation.worker import compute
 from proposer.run.manifest import AnotherRun
 from proposer.target import Target
 from scanspec import UsageError
-from tests.proposer.test_interface_scan import problem, scan
+from tests.proposer.called import problem, scan
 
 SHORT = {"type": "RANDOM", "max_evaluations": 6}
 

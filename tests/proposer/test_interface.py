@@ -55,7 +55,7 @@ def test_a_run_draws_pictures(folder: Path, tmp_path: Path) -> None:
     shown = run.plot("x", "mass", tmp_path / "a.pdf")._repr_mimebundle_()
     assert shown is not None
     assert shown[0]["image/png"] == (tmp_path / "a.png").read_bytes()
-    assert shown[1] == {"image/png": {"alt": "picture of a"}}
+    assert shown[1] == {"image/png": {"alt": "picture of a", "width": 640}}
     assert run.plot("x", "mass", tmp_path / "b.pdf")._repr_mimebundle_() is None
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
     with pytest.raises(UsageError, match=r"no variable or observable 'mas'.*mass"):

@@ -11,7 +11,6 @@ from benchmarks.search.problems import PROBLEMS
 from proposer.drive import drive
 from proposer.run.meaning import difference, meaning
 from proposer.space import Space
-from proposer.strategies.lode import strategy as lode
 from proposer.strategies.lode.acquire import Context, exploit, explore
 from proposer.strategies.lode.energy import EnergyOfObservables, ScoredObservable
 from proposer.strategies.lode.fill import fill
@@ -24,6 +23,7 @@ from proposer.target import Target
 from proposer.types import Floats
 from scanspec import Kind, Likelihood, ScanFileError, Variable, losses_and_nll, read_scan_file
 from tests.proposer.answered import told_of
+from tests.proposer.searches import train
 
 FILE = """setup: {{type: LODE{setup}}}
 variables: {{x: {{range: [0, 1]}}}}
@@ -163,7 +163,7 @@ def test_rows_of_a_table_do_not_count_as_evaluations():
 
 @pytest.mark.slow
 def test_a_search_that_knows_its_few_evaluations_finds_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lode, "PARTICLES", 200)
+    train(monkeypatch, particles=200)
     problem = PROBLEMS["multi8d"]
 
     def good(settings: LodeSettings) -> int:

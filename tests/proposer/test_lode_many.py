@@ -10,7 +10,7 @@ from proposer.strategies.lode.energy import EnergyOfObservables, ScoredObservabl
 from proposer.strategies.lode.matern import likelihood
 from proposer.strategies.lode.observables import LEAST_POINTS, OfObservables
 from proposer.strategies.lode.points import Known, Points
-from proposer.strategies.lode.process import Processes
+from proposer.strategies.lode.process import NOISY_STEPS, Processes
 from proposer.target import Target
 from proposer.types import Floats
 from scanspec import Kind, Likelihood, losses_and_nll
@@ -67,12 +67,12 @@ def test_gradients_of_the_likelihood_are_those_of_its_formula() -> None:
 def test_replaced_outputs_are_predicted_from_the_data_of_another_process() -> None:
     rng = np.random.default_rng(1)
     x, t, z = rng.uniform(-1.0, 1.0, (60, 2)), rng.random((60, 2)), torch.from_numpy(rng.uniform(-1.0, 1.0, (30, 2)))
-    process = Processes(2, 2)
-    process.condition(x, t)
-    fewer, before = process.thinned(x[:20], t[:20]), process.mean(z)
-    process.replace(np.array([True, False]), fewer)
-    assert torch.equal(process.mean(z)[:, 0], fewer.mean(z)[:, 0])
-    assert torch.equal(process.mean(z)[:, 1], before[:, 1])
+    made = Processes(2, 2)
+    made.condition(x, t)
+    fewer, before = made.thinned(x[:20], t[:20]), made.mean(z)
+    made.replace(np.array([True, False]), fewer)
+    assert torch.equal(made.mean(z)[:, 0], fewer.mean(z)[:, 0])
+    assert torch.equal(made.mean(z)[:, 1], before[:, 1])
     assert not torch.equal(before[:, 0], fewer.mean(z)[:, 0])
 
 
@@ -139,6 +139,49 @@ def test_length_scales_are_learned_only_to_the_resolution_of_the_likelihood() ->
     assert np.array_equal(plain.to_arrays()["scales"], narrow)
     half = exact(0.02).to_arrays()["scales"]  # the second output is rougher and is learned further
     assert np.array_equal(half[1], narrow[1]) and not np.array_equal(half[0], narrow[0])
+
+
+def test_noise_is_tried_only_for_outputs_that_are_predicted_badly(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(4)
+    x = rng.uniform(-1.0, 1.0, (300, 2))
+    t = np.stack([np.sin(2.0 * x[:, 0]), rng.standard_normal(300), x[:, 1]], axis=1)
+    fits: list[Floats] = []
+
+    def noted(x: torch.Tensor, t: torch.Tensor, *rest: torch.Tensor) -> tuple[torch.Tensor, ...] | None:
+        fits.append(t[:, 0].numpy())
+        return likelihood(x, t, *rest)
+
+    monkeypatch.setattr("proposer.strategies.lode.process.likelihood", noted)
+    Processes(2, 3).learn(x, t, np.random.default_rng(5))
+    steps = [sum(np.isin(of, t[:, j]).all() for of in fits) for j in range(3)]
+    assert steps == [60, 60 + NOISY_STEPS, 60]
+
+
+def test_many_outputs_begin_with_few_points_and_learn_the_same_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(6)
+    x = rng.uniform(-1.0, 1.0, (250, 3))
+    t = np.stack([np.sin(2.0 * x[:, j % 3] + j) for j in range(12)], axis=1)
+    sizes: list[int] = []
+
+    def noted(x: torch.Tensor, t: torch.Tensor, *rest: torch.Tensor) -> tuple[torch.Tensor, ...] | None:
+        sizes.append(len(x))
+        return likelihood(x, t, *rest)
+
+    monkeypatch.setattr("proposer.strategies.lode.process.likelihood", noted)
+    made = Processes(3, 12)
+    made.learn(x, t, np.random.default_rng(7))
+    assert [sizes.count(n) for n in (2500 // 12, 250)] == [12 * 36, 12 * 24]
+    assert (made.to_arrays()["scales"].argmin(axis=1) == np.arange(12) % 3).all()
+    sizes.clear()
+    made.learn(x, t, np.random.default_rng(8))
+    assert set(sizes) == {250}  # later fits continue with all points
+
+
+def test_rough_energies_reach_further_down_with_many_outputs() -> None:
+    likelihoods = [Likelihood(Kind.GAUSS, 0.0, 1.0)] * 40
+    for count, above in ((1, 4.0), (10, 4.0), (40, 2.5)):
+        scored = EnergyOfObservables([ScoredObservable(f"y{j}", likelihoods[j]) for j in range(count)], Target(4.0))
+        assert OfObservables(2, scored, lambda u: u).rough_above == pytest.approx(above)
 
 
 def test_a_model_from_a_checkpoint_knows_which_outputs_decide() -> None:

@@ -56,6 +56,15 @@ def test_the_first_points_give_no_estimate_of_the_remaining_time(monkeypatch: py
     assert "about 10 s left" in one_line(progress.state())
 
 
+def test_the_last_state_says_that_the_scan_has_ended() -> None:
+    """A notebook shows it for good."""
+    tally = Tally(wanted=1, target=Target(1.0), most=40)
+    with Progress(tally) as progress:
+        tally.add([outcome(1, 0.5, 0.5)])
+        assert progress.state().remark == "waiting for what runs"
+    assert progress.state().remark == "the scan has ended"
+
+
 def outcome(point: int, nll: float, *losses: float) -> Outcome:
     return Outcome(point, Status.OK, nll, (1.0,) * len(losses), losses)
 

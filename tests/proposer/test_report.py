@@ -28,7 +28,7 @@ from proposer.report.together import together
 from proposer.report.trouble import seconds, trouble
 from proposer.report.write import write_report
 from proposer.run.dataset import Dataset, DatasetError
-from proposer.show.picture import Outline
+from proposer.show.picture import Marks, Outline
 from proposer.target import Target
 from proposer.types import Status
 from scanspec import read_scan_file
@@ -134,7 +134,7 @@ def test_each_of_the_best_points_has_its_command(page: Page, run: Path) -> None:
         parts = list(dataset.results())
     nll, params = (np.concatenate([getattr(part, name) for part in parts]) for name in ("nll", "params"))
     assert f"x={params[np.nanargmin(nll), 0].item()!r} " in commands[-10]
-    assert any("@article{Goodsell:2023iac" in line for line in page.copied)
+    assert any("@misc{Goodsell:2023iac" in line for line in page.copied)
 
 
 @pytest.mark.slow
@@ -369,3 +369,32 @@ def test_more_runs_together_than_letters_have_names_of_letters_that_differ(run: 
     assert names == [*string.ascii_uppercase, "AA", "AB"]
     outlines = [mark.label for mark in part.pictures[0].panels[0].marks if isinstance(mark, Outline)]
     assert [label.strip() for label in outlines] == names
+
+
+def test_where_failures_have_one_value_it_is_named(run: Path) -> None:
+    seen = see(run)
+    failed = np.arange(len(seen.ids)) % 5 == 0
+    u = np.random.default_rng(1).random(seen.u.shape)
+    u[:, 0] = np.where(failed, 0.75, 0.5 * u[:, 0])
+    seen = replace(seen, u=u, params=u, status=np.where(failed, Status.FAILED, Status.OK))
+    (words,) = [text for text in trouble(seen, table_of(seen)).words if text.startswith("FAILED")]
+    assert "80 % of them with x = 0.75" in words
+
+
+def test_a_pull_of_zero_has_no_sign_and_one_observable_is_told_as_one(run: Path) -> None:
+    seen = see(run)
+    columns = seen.columns | {"radius": np.full(len(seen.ids), 2.0 - 1e-9)}
+    seen.__dict__["columns"] = columns
+    part = pulls(seen)
+    row = next(row for row in part.tables[0].rows if row[0] == "radius")
+    assert row[3] == "0.00" and "radius 0.0" in part.pictures[0].says
+    seen.__dict__["likelihoods"] = {"radius": 0}
+    assert pulls(seen).pictures[0].says.startswith("Pulls of 1 observable. ")
+
+
+def test_a_picture_of_one_variable_has_a_star_and_a_caption(run: Path) -> None:
+    seen = see(run)
+    seen.__dict__["variables"] = seen.variables[:1]
+    (picture,) = pairs(seen, table_of(seen)).pictures
+    (star,) = [mark for mark in picture.panels[0].marks if isinstance(mark, Marks)]
+    assert star.y is not None and star.y.tolist() == [seen.nll[seen.best]] and picture.caption.endswith("best point.")

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import base64
+import io
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser, Page
 
+from proposer.report import page as page_module
 from proposer.report.write import write_report
 from tests.proposer.browsing import BROKEN_WORDS, CONTRAST, FAINTEST_DOTS, NAMELESS, READY, SMALLEST, browser
 from tests.proposer.runs import make_run
@@ -122,6 +127,19 @@ def test_the_report_works_with_keyboard_mouse_and_screen_reader(
     assert errors == []
 
 
+def test_live_pictures_give_way_to_images_after_an_error_but_not_after_a_notice(
+    opened: Callable[..., tuple[Page, list[str]]],
+) -> None:
+    """Browsers report many changes of size at once as an event `error` without an error."""
+    page, _ = opened()
+    notice = "new ErrorEvent('error', {message: 'ResizeObserver loop completed with undelivered notifications.'})"
+    page.evaluate(f"window.dispatchEvent({notice})")
+    assert page.locator(".play:visible").count() > 0
+    page.evaluate("setTimeout(() => { throw new Error('a fault of a library') })")
+    page.wait_for_function("!document.documentElement.classList.contains('live')")
+    assert page.locator(".play:visible").count() == 0 and page.locator("img:visible").count() >= 15
+
+
 def test_without_scripts_images_show_the_same(opened: Callable[..., tuple[Page, list[str]]]) -> None:
     page, errors = opened(java_script_enabled=False)
     images = page.locator("img")
@@ -174,3 +192,25 @@ def test_ticks_are_labelled_with_their_values(opened: Callable[..., tuple[Page, 
     assert errors == [] and len(labels) > 12
     assert all(found == [290, 345, 0.3, 2e-9, 1.5e7, 0, -0.5] for found in labels)
     assert page.evaluate("[...Bokeh.documents[0].all_models].some(m => m.type == 'LogAxis')")
+
+
+@pytest.mark.parametrize(("width", "shown"), [(1600, 1212), (400, 960)])
+def test_the_picture_of_all_pairs_fits_a_wide_page_and_stays_legible_on_a_narrow_one(
+    browser: Browser, width: int, shown: int
+) -> None:
+    """Its letters are as large as those of the other pictures. On a narrow page it scrolls sideways."""
+    image = io.BytesIO()
+    Image.new("RGB", (1939, 1779)).save(image, format="PNG")
+    data = base64.b64encode(image.getvalue()).decode()
+    style = (Path(page_module.__file__).parent / "page.css").read_text()
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    page.set_content(
+        f'<style>{style}</style><div class="still wide"><img width="1212" height="1112" '
+        f'src="data:image/png;base64,{data}"></div>'
+    )
+    page.wait_for_function("document.querySelector('img').complete")
+    assert page.evaluate("document.querySelector('img').clientWidth") == shown
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.emulate_media(media="print")
+    assert page.evaluate("document.querySelector('img').clientWidth") <= width
+    page.close()

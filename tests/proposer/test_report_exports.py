@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 import pytest
 import xarray
+from matplotlib.mathtext import MathTextParser
 
 from proposer import open_run
 from proposer.__main__ import main
@@ -19,6 +21,7 @@ from proposer.run.dataset import Dataset
 from proposer.run.samples import write_arviz
 from proposer.run.tables import export
 from proposer.types import Batch, Outcome, Status
+from scanspec import read_scan_file
 from tests.proposer.runs import make_run
 
 READERS = Path(__file__).parents[2] / ".envs" / "readers"
@@ -73,6 +76,34 @@ def test_getdist_reads_the_export(folder: Path, capsys: pytest.CaptureFixture[st
         np.testing.assert_array_equal(chain.samples[:, position], good[name])
     np.testing.assert_array_equal(chain.loglikes, good["NLL"])
     assert chain.ranges.getLower("mass") == 1.0 and chain.ranges.getUpper("x") == 4.0
+
+
+def test_labels_of_every_name_can_be_drawn(tmp_path: Path) -> None:
+    """GetDist and anesthetic draw them with matplotlib, as formulas."""
+    names = ['it\'s "quoted"', "m\"0'", "50 % & #1", "<script>", "λ1", "a_b^c{d}", "two words"]
+    labels = {"first": "mass $m_0$ (GeV)", "second": "$x_1$", "third": "5 $ a piece"}
+    entries: dict[str, Any] = {name: {"range": [0, 1]} for name in names}
+    entries |= {name: {"range": [0, 1], "label": label} for name, label in labels.items()}
+    scan = {
+        "variables": entries,
+        "codes": {"c": {"function": "m:f", "observables": {"y": {"mean": 0.5, "sigma": 1}}}},
+    }
+    folder = tmp_path / "run"
+    (tmp_path / "scan.json").write_text(json.dumps(scan))
+    found = list(read_scan_file(tmp_path / "scan.json").variables)
+    written = [variable.name for variable in found]
+    with Dataset(folder) as dataset:
+        meta = {"variables": written, "observables": ["y"], "threshold": 2.0}
+        dataset.start(Columns.named(written, ["y"], ["c"]), meta)
+        dataset.add_batch(Batch(np.full((1, 10), 0.5), ["start"], 0), np.full((1, 10), 0.5), b"")
+        dataset.record([Outcome(1, Status.OK, nll=0.5, observables=[0.5], losses=[0.0], seconds=[0.1])])
+    (tmp_path / "scan.json").rename(folder / "scan.json")
+    assert main(["export", str(folder), "--format", "getdist"]) == 0
+    lines = (folder / "chains" / "run.paramnames").read_text().splitlines()
+    drawn = [line.split("\t")[1] for line in lines]
+    assert drawn[7:10] == ["\\text{mass }m_0\\text{ (GeV)}", "x_1", "\\text{third}"] and "two words" in drawn[6]
+    for label in drawn:
+        MathTextParser("path").parse(f"${label}$")
 
 
 def read_by(program: str, file: Path) -> dict:

@@ -23,7 +23,7 @@ from proposer.report.seen import Seen, see
 from proposer.show import marks
 from proposer.show.bitmap import dots_as_bitmaps
 from proposer.show.marks import PAPER
-from proposer.show.picture import Bars, Cells, Curve, Dots, Lone, Panel, Picture, Regions, Side
+from proposer.show.picture import Bars, Cells, Curve, Dots, Lone, Marks, Panel, Picture, Regions, Side
 from proposer.show.still import Drawing, figure, pixels
 from proposer.target import height
 from proposer.types import Status
@@ -272,3 +272,26 @@ def test_the_best_point_is_shown_among_a_random_choice(seen: Seen, monkeypatch: 
     few = replace(seen)
     assert few.good.sum() > 100 and few.best is not None
     assert few.shown[-1] == few.best and few.good[few.shown].sum() == 10
+
+
+@pytest.mark.parametrize("scale", ["linear", "log"])
+def test_a_dot_or_star_at_the_end_of_an_axis_is_not_cut_off(scale: Literal["linear", "log"], live: Live) -> None:
+    across, up = Side("x", "x", scale, (1.0, 100.0)), Side("y", "y", "linear", (0.0, 1.0))
+    panel = Panel(across, up, [Marks(np.array([100.0]), np.array([1.0]))])
+    picture = Picture("p", "", [panel])
+    (ax,) = figure(picture, PAPER).figure.axes
+    (left, right), (low, high) = ax.get_xlim(), ax.get_ylim()
+    assert left < 1.0 and right > 100.0 and low < 0.0 and high > 1.0
+    (drawn,) = live.panels(picture)
+    assert (drawn.x_range.start, drawn.x_range.end) == pytest.approx((left, right))
+    bars = replace(panel, x=Side("share", "share", limits=(0.0, 100.0)), marks=[Bars(np.array([50.0]))])
+    assert bars.drawn(bars.x) == (0.0, 100.0)
+
+
+def test_the_text_of_the_regions_says_how_far_they_reach(seen: Seen) -> None:
+    (picture,) = [picture for picture in region.profiles(seen).pictures if picture.name == "regions"]
+    spans = re.findall(r"(\S+)(?: \(GeV\))? (-?[0-9.e+-]+) to (-?[0-9.e+-]+)", picture.says)
+    assert len(spans) == 2 * len(picture.panels) == 6
+    best = {name: seen.columns[name][seen.best] for name in ("x", "mass", "phase")}
+    for name, low, high in spans:
+        assert float(low) <= best[name] * (1 + 1e-2 * np.sign(best[name])) and float(high) >= best[name] * 0.99

@@ -105,6 +105,19 @@ def test_the_legend_of_a_profile_names_the_star(folder: Path, tmp_path: Path) ->
     assert all(f">{words}<" in text for words in ("68 %", "95 %", "best point"))
 
 
+def test_each_level_of_a_profile_has_a_colour_that_the_legend_names(folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "profile.svg"
+    levels = ["50", "68", "90", "95"]
+    with mpl.rc_context({"svg.fonttype": "none"}):
+        command = ["plot", str(folder), "x", "mass", "--profile", "--levels", ",".join(levels), "--file", str(path)]
+        assert main(command) == 0
+    picture, legend = path.read_text().split('id="legend_1"')
+    assert all(f">{level} %<" in legend for level in levels)
+    colours = list(dict.fromkeys(re.findall(r"fill: (#[0-9a-f]{6})", legend)))[: len(levels)]
+    assert len(set(colours) - {"#ffffff", PAPER.star, PAPER.text}) == len(levels)
+    assert all(f"fill: {colour}" in picture for colour in colours), "the regions have the colours of the legend"
+
+
 @pytest.mark.parametrize("options", [(), ("--colour", "NLL"), ("--colour", "phase")])
 def test_two_columns_have_a_star_and_a_legend_without_colours_of_the_scale(
     folder: Path, tmp_path: Path, options: tuple[str, ...]

@@ -63,7 +63,7 @@ def test_a_result_among_many_is_judged_as_alone(odd: dict[str, Any], status: Sta
 
 def test_what_is_sound_together_is_not_judged_again() -> None:
     several = numbers_of([result(number) for number in range(TOGETHER)], LEAST)
-    assert [numbers.is_sound for numbers in several] == [True] * TOGETHER
+    assert [is_sound for _, _, is_sound in several] == [True] * TOGETHER
 
 
 @pytest.mark.parametrize(

@@ -74,12 +74,14 @@ class Data:
 
 
 class Networks(ABC):
-    """MEMBERS networks with several outputs over [-1, 1]^d. A subclass defines their loss."""
+    """MEMBERS networks with several outputs over [-1, 1]^d. A subclass defines their loss. `more` is the number of
+    further inputs, which follow the d others and have no products.
+    """
 
-    def __init__(self, dim: int, outputs: int) -> None:
-        self.dim = dim
+    def __init__(self, dim: int, outputs: int, more: int = 0) -> None:
+        self.dim, self.more = dim, more
         self._pairs = torch.triu_indices(dim, dim) if dim <= MOST_DIM else torch.empty(2, 0, dtype=torch.int64)
-        sizes = [dim + self._pairs.shape[1]] + [WIDTH] * DEPTH + [outputs]
+        sizes = [dim + more + self._pairs.shape[1]] + [WIDTH] * DEPTH + [outputs]
         self._shapes = [(a + 1, b) for a, b in itertools.pairwise(sizes)]  # the last row has the biases
         self._weights = torch.zeros(MEMBERS, sum(a * b for a, b in self._shapes))
         self._born = [0] * MEMBERS  # the number of points at the start of each network
@@ -151,6 +153,7 @@ class Networks(ABC):
         return {
             "weights": self._weights.double().numpy(),
             "dim": np.array(float(self.dim)),
+            "more": np.array(float(self.more)),
             "born": np.array(self._born, dtype=float),
         }
 

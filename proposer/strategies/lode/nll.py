@@ -16,6 +16,7 @@ from torch import Tensor
 
 from proposer.strategies.lode.energy import FAR, EnergyOfObservables
 from proposer.strategies.lode.residuals import FARTHEST, Residuals
+from proposer.strategies.lode.sample import ROUGH_ABOVE
 from proposer.strategies.lode.solve import ahead
 from proposer.strategies.lode.squares import Squares
 from proposer.strategies.lode.surrogate import LEARN_AGAIN, grouped
@@ -48,6 +49,7 @@ class OfNll:
     """
 
     by_observables: ClassVar[bool] = False
+    rough_above: ClassVar[float] = ROUGH_ABOVE
     wider: ClassVar[float] = 2.5
     """With 1.5, two of the 13 regions of a thin toy3d remained undiscovered."""
     uniform: ClassVar[float] = 0.03

@@ -2,12 +2,14 @@
 
 Observables are smooth even if the NLL has narrow valleys, and the exact likelihood turns predictions into energies. An
 output that the process predicts badly, for example at a resonance or a step, is predicted by networks (`regress.py`) if
-their predictions of the newest points were better. Observables that are a likelihood themselves are learned like an NLL
+their predictions of the newest points were better. Then planes at which it changes abruptly are looked for
+(`ridges.py`). Observables that are a likelihood themselves are learned like an NLL
 (`rest.py`).
 """
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -21,6 +23,8 @@ from proposer.strategies.lode.process import Processes
 from proposer.strategies.lode.record import Record
 from proposer.strategies.lode.regress import Regression
 from proposer.strategies.lode.rest import Rest
+from proposer.strategies.lode.ridges import AGAIN, Ridges
+from proposer.strategies.lode.sample import ROUGH_ABOVE
 from proposer.strategies.lode.surrogate import LEARN_AGAIN, grouped
 from proposer.strategies.lode.train import training_rows
 from proposer.strategies.lode.validity import Validity
@@ -62,8 +66,14 @@ LEARNED = 0.01
 """The length scales of an output are learned no further if each point is predicted from the others with a smaller
 error, in sigmas, because errors below the resolution of a likelihood do not matter.
 """
+FEW_OUTPUTS = 10
+"""With more outputs, rough predictions of the energy are used further down, because the relative error of a sum of many
+losses is smaller.
+"""
 DRAWS = 32
 """The number of draws from the uncertainty of the regression, for the probability of a point."""
+TOGETHER = 256
+"""The number of points whose draws are computed at once. The draws of many outputs then stay in a cache."""
 PATIENCE = 0.3
 """The power with which misses lower the fraction of exploring points. With 1, regions remained undiscovered; 0 cost a
 fifth more points.
@@ -84,6 +94,7 @@ class OfObservables:
 
     def __init__(self, dim: int, energy: EnergyOfObservables, inputs: Callable[[Floats], Floats]) -> None:
         self.dim, self.energy, self.inputs = dim, energy, inputs
+        self._ridges = Ridges(dim)
         self._coding: Coding | None = None
         self._values: Processes | None = None
         self._rough: Processes | None = None
@@ -127,7 +138,7 @@ class OfObservables:
         if self._coding is None or self._values is None or far or self._coded_apart != apart.any():
             self._coding = Coding.of(y[usable], alone(no_value, y[usable]), self.energy.aims)
             self._coded_apart = bool(apart.any())
-            self._values, self._nets = Processes(self.dim, y.shape[1]), None
+            self._values, self._nets = Processes(self._seen, y.shape[1]), None
             self.by_nets = np.zeros(y.shape[1], dtype=np.bool_)
             if self._record is not None:
                 self._record.errors[1] = np.nan  # those of the old networks say nothing about new ones
@@ -136,7 +147,9 @@ class OfObservables:
         again = len(usable) >= LEARN_AGAIN * self._learned_from
         most = min(MOST_POINTS, max(LEAST_POINTS, MOST_NUMBERS // y.shape[1]))
         rows = usable[training_rows(known.u[usable], known.energy[usable], most, rng)]
-        x, t = self.inputs(known.u[rows]), self._coding.encode(y[rows])
+        t = self._coding.encode(y[rows])
+        again |= self._find_ridges(known, usable, rng)
+        x = self._inputs(known.u[rows])
         if again:
             self._values.learn(
                 x, t, rng, which=~self._exact, exact=lambda predicted, of: self._error_of(predicted, of) < LEARNED
@@ -160,6 +173,37 @@ class OfObservables:
         invalid = known.unexplained | known.lacking | apart
         self._validity.fit(known, valid, invalid, rng, most=most // 2, again=again)
 
+    @property
+    def _seen(self) -> int:
+        """The number of inputs of the regression."""
+        return self.dim + len(self._ridges.planes)
+
+    def _inputs(self, u: Floats) -> Floats:
+        """The inputs of the regression, with the distances from ridges, shape (n, dim + ridges)."""
+        return self._ridges(self.inputs(u))
+
+    def _find_ridges(self, known: Known, usable: NDArray[np.int64], rng: np.random.Generator) -> bool:
+        """Looks for ridges of the output that its process predicts worst, if networks have replaced that process.
+        Returns whether the inputs have changed.
+        """
+        if self._record is None or len(usable) < max(ENOUGH, AGAIN * self._ridges.found_from):
+            return False
+        errors = np.nan_to_num(self._record.errors[0])
+        j = int(errors.argmax())
+        if errors[j] <= BAD**2 / len(errors) or not (self.by_nets[j] or len(self._ridges.planes)):
+            return False
+        before = self._ridges.planes
+        assert self._coding is not None
+        t = self._coding.encode(known.values[usable])[:, j : j + 1]
+        assert self._values is not None
+        self._ridges.find(self.inputs(known.u[usable]), t, self._values.only(j), rng)
+        if np.array_equal(before, self._ridges.planes):
+            return False
+        self._values = self._ridges.carried(self._values, j)
+        if self._ridges.changed:
+            self._nets = None
+        return True
+
     def _error_of(self, predicted: Floats, t: Floats) -> Floats:
         """The root mean square error, shape (k,), at the resolution of the likelihoods, of predicted targets compared
         with t, shape (n, k) each.
@@ -182,13 +226,14 @@ class OfObservables:
         if len(usable) < ENOUGH or not (self._poor if self._nets else bad).any():
             return
         random = torch.Generator().manual_seed(int(rng.integers(2**63)))
-        self._nets = self._nets or Regression(self.dim, known.values.shape[1])
+        self._nets = self._nets or Regression(self.dim, known.values.shape[1], len(self._ridges.planes))
         new = usable[usable >= self._nets_seen]
         self._nets_seen = len(known.u)
-        self._nets.judge(self.inputs(known.u[new]), self._resolved.encode(known.values[new]))
+        self._nets.judge(self._inputs(known.u[new]), self._resolved.encode(known.values[new]))
         rows = usable[training_rows(known.u[usable], known.energy[usable], MOST_BY_NETS, rng)]
         energy = np.nan_to_num(known.energy[rows], nan=FAR, posinf=FAR)
-        self._nets.learn(self.inputs(known.u[rows]), self._resolved.encode(known.values[rows]), energy, random)
+        for _ in range(1 if self._nets.learned else 2):  # new ones are used at once
+            self._nets.learn(self._inputs(known.u[rows]), self._resolved.encode(known.values[rows]), energy, random)
 
     @property
     def _resolved(self) -> Coding:
@@ -218,6 +263,7 @@ class OfObservables:
     def _mean(self, values: Processes, z: Tensor) -> Tensor:
         """Predicted observables, shape (n, k)."""
         assert self._coding is not None
+        z = self._ridges.of(z)
         mean = self._coding.decode(values.mean(z))
         if self._nets is not None and self.by_nets.any():
             mean = torch.where(torch.from_numpy(self.by_nets), self._resolved.decode(self._nets.mean(z)), mean)
@@ -230,6 +276,7 @@ class OfObservables:
         """
         assert self._values is not None
         assert self._coding is not None
+        z = self._ridges.of(z)
         mean, deviation = self._values.predict(z)
         deviation = (deviation.square() + self._values.noise).sqrt()
         values = self._coding.decode(mean + wider * deviation * normal)
@@ -243,7 +290,7 @@ class OfObservables:
             return
         assert self._values is not None
         assert self._coding is not None
-        z = torch.from_numpy(self.inputs(u))
+        z = torch.from_numpy(self._inputs(u))
         models = [self._coding.decode(self._values.mean(z)).numpy()]
         models.append(np.full_like(models[0], np.nan))
         if self._nets is not None:
@@ -259,6 +306,10 @@ class OfObservables:
     def rough(self, u: Tensor) -> Tensor:
         """Energies from a third of the points, at a third of the cost."""
         return self._predict(self._rough, u)
+
+    @property
+    def rough_above(self) -> float:
+        return 1.0 + (ROUGH_ABOVE - 1.0) * min(1.0, math.sqrt(FEW_OUTPUTS / len(self.energy.columns)))
 
     def _predict(self, values: Processes | None, u: Tensor) -> Tensor:
         assert values is not None
@@ -286,10 +337,14 @@ class OfObservables:
         normal = torch.from_numpy(rng.standard_normal((DRAWS, 1, self._values.outputs)))
         rest = None
         if self._rest is not None:
-            rest = self._rest.draws(z, torch.from_numpy(rng.standard_normal((DRAWS, len(u)))), wider).flatten()
-        values = self._draws(z, normal, wider).flatten(0, 1)
-        good = self.energy.good(values, rest).view(DRAWS, len(u))
-        return (good.double().mean(dim=0) * valid).numpy()
+            rest = self._rest.draws(z, torch.from_numpy(rng.standard_normal((DRAWS, len(u)))), wider)
+        found = []
+        for start in range(0, len(z), TOGETHER):
+            rows = slice(start, start + TOGETHER)
+            values = self._draws(z[rows], normal, wider).flatten(0, 1)
+            good = self.energy.good(values, None if rest is None else rest[:, rows].flatten())
+            found.append(good.view(DRAWS, -1).double().mean(dim=0))
+        return (torch.cat(found) * valid).numpy()
 
     @torch.no_grad()
     def observables(self, u: Floats) -> Floats | None:
@@ -310,6 +365,7 @@ class OfObservables:
             "by_nets": self.by_nets.astype(float),
             "poor": self._poor.astype(float),
         }
+        arrays |= {f"ridges/{key}": value for key, value in self._ridges.to_arrays().items()}
         if self._values is not None:
             arrays |= {f"values/{key}": value for key, value in self._values.to_arrays().items()}
         if self._coding is not None:
@@ -323,6 +379,7 @@ class OfObservables:
         parts = grouped(arrays)
         self._learned_from, self._coded_apart = int(arrays["learned_from"]), bool(arrays["coded_apart"])
         self._nets_seen = int(arrays.get("nets_seen", 0))
+        self._ridges.load(parts.get("ridges", {}))
         none = np.zeros(len(self.energy.columns))
         self._exact, self.by_nets = arrays.get("exact", none) > 0, arrays.get("by_nets", none) > 0
         self._poor = arrays.get("poor", none) > 0

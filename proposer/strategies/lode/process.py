@@ -20,7 +20,7 @@ from proposer.strategies.lode.matern import fall, left, likelihood, right, rows_
 from proposer.types import Floats
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -28,11 +28,16 @@ LEARN_FROM = 250
 """The largest number of points from which the length scales are learned. The cost grows with its cube."""
 FIRST_STEPS, LATER_STEPS, STEP = 60, 12, 0.1
 """The numbers of steps of the first fit and of later ones, and their learning rate."""
+MOST_FIRST, LEAST_FIRST, FIRST_PART = 2500, 100, 0.6
+"""A first fit takes FIRST_PART of its steps with at most MOST_FIRST points times outputs, but at least with LEAST_FIRST
+points. So it differs only for more than ten outputs.
+"""
 CHECKED = 4
 """The number of steps between two checks for outputs that are predicted well enough."""
-MUCH_NOISE, NOISY_STEPS, SURELY = 0.3, 16, 25.0
+MUCH_NOISE, NOISY_STEPS, SURELY, PREDICTED = 0.3, 16, 25.0, 0.03
 """A fit may mistake noise for short-range structure. So a descent from the noise variance MUCH_NOISE is tried once, and
-used if its log likelihood is better by at least SURELY.
+used if its log likelihood is better by at least SURELY. It is not tried for an output whose leave-one-out errors have a
+mean square below PREDICTED, because they cannot be smaller than the noise.
 """
 LEAST_NOISE = 1e-6
 """The smallest noise variance, relative to the variance of an output, which keeps the covariance of close points
@@ -90,15 +95,23 @@ class Processes:
             predicted[:, of.numpy()] -= off.T.numpy()
             return torch.from_numpy(exact(predicted, t[rows]))[of]
 
-        start = (self._scales[of], self._amplitude[of], self._noise[of])
-        found, loss = _descend(xs, ts, start, LATER_STEPS if self.learned else FIRST_STEPS, rest)
+        found = [self._scales[of], self._amplitude[of], self._noise[of]]
+        steps = LATER_STEPS if self.learned else FIRST_STEPS
+        few = max(LEAST_FIRST, MOST_FIRST // len(of))
+        if not self.learned and few < len(rows):
+            some = torch.from_numpy(rng.choice(len(rows), size=few, replace=False))
+            found, _, _ = _descend(xs[some], ts[:, some], found, round(FIRST_PART * steps))
+            steps -= round(FIRST_PART * steps)
+        found, loss, off = _descend(xs, ts, found, steps, rest)
         if len(x) >= LEARN_FROM and not self._asked_for_noise:  # few points with much structure look like noise
             self._asked_for_noise = True
-            first = Processes(self.dim, len(of))
+            unsure = torch.nonzero(~(off.square().mean(dim=1) < PREDICTED))[:, 0]
+            first = Processes(self.dim, len(unsure))
             noisy = (first._scales, first._amplitude, torch.full_like(first._noise, math.log(MUCH_NOISE)))
-            other, its_loss = _descend(xs, ts, noisy, NOISY_STEPS)
-            better = its_loss < loss - SURELY
-            found = [torch.where(*part) for part in zip([better[:, None], better, better], other, found, strict=True)]
+            other, its_loss, _ = _descend(xs, ts[unsure], noisy, NOISY_STEPS)
+            better = its_loss < loss[unsure] - SURELY
+            for mine, its in zip(found, other, strict=True):
+                mine[unsure[better]] = its[better]
         if all(bool(torch.isfinite(part).all()) for part in found):
             self._scales[of], self._amplitude[of], self._noise[of] = found
             self.learned = True
@@ -148,7 +161,8 @@ class Processes:
     def _predict(self, z: Tensor, *, deviations: bool) -> tuple[Tensor, Tensor]:
         mean, variance = torch.empty(2, self.outputs, len(z), dtype=torch.float64)
         amplitude = self._amplitude.exp()
-        for j, z_scaled in enumerate(left(z, self._scales)):
+        for j in range(self.outputs):
+            z_scaled = left(z, self._scales[j : j + 1])[0]
             rows = rows_of(self._data[j].shape[1])
             for start in range(0, len(z), rows):
                 of = slice(start, start + rows)
@@ -169,6 +183,44 @@ class Processes:
         made = Processes.from_arrays(self.to_arrays())
         made.condition(x, t)
         return made
+
+    @property
+    def amplitude(self) -> Tensor:
+        """The variances, shape (m,), of the part that the regression explains."""
+        return self._amplitude.exp()
+
+    @property
+    def lengths(self) -> Floats:
+        """The length scales, shape (m, d)."""
+        return np.asarray(self._scales.exp().numpy())
+
+    def squares(self, x: Floats, j: int) -> Tensor:
+        """r^2 of the kernel of output j for each pair of the points x, shape (n, d); see `matern.py`."""
+        points, scales = torch.from_numpy(x), self._scales[j : j + 1]
+        return left(points, scales)[0] @ right(points, scales)[0]
+
+    def left_out(self, j: int) -> Floats:
+        """The errors, shape (n,), of the predictions of output j at each point from all others (Rasmussen and Williams,
+        equation 5.12).
+        """
+        inverse = torch.cholesky_inverse(self._root[j])
+        return np.asarray((self._weights[j][:, 0] / self.amplitude[j] / torch.diagonal(inverse)).numpy())
+
+    def only(self, j: int) -> Processes:
+        """A copy of output j, without data."""
+        arrays = self.to_arrays()
+        return Processes.from_arrays(
+            arrays | {name: arrays[name][j : j + 1] for name in ("scales", "amplitude", "noise")}
+        )
+
+    def with_inputs(self, kept: int, lengths: Floats) -> Processes:
+        """A copy without data that keeps the first `kept` inputs, and has more inputs with the given length scales,
+        shape (m, k).
+        """
+        arrays = self.to_arrays()
+        return Processes.from_arrays(
+            arrays | {"scales": np.concatenate([arrays["scales"][:, :kept], np.log(lengths)], axis=1)}
+        )
 
     def to_arrays(self) -> dict[str, NDArray[np.float64]]:
         """The fitted length scales, amplitudes, and noises as arrays, without the data."""
@@ -195,11 +247,11 @@ class Processes:
 
 
 def _descend(
-    xs: Tensor, ts: Tensor, start: tuple[Tensor, ...], steps: int, rest: Callable[[Tensor], Tensor] | None = None
-) -> tuple[list[Tensor], Tensor]:
-    """Scales, amplitudes, and noises after `steps` from `start`, and the last loss of each output, shape (m,). `rest`
-    takes the leave-one-out errors of all points, shape (m, n), and says which outputs, shape (m,), are learned no
-    further.
+    xs: Tensor, ts: Tensor, start: Sequence[Tensor], steps: int, rest: Callable[[Tensor], Tensor] | None = None
+) -> tuple[list[Tensor], Tensor, Tensor]:
+    """Scales, amplitudes, and noises after `steps` from `start`, the last loss of each output, shape (m,), and its last
+    leave-one-out errors of all points, shape (m, n). `rest` takes these errors, and says which outputs, shape (m,), are
+    learned no further.
     """
     parameters = scales, amplitude, noise = [part.clone() for part in start]
     optimiser = Adam(parameters)
@@ -212,7 +264,7 @@ def _descend(
         for j in torch.nonzero(active)[:, 0].tolist():
             one = likelihood(xs, ts[j], scales[j], amplitude[j], spread[j])
             if one is None:
-                return parameters, losses
+                return parameters, losses, off
             losses[j], gradient[0][j], gradient[1][j], gradient[2][j], off[j] = one
         if rest is not None and step % CHECKED == 0:
             active &= ~rest(off)
@@ -224,4 +276,4 @@ def _descend(
         optimiser.step([part / len(xs) + of for part, of in zip(by, prior, strict=True)], STEP)
         for part, was in zip(parameters, before, strict=True):
             part[~active] = was[~active]
-    return parameters, losses
+    return parameters, losses, off

@@ -37,8 +37,8 @@ class Regression(Networks):
     and a few are large, so draws of these errors describe the uncertainty, and not a normal distribution.
     """
 
-    def __init__(self, dim: int, targets: int) -> None:
-        super().__init__(dim, targets)
+    def __init__(self, dim: int, targets: int, more: int = 0) -> None:
+        super().__init__(dim, targets, more)
         normal = torch.special.ndtri((torch.arange(ERRORS, dtype=torch.float64) + 0.5) / ERRORS)
         mixed = torch.arange(ERRORS) * 37 % ERRORS  # so that the oldest errors are not all on one side
         self.errors = ERROR * normal[mixed].repeat(targets, 1)
@@ -89,7 +89,7 @@ class Regression(Networks):
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[np.float64]]) -> Regression:
         """Restores the state from the arrays of `to_arrays`. Raises KeyError and ValueError."""
-        made = cls(int(arrays["dim"]), len(arrays["errors"]))
+        made = cls(int(arrays["dim"]), len(arrays["errors"]), int(arrays.get("more", 0)))
         made.load(arrays)
         made.errors = torch.from_numpy(arrays["errors"].copy())
         return made

@@ -34,7 +34,7 @@ good points.
 MOST_LEVELS = 40
 """The largest number of levels. They reach a fraction KEEP^40, about 1e-18, of the cube."""
 ROUGH_ABOVE = 4.0
-"""The energy above which a cheaper, less exact energy is used."""
+"""The energy above which a cheaper, less exact energy is used, unless the model says another one."""
 
 
 @dataclass(frozen=True)
@@ -61,15 +61,16 @@ def subset_simulation(
     random: torch.Generator,
     *,
     rough: Energy | None = None,
+    rough_above: float = ROUGH_ABOVE,
     before: Tensor | None = None,
     moves: int = MOVES,
 ) -> Particles:
     """Draws n particles. Some of them may be copies of others.
 
     `energy` maps points in the unit cube, shape (k, d), to finite values, shape (k,). `rough` is a cheaper energy for
-    the levels above ROUGH_ABOVE. `before` are particles of an earlier call, shape (k, d), with a similar energy. Those
-    that are still inside continue to move with the new particles, so that chains become long if the region does not
-    change. `moves`: the number of steps in each level but the last.
+    the levels above `rough_above`. `before` are particles of an earlier call, shape (k, d), with a similar energy.
+    Those that are still inside continue to move with the new particles, so that chains become long if the region does
+    not change. `moves`: the number of steps in each level but the last.
     """
     p = torch.rand(n, dim, generator=random, dtype=torch.float64)
     now = rough or energy
@@ -78,7 +79,7 @@ def subset_simulation(
     last, volume = math.inf, 1.0
     for number in range(MOST_LEVELS):
         level = float(torch.quantile(e, KEEP))
-        if now is not energy and level < ROUGH_ABOVE:
+        if now is not energy and level < rough_above:
             now = energy
             e = now(p)
             level, last = float(torch.quantile(e, KEEP)), math.inf

@@ -8,9 +8,9 @@ from __future__ import annotations
 import logging
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,27 +18,20 @@ import torch
 from numpy.typing import NDArray
 from scipy.stats import qmc
 from threadpoolctl import threadpool_limits
-from torch import Tensor
 
 from proposer.strategies.base import generator
-from proposer.strategies.lode.acquire import EXPLOIT, EXPLORE, Acquisition, Context, choose
+from proposer.strategies.lode.acquire import Acquisition, Context, choose
 from proposer.strategies.lode.basins import BASINS, size
-from proposer.strategies.lode.collect import BEGIN, GATHER, UNIFORM, beside_good_points
+from proposer.strategies.lode.collect import BEGIN
 from proposer.strategies.lode.contest import Contest
-from proposer.strategies.lode.descend import DOWNHILL
 from proposer.strategies.lode.energy import EnergyOfObservables, ScoredObservable
 from proposer.strategies.lode.even import EvenIn
-from proposer.strategies.lode.fill import FILL
-from proposer.strategies.lode.lower import with_lower
-from proposer.strategies.lode.nll import OfNll
-from proposer.strategies.lode.observables import OfObservables
+from proposer.strategies.lode.method import METHOD, PARTICLES, Method
 from proposer.strategies.lode.points import Known, Points
-from proposer.strategies.lode.probe import PROBE
-from proposer.strategies.lode.sample import FEW_MOVES, MOVES, Particles, subset_simulation
+from proposer.strategies.lode.sample import FEW_MOVES, MOVES, Particles
 from proposer.strategies.lode.select import probability_of_an_answer, well_spread
 from proposer.strategies.lode.settings import LEAST_BATCH, LodeSettings
-from proposer.strategies.lode.solve import SOLVE
-from proposer.strategies.lode.spread import OTHER_BASINS, SPREAD, stuck
+from proposer.strategies.lode.spread import stuck
 from proposer.strategies.lode.surrogate import Surrogate, grouped
 from proposer.strategies.state import pack, unpack
 from proposer.types import Batch, CheckpointError, Floats, Told
@@ -48,15 +41,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-Inputs = Callable[[Floats], Floats]
-
-PARTICLES = 800
-"""The number of particles of the sampler, and the largest number that is kept for the next batch.
-
-Those that are farthest apart are kept. The sampler leaves few particles, or none, in some parts of a thin region, and
-so reaches more of them from batch to batch. With random ones, half of the parts of multi10d without a good point had no
-candidate either, although the model knew them.
-"""
 FEW, SLOWLY = 5, 12
 """With fewer than FEW good points, a batch is 1 / SLOWLY of the known points instead of a quarter, because small
 batches find good points sooner. With `goal: collect` it always is, so that each step from the known good points uses
@@ -67,58 +51,6 @@ START, SHORTER, LEAST_FIRST = 4, 2, 10
 that for a map, because steps downhill need no even start: dipole4d had 100 good points 25 evaluations sooner. It has at
 least LEAST_FIRST points, and half as many follow.
 """
-
-
-def _sample(surrogate: Surrogate, dim: int, random: torch.Generator, before: Tensor | None, moves: int) -> Particles:
-    return subset_simulation(
-        surrogate, dim, n=PARTICLES, random=random, rough=surrogate.rough, before=before, moves=moves
-    )
-
-
-MAP = Acquisition((SOLVE, PROBE, BASINS, FILL, EXPLORE, EXPLOIT))
-STUCK = Acquisition((SOLVE, PROBE, FILL, OTHER_BASINS, SPREAD, EXPLORE, EXPLOIT))
-DESCEND = Acquisition((SOLVE, DOWNHILL, PROBE, EXPLORE, EXPLOIT))
-COLLECT = Acquisition((GATHER,), (beside_good_points,), UNIFORM)
-
-
-@dataclass(frozen=True)
-class Method:
-    """The replaceable steps of LODE."""
-
-    by_observables: Callable[[int, EnergyOfObservables, Inputs], Surrogate] = OfObservables
-    """Makes a model of the observables, from the number of its inputs, the energy, and the map from u to the inputs."""
-    by_nll: Callable[[int, EnergyOfObservables, Inputs], Surrogate] = OfNll
-    """Makes a model of the NLL, from the same."""
-    contest: bool = True
-    """Whether a model of the NLL is tried, too, if observables are predicted badly."""
-    sample: Callable[[Surrogate, int, torch.Generator, Tensor | None, int], Particles] = _sample
-    """Draws particles from the region that the model takes for good."""
-    map: Acquisition = MAP
-    """Chooses a batch for a map."""
-    stuck: Acquisition = STUCK
-    """Chooses a batch while no new point is good and the lowest energy has stopped falling."""
-    descend: Acquisition = DESCEND
-    """Chooses a batch for `goal: collect` before the tenth good point, if only an NLL is known."""
-    collect: Acquisition = COLLECT
-    """Chooses a batch for `goal: collect` from the tenth good point on."""
-
-    def even_in(self, even_in: EvenIn) -> Method:
-        """The method with a map that is even in chosen coordinates."""
-        parts = tuple(part._replace(choose=even_in.exploit) if part is EXPLOIT else part for part in self.map.parts)
-        return replace(self, map=replace(self.map, parts=parts, sources=(*self.map.sources, even_in.source)))
-
-    def following(self) -> Method:
-        """The method for a target that follows the best NLL."""
-        return replace(
-            self,
-            map=with_lower(self.map),
-            stuck=with_lower(self.stuck),
-            descend=with_lower(self.descend),
-            collect=with_lower(self.collect),
-        )
-
-
-METHOD = Method()
 
 
 class Lode:
@@ -228,8 +160,10 @@ class Lode:
         inside = particles.inside.numpy()
         kept = well_spread(0.5 * self._inputs(inside), PARTICLES)
         self._particles = inside[kept] if particles.level == 1.0 else np.empty((0, self._dim))
-        n = max(size(known, surrogate, n), min(n, self._first // 2), least)
-        return self._choose(known, surrogate, particles, n)  # 4
+        acquisition = self._acquisition(known, surrogate)
+        if BASINS in acquisition.parts:
+            n = max(size(known, surrogate, n), min(n, self._first // 2), least)
+        return self._choose(acquisition, known, surrogate, particles, n)  # 4
 
     def _grown(self, known: Known) -> int:
         """The number of points in the next batch, which depends on the known points."""
@@ -271,8 +205,9 @@ class Lode:
             return "no observables have come back so far"
         return "the NLL that came back is not that of the observables, or a good point lacks one"
 
-    def _choose(self, known: Known, surrogate: Surrogate, particles: Particles, n: int) -> Batch:
-        acquisition = self._acquisition(known, surrogate)
+    def _choose(
+        self, acquisition: Acquisition, known: Known, surrogate: Surrogate, particles: Particles, n: int
+    ) -> Batch:
         pending = self._pending(known)
         context = Context(
             known,

@@ -57,6 +57,11 @@ class Surrogate(Protocol):
         """Energies, shape (n,), computed cheaper and less exactly."""
         ...
 
+    @property
+    def rough_above(self) -> float:
+        """The energy above which the cheaper energies are exact enough for the sampler."""
+        ...
+
     def expect(self, u: Floats) -> None:
         """Stores its predictions for points that are now requested, to compare them with the results."""
         ...

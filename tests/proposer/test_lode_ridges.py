@@ -1,0 +1,120 @@
+"""Planes at which an observable changes abruptly become inputs of the models."""
+
+import numpy as np
+import pytest
+import torch
+
+from proposer.strategies.lode.energy import EnergyOfObservables, ScoredObservable
+from proposer.strategies.lode.observables import OfObservables
+from proposer.strategies.lode.points import Points
+from proposer.strategies.lode.process import Processes
+from proposer.strategies.lode.regress import Regression
+from proposer.strategies.lode.ridges import Ridges
+from proposer.target import Target
+from proposer.types import Floats
+from scanspec import Kind, Likelihood
+from tests.proposer.answered import told_of
+from tests.proposer.searches import train
+
+U = np.random.default_rng(3).random((400, 4))
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Networks train for a short time."""
+    train(monkeypatch, regression=0.1)
+
+
+def resonance(x: Floats) -> Floats:
+    """The logarithm of a density that falls by e^3 where 0.6 x0 - 0.8 x2 = 0.1, shape (n, 1)."""
+    off = 0.6 * x[:, 0] - 0.8 * x[:, 2] - 0.1
+    return (x[:, 1] + 0.5 * x[:, 3] ** 2 - 3.0 * 0.03**2 / (off**2 + 0.03**2))[:, None]
+
+
+def found(values: Floats, x: Floats) -> Ridges:
+    ridges = Ridges(x.shape[1])
+    ridges.find(x, (values - values.mean()) / values.std(), Processes(x.shape[1], 1), np.random.default_rng(5))
+    return ridges
+
+
+def test_the_plane_of_a_resonance_is_found_from_few_points():
+    x = 2.0 * U - 1.0
+    ridges = found(resonance(x), x)
+    off = [abs(plane[0] * plane[2]) > 0.3 and plane[-2] / plane[0] * 0.6 for plane in ridges.planes]
+    assert any(abs(c - 0.1) < 0.02 for c in off)
+    assert ridges.came == [-1] * len(ridges.planes)
+    assert np.allclose(np.linalg.norm(ridges.planes[:, :-2], axis=1), 1.0)
+
+
+def test_a_smooth_observable_has_no_planes():
+    x = 2.0 * U - 1.0
+    smooth = np.sin(2.0 * x[:, 0] - x[:, 1])[:, None] + x[:, 2:3] * x[:, 3:]
+    assert not len(found(smooth, x).planes)
+
+
+def test_planes_of_the_last_search_are_improved_and_others_forgotten():
+    x = 2.0 * U - 1.0
+    ridges = found(resonance(x), x)
+    n = len(ridges.planes)
+    useless = np.array([0.0, 0.7071, 0.0, 0.7071, 0.3, 0.02])
+    ridges.planes = np.concatenate([useless[None], ridges.planes])[:4]
+    t = resonance(x)
+    process = Processes(4, 1).with_inputs(4, np.full((1, len(ridges.planes)), 0.7))
+    ridges.find(x, (t - t.mean()) / t.std(), process, np.random.default_rng(6))
+    assert 0 not in ridges.came
+    assert ridges.changed
+    assert 1 in ridges.came
+    assert len(ridges.planes) >= n
+    carried = ridges.carried(process, 0)
+    assert carried.lengths.shape == (1, 4 + len(ridges.planes))
+    assert ridges(x).shape == (400, 4 + len(ridges.planes))
+    again = Ridges(4)
+    again.load(ridges.to_arrays())
+    assert np.array_equal(again(x), ridges(x))
+    assert again.found_from == 400
+
+
+def test_networks_with_more_inputs_are_stored():
+    x = np.random.default_rng(1).uniform(-1, 1, (300, 5))
+    nets = Regression(3, 1, 2)
+    nets.learn(x, x[:, :1] * x[:, 4:], np.ones(300), torch.Generator().manual_seed(1))
+    again = Regression.from_arrays(nets.to_arrays())
+    assert torch.equal(again.mean(torch.from_numpy(x)), nets.mean(torch.from_numpy(x)))
+    assert nets.members(torch.from_numpy(x)).shape == (4, 300, 1)
+    assert again.more == 2
+
+
+def model_of_a_strip(*, ridges: bool, monkeypatch: pytest.MonkeyPatch) -> tuple[OfObservables, Points]:
+    if not ridges:
+        monkeypatch.setattr(Ridges, "find", lambda *_: None)
+    values = np.exp(resonance(2.0 * U - 1.0))
+    scored = EnergyOfObservables([ScoredObservable("density", Likelihood(Kind.GAUSS, 0.3, 0.03))], Target(0.5))
+    points = Points(np.arange(4), scored, Target(0.5))
+    nll = 0.5 * ((values[:, 0] - 0.3) / 0.03) ** 2
+    model = OfObservables(4, scored, lambda u: 2.0 * u - 1.0)
+    for rows in np.split(np.arange(400), [200, 300]):
+        points.add(told_of(U[rows], nll[rows], observables=values[rows]))
+        model.by_nets[:] = True  # as if networks had been better
+        model.fit(points.known(), np.random.default_rng(1))
+        model.expect(U[rows[-1] + 1 :][:100])
+    return model, points
+
+
+@pytest.mark.parametrize("ridges", [True, False])
+def test_a_model_predicts_a_resonance_by_its_plane(ridges: bool, monkeypatch: pytest.MonkeyPatch):
+    model, points = model_of_a_strip(ridges=ridges, monkeypatch=monkeypatch)
+    fresh = np.random.default_rng(4).random((4000, 4))
+    x = 2.0 * fresh - 1.0
+    near = np.abs(0.6 * x[:, 0] - 0.8 * x[:, 2] - 0.1) < 0.05
+    predicted = model.observables(fresh)
+    assert predicted is not None
+    off = predicted - model.scaled(np.exp(resonance(x)))
+    assert (np.sqrt((off[near] ** 2).mean()) < 0.5) == ridges
+    other = OfObservables(4, model.energy, model.inputs)
+    other.load(model.to_arrays())
+    stored = other.to_arrays()
+    assert np.array_equal(stored["ridges/planes"], model.to_arrays()["ridges/planes"])
+    assert (len(stored["ridges/planes"]) > 0) == ridges
+    for one in (model, other):  # a search that is continued learns the same
+        one.fit(points.known(), np.random.default_rng(2))
+    assert np.array_equal(np.asarray(model.observables(fresh[:50])), np.asarray(other.observables(fresh[:50])))
