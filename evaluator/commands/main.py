@@ -76,7 +76,7 @@ def _run(options: argparse.Namespace) -> int:
     except ModuleNotFoundError as error:  # both sides install each other's commands
         print(
             f"lodescan-evaluator: {error.name} is missing: run it in the evaluator's environment, "
-            ".envs/evaluator/bin/lodescan-evaluator (pip install '.[evaluator]' in the clone makes another)",
+            ".envs/evaluator/bin/lodescan-evaluator; `pip install '.[evaluator]'` in the clone makes another one",
             file=sys.stderr,
         )
         return BAD_INPUT

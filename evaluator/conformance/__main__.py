@@ -11,8 +11,8 @@ try:
     from evaluator.conformance.checks import CHECKS
 except ModuleNotFoundError as error:  # both sides install each other's commands
     where = (
-        "run it in the evaluator's environment, .envs/evaluator/bin/lodescan-conformance (pip install '.[evaluator]' "
-        "in the clone makes another)"
+        "run it in the evaluator's environment, .envs/evaluator/bin/lodescan-conformance; `pip install '.[evaluator]'` "
+        "in the clone makes another one"
     )
     sys.exit(f"lodescan-conformance: {error.name} is missing: {where}")
 

@@ -151,5 +151,5 @@ def test_commands_in_the_other_side_s_environment_say_where_they_belong():
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == code
         assert f" is missing: run it in the {side}'s environment, .envs/{side}/bin/lodescan" in done.stderr
-        assert f"(pip install '.[{side}]' in the clone makes another)\n" in done.stderr
+        assert f"; `pip install '.[{side}]'` in the clone makes another one\n" in done.stderr
         assert len(done.stderr.splitlines()) == 1
