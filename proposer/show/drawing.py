@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,11 +13,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from proposer.run.files import writing
 from proposer.show.marks import PALETTE, PAPER, drawable
+from proposer.show.saving import save
 from proposer.show.ticks import set_ticks
 from proposer.types import Floats
-from scanspec import ScanFileError, UsageError
+from scanspec import ScanFileError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -61,9 +59,6 @@ in print.
 
 FEW = 500
 """More dots than this are drawn as one bitmap within a vector picture, to keep the file small."""
-
-DOTS, MOST_DOTS = 300.0, 4000.0
-"""The dots of a PNG per inch, and the most that it is wide."""
 
 _SETTINGS: dict[Any, Any] = {"svg.hashsalt": "lodescan", "font.size": 9.0, "legend.fontsize": 8.0, "figure.dpi": 120.0}
 
@@ -126,7 +121,7 @@ def draw_plot(
         handles = _in_view(ax)
         if handles:
             figure.legend(handles=handles, loc="outside lower right", ncols=4, markerscale=1.2, frameon=False)
-        _save(figure, path, beside)
+        save(figure, path, beside)
 
 
 def draw_corner(points: Points, axes: list[Axis], path: Path, beside: Path | None = None) -> None:
@@ -166,7 +161,7 @@ def draw_corner(points: Points, axes: list[Axis], path: Path, beside: Path | Non
         if coloured is not None:
             bar = figure.colorbar(coloured, ax=grid.ravel().tolist(), label="NLL", shrink=0.4, anchor=(0.0, 0.0))
             bar.ax.set_gid("colours")
-        _save(figure, path, beside)
+        save(figure, path, beside)
 
 
 def _good_by_nll(ax: Axes, x: Axis, y: Axis, points: Points) -> Any:
@@ -206,7 +201,13 @@ def _star(ax: Axes, x: Axis, y: Axis, points: Points, *, area: float) -> None:
     best = rows[[points.columns["NLL"][rows].argmin()]]
     if x.drawable[best].all() and y.drawable[best].all():
         star: dict[str, Any] = {"s": area, "marker": "*", "color": PAPER.star, "edgecolors": "white", "linewidths": 0.8}
-        ax.scatter(x.values[best], y.values[best], label="best point", gid="best", zorder=5, **star)
+        whole = all(_shows(axis, float(axis.values[best][0])) for axis in (x, y))  # also at the end of an axis
+        ax.scatter(x.values[best], y.values[best], label="best point", gid="best", zorder=5, clip_on=not whole, **star)
+
+
+def _shows(axis: Axis, value: float) -> bool:
+    """Whether a value lies within the limits of an axis."""
+    return axis.limits is None or axis.limits[0] <= value <= axis.limits[1]
 
 
 def _in_view(ax: Axes) -> list[Any]:
@@ -366,32 +367,3 @@ def _with_room(low: float, high: float, scale: str) -> tuple[float, float]:
         return low / room, high * room
     room = 0.04 * (high - low)
     return low - room, high + room
-
-
-def _save(figure: Figure, path: Path, beside: Path | None) -> None:
-    for file in (path, beside):
-        if file is not None:
-            _save_one(figure, file)
-
-
-def _save_one(figure: Figure, path: Path) -> None:
-    kind = path.suffix.lower()
-    supported = figure.canvas.get_supported_filetypes()
-    if kind.removeprefix(".") not in supported:
-        raise UsageError(
-            f"--file {path}: no kind of picture is called {kind!r}", next_step="write .pdf, .png or .svg at its end"
-        )
-    # without dates, so that the same run gives the same file
-    dates = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}, ".eps": {"CreationDate": None}}
-    try:
-        picture = io.BytesIO()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # warnings about matplotlib's layout, and about glyphs that a font lacks
-            dots = min(DOTS, MOST_DOTS / float(figure.get_figwidth()))
-            figure.savefig(picture, format=kind.removeprefix("."), metadata=dates.get(kind), dpi=dots)
-    except (ValueError, RuntimeError, OverflowError, ArithmeticError) as error:  # perhaps a label is not a formula
-        words = " ".join(str(error).split())
-        why = f"perhaps for a label or a range: {words:.200}"
-        raise ScanFileError(f"the picture {path.name} cannot be drawn, {why}") from None
-    with writing(path.parent, path.name) as file:
-        file.write(picture.getvalue())

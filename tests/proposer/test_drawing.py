@@ -143,3 +143,14 @@ def test_the_lowest_nll_has_a_star_even_if_no_point_is_good(tmp_path: Path) -> N
     x, y = (Axis(name, points.columns[name], "linear", None) for name in ("a", "b"))
     text = drawn(tmp_path, "c.svg", lambda path: draw_plot(points, [x, y], (), path, unphysical=True))
     assert text.count('id="best"') == 1 and ">best point<" in text
+
+
+@pytest.mark.parametrize(("low", "clipped"), [(0.01, False), (0.02, True)])
+def test_the_star_of_a_point_at_the_end_of_an_axis_is_whole(low: float, clipped: bool, tmp_path: Path) -> None:
+    points = some_points()
+    points = replace(points, columns=points.columns | {"NLL": A})
+    best = A[points.good].min()
+    x, y = (Axis(name, A, "linear", (float(best - 0.01 + low), 0.99)) for name in ("a", "b"))
+    text = drawn(tmp_path, "c.svg", lambda path: draw_plot(points, [x, y], (), path, unphysical=True))
+    (star,) = re.findall(r'<g id="best">(.*?)</g>\s*<g', text, re.DOTALL)
+    assert ("clip-path" in star) == clipped
