@@ -102,9 +102,14 @@ assert open("run/good_points.csv").read() == open("whole/good_points.csv").read(
 
 
 A_WORKER_LOADS = """
-import os, signal
-if os.environ.get("INTERRUPTED_WHILE_IT_LOADS"):
-    os.killpg(0, signal.SIGINT)
+import os, signal, sys
+if os.environ.get("INTERRUPTED_WHILE_IT_LOADS") and "loky.backend.popen_loky_posix" in sys.orig_argv:
+    try:
+        os.close(os.open("interrupted", os.O_CREAT | os.O_EXCL))  # the first one: a later signal would come too late
+    except FileExistsError:
+        pass
+    else:
+        os.killpg(0, signal.SIGINT)
 """
 
 
@@ -124,3 +129,4 @@ def test_a_scan_may_be_interrupted_at_any_time_from_its_call_on(tmp_path: Path) 
     )
     assert (done.stderr, done.returncode) == ("", 0)
     assert done.stdout.splitlines() == [INTERRUPTED] * 4
+    assert (tmp_path / "interrupted").exists()

@@ -157,6 +157,7 @@ def test_noise_is_tried_only_for_outputs_that_are_predicted_badly(monkeypatch: p
     assert steps == [60, 60 + NOISY_STEPS, 60]
 
 
+@pytest.mark.slow
 def test_many_outputs_begin_with_few_points_and_learn_the_same_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(6)
     x = rng.uniform(-1.0, 1.0, (250, 3))

@@ -85,6 +85,7 @@ except KeyboardInterrupt:
 """
 
 
+@pytest.mark.slow
 def test_an_interrupt_while_the_python_interface_loads_leaves_it_usable() -> None:
     program = [sys.executable, "-c", INTERRUPTED_AT_FIRST_USE]
     ended = subprocess.run(program, capture_output=True, timeout=60, check=False, cwd=ROOT)
