@@ -69,6 +69,7 @@ def test_status_shows_a_run_without_them(tmp_path: Path) -> None:
     assert loaded(COMMANDS.format(commands=[["status", folder], ["status", folder, "--json"]])) == set()
 
 
+@pytest.mark.slow
 def test_a_scan_that_does_not_learn_loads_no_networks_and_one_without_pictures_does_not_load_them(
     tmp_path: Path,
 ) -> None:
