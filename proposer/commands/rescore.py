@@ -5,7 +5,6 @@ No point is evaluated. The new folder contains a run of the other file, which `l
 
 from __future__ import annotations
 
-import math
 import os
 import shlex
 from collections import Counter
@@ -27,6 +26,7 @@ from proposer.show.voice import say
 from proposer.strategies.choice import make_strategy, type_name
 from proposer.types import Batch, Observable, Outcome, Status
 from scanspec import ObservableSpec, UsageError, losses_and_nll, read_scan_file
+from scanspec.observables import outside
 from scanspec.terms import work_out
 from scanspec.text import argument
 
@@ -82,11 +82,11 @@ def rescore(folder: Path, file: Path, into: Path | None) -> int:
         dataset.set_meta({"rescored_from": str(folder)})
         keep_scan_file(into, asked.spec)
         keep_records(dataset)
-        outside = _take_over(dataset, asked, old, parts, strategy.checkpoint())
+        left_out = _take_over(dataset, asked, old, parts, strategy.checkpoint())
         note_best(dataset, asked.settings.target)
         target, names = asked.settings.target, [observable.name for observable in new.observables]
         GoodPoints(into / GOOD_POINTS, list(asked.space.names), names, target, asked.limits.points).rewrite(dataset)
-        _tell(dataset, old, outside, asked)
+        _tell(dataset, old, left_out, asked)
     return 0
 
 
@@ -147,16 +147,16 @@ def _description(asked: Asked, old: Old) -> Description:
 
 def _take_over(dataset: Dataset, asked: Asked, old: Old, parts: Sequence[Results], checkpoint: bytes) -> int:
     """Stores the points within the new ranges as one batch, and returns the number of those outside."""
-    outside, params, known = 0, [np.empty((0, len(asked.space.names)))], list[Outcome | None]()
+    left_out, params, known = 0, [np.empty((0, len(asked.space.names)))], list[Outcome | None]()
     for part in parts:
         inside = np.asarray(asked.space.inside(part.params).all(axis=1), dtype=np.bool_)
-        outside += int((~inside).sum())
+        left_out += int((~inside).sum())
         params.append(part.params[inside])
         known += _score(part.where(inside), asked.spec.all_observables(), old)
     values = np.concatenate(params)
     batch = Batch(asked.space.to_unit(values), ["init"] * len(values), 0)
     dataset.add_batch(batch, values, checkpoint, known)
-    return outside
+    return left_out
 
 
 def _score(part: Results, wanted: Sequence[ObservableSpec], old: Old) -> list[Outcome | None]:
@@ -187,16 +187,17 @@ def _answer(
     missing = [k for k, observable in enumerate(wanted) if not _needs(observable) <= given.keys()]
     answer = Outcome(0, status, observables=if_complete.observables, missing=missing)
     # 1. A point that failed, or that its code called invalid, remains so.
-    by_window = any(_is_outside(x, old.windows.get(name)) for name, x in given.items())
-    ended = next((own for own in wanted if _is_outside(given.get(own.name), own.valid)), None)
+    by_window = any(outside(name, x, old.windows.get(name)) for name, x in given.items())
+    ended, why = next(
+        ((own, why) for own in wanted if own.name in given and (why := outside(own.name, given[own.name], own.valid))),
+        (None, ""),
+    )
     by_code = status is Status.INVALID and not (by_window or ended)
     if status in (Status.FAILED, Status.TIMED_OUT) or by_code:
         return answer._replace(failed_code=part.failed_code[row], message=part.message[row])
     # 2. A window of the new file ends a point.
-    if ended is not None and ended.valid is not None:
-        low, high = ended.valid
-        message = f"{ended.name} = {given[ended.name]:g} is outside [{low:g}, {high:g}]"
-        return answer._replace(status=Status.INVALID, failed_code=ended.code or "", message=message)
+    if ended is not None:
+        return answer._replace(status=Status.INVALID, failed_code=ended.code or "", message=why)
     # 3. Others have an NLL, if the old run stored all that it needs.
     return None if missing else if_complete
 
@@ -206,19 +207,15 @@ def _needs(spec: ObservableSpec) -> set[str]:
     return {spec.name} if spec.term is None else set(spec.term.observables)
 
 
-def _is_outside(value: float | None, window: tuple[float, float] | None) -> bool:
-    return value is not None and window is not None and (math.isnan(value) or not window[0] <= value <= window[1])
-
-
-def _tell(dataset: Dataset, old: Old, outside: int, asked: Asked) -> None:
+def _tell(dataset: Dataset, old: Old, left_out: int, asked: Asked) -> None:
     counts: Counter[str] = Counter()
     for (_, status), points in dataset.counts().items():
         counts["to be evaluated" if status is None else status.name] += points
     words = ", ".join(f"{points:,} {name}" for name, points in sorted(counts.items()))
     into, file = dataset.path.parent, asked.spec.path
     say(f"{into}: {dataset.points:,} points of {old.folder}, scored by {file}: {words}")
-    if outside:
-        say(f"left out: {outside:,} points outside the ranges")
+    if left_out:
+        say(f"left out: {left_out:,} points outside the ranges")
     before, now = old.record.target.describe(), dataset.now(asked.settings.target).describe()
     say(f"good: {now}" + (f"; before: {before}" if before != now else ""))
     say(f"good points: {dataset.count_good(asked.settings.target):,} ({into / GOOD_POINTS})")
