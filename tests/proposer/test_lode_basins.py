@@ -30,7 +30,8 @@ from proposer.strategies.lode.spread import lowest
 from proposer.strategies.lode.strategy import Lode
 from proposer.target import Target
 from proposer.types import Floats
-from tests.proposer.searches import first_steps, known_of, train
+from tests.proposer.answered import told_of
+from tests.proposer.searches import first_steps, known_of, train, unit_cube
 
 TARGET = Target(1.0)
 
@@ -253,6 +254,25 @@ def test_batches_are_smaller_while_basins_begin_new_regions():
     assert 50 < size(finds, model, 200) < 100
     in_seven_dimensions = known_of(np.tile(u, 3)[:, :7], finds.energy, ["basin"] * 400)
     assert size(in_seven_dimensions, model, 200) == 200
+
+
+@pytest.mark.parametrize("collect", [False, True])
+def test_batches_are_smaller_only_where_basins_get_points(collect, monkeypatch):
+    train(monkeypatch, particles=100, networks=(20, 10, 10, 10))
+    u, number = np.random.default_rng(3).random((600, 3)), np.arange(600)
+    finds = told_of(u, np.where(number % 10 == 0, 0.5, 9.0 + u[:, 0]), origins=["basin"] * 600)
+    strategy, asked = Lode(unit_cube(3), LodeSettings(Target(1.0), 200, collect), 2, []), 0
+    while asked < strategy.start_points:
+        batch = strategy.ask()
+        assert batch is not None
+        strategy.tell(told_of(batch.u, np.full(len(batch.u), 9.0), origins=batch.origins))
+        asked += len(batch.u)
+    strategy.tell(finds)
+    batch = strategy.ask()
+    assert batch is not None
+    usual = (asked + 600) // (12 if collect else 4)
+    assert (len(batch.u) == usual) == collect
+    assert len(batch.u) <= usual
 
 
 def test_basins_leave_points_for_the_parts_that_fill_known_regions():
