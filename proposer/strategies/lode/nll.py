@@ -112,6 +112,9 @@ class OfNll:
 
         return [partial(energy, member) for member in range(self._squares.members)]
 
+    def beside_planes(self, known: Known) -> list[Callable[[Tensor], Tensor]]:
+        return []
+
     @torch.no_grad()
     def probability(self, u: Floats, rng: np.random.Generator, wider: float = 1.0) -> Floats:
         """The probability for a normal distribution of log(1 + energy)."""

@@ -10,6 +10,7 @@ their predictions of the newest points were better. Then planes at which it chan
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -70,6 +71,9 @@ FEW_OUTPUTS = 10
 """With more outputs, rough predictions of the energy are used further down, because the relative error of a sum of many
 losses is smaller.
 """
+BESIDE = 5.0
+"""Points are close to a plane if they are at most this many of its widths from it."""
+FULL = 1
 DRAWS = 32
 """The number of draws from the uncertainty of the regression, for the probability of a point."""
 TOGETHER = 256
@@ -145,7 +149,8 @@ class OfObservables:
             self._exact = np.zeros(y.shape[1], dtype=np.bool_)
             self._learned_from = 0
         again = len(usable) >= LEARN_AGAIN * self._learned_from
-        most = min(MOST_POINTS, max(LEAST_POINTS, MOST_NUMBERS // y.shape[1]))
+        learned = int((~self._exact).sum()) if FULL and self._poor.any() else y.shape[1]
+        most = min(MOST_POINTS, max(LEAST_POINTS, MOST_NUMBERS // max(1, learned)))
         rows = usable[training_rows(known.u[usable], known.energy[usable], most, rng)]
         t = self._coding.encode(y[rows])
         again |= self._find_ridges(known, usable, rng)
@@ -324,6 +329,27 @@ class OfObservables:
 
     def others(self) -> list[Callable[[Tensor], Tensor]]:
         return []
+
+    def beside_planes(self, known: Known) -> list[Callable[[Tensor], Tensor]]:
+        values = known.values[np.isfinite(known.values).all(axis=1)]
+        best = np.diagonal(values[self.energy.agreement(values).argmax(axis=0)]) if len(values) else np.empty(0)
+
+        @torch.no_grad()
+        def energy(plane: int, j: int, u: Tensor) -> Tensor:
+            assert self._coding is not None
+            assert self._rough is not None
+            z = torch.from_numpy(self.inputs(u.numpy()))
+            mean = self._mean(self._rough, z)
+            mean[:, j] = float(best[j])
+            rest = None if self._rest is None else self._rest(z)
+            found = self.energy(mean, torch.from_numpy(self._coding.spread), rest)
+            return torch.maximum(found, self._ridges.widths_from(z, plane) / BESIDE).clamp(max=FAR)
+
+        if not self.fitted or not len(values):
+            return []
+        assert self._values is not None
+        most = self._values.lengths[:, self.dim :].argmin(axis=0).tolist()
+        return [partial(energy, plane, j) for plane, j in enumerate(most)]
 
     @torch.no_grad()
     def probability(self, u: Floats, rng: np.random.Generator, wider: float = 1.0) -> Floats:

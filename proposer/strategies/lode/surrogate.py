@@ -74,6 +74,12 @@ class Surrogate(Protocol):
         """Other models of the energy, which map (n, d) to (n,). Points that they take for good are also tried."""
         ...
 
+    def beside_planes(self, known: Known) -> list[Callable[[Tensor], Tensor]]:
+        """For each plane at which an observable changes abruptly, an energy of points (n, d), shape (n,). It is below 1
+        close to the plane, where all other observables are predicted to be good.
+        """
+        ...
+
     def probability(self, u: Floats, rng: np.random.Generator, wider: float = 1.0) -> Floats:
         """The probability of being good, shape (n,). `wider` multiplies the uncertainty of the model."""
         ...
