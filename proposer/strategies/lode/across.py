@@ -30,8 +30,8 @@ PARTICLES = 300
 LEAST = 0.02
 """This is added to the probability of each candidate, because the model is too sure where nothing is known."""
 PAYS, UNTRIED, LAST = 0.03, 33.0, 300
-"""The fraction of a batch falls if less than PAYS of the LAST points of this part are good. At first, it is assumed that
-one of UNTRIED points is good.
+"""The fraction of a batch falls if less than PAYS of the LAST points of this part are good. At first, it is assumed
+that one of UNTRIED points is good.
 """
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from proposer.strategies.lode.across import ACROSS
 from proposer.strategies.lode.acquire import EXPLOIT, EXPLORE, Acquisition
+from proposer.strategies.lode.across import ACROSS
 from proposer.strategies.lode.basins import BASINS
 from proposer.strategies.lode.collect import GATHER, UNIFORM, beside_good_points
 from proposer.strategies.lode.descend import DOWNHILL
