@@ -214,6 +214,7 @@ class OfObservables:
         """Compares predictions with the results. Networks learn the outputs that a process predicts badly."""
         if self._record is None:
             return
+        assert self._coding is not None
         self._record.compare(known.u, known.values, partial(miss, self.energy, self._coding))
         process, nets = self._record.errors
         limit = BAD**2 / len(process)
@@ -307,8 +308,7 @@ class OfObservables:
         mean = self._mean(values, z)
         for j, value in (given or {}).items():
             mean[:, j] = value
-        rest = None if self._rest is None else self._rest(z)
-        return self.energy(mean, torch.from_numpy(self._coding.spread), rest)
+        return self.energy(mean, torch.from_numpy(self._coding.spread), None if self._rest is None else self._rest(z))
 
     def members(self, u: Floats) -> Floats:
         return np.asarray(self(torch.from_numpy(u)).numpy())[None]
@@ -317,9 +317,8 @@ class OfObservables:
         return []
 
     def beside_planes(self, known: Known) -> list[Callable[[Tensor], Tensor]]:
-        if not self.fitted or not len(self._ridges.planes):
+        if self._values is None or not self.fitted or not len(self._ridges.planes):
             return []
-        assert self._values is not None
         of, best = self._values.lengths[:, self.dim :].argmin(axis=0), self.energy.best(known.values)
         return [partial(self._beside, plane, j, float(best[j])) for plane, j in enumerate(of.tolist())]
 

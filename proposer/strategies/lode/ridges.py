@@ -40,7 +40,7 @@ quarter of the latter are outliers.
 """
 OUTLIERS = 0.1
 """The fraction of the points, those with the largest errors, through which planes are tried."""
-TRIED, PAIRS, OF_PAIR, COMPARED, REFINED = 300, 6000, 4, 30, 40
+TRIED, PAIRS, OF_PAIR, COMPARED, REFINED = 300, 6000, 4, 30, 30
 """At most TRIED planes through two outliers are tried for a pair of variables, and PAIRS in all. OF_PAIR of each pair
 are kept, and the best COMPARED of these are compared by their likelihood. The best one is moved REFINED times.
 """
