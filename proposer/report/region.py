@@ -74,7 +74,7 @@ def pairs(seen: Seen, table: Table) -> Part:
                     side(seen, x, zoom=zoom),
                     side(seen, y, zoom=zoom),
                     [Dots(x, y), *_star(seen, x, y)],
-                    place=(row, column),
+                    grid_cell=(row, column),
                     tall=0.95,
                 )
                 for row, y in enumerate(names[1:])
@@ -272,7 +272,7 @@ def _how_complete(seen: Seen, *, pairs: bool) -> list[str]:
     below = int((seen.nll[seen.ok] < best + height(0.95, 2)).sum())
     few = (
         f"{below:,} points are at most {height(0.95, 2):.2f} above the lowest NLL. Few of them come close to the "
-        f"lowest NLL at their place, because all {count} variables must fit. "
+        f"lowest NLL at their values, because all {count} variables must fit. "
     )
     if missing := seen.no_estimates([seen.variables[0].name]):
         why = f"The profile is not estimated between the points, because {missing}."

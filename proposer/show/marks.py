@@ -176,7 +176,7 @@ def _dots(ax: Axes, dots: p.Dots, panel: p.Panel, table: p.Table, look: Look) ->
                     zorder=2.0 if rows.sum() > FEW else 2.1,  # few on top of many
                 )
         return None
-    small = 0.5 if panel.place is not None else 1.0
+    small = 0.5 if panel.grid_cell is not None else 1.0
     for kind, colour, marker, label in ((0, look.unphysical, "x", "unphysical"), (1, look.bad, "o", "bad")):
         rows = shown & (table.kind == kind)
         if rows.any():

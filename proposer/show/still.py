@@ -78,10 +78,10 @@ def rendered(drawn: Figure, kind: str, look: Look) -> bytes:
 def figure(picture: p.Picture, look: Look) -> Drawing:
     """The figure of a picture. Each panel is a tile with its own legend and colour bar, so that it can stand alone.
 
-    Panels that have a `place` share one legend, one colour bar, and the labels of the outer panels.
+    Panels with a `grid_cell` share one legend, one colour bar, and the labels of the outer panels.
     """
-    rows, columns, places = _grid(picture)
-    is_grid = picture.panels[0].place is not None
+    rows, columns, cells = _grid(picture)
+    is_grid = picture.panels[0].grid_cell is not None
     tile_width = (2.9 if columns <= 3 else 1.9 if columns <= 6 else 1.4) if is_grid else max(map(_wide, picture.panels))
     tall = tile_width * max(panel.tall for panel in picture.panels)
     tile = (tile_width, tall) if is_grid else (tile_width, tall + 0.3)
@@ -108,7 +108,7 @@ def figure(picture: p.Picture, look: Look) -> Drawing:
         warnings.simplefilter("ignore")
         drawn = Figure(figsize=size)
         tiles, axes, coloured = [], [], None
-        for panel, (row, column) in zip(picture.panels, places, strict=True):
+        for panel, (row, column) in zip(picture.panels, cells, strict=True):
             corner = edge[0] + column * tile[0], size[1] - edge[3] - (row + 1) * tile[1]  # lower left, in inches
             left, bottom, right, top = _GAP if is_grid else _margins(panel, _coloured(panel))
             inside = corner[0] + left, corner[1] + bottom, tile[0] - left - right, tile[1] - bottom - top
@@ -152,8 +152,8 @@ def _share(inches: tuple[float, float, float, float], size: tuple[float, float])
 def _bar(drawn: Figure, coloured: Any, inches: tuple[float, float, float, float]) -> None:
     """Draws a colour bar of the NLL there, if anything is coloured."""
     if coloured is not None:
-        place = _share(inches, (drawn.get_figwidth(), drawn.get_figheight()))
-        bar: Any = drawn.colorbar(coloured, cax=drawn.add_axes(place))
+        box = _share(inches, (drawn.get_figwidth(), drawn.get_figheight()))
+        bar: Any = drawn.colorbar(coloured, cax=drawn.add_axes(box))
         bar.ax.set_title("NLL")
         bar.outline.set_visible(False)
         bar.locator = MaxNLocator(nbins=4)
@@ -171,9 +171,9 @@ def _margins(panel: p.Panel, coloured: bool) -> tuple[float, float, float, float
 
 
 def _grid(picture: p.Picture) -> tuple[int, int, list[tuple[int, int]]]:
-    if all(panel.place is not None for panel in picture.panels):
-        places = [panel.place or (0, 0) for panel in picture.panels]
-        return max(row for row, _ in places) + 1, max(column for _, column in places) + 1, places
+    if all(panel.grid_cell is not None for panel in picture.panels):
+        cells = [panel.grid_cell or (0, 0) for panel in picture.panels]
+        return max(row for row, _ in cells) + 1, max(column for _, column in cells) + 1, cells
     columns = min(picture.columns, len(picture.panels))
     rows = -(-len(picture.panels) // columns)
     return rows, columns, [divmod(k, columns) for k in range(len(picture.panels))]
@@ -201,12 +201,12 @@ def _panel(ax: Axes, panel: p.Panel, table: p.Table | None, look: Look) -> Any:
             getattr(ax, f"set_{name}scale")(side.scale)
         if (limits := panel.drawn(side)) is not None:
             getattr(ax, f"set_{name}lim")(*limits)
-    ax.set_title(panel.title, y=1.0, parse_math=False)  # without y, each drawing would look for a place first
+    ax.set_title(panel.title, y=1.0, parse_math=False)  # without y, each drawing would look for a free position
     coloured = None
     for mark in panel.marks:
         coloured = draw_mark(ax, mark, panel, table, look) or coloured
     if not (panel.x.categories or panel.y.categories):
-        set_ticks(ax, 4 if panel.place is not None else 5)
+        set_ticks(ax, 4 if panel.grid_cell is not None else 5)
     elif panel.x.categories:
         ax.tick_params(axis="x", rotation=45)
         for label in ax.get_xticklabels():
@@ -218,9 +218,9 @@ def _panel(ax: Axes, panel: p.Panel, table: p.Table | None, look: Look) -> Any:
 
 
 def _legend(
-    drawn: Figure, axes: Sequence[Axes], panels: Sequence[p.Panel], look: Look, place: tuple[float, float, float, float]
+    drawn: Figure, axes: Sequence[Axes], panels: Sequence[p.Panel], look: Look, box: tuple[float, float, float, float]
 ) -> None:
-    """Draws a legend in the upper left corner of `place`, given in fractions of the figure."""
+    """Draws a legend in the upper left corner of `box`, given in fractions of the figure."""
     marks = [mark for panel in panels for mark in panel.marks]
     names = next((mark.names for mark in marks if isinstance(mark, p.Regions)), ())
     found: dict[str, Any] = {
@@ -236,7 +236,7 @@ def _legend(
             found.values(),
             found.keys(),
             loc="upper left",
-            bbox_to_anchor=place,
+            bbox_to_anchor=box,
             borderaxespad=0.2,
             ncols=4,
             frameon=False,
