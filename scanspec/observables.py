@@ -284,7 +284,7 @@ def _read_likelihood(entry: Section, notes: list[str]) -> Likelihood:
         kind = Kind.GAUSS
     elif "mean" in entry or "sigma" in entry:
         has, without = ("mean", "sigma") if "mean" in entry else ("sigma", "mean")
-        needs = "VARIANCE" if entry.spelling(has) == "MEAN" else without
+        needs = entry.spelling(without)
         raise entry.error(
             f"{entry.path} has a {entry.spelling(has)} without a {needs}, so it would not be part of the likelihood; "
             f"give the {needs}, or write scaling: OFF if that is meant",

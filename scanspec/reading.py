@@ -96,7 +96,7 @@ def _read(path: Path, content: CommentedMap, text: str, also: Callable[[ScanFile
         block_lines=block_lines,
         switched_off=_switched_off(root),
         changes=translation.changes,
-        in_bsmarts_words=setup.path == "Setup",
+        in_bsmarts_words=translation.in_bsmarts_words,
     )
     _check_names(root, variables_section, derived_section, scan)
     check_settings(scan, [*(variable.name for variable in variables), *_names(scan)])

@@ -24,13 +24,15 @@ from scanspec.plain import PlainMap
 @dataclass(frozen=True)
 class Translation:
     """A document in the plain spelling. `ignored` are the paths of keys without meaning, `changes` describes the
-    changes, one per line, and `notes` are remarks on BSMArt for the user.
+    changes, one per line, and `notes` are remarks on BSMArt for the user. `in_bsmarts_words`: whether the file has
+    BSMArt's section `Setup`.
     """
 
     document: PlainMap
     ignored: tuple[str, ...]
     changes: tuple[str, ...]
     notes: tuple[str, ...]
+    in_bsmarts_words: bool
 
 
 def translate(path: Path, document: CommentedMap) -> Translation:
@@ -60,7 +62,13 @@ def translate(path: Path, document: CommentedMap) -> Translation:
     )
     renamed = ", ".join(f"{old} is now {new}" for old, new in translator.renamed.items())
     changes = [renamed, *translator.changes] if renamed else translator.changes
-    return Translation(found, tuple(_ignored(found)), tuple(changes), tuple(translator.notes))
+    return Translation(
+        found,
+        ignored=tuple(_ignored(found)),
+        changes=tuple(changes),
+        notes=tuple(translator.notes),
+        in_bsmarts_words=found.spelling("setup") == "Setup",
+    )
 
 
 def _verbose(value: Any, _where: str) -> Any:
