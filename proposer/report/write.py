@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from proposer.formats import in_short
-from proposer.report import calibration, completeness, overview, physics, region, search, together, trouble
+from proposer.report import calibration, completeness, overview, pairs, physics, profile_nll, search, together, trouble
 from proposer.report.axes import side, table_of
 from proposer.report.live import Live
 from proposer.report.page import DPI, Drawn, Head, page
@@ -176,8 +176,8 @@ def sections_of(runs: Sequence[Seen], tables: Sequence[Table]) -> list[Section]:
             if len(runs) > 1
             else []
         ),
-        Section("points", "Where the good points are", with_points(region.pairs)),
-        Section("profiles", "Profile NLL", of_each(region.profiles)),
+        Section("points", "Where the good points are", with_points(pairs.pairs)),
+        Section("profiles", "Profile NLL", of_each(profile_nll.profiles)),
         Section("observables", "Observables against their constraints", of_each(physics.pulls)),
         Section("constraints", "Which constraint excludes how much", of_each(physics.constraints)),
         Section("correlations", "Correlations over the good points", of_each(physics.correlations)),

@@ -156,16 +156,19 @@ class Attendance:
                 link, event = self._events.get(timeout=min(max((deadline if everybody else first) - now, 0.01), 1.0))
                 if link is None:
                     self._look(event)
-                elif self._is_forgotten(link):
-                    pass
-                elif isinstance(event, Description):
-                    self._asked.add(link)
-                    self._consider(link, event, fits)
-                elif isinstance(event, NoAnswer):
-                    self._asked.add(link)
-                    self._not_described(link, event)
+                elif not self._is_forgotten(link):
+                    self._hear(link, event, fits)
         self._told.clear()
         return self._reference
+
+    def _hear(self, link: Link, event: object, fits: Fits) -> None:
+        """Takes what an evaluator answers when it is asked for its description."""
+        if isinstance(event, Description):
+            self._asked.add(link)
+            self._consider(link, event, fits)
+        elif isinstance(event, NoAnswer):
+            self._asked.add(link)
+            self._not_described(link, event)
 
     @property
     def where(self) -> str:

@@ -20,8 +20,8 @@ from proposer.__main__ import main
 from proposer.formats import show_percent
 from proposer.report.axes import table_of
 from proposer.report.overview import asked, found
+from proposer.report.pairs import pairs
 from proposer.report.physics import correlations, pulls
-from proposer.report.region import pairs
 from proposer.report.search import fall, history
 from proposer.report.seen import MOST_GOOD, MOST_OTHERS, see
 from proposer.report.together import together

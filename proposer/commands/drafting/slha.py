@@ -23,8 +23,8 @@ _STAYS = re.compile(r"\b(?:sign|sgn|signum\w*|n_?5|messenger index)\b|scale|reno
 
 @dataclass(frozen=True)
 class Entry:
-    """A number of an SLHA file. `address` is its block and its indices, such as `MINPAR,5`; `before` and `after` are the
-    rest of its line.
+    """A number of an SLHA file. `address` is its block and its indices, such as `MINPAR,5`. `before` and `after` are
+    the rest of its line.
     """
 
     address: str
