@@ -61,9 +61,9 @@ def init(file: Path, draft: Draft, given: Given) -> int:
         print(f"written: {written}")
         for name, address in draft.comments.items():
             print(f"variable {name}: {address}")
-        for left in draft.left:
-            print(f"not a variable: {left}")
-        if draft.left:
+        for number in draft.unchanged:
+            print(f"not a variable: {number}")
+        if draft.unchanged:
             print("to choose the variables yourself: --entry BLOCK,NUMBER for each of them")
         named = quoted(file)
         print(f"next: check its ranges and constants; then lodescan check {named}; lodescan-evaluator check {named}")

@@ -17,7 +17,7 @@ from proposer.run.dataset import DATASET, Dataset
 from proposer.run.files import DatasetError
 from proposer.run.folder import is_held
 from proposer.run.record import RunRecord
-from proposer.show.panel import Panel, RoomForKeys, one_line
+from proposer.show.panel import LiveDisplay, RoomForKeys, one_line
 from proposer.show.state import State
 from proposer.show.tally import read_tally
 from proposer.show.voice import Voice, tell, voice, warn
@@ -128,7 +128,7 @@ def _end(folder: Path) -> dict[str, Any]:
     return {"stopped": record.stopped, "code": exit_code(tally), "folder": str(folder), **found}
 
 
-def _display(folder: Path, state: State | None, silence: str) -> Panel | Text:
+def _display(folder: Path, state: State | None, silence: str) -> LiveDisplay | Text:
     if state is None:
         return Text(f"{visible(str(folder))}: nothing to show yet")
-    return Panel(state, silence)
+    return LiveDisplay(state, silence)

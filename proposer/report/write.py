@@ -144,10 +144,10 @@ def told_at_once(folder: Path, name: str) -> Iterator[None]:
 
 def _drawn(picture: Picture) -> Drawn:
     """Draws a picture once as an image, for the page and for a paper, and once as a PDF."""
-    look = replace(PAPER, dpi=DPI) if len(picture.panels) > MANY else PAPER
-    drawing = figure(picture, look)
-    image = pixels(drawing, look.dpi)
-    files = {"pdf": rendered(drawing.figure, "pdf", look), "png": png(image, look.dpi)}
+    theme = replace(PAPER, dpi=DPI) if len(picture.panels) > MANY else PAPER
+    drawing = figure(picture, theme)
+    image = pixels(drawing, theme.dpi)
+    files = {"pdf": rendered(drawing.figure, "pdf", theme), "png": png(image, theme.dpi)}
     return Drawn(cut(image, drawing, DPI), files)
 
 

@@ -15,9 +15,9 @@ from proposer.show.doings import Doings
 from proposer.show.evaluators import EvaluatorWork, by_points
 from proposer.show.failures import Failures
 from proposer.show.notebook import NotebookDisplay
-from proposer.show.panel import Panel, RoomForKeys, one_line
+from proposer.show.panel import LiveDisplay, RoomForKeys, one_line
 from proposer.show.rates import Rates
-from proposer.show.regions import Regions
+from proposer.show.regions import RegionCount
 from proposer.show.state import State
 from proposer.show.tally import Tally
 from proposer.show.voice import Voice, tell, voice, warn
@@ -64,7 +64,7 @@ class Progress:
         self, tally: Tally, explain: Callable[[Outcome], list[str]] = lambda _: [], about: About | None = None
     ) -> None:
         self._tally, self._explain, self._about = tally, explain, about or About()
-        self._rates, self._doings, self._regions = Rates(tally), Doings(), Regions(self._about.variables)
+        self._rates, self._doings, self._regions = Rates(tally), Doings(), RegionCount(self._about.variables)
         self._target = tally.target
         self._told: list[Failures] = []
         self._out: dict[int, tuple[Floats, Floats]] = {}  # points without an answer: u and physical values
@@ -80,12 +80,12 @@ class Progress:
     def _display(self) -> Live | NotebookDisplay | None:
         console = stderr_console()
         if console.is_jupyter:
-            return NotebookDisplay(lambda: Panel(self.state()))
+            return NotebookDisplay(lambda: LiveDisplay(self.state()))
         if console.is_terminal and not console.is_dumb_terminal:  # a dumb one cannot draw again, so it gets lines
             return Live(
                 console=console,
                 refresh_per_second=4,
-                get_renderable=lambda: RoomForKeys(Panel(self.state())),
+                get_renderable=lambda: RoomForKeys(LiveDisplay(self.state())),
                 transient=True,
             )
         return None

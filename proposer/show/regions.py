@@ -29,7 +29,7 @@ MOST_KEPT = 20_000
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 
 
-class Regions:
+class RegionCount:
     """Keeps good points and counts their regions. `names`: those of the d variables; without names, there are no words
     about regions.
     """

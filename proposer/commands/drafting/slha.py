@@ -77,7 +77,7 @@ def from_slha(path: Path, draft: Draft, chosen: Collection[str] = ()) -> None:
             lines.append(line)
             if block in BLOCKS:
                 why = "not named by --entry" if wanted else entry.stays
-                draft.left.append(f"{entry.address} ({entry.comment or 'no comment'}) = {entry.number}: {why}")
+                draft.unchanged.append(f"{entry.address} ({entry.comment or 'no comment'}) = {entry.number}: {why}")
             continue
         name = _free_name(entry, names)
         names.append(name)
