@@ -27,14 +27,14 @@ def pairs(seen: Seen, table: Table) -> Part:
     """The section with the good points in all pairs of variables, coloured by NLL."""
     names = [variable.name for variable in seen.variables]
     words, warnings, pictures = [_drawn(seen)], [], []
-    for name, end, share in seen.hugged:
+    for name, end, share in seen.crowded_ends:
         warnings.append(
             f"{show_percent(share)} of the good points lie in the outermost hundredth of the range of {name}, at its "
             f"{end} end. The good region may continue outside: widen the range, unless its end is a physical limit."
         )
     zoom = bool(seen.good.any())
-    hugged = [(name, end) for name, end, _ in seen.hugged]
-    if ends := [end for end in walls.cut(seen) if end not in hugged]:
+    crowded_ends = [(name, end) for name, end, _ in seen.crowded_ends]
+    if ends := [end for end in walls.cut(seen) if end not in crowded_ends]:
         warnings.append(walls.words(ends, good=zoom))
     chosen = narrowest(seen)
     if len(names) > MOST_VARIABLES:

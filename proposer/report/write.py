@@ -64,7 +64,7 @@ def write_report(folders: Sequence[Path], file: Path | None = None) -> list[Path
 
         def drawn(picture: Picture) -> Drawn:
             folder = folder_of[id(picture)]
-            with told_at_once(folder, picture.name):
+            with warning_of_failure(folder, picture.name):
                 made = _drawn(picture)
                 for kind, content in made.files.items():
                     paths.append(_kept(folder, f"{PLOTS}/{picture.name}.{kind}", content))
@@ -128,7 +128,7 @@ def _without_collector() -> Iterator[None]:
 
 
 @contextmanager
-def told_at_once(folder: Path, name: str) -> Iterator[None]:
+def warning_of_failure(folder: Path, name: str) -> Iterator[None]:
     """A context that also says on standard error why a picture is not drawn; its error goes on to the page."""
     try:
         yield

@@ -56,7 +56,7 @@ def translate(path: Path, document: CommentedMap) -> Translation:
             "variables": lambda value, where: variables(translator, value, where),
             "codes": lambda value, where: translate_codes(translator, value, where),
             "fitting": lambda value, where: _fitting(translator, value, where),
-            "observables": translator.each(lambda value, where: translate_observable(translator, value, where)),
+            "observables": translator.entries(lambda value, where: translate_observable(translator, value, where)),
             "plotting": lambda value, where: translate_plotting(translator, value, where, document),
         },
     )
@@ -83,7 +83,9 @@ def _fitting(translator: Translator, content: Any, path: str) -> Any:
         path,
         {
             "variables": lambda value, where: translate_variables(translator, value, where),
-            "observables": translator.each(lambda value, where: translator.mapping(value, FITTING_OBSERVABLE, where)),
+            "observables": translator.entries(
+                lambda value, where: translator.mapping(value, FITTING_OBSERVABLE, where)
+            ),
             "options": lambda value, where: translator.mapping(value, FITTING_OPTIONS, where),
         },
     )

@@ -98,7 +98,7 @@ class Translator:
             self.say(f"{where}: {str(value)!r} is now {plain}")
         return plain
 
-    def each(self, one: Convert) -> Convert:
+    def entries(self, one: Convert) -> Convert:
         """A conversion that applies `one` to every entry of a mapping whose keys the user chose."""
 
         def all_of(content: Any, path: str) -> Any:

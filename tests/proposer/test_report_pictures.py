@@ -247,12 +247,12 @@ def test_a_few_points_at_the_end_of_a_range_may_be_chance(seen: Seen) -> None:
     u[:2, 0] = 0.995
     every: dict[str, Any] = {"u": u, "nll": np.zeros(1000), "status": np.full(1000, Status.OK, dtype=np.int8)}
 
-    def hugged(count: int) -> list[tuple[str, str, float]]:
-        return replace(seen, **{name: values[:count] for name, values in every.items()}).hugged
+    def crowded_ends(count: int) -> list[tuple[str, str, float]]:
+        return replace(seen, **{name: values[:count] for name, values in every.items()}).crowded_ends
 
-    assert hugged(74) == []
+    assert crowded_ends(74) == []
     u[:60, 0] = 0.995
-    assert hugged(1000) == [("x", "upper", 0.06)]
+    assert crowded_ends(1000) == [("x", "upper", 0.06)]
 
 
 def test_the_picture_with_selectable_axes_has_a_star_that_follows_them(seen: Seen) -> None:
