@@ -24,7 +24,7 @@ from proposer.strategies.lode.process import Processes
 from proposer.strategies.lode.record import Record
 from proposer.strategies.lode.regress import Regression
 from proposer.strategies.lode.rest import Rest
-from proposer.strategies.lode.ridges import AGAIN, Ridges
+from proposer.strategies.lode.ridges import Ridges
 from proposer.strategies.lode.sample import ROUGH_ABOVE
 from proposer.strategies.lode.surrogate import LEARN_AGAIN, grouped
 from proposer.strategies.lode.train import training_rows
@@ -184,7 +184,7 @@ class OfObservables:
         """Looks for ridges of the output that its process predicts worst, if networks have replaced that process.
         Returns whether the inputs have changed.
         """
-        if self._record is None or len(usable) < max(ENOUGH, AGAIN * self._ridges.found_from):
+        if self._record is None or len(usable) < max(ENOUGH, self._ridges.next_from):
             return False
         errors = np.nan_to_num(self._record.errors[0])
         j = int(errors.argmax())

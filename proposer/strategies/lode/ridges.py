@@ -26,8 +26,8 @@ stays within BETWEEN. With widths up to 0.2, planes were found that only warp a 
 """
 LEAST_WIDTH = 0.01
 """The smallest width for `widths_from`."""
-AGAIN = 1.3
-"""Planes are looked for again when there are this many times more points."""
+AGAIN, SOON = 1.5, 1.3
+"""Planes are looked for again when there are AGAIN times more points, or SOON times if there are planes."""
 MOST, NEW = 4, 2
 """The largest number of planes, and that of the new ones of one search."""
 LENGTH, NO_LENGTH = 0.7, 20.0
@@ -80,6 +80,11 @@ class Ridges:
         """
         normal, (c, width) = self.planes[plane, :-2], self.planes[plane, -2:]
         return torch.from_numpy(np.abs(z.numpy() @ normal - c) / max(width, LEAST_WIDTH))
+
+    @property
+    def next_from(self) -> float:
+        """The number of points from which planes are looked for again."""
+        return (SOON if len(self.planes) else AGAIN) * self.found_from
 
     def find(self, x: Floats, t: Floats, process: Processes, rng: np.random.Generator) -> None:
         """Improves the planes for one output t, shape (n, 1), of about unit variance, at x, shape (n, d), forgets those
