@@ -1,10 +1,14 @@
-"""How many points the other models of the energy get, besides the model of the map."""
+"""How many points the other models of the energy get, besides the model of the map, and which."""
+
+from collections.abc import Callable
 
 import numpy as np
 import pytest
+import torch
 
+from proposer.strategies.lode.acquire import Context
 from proposer.strategies.lode.points import Known
-from proposer.strategies.lode.solve import MOST, ahead, share
+from proposer.strategies.lode.solve import MOST, ahead, share, solve
 from tests.proposer.searches import known_of
 
 
@@ -35,3 +39,52 @@ def test_models_are_ahead_if_they_hit_more_often_or_are_untried_while_nothing_is
     assert ahead(known_with({"explore": 0, "exploit": 0, "probe": 0}))
     assert not ahead(known_with({"exploit": 40, "solve": 30}))
     assert ahead(known_with({"exploit": 5, "solve": 65}))
+
+
+def test_misses_from_before_the_first_good_point_do_not_count_for_ever():
+    """A part with old misses would get hardly any point, and could not show what its model has learned since then."""
+    rng, origins = np.random.default_rng(2), ["solve"] * 150 + ["exploit"] * 400
+    nll = np.where(rng.random(550) < 0.3, 0.5, 9.0)
+    nll[:150] = 9.0
+    assert share(known_of(rng.random((550, 2)), nll, origins)) > 0.4 * MOST
+
+
+def test_before_the_first_good_point_the_lowest_energies_decide():
+    rng, origins = np.random.default_rng(3), ["solve"] * 100 + ["exploit"] * 20 + ["explore"] * 80
+    energies = np.concatenate([rng.uniform(5, 50, 100), rng.uniform(20, 200, 100)])
+    assert share(known_of(rng.random((200, 2)), energies, origins)) > 0.7 * MOST
+    energies = np.concatenate([rng.uniform(20, 200, 100), rng.uniform(5, 50, 100)])
+    assert share(known_of(rng.random((200, 2)), energies, origins)) < 0.1 * MOST
+
+
+class SureOnTheLeft:
+    """Two models of the energy take the same square for good, but they are surer in its left half."""
+
+    wider = 1.0
+
+    def __call__(self, u: torch.Tensor) -> torch.Tensor:
+        return torch.where((u - 0.5).abs().amax(dim=1) < 0.3, 0.5, 9.0)
+
+    def others(self) -> list[Callable[[torch.Tensor], torch.Tensor]]:
+        return [self, self]
+
+    def probability_by_others(self, u: np.ndarray) -> np.ndarray:
+        return np.where(u[:, 0] < 0.5, 0.9, 0.3)
+
+
+def test_points_are_taken_where_the_models_are_surer():
+    rng = np.random.default_rng(5)
+    context = Context(
+        known_of(rng.random((100, 2)) * [0.1, 1.0], np.full(100, 9.0)),
+        np.empty((0, 2)),
+        SureOnTheLeft(),  # type: ignore[arg-type]
+        snap=lambda u: u,
+        inputs=lambda u: 2.0 * u - 1.0,
+        generator=lambda purpose: np.random.default_rng(len(purpose)),
+    )
+    context.n = 100
+    u = solve(context, 60)
+    assert len(u) == round(share(context.known) * 100)
+    assert (abs(u - 0.5) < 0.3).all()
+    left = (u[:, 0] < 0.5).mean()
+    assert 0.75 < left < 1.0  # more than half, but the right half is far from the points on the left

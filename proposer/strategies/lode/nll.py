@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import torch
+from scipy.special import ndtr
 from torch import Tensor
 
 from proposer.strategies.lode.energy import FAR, EnergyOfObservables
-from proposer.strategies.lode.residuals import FARTHEST, Residuals
+from proposer.strategies.lode.residuals import FARTHEST, LEAST_ERROR, Residuals
 from proposer.strategies.lode.sample import ROUGH_ABOVE
 from proposer.strategies.lode.solve import ahead
 from proposer.strategies.lode.squares import Squares
@@ -111,6 +112,11 @@ class OfNll:
             return self._validity.raise_energy(self._of_nll.within(plain), z).clamp(max=FAR)
 
         return [partial(energy, member) for member in range(self._squares.members)]
+
+    def probability_by_others(self, u: Floats) -> Floats:
+        log_energy = np.log1p([energy(torch.from_numpy(u)).numpy() for energy in self.others()])
+        error = self._squares.errors[:, None].clip(LEAST_ERROR)
+        return np.asarray(np.average(ndtr((math.log(2.0) - log_energy) / error), axis=0, weights=error[:, 0] ** -2))
 
     @torch.no_grad()
     def probability(self, u: Floats, rng: np.random.Generator, wider: float = 1.0) -> Floats:
