@@ -5,10 +5,14 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from scipy.stats import norm
 
 from proposer.strategies.lode.acquire import Context
+from proposer.strategies.lode.energy import EnergyOfObservables
+from proposer.strategies.lode.nll import OfNll
 from proposer.strategies.lode.points import Known
 from proposer.strategies.lode.solve import MOST, ahead, share, solve
+from proposer.target import Target
 from tests.proposer.searches import known_of
 
 
@@ -55,6 +59,22 @@ def test_before_the_first_good_point_the_lowest_energies_decide():
     assert share(known_of(rng.random((200, 2)), energies, origins)) > 0.7 * MOST
     energies = np.concatenate([rng.uniform(20, 200, 100), rng.uniform(5, 50, 100)])
     assert share(known_of(rng.random((200, 2)), energies, origins)) < 0.1 * MOST
+
+
+class TwoFits:
+    """Sums of squares with the energies 0.5 and 3 everywhere, and the errors 0.1 and 0.3."""
+
+    members, errors = 2, np.array([0.1, 0.3])
+
+    def energy(self, z: torch.Tensor, member: int) -> torch.Tensor:
+        return torch.full((len(z),), [0.5, 3.0][member], dtype=torch.float64)
+
+
+def test_the_model_with_the_smaller_error_counts_more():
+    model = OfNll(2, EnergyOfObservables([], Target(1.0)), lambda u: 2.0 * u - 1.0)
+    model._squares = TwoFits()  # type: ignore[assignment]
+    each = norm.cdf(np.log([2.0 / 1.5, 2.0 / 4.0]) / [0.1, 0.3])
+    assert model.probability_by_others(np.full((3, 2), 0.4)) == pytest.approx([0.9 * each[0] + 0.1 * each[1]] * 3)
 
 
 class SureOnTheLeft:
