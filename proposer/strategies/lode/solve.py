@@ -24,11 +24,11 @@ NEWEST, SHARP = 100, 4.0
 with half the hit rate, it gets at most 5 % of a batch. Without this comparison, it got a fifth of the points for
 the NLL of a coannihilation. Only 20 % of these were good, but 95 % of the points of *exploit*.
 """
-RECENT, LOWEST = 400, 0.1
-"""Only the RECENT points are compared. Otherwise old misses, from before the first good point, would count against a
-model that has learned since then, and it would get no points to show it. If less than the fraction LOWEST of these points
-is good, this fraction, with the lowest energies, counts as good. So the parts can also be compared before the first good
-point.
+RECENT, LOWEST = 0.5, 0.1
+"""Only the newest points are compared, the fraction RECENT of all. Otherwise old misses would count against a model that
+has learned from twice as many points since then, and it would get no points to show it. If less than the fraction LOWEST
+of them is good, this fraction, with the lowest energies, counts as good, and the power is 1 instead of SHARP. So the
+parts can also be compared before the first good point, but low energies say less than good points.
 """
 PARTICLES = 400
 """The number of particles that are drawn from the region of a model."""
@@ -45,22 +45,18 @@ def ahead(known: Known) -> bool:
 
 def share(known: Known) -> float:
     """The fraction of a batch for the other models. Before their first points, they count as equally good."""
-    recent = _recent(known)
-    every = hits(recent, (*OTHERS, "solve"), LAST, LOWEST)
-    shares = []
-    for others, last in ((OTHERS, LAST), ("exploit", NEWEST)):
-        untried = hits(recent, others, last, every)
-        of_these, of_others = (hits(recent, origin, last, untried) ** SHARP for origin in ("solve", others))
-        shares.append(of_these / (of_these + of_others))
-    return MOST * min(shares)
-
-
-def _recent(known: Known) -> Tried:
-    """The RECENT points. If hardly any of them is good, the lowest ones count as good."""
-    energy, origins = known.energy[-RECENT:], known.origins[-RECENT:]
+    first = round((1.0 - RECENT) * len(known.energy))
+    energy, origins = known.energy[first:], known.origins[first:]
     compared = energy[np.isin(origins, (*OTHERS, "solve")) & np.isfinite(energy)]
     level = max(1.0, float(np.quantile(compared, LOWEST))) if len(compared) else 1.0
-    return Tried(energy < level, origins)
+    tried, sharp = Tried(energy < level, origins), SHARP if level == 1.0 else 1.0
+    every = hits(tried, (*OTHERS, "solve"), LAST, LOWEST)
+    shares = []
+    for others, last in ((OTHERS, LAST), ("exploit", NEWEST)):
+        untried = hits(tried, others, last, every)
+        of_these, of_others = (hits(tried, origin, last, untried) ** sharp for origin in ("solve", others))
+        shares.append(of_these / (of_these + of_others))
+    return MOST * min(shares)
 
 
 def solve(context: Context, n: int) -> Floats:
