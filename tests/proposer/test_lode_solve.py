@@ -17,7 +17,7 @@ from tests.proposer.searches import known_of
 
 
 def known_with(hits: dict[str, int]) -> Known:
-    """A hundred points of each origin, after as many of the start; the values of `hits` are the numbers of good ones."""
+    """A hundred points of each origin, after as many of the start; the values of `hits` are numbers of good ones."""
     origins = [origin for origin in hits for _ in range(100)]
     nll = np.concatenate([np.where(np.arange(100) < good, 0.5, 9.0) for good in hits.values()])
     return after_a_start(nll, origins)
@@ -76,9 +76,9 @@ class TwoFits:
         return torch.full((len(z),), [0.5, 3.0][member], dtype=torch.float64)
 
 
-def test_the_model_with_the_smaller_error_counts_more():
+def test_the_model_with_the_smaller_error_counts_more(monkeypatch: pytest.MonkeyPatch) -> None:
     model = OfNll(2, EnergyOfObservables([], Target(1.0)), lambda u: 2.0 * u - 1.0)
-    model._squares = TwoFits()  # type: ignore[assignment]
+    monkeypatch.setattr(model, "_squares", TwoFits())
     each = norm.cdf(np.log([2.0 / 1.5, 2.0 / 4.0]) / [0.1, 0.3])
     assert model.probability_by_others(np.full((3, 2), 0.4)) == pytest.approx([0.9 * each[0] + 0.1 * each[1]] * 3)
 

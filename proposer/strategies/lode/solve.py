@@ -25,10 +25,10 @@ with half the hit rate, it gets at most 5 % of a batch. Without this comparison,
 the NLL of a coannihilation. Only 20 % of these were good, but 95 % of the points of *exploit*.
 """
 RECENT, LOWEST = 0.5, 0.1
-"""Only the newest points are compared, the fraction RECENT of all. Otherwise old misses would count against a model that
-has learned from twice as many points since then, and it would get no points to show it. If less than the fraction LOWEST
-of them is good, this fraction, with the lowest energies, counts as good, and the power is 1 instead of SHARP. So the
-parts can also be compared before the first good point, but low energies say less than good points.
+"""Only the newest points are compared, the fraction RECENT of all. Otherwise old misses would count against a model
+that has learned from twice as many points since then, and it would get no points to show it. If less than the fraction
+LOWEST of them is good, this fraction, with the lowest energies, counts as good, and the power is 1 instead of SHARP. So
+the parts can also be compared before the first good point, but low energies say less than good points.
 """
 PARTICLES = 400
 """The number of particles that are drawn from the region of a model."""
@@ -51,7 +51,7 @@ def share(known: Known) -> float:
     level = max(1.0, float(np.quantile(compared, LOWEST))) if len(compared) else 1.0
     tried, sharp = Tried(energy < level, origins), SHARP if level == 1.0 else 1.0
     every = hits(tried, (*OTHERS, "solve"), LAST, LOWEST)
-    shares = []
+    shares: list[float] = []
     for others, last in ((OTHERS, LAST), ("exploit", NEWEST)):
         untried = hits(tried, others, last, every)
         of_these, of_others = (hits(tried, origin, last, untried) ** sharp for origin in ("solve", others))

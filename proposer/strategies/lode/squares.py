@@ -98,8 +98,8 @@ class Squares:
                 break
         scores = [fit.score(one, SELECTED) for one in found]
         order = np.argsort(scores, kind="stable")[:KEPT]
-        order = [number for number in order if scores[number] <= WORSE * scores[order[0]]]
-        self._kept, self._errors = [found[number] for number in order], np.sqrt([scores[number] for number in order])
+        kept = [number for number in order if scores[number] <= WORSE * scores[order[0]]]
+        self._kept, self._errors = [found[number] for number in kept], np.sqrt([scores[number] for number in kept])
         self._fits = bool(fit.score(self._kept[0], SELECTED) < BETTER * fit.variance)
 
     def _begun(self, first: Fit, rng: np.random.Generator) -> Fitted:
