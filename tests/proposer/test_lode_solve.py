@@ -83,6 +83,20 @@ def test_the_model_with_the_smaller_error_counts_more(monkeypatch: pytest.Monkey
     assert model.probability_by_others(np.full((3, 2), 0.4)) == pytest.approx([0.9 * each[0] + 0.1 * each[1]] * 3)
 
 
+class LessValidOnTheRight:
+    def probability(self, z: torch.Tensor) -> torch.Tensor:
+        return 0.5 - 0.5 * z[:, 0]
+
+
+def test_points_that_may_be_invalid_are_less_probable(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = OfNll(2, EnergyOfObservables([], Target(1.0)), lambda u: 2.0 * u - 1.0)
+    monkeypatch.setattr(model, "_squares", TwoFits())
+    monkeypatch.setattr(model, "_validity", LessValidOnTheRight())
+    probability = model.probability_by_others(np.array([[0.0, 0.5], [0.4, 0.5], [1.0, 0.5]]))
+    assert probability[0] > 0.85
+    assert probability == pytest.approx(probability[0] * np.array([1.0, 0.6, 0.0]))
+
+
 class SureOnTheLeft:
     """Two models of the energy take the same square for good, but they are surer in its left half."""
 

@@ -114,9 +114,12 @@ class OfNll:
         return [partial(energy, member) for member in range(self._squares.members)]
 
     def probability_by_others(self, u: Floats) -> Floats:
-        log_energy = np.log1p([energy(torch.from_numpy(u)).numpy() for energy in self.others()])
+        z = torch.from_numpy(self.inputs(u))
+        plain = [self._squares.energy(z, member) for member in range(self._squares.members)]
+        log_energy = np.log1p([self._of_nll.within(energy).numpy() for energy in plain])
         error = self._squares.errors[:, None].clip(LEAST_ERROR)
-        return np.asarray(np.average(ndtr((math.log(2.0) - log_energy) / error), axis=0, weights=error[:, 0] ** -2))
+        good = np.average(ndtr((math.log(2.0) - log_energy) / error), axis=0, weights=error[:, 0] ** -2)
+        return np.asarray(good * self._validity.probability(z).numpy())
 
     @torch.no_grad()
     def probability(self, u: Floats, rng: np.random.Generator, wider: float = 1.0) -> Floats:
