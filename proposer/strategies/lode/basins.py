@@ -17,6 +17,7 @@ from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
 
 from proposer.strategies.lode.acquire import Part
+from proposer.strategies.lode.bowls import SAME, guess, learn
 from proposer.strategies.lode.local import descend, ways
 from proposer.strategies.lode.residuals import FARTHEST
 from proposer.strategies.lode.select import Candidates, even
@@ -67,8 +68,12 @@ TOWARDS = 2.0
 """A basin without a ridge is left out if the way downhill misses the nearest good point by less than TOWARDS times the
 distance of `reach`.
 """
-MOST_BASINS = 600
-"""The largest number of basins that are looked at for a batch."""
+MOST_BASINS, MOST_BOWLS = 600, 200
+"""The largest number of basins that are looked at for a batch, and of those whose bowls are guessed."""
+LIKELY = 0.1
+"""The minimum of a bowl gets a point if it is good with at least this probability. Otherwise the basin gets steps
+downhill, after those points.
+"""
 HOLES = 0.15
 """The least fraction of these points in holes, once this part has found something. Without points in holes, the basins
 that were never found had few points on their slopes, or none, because *explore* stays close to what the model knows.
@@ -154,14 +159,53 @@ def steps(context: Context, n: int, rng: np.random.Generator) -> Floats:
     seen = np.flatnonzero(np.isfinite(known.rising))
     u, energy = known.u[seen], known.rising[seen].clip(max=FARTHEST)
     where, widths, sure = np.searchsorted(seen, of[chosen]), widths[chosen], sure[chosen]
-    first = np.arange(len(where))
+    first, aims = np.arange(len(where)), np.empty((0, context.dim))
     if known.good.any():
         ridge, missed = ways(u, energy, where, widths, to=nearest(known.u[known.good], u[where]))
         first = separate(ridge, missed, sure, near=TOWARDS * reach(known))
-    first = first[: -(-n // EACH)]
+        first, aims = _aimed(u, energy, where, first, context, n, rng)
+    first = first[: -(-(n - len(aims)) // EACH)]
     if not len(first):
-        return np.empty((0, context.dim))
-    return descend(u, energy, where[first], widths[first], each=EACH, rng=rng).reshape(-1, context.dim)[:n]
+        return aims
+    downhill = descend(u, energy, where[first], widths[first], each=EACH, rng=rng).reshape(-1, context.dim)
+    return np.concatenate([aims, downhill[: n - len(aims)]])
+
+
+def _aimed(
+    u: Floats,
+    energy: Floats,
+    where: NDArray[np.int64],
+    first: NDArray[np.int64],
+    context: Context,
+    n: int,
+    rng: np.random.Generator,
+) -> tuple[NDArray[np.int64], Floats]:
+    """The basins that are left of those at the positions `first` of `where`, and at most n points for the others: the
+    minima of their bowls, shape (at most n, d), where these are LIKELY enough to be good.
+
+    Basins that known regions explain get no points. Of several basins with the same bowl, one gets a point, and none
+    if a point without a result is in the bowl.
+    """
+    seen = np.isfinite(context.known.rising)
+    learned = learn(u, energy, context.known.good[seen])
+    if learned is None:
+        return first, np.empty((0, context.dim))
+    first = first[~learned.explained[where[first]]][:MOST_BOWLS]
+    if not len(first):
+        return first, np.empty((0, context.dim))
+    bowls, chance = guess(u, energy, where[first], learned, rng)
+    minima = np.clip(bowls.centre, 0.0, 1.0)
+    likely = chance > LIKELY
+    taken = np.concatenate([context.known.u[context.known.good], context.pending])
+    aims: list[int] = []
+    for number in np.flatnonzero(likely).tolist():
+        inside = bowls.take(np.array([number])).above(np.concatenate([taken, minima[aims]]))[0] < SAME
+        if len(aims) < n and not inside.any():
+            aims.append(number)
+    others = np.flatnonzero(~likely)
+    if aims:
+        others = others[bowls.take(others).above(minima[aims]).min(axis=1) > 1.0]
+    return first[others], minima[aims]
 
 
 def nearest(good: Floats, u: Floats) -> Floats:
