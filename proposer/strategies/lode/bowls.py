@@ -38,8 +38,10 @@ FIRST, NARROWEST, FREE_LOWEST = 1.0, 0.1, 0.3
 """The standard deviation of the logarithm of a radius before the shape is known, and the least one afterwards; and the
 standard deviation of the lowest energy.
 """
-EXPLAINED = 2.0
-"""A point is explained if the lowest known bowl predicts the root of its energy within so many errors."""
+EXPLAINED, PLATEAU = 2.0, 0.05
+"""A point is explained if the lowest known bowl predicts the root of its energy within so many errors. It also is if at
+least the fraction PLATEAU of all points has exactly this energy, because then the energy is flat there.
+"""
 SAME, DRAWS = 1.0, 64
 """Two guesses are the same if one is in the other, at an energy below SAME above the minimum; and the number of draws of
 a bowl that show how sure its centre is.
@@ -81,7 +83,9 @@ class Shape(NamedTuple):
 
 
 class Learned(NamedTuple):
-    """The shape of the known regions, and whether their bowls explain each of the n known points, shape (n,)."""
+    """The shape of the known regions, and which of the n known points say nothing about others, shape (n,): those that
+    the known bowls explain, and those where the energy is flat.
+    """
 
     shape: Shape
     explained: NDArray[np.bool_]
@@ -104,6 +108,8 @@ def learn(u: Floats, energy: Floats, good: NDArray[np.bool_]) -> Learned | None:
     too few regions.
     """
     dim, of = u.shape[1], np.flatnonzero(good)
+    if len(of) < LEAST:
+        return None
     of = of[np.argsort(energy[of], kind="stable")]
     tree = cKDTree(u)
     near = np.asarray(tree.query(u[of], k=min(2 * dim + 1, len(u)))[1]).reshape(len(of), -1)
@@ -126,7 +132,9 @@ def learn(u: Floats, energy: Floats, good: NDArray[np.bool_]) -> Learned | None:
         shape = Shape(middle, min(max(spread, NARROWEST), FIRST), lowest)
     root = np.sqrt(energy + SOFT)
     predicted = np.sqrt((bowls.above(u) + np.maximum(bowls.lowest, 0.0)[:, None]).min(axis=0) + SOFT)
-    return Learned(shape, np.abs(predicted - root) < EXPLAINED * _error(root))
+    _, value, count = np.unique(energy, return_inverse=True, return_counts=True)
+    flat = count[value] >= max(LEAST, PLATEAU * len(u))
+    return Learned(shape, flat | (np.abs(predicted - root) < EXPLAINED * _error(root)))
 
 
 def guess(
