@@ -38,7 +38,7 @@ FIRST, NARROWEST, FREE_LOWEST = 1.0, 0.1, 0.3
 """The standard deviation of the logarithm of a radius before the shape is known, and the least one afterwards; and the
 standard deviation of the lowest energy.
 """
-EXPLAINED, PLATEAU = 2.0, 0.05
+EXPLAINED, PLATEAU = 1.0, 0.05
 """A point is explained if the lowest known bowl predicts the root of its energy within so many errors. It also is if at
 least the fraction PLATEAU of all points has exactly this energy, because then the energy is flat there.
 """
