@@ -17,7 +17,7 @@ from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
 
 from proposer.strategies.lode.acquire import Part
-from proposer.strategies.lode.bowls import SAME, guess, learn
+from proposer.strategies.lode.bowls import SAME, Bowls, guess, learn
 from proposer.strategies.lode.local import descend, ways
 from proposer.strategies.lode.residuals import FARTHEST
 from proposer.strategies.lode.select import Candidates, even
@@ -163,7 +163,14 @@ def steps(context: Context, n: int, rng: np.random.Generator) -> Floats:
     if known.good.any():
         ridge, missed = ways(u, energy, where, widths, to=nearest(known.u[known.good], u[where]))
         first = separate(ridge, missed, sure, near=TOWARDS * reach(known))
-        first, aims = _aimed(u, energy, where, first, context, n, rng)
+    learned = learn(u, energy, known.good[seen])
+    if learned is not None:
+        first = first[~learned.explained[where[first]]][:MOST_BOWLS]
+    if learned is not None and len(first):
+        bowls, chance = guess(u, energy, where[first], learned, rng)
+        occupied = np.concatenate([known.u[known.good], context.pending])
+        likely, unlike = likeliest(bowls, chance, occupied)
+        aims, first = bowls.centre[likely[:n]].clip(0.0, 1.0), first[unlike]
     first = first[: -(-(n - len(aims)) // EACH)]
     if not len(first):
         return aims
@@ -171,41 +178,20 @@ def steps(context: Context, n: int, rng: np.random.Generator) -> Floats:
     return np.concatenate([aims, downhill[: n - len(aims)]])
 
 
-def _aimed(
-    u: Floats,
-    energy: Floats,
-    where: NDArray[np.int64],
-    first: NDArray[np.int64],
-    context: Context,
-    n: int,
-    rng: np.random.Generator,
-) -> tuple[NDArray[np.int64], Floats]:
-    """The basins that are left of those at the positions `first` of `where`, and at most n points for the others: the
-    minima of their bowls, shape (at most n, d), where these are LIKELY enough to be good.
+def likeliest(bowls: Bowls, chance: Floats, occupied: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The positions of the bowls whose minima get a point, and of the basins that get steps downhill.
 
-    Basins that known regions explain get no points. Of several basins with the same bowl, one gets a point, and none
-    if a point without a result is in the bowl.
+    A minimum is good with the probability `chance`, shape (n,), and gets a point if that is LIKELY. Of bowls that are
+    the same, the first one gets it, and none if a point of `occupied`, shape (k, d), is in the bowl. Basins in a bowl
+    that gets a point get no steps.
     """
-    seen = np.isfinite(context.known.rising)
-    learned = learn(u, energy, context.known.good[seen])
-    if learned is None:
-        return first, np.empty((0, context.dim))
-    first = first[~learned.explained[where[first]]][:MOST_BOWLS]
-    if not len(first):
-        return first, np.empty((0, context.dim))
-    bowls, chance = guess(u, energy, where[first], learned, rng)
-    minima = np.clip(bowls.centre, 0.0, 1.0)
-    likely = chance > LIKELY
-    taken = np.concatenate([context.known.u[context.known.good], context.pending])
-    aims: list[int] = []
-    for number in np.flatnonzero(likely).tolist():
-        inside = bowls.take(np.array([number])).above(np.concatenate([taken, minima[aims]]))[0] < SAME
-        if len(aims) < n and not inside.any():
-            aims.append(number)
-    others = np.flatnonzero(~likely)
-    if aims:
-        others = others[bowls.take(others).above(minima[aims]).min(axis=1) > 1.0]
-    return first[others], minima[aims]
+    likely: list[int] = []
+    for number in np.flatnonzero(chance > LIKELY).tolist():
+        there = np.concatenate([occupied, bowls.centre[likely]])
+        if not (bowls.take(np.array([number])).above(there) < SAME).any():
+            likely.append(number)
+    same = (bowls.above(bowls.centre[likely]) < SAME).any(axis=1)
+    return np.array(likely, dtype=np.int64), np.flatnonzero((chance <= LIKELY) & ~same)
 
 
 def nearest(good: Floats, u: Floats) -> Floats:

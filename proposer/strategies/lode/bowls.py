@@ -31,8 +31,8 @@ is added to the energies, so that the root is smooth at the centre.
 """
 APART, BELOW, ITSELF = 4.0, 3.0, 1e3
 """A point far below its bowl may belong to another one, so its square error approaches APART. A point above its bowl
-cannot, because the energy is that of the lowest bowl. Its square error continues as a straight line beyond BELOW errors.
-The lowest point of a basin belongs to its bowl: ITSELF takes the place of APART.
+cannot, because the energy is that of the lowest bowl. Its square error continues as a straight line beyond BELOW
+errors. The lowest point of a basin belongs to its bowl: ITSELF takes the place of APART.
 """
 FIRST, NARROWEST, FREE_LOWEST = 1.0, 0.1, 0.3
 """The standard deviation of the logarithm of a radius before the shape is known, and the least one afterwards; and the
@@ -43,8 +43,8 @@ EXPLAINED, PLATEAU = 1.0, 0.05
 least the fraction PLATEAU of all points has exactly this energy, because then the energy is flat there.
 """
 SAME, DRAWS = 1.0, 64
-"""Two guesses are the same if one is in the other, at an energy below SAME above the minimum; and the number of draws of
-a bowl that show how sure its centre is.
+"""Two guesses are the same if one is in the other, at an energy below SAME above the minimum; and the number of draws
+of a bowl that show how sure its centre is.
 """
 
 
