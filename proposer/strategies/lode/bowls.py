@@ -22,8 +22,10 @@ NEAREST, CONSTRAINTS = 40, 20
 """The number of points from which each bowl is learned, and of others that known bowls explain. No bowl may be lower
 than those.
 """
-STARTS, ROUNDS, DAMPING = 8, 15, 1e-2
-"""The number of starts for each bowl, and of Levenberg-Marquardt steps from each; and the first damping of the steps.
+STARTS, ROUNDS, DAMPING, REGULAR = 8, 15, 1e-2, 1e-9
+"""The number of starts for each bowl, and of Levenberg-Marquardt steps from each; the first damping of the steps; and
+what is added to the diagonal of the normal equations, relative to its largest element, because one point alone does
+not fix a bowl.
 """
 RELATIVE, ABSOLUTE, SOFT = 0.1, 0.02, 0.05
 """The errors of the root of the energy (the distance from the centre in radii): a fraction of it, and a constant. SOFT
@@ -117,7 +119,7 @@ def learn(u: Floats, energy: Floats, good: NDArray[np.bool_]) -> Learned | None:
     if len(of) < LEAST:
         return None
     distance, near = map(np.asarray, tree.query(u[of], k=min(NEAREST // 2, len(u))))
-    bad = energy[near] > 1.0
+    bad = (energy[near] > 1.0) & (distance > 0.0)
     if not bad.any():
         return None
     shape = Shape(-math.log(np.median(distance[bad] / np.sqrt(energy[near][bad]))), FIRST, FREE_LOWEST)
@@ -257,7 +259,9 @@ def _normal(problem: _Problem, parameters: Floats, error: Floats, jacobian: Floa
     apart = (1.0 + error**2 / problem.limit) ** -2.0
     weight = np.where(error > 0.0, apart, np.minimum(1.0, BELOW / np.maximum(-error, BELOW)))
     weighted = (weight[:, :, None] * jacobian).transpose(0, 2, 1)
-    curvature = weighted @ jacobian + np.diag(problem.precision + 1e-6)
+    curvature = weighted @ jacobian + np.diag(problem.precision)
+    largest = np.diagonal(curvature, axis1=1, axis2=2).max(axis=1)
+    curvature += REGULAR * largest[:, None, None] * np.eye(len(problem.mean))
     slope = (weighted @ error[:, :, None])[:, :, 0] + problem.precision * (parameters - problem.mean)
     return curvature, slope
 
