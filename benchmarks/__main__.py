@@ -10,9 +10,9 @@ import tempfile
 import time
 from pathlib import Path
 
+from benchmarks.bsmart_cost import bsmart_costs
 from benchmarks.memory import memory_by_points
 from benchmarks.pairs import COPY, FREE, TEMPLATE, Cost, measure
-from benchmarks.rival import bsmart_costs
 
 RUNS = 3
 GOAL_WORKERS, GOAL_PROGRAM = 150.0, 5.0  # microseconds, milliseconds

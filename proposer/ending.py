@@ -42,7 +42,7 @@ def conclude(dataset: Dataset, reason: str, tally: Tally, seconds: float) -> int
     folder = dataset.path.parent
     say(f"stopped: {reason}")
     given = how_given(RunRecord.read(dataset.meta()).rescored_from)
-    came = f" ({tally.given:,} of them {given})" if tally.given else ""
+    came = f" ({tally.good_known:,} of them {given})" if tally.good_known else ""
     say(
         f"{tally.evaluated:,} points evaluated in {show_time(seconds)}: {tally.good:,} good{came} "
         f"({tally.target.describe()}), {tally.breakdown()}; lowest NLL {_number(tally.best)}"
@@ -75,29 +75,38 @@ def exit_code(tally: Tally) -> int:
 def _advice(dataset: Dataset, tally: Tally) -> list[str]:
     """Advice for a scan in which no point or every point was good."""
     if tally.useless:
-        what_to_do = "mend the code, then scan anew"
-        lines = [f"every point failed, so nothing is known about the physics; {what_to_do}", *_reasons(dataset)]
-        if tally.hopeless:
-            folder = dataset.path.parent
-            retried = f", and `lodescan retry {quoted(folder)}` evaluates the failed points again"
-            lines.append(
-                "if the fault was outside the code (a missing file, a licence), mend it: the same command then goes on"
-                + ("" if is_of_a_notebook(scan_file(folder)) else retried)
-            )
-        return lines
+        return _if_all_failed(dataset, tally)
     if tally.good:
-        if tally.evaluated >= MANY and tally.good - tally.given >= tally.evaluated:
+        if tally.evaluated >= MANY and tally.good - tally.good_known >= tally.evaluated:
             what_to_do = "is threshold_value as low as it should be?"
             if tally.target.everything:
                 what_to_do = "an observable gets a likelihood by its mean and sigma"
             return [f"every point is good, so nothing was searched for; {what_to_do}", *_constants(dataset, tally)]
         return []
-    if not tally.evaluated and not tally.given:
+    if not tally.evaluated and not tally.good_known:
         what_to_do = "see what the evaluator does, or raise max_hours; the same command then goes on"
         return [f"no point was answered, so nothing is known yet: {what_to_do}"]
     if not math.isfinite(tally.best):
         what_to_do = "look at the `valid` windows and conditions, or widen the ranges"
         return [f"no point has an NLL: {what_to_do}", *_reasons(dataset, invalid=True), *_reasons(dataset)]
+    return _if_none_is_good(dataset, tally)
+
+
+def _if_all_failed(dataset: Dataset, tally: Tally) -> list[str]:
+    what_to_do = "mend the code, then scan anew"
+    lines = [f"every point failed, so nothing is known about the physics; {what_to_do}", *_reasons(dataset)]
+    if tally.hopeless:
+        folder = dataset.path.parent
+        retried = f", and `lodescan retry {quoted(folder)}` evaluates the failed points again"
+        lines.append(
+            "if the fault was outside the code (a missing file, a licence), mend it: the same command then goes on"
+            + ("" if is_of_a_notebook(scan_file(folder)) else retried)
+        )
+    return lines
+
+
+def _if_none_is_good(dataset: Dataset, tally: Tally) -> list[str]:
+    """Advice for a scan whose points have NLLs, but none in the target."""
     change = "move the band of threshold_value" if tally.target.is_band else "raise threshold_value"
     what_to_do = f"{change}, widen a range, check each mean and sigma, or give more evaluations"
     lines = [f"{tally.lowest()}; finding no good point does not prove that there is none: {what_to_do}"]

@@ -46,7 +46,7 @@ from proposer.show.voice import say
 from proposer.show.watcher import Watcher
 from proposer.strategies.base import Strategy
 from proposer.strategies.choice import TYPES, make_strategy, type_name
-from proposer.strategies.patient import load_torch
+from proposer.strategies.torch_loading import load_torch
 from proposer.types import Outcome
 from proposer.wire.attendance import Purpose
 from proposer.wire.pool import Pool

@@ -75,7 +75,7 @@ class Section:
     def _empty_before(self, key: Any) -> str:
         """The spelling of the last known key before this one if that key has no value, else empty."""
         before = [other for other in list(self._content)[: list(self._content).index(key)] if other in MAY_BE_EMPTY]
-        return self._spelled(before[-1]) if before and self._content[before[-1]] is None else ""
+        return self.spelling(before[-1]) if before and self._content[before[-1]] is None else ""
 
     def _accept_name(self, name: str, key: Any) -> None:
         if name in self._found:
@@ -102,10 +102,7 @@ class Section:
         return self._content[self._found[key]] if key in self._found else None
 
     def spelling(self, key: str) -> str:
-        """The key as the file spells it; empty where it is missing."""
-        return self._spelled(key) if key in self._found else ""
-
-    def _spelled(self, key: str) -> str:
+        """The key as the file spells it; a missing key as the file spells its other keys."""
         return str(getattr(self._content, "spellings", {}).get(key, key))
 
     def line(self, key: Any = None) -> int:
@@ -128,7 +125,7 @@ class Section:
         return self.error(f"{self._label(key)} is {_show(self.raw(key))}, but must be {wanted}{hint}", key)
 
     def _label(self, key: str) -> str:
-        return self._at(self._spelled(key))
+        return self._at(self.spelling(key))
 
     def _at(self, what: str) -> str:
         return f"{self.path}: {what}" if self.path else what
@@ -136,7 +133,7 @@ class Section:
     def require(self, key: str, why: str = "") -> None:
         """Raises ScanFileError unless the key has a value."""
         if key not in self:
-            raise self.error(f"{self.path or 'the file'} has no {key!r}{why}", key)
+            raise self.error(f"{self.path or 'the file'} has no {self.spelling(key)!r}{why}", key)
 
     def section(self, key: str, keys: Keys | None = None, faults: Faults | None = None) -> Section:
         """The mapping under a key; an empty mapping if the key is missing.
@@ -156,7 +153,7 @@ class Section:
     def _example(self, key: str) -> str:
         """An example of the mapping, for a message about a value that is not one."""
         entry = _ENTRIES.get(self.path.rpartition(": ")[2].lower(), "")
-        example = entry or (f"{self._spelled(key)}: {{NAME: {_ENTRIES[key]}}}" if key in _ENTRIES else "")
+        example = entry or (f"{self.spelling(key)}: {{NAME: {_ENTRIES[key]}}}" if key in _ENTRIES else "")
         return f", for example {example}" if example else ""
 
     def number(self, key: str, default: float | None = None) -> float:

@@ -177,13 +177,8 @@ def read_address(entry: Section, key: str = "slha", value: Any = None) -> SlhaAd
     block, rest = str(value[0]).upper(), list(value[1:])
     if len(rest) == 1 and isinstance(rest[0], list):
         rest = list(rest[0])
-    special = block in _TABLES or block == "XSECTION" or block in OF_ANALYSES
     if key == "slha":
-        for name in ("scale", "column", "under"):
-            if name in entry and special:
-                raise entry.error(f"{name} is for entries of blocks; {block} is not one", name)
-        if "line" in entry and block != "XSECTION":
-            raise entry.error(f"line is for XSECTION, whose lines begin with numbers; {block} has none", "line")
+        _check_neighbours(entry, block)
     if block in OF_ANALYSES:
         return _read_words(entry, key, block, rest)
     if block == "XSECTION":
@@ -192,21 +187,38 @@ def read_address(entry: Section, key: str = "slha", value: Any = None) -> SlhaAd
         indices = tuple(tuple(_index(i) for i in index) if isinstance(index, list) else _index(index) for index in rest)
     except ValueError:
         raise entry.wrong(key, wanted) from None
-    nested = [index for index in indices if isinstance(index, tuple)]
-    if block in ("WIDTH", "WIDTH1L"):
-        fits = len(indices) == 1 and not nested
-    elif block in ("BR", "BR1L"):
-        products = nested[0] if nested else indices[1:]
-        fits = len(products) >= 2 and isinstance(indices[0], int) and (not nested or len(indices) == 2)
-    else:
-        fits = not nested
-    if not fits or block in ("DECAY", "DECAY1L"):
+    if not _fit(block, indices):
         raise entry.wrong(key, wanted)
     if key != "slha":
         return SlhaAddress(block, indices)
     scale = entry.number_in("scale", 0.0, 0.0, math.inf, open_low=True) if "scale" in entry else None
     column = entry.integer("column", low=1) if "column" in entry else None
     return SlhaAddress(block, indices, scale, column, under=_read_under(entry) if "under" in entry else ())
+
+
+def _check_neighbours(entry: Section, block: str) -> None:
+    """Raises ScanFileError for a key beside `slha` that says nothing about such a block."""
+    special = block in _TABLES or block == "XSECTION" or block in OF_ANALYSES
+    for name in ("scale", "column", "under"):
+        if name in entry and special:
+            raise entry.error(f"{name} is for entries of blocks; {block} is not one", name)
+    if "line" in entry and block != "XSECTION":
+        raise entry.error(f"line is for XSECTION, whose lines begin with numbers; {block} has none", "line")
+
+
+def _fit(block: str, indices: tuple[int | tuple[int, ...], ...]) -> bool:
+    """Whether these can be the indices of an entry: [particle] of a width, [particle, [products]] or [particle,
+    products...] of a branching ratio, whole numbers of any other block.
+    """
+    nested = [index for index in indices if isinstance(index, tuple)]
+    if block in ("DECAY", "DECAY1L"):  # written as WIDTH or BR
+        return False
+    if block in ("WIDTH", "WIDTH1L"):
+        return len(indices) == 1 and not nested
+    if block in ("BR", "BR1L"):
+        products = nested[0] if nested else indices[1:]
+        return len(products) >= 2 and isinstance(indices[0], int) and (not nested or len(indices) == 2)
+    return not nested
 
 
 def _read_under(entry: Section) -> tuple[str, ...]:
@@ -280,22 +292,8 @@ def _read_likelihood(entry: Section, notes: list[str]) -> Likelihood:
         if math.isnan(mean) and "range" in entry:
             low, high = sorted(entry.numbers("range", 2))
             mean, sigma = (low + high) / 2, (high - low) / 2
-    elif not math.isnan(mean) and not math.isnan(sigma):
-        kind = Kind.GAUSS
-    elif "mean" in entry or "sigma" in entry:
-        has, without = ("mean", "sigma") if "mean" in entry else ("sigma", "mean")
-        needs = "VARIANCE" if entry.spelling(has) == "MEAN" else without
-        raise entry.error(
-            f"{entry.path} has a {entry.spelling(has)} without a {needs}, so it would not be part of the likelihood; "
-            f"give the {needs}, or write scaling: OFF if that is meant",
-            has,
-        )
     else:
-        kind = Kind.OFF
-        unused = [key for key in ("range", "lower_bound", "upper_bound") if key in entry]
-        if unused:
-            why = "but no mean and sigma, and no scaling" if "range" in unused else "without a mean and a sigma"
-            notes.append(f"{entry.path} has {' and '.join(unused)} {why}: it is not part of the likelihood")
+        kind = _kind_without_scaling(entry, mean, sigma, notes)
     if kind is Kind.OFF:
         return Likelihood()
     if unread := [key for key in _not_read(kind, entry) if key in entry]:
@@ -306,6 +304,24 @@ def _read_likelihood(entry: Section, notes: list[str]) -> Likelihood:
         _check_constants(entry, kind, mean, sigma)
         return Likelihood(kind, mean, sigma)
     return Likelihood(kind)
+
+
+def _kind_without_scaling(entry: Section, mean: float, sigma: float, notes: list[str]) -> Kind:
+    """Gaussian with `mean` and `sigma`, which go together; OFF without them."""
+    if not math.isnan(mean) and not math.isnan(sigma):
+        return Kind.GAUSS
+    if "mean" in entry or "sigma" in entry:
+        has, without = ("mean", "sigma") if "mean" in entry else ("sigma", "mean")
+        needs = entry.spelling(without)
+        raise entry.error(
+            f"{entry.path} has a {entry.spelling(has)} without a {needs}, so it would not be part of the likelihood; "
+            f"give the {needs}, or write scaling: OFF if that is meant",
+            has,
+        )
+    if unused := [key for key in ("range", "lower_bound", "upper_bound") if key in entry]:
+        why = "but no mean and sigma, and no scaling" if "range" in unused else "without a mean and a sigma"
+        notes.append(f"{entry.path} has {' and '.join(unused)} {why}: it is not part of the likelihood")
+    return Kind.OFF
 
 
 _HAS = ("has no meaning for the scaling", "have no meaning for the scaling")

@@ -11,8 +11,9 @@ class PlainMap(CommentedMap):
     """A mapping from lodescan's keys to their values and lines in the file.
 
     A value that could not be translated is a ScanFileError, which is raised when the mapping is read. `spellings` has
-    the file's spelling of a key where the two differ. `ignored` are keys without meaning, which are left out. `hints`
-    has, for an unknown key, the nearest key of BSMArt, if none of lodescan's keys is nearer.
+    the file's spelling of a key where the two differ, also of a missing key if the file spells its other keys so.
+    `ignored` are keys without meaning, which are left out. `hints` has, for an unknown key, the nearest key of BSMArt,
+    if none of lodescan's keys is nearer.
     """
 
     def __init__(self, of: CommentedMap | None = None) -> None:
@@ -34,5 +35,5 @@ class PlainMap(CommentedMap):
             self.lc.add_kv_line_col(key, self._lines[spelling])
 
     def spelling(self, key: Any) -> str:
-        """The key as the file spells it."""
+        """The key as the file spells it, or would spell it if it is missing."""
         return self.spellings.get(key, str(key))

@@ -16,7 +16,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-from scanspec.apart import start_apart
+from scanspec.detached import start_detached
 
 STDERR = 2
 
@@ -75,7 +75,7 @@ def raw_lines(
         with suppress(OSError):
             os.write(controlling, f"{line}\n".encode())
 
-    start_apart(read, {reading, control, held, stderr.descriptor, stderr.lock})
+    start_detached(read, {reading, control, held, stderr.descriptor, stderr.lock})
     os.close(held)
     os.dup2(writing, STDERR)  # `writing` stays open, so that the pipe has no end even if somebody closes descriptor 2
     thread = threading.Thread(target=replace, name="standard error", daemon=True)

@@ -96,7 +96,7 @@ def _read(path: Path, content: CommentedMap, text: str, also: Callable[[ScanFile
         block_lines=block_lines,
         switched_off=_switched_off(root),
         changes=translation.changes,
-        in_bsmarts_words=setup.path == "Setup",
+        in_bsmarts_words=translation.in_bsmarts_words,
     )
     _check_names(root, variables_section, derived_section, scan)
     check_settings(scan, [*(variable.name for variable in variables), *_names(scan)])
@@ -356,19 +356,21 @@ def _check_names(root: Section, variables: Section, derived: Section, scan: Scan
         section = root.section("fitting", keys.FITTING)
         for variable in scan.fitting.variables:
             add(section.section("variables"), variable.name, "the variable")
-        terms = {term.name for term in scan.terms}
-        found = [
-            observable.name for observable in scan.all_observables() if observable.name not in {*scan.derived, *terms}
-        ]
-        for target in scan.fitting.targets:
-            if target.name not in found or target.name in seen:
-                targets = section.section("observables")
-                root.faults.add(
-                    targets.error(f"{target.name!r} is not an observable{closest(target.name, found)}", target.name)
-                )
+        _check_targets(section.section("observables"), scan, seen)
     for name in derived:
         add(derived, name, "the derived variable")
     for spec in (*(observable for code in scan.codes for observable in code.observables), *scan.observables):
         add(spec.section, spec.name, "the observable")
     for spec in scan.terms:
         add(spec.section, spec.name, "the likelihood")
+
+
+def _check_targets(section: Section, scan: ScanFile, variables: Collection[str]) -> None:
+    """Adds an error for a target of the section `fitting` that is no observable of a code or of the file."""
+    assert scan.fitting is not None
+    others = {*scan.derived, *(term.name for term in scan.terms)}
+    observables = [observable.name for observable in scan.all_observables() if observable.name not in others]
+    for target in scan.fitting.targets:
+        if target.name not in observables or target.name in variables:
+            fault = f"{target.name!r} is not an observable{closest(target.name, observables)}"
+            section.faults.add(section.error(fault, target.name))

@@ -97,49 +97,63 @@ def _check_type(name: str, scan: ScanFile, columns: Collection[str]) -> None:
         with faults.collect():
             _at_once(networks, "points_per_iteration")
     if name == "MLS_DNNC":
-        for key in ("bootstrap_points", "candidate_points", "k_initial", "batch_size"):
-            with faults.collect():
-                _at_once(networks, key)
-        for key in ("iterations", "epochs"):
-            with faults.collect():
-                networks.integer(key, 1, low=1)
-        with faults.collect():
-            _at_once(networks, "neurons", low=2, most=MOST_NEURONS)
-        with faults.collect():
-            networks.number_in("random_fraction", 0.0, 0.0, 1.0)
-        with faults.collect():
-            networks.number_in("learning_rate", 1.0, 0.0, 1.0, open_low=True)
+        _check_classifier(networks)
     if name in ("CMAES", "CMAES_ND"):
-        with faults.collect():
-            _at_once(setup, "population_size", low=4)
-        for key in ("sigma", "sigma_tolerance"):
-            with faults.collect():
-                setup.number_in(key, 1.0, 0.0, 1.0, open_low=True)
-        with faults.collect():
-            setup.number_in("mean", 0.0, 0.0, 1.0)
-        with faults.collect():
-            setup.number_in("max_loss", 1.0, 0.0, math.inf, open_low=True)
-        for key in ("generations", "episodes"):
-            with faults.collect():
-                setup.integer(key, 1, low=1)
+        _check_cmaes(setup)
     if name == "CMAES_ND":
-        for check in (
-            lambda: read_novelty(setup),
-            lambda: read_names(setup, "focus", "a variable or observable", columns),
-            lambda: read_hierarchy(scan),
-        ):
-            with faults.collect():
-                check()
-        for key in (
-            "good_points_early_stop",
-            "no_good_points_patience",
-            "best_loss_patience",
-            "best_valid_constraints_patience",
-        ):
-            with faults.collect():
-                setup.integer(key, 1, low=1)
+        _check_novelty(scan, columns)
     if name == "GRID":
         _check_grid(setup, scan.variables)
+
+
+def _check_classifier(networks: Section) -> None:
+    faults = networks.faults
+    for key in ("bootstrap_points", "candidate_points", "k_initial", "batch_size"):
+        with faults.collect():
+            _at_once(networks, key)
+    for key in ("iterations", "epochs"):
+        with faults.collect():
+            networks.integer(key, 1, low=1)
+    with faults.collect():
+        _at_once(networks, "neurons", low=2, most=MOST_NEURONS)
+    with faults.collect():
+        networks.number_in("random_fraction", 0.0, 0.0, 1.0)
+    with faults.collect():
+        networks.number_in("learning_rate", 1.0, 0.0, 1.0, open_low=True)
+
+
+def _check_cmaes(setup: Section) -> None:
+    faults = setup.faults
+    with faults.collect():
+        _at_once(setup, "population_size", low=4)
+    for key in ("sigma", "sigma_tolerance"):
+        with faults.collect():
+            setup.number_in(key, 1.0, 0.0, 1.0, open_low=True)
+    with faults.collect():
+        setup.number_in("mean", 0.0, 0.0, 1.0)
+    with faults.collect():
+        setup.number_in("max_loss", 1.0, 0.0, math.inf, open_low=True)
+    for key in ("generations", "episodes"):
+        with faults.collect():
+            setup.integer(key, 1, low=1)
+
+
+def _check_novelty(scan: ScanFile, columns: Collection[str]) -> None:
+    setup = scan.setup
+    with setup.faults.collect():
+        read_novelty(setup)
+    with setup.faults.collect():
+        read_names(setup, "focus", "a variable or observable", columns)
+    with setup.faults.collect():
+        read_hierarchy(scan)
+    for key in (
+        "good_points_early_stop",
+        "no_good_points_patience",
+        "best_loss_patience",
+        "best_valid_constraints_patience",
+    ):
+        with setup.faults.collect():
+            setup.integer(key, 1, low=1)
 
 
 def _at_once(section: Section, key: str, low: int = 1, most: int = MOST_AT_ONCE) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from scanspec import keys
 from scanspec.document import ScanFileError, Section, closest, to_number
@@ -115,23 +116,8 @@ def read_variable(section: Section, name: str) -> Variable:
     low, high = -math.inf, math.inf
     if "range" in entry:
         low, high = _read_range(entry, "range")
-    kind, mean, sigma = PriorKind.UNIFORM, None, None
-    if isinstance(entry.raw("prior"), dict):
-        prior = entry.section("prior", keys.PRIOR)
-        kind = _prior_kind(prior, "type")
-        if kind is PriorKind.NORMAL:
-            mean, sigma = prior.finite("mean"), prior.positive("sigma")
-        elif extra := next((key for key in ("mean", "sigma") if key in prior), None):
-            raise prior.error(f"{prior.path}: {extra} belongs to the type normal, but the type is {kind.value}", extra)
-        low, high = max(low, prior.number("low", -math.inf)), min(high, prior.number("high", math.inf))
-    elif "prior" in entry:
-        kind = _prior_kind(entry, "prior")
-        if kind is PriorKind.NORMAL:
-            raise entry.error(
-                f"{entry.path}: a normal prior needs its constants, in a mapping: "
-                f"{entry.spelling('prior')}: {{type: normal, mean: ..., sigma: ...}}",
-                "prior",
-            )
+    prior = _read_prior(entry)
+    kind, low, high = prior.kind, max(low, prior.low), min(high, prior.high)
     values = _read_values(entry)
     if values:
         low, high = min(values), max(values)
@@ -145,8 +131,8 @@ def read_variable(section: Section, name: str) -> Variable:
         low,
         high=high,
         prior=kind,
-        mean=mean,
-        sigma=sigma,
+        mean=prior.mean,
+        sigma=prior.sigma,
         unit=entry.text("unit", ""),
         label=entry.text("label", ""),
         description=entry.text("description", ""),
@@ -158,6 +144,37 @@ def read_variable(section: Section, name: str) -> Variable:
     )
     _check_kind(entry, variable)
     return _checked(entry, "values" if values else "range", variable)
+
+
+class _Prior(NamedTuple):
+    """The prior of a variable. `mean` and `sigma` are those of a normal prior; `low` and `high` are its own bounds."""
+
+    kind: PriorKind = PriorKind.UNIFORM
+    mean: float | None = None
+    sigma: float | None = None
+    low: float = -math.inf
+    high: float = math.inf
+
+
+def _read_prior(entry: Section) -> _Prior:
+    if "prior" not in entry:
+        return _Prior()
+    if not isinstance(entry.raw("prior"), dict):
+        kind = _prior_kind(entry, "prior")
+        if kind is PriorKind.NORMAL:
+            raise entry.error(
+                f"{entry.path}: a normal prior needs its constants, in a mapping: "
+                f"{entry.spelling('prior')}: {{type: normal, mean: ..., sigma: ...}}",
+                "prior",
+            )
+        return _Prior(kind)
+    prior = entry.section("prior", keys.PRIOR)
+    kind, mean, sigma = _prior_kind(prior, "type"), None, None
+    if kind is PriorKind.NORMAL:
+        mean, sigma = prior.finite("mean"), prior.positive("sigma")
+    elif extra := next((key for key in ("mean", "sigma") if key in prior), None):
+        raise prior.error(f"{prior.path}: {extra} belongs to the type normal, but the type is {kind.value}", extra)
+    return _Prior(kind, mean, sigma, prior.number("low", -math.inf), prior.number("high", math.inf))
 
 
 def _mirrored(entry: Section, kind: PriorKind, low: float, high: float) -> tuple[float, float, float]:

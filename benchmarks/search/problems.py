@@ -200,14 +200,14 @@ def _ellipsoids(dim: int, count: int, share: float, seed: int, *, deepest: float
     centres, axes = kinds.balls(dim, count, share, seed), kinds.ellipsoids(dim, count, share, seed)
     depth = deepest * np.random.default_rng(seed).random(count)
 
-    def each(u: Floats) -> Floats:
+    def nll_of_each(u: Floats) -> Floats:
         return np.asarray((np.einsum("kij,nkj->nki", axes, u[:, None] - centres) ** 2).sum(axis=2) + depth)
 
     def mode(x: Floats) -> NDArray[np.int64]:
-        return np.asarray(each(x).argmin(axis=1), dtype=np.int64)
+        return np.asarray(nll_of_each(x).argmin(axis=1), dtype=np.int64)
 
     name = f"wells{count}_{dim}d" if deepest else f"ell{dim}d"
-    return Problem(name, dim, 1.0, modes=count, mode=mode, nll_only=lambda u: each(u).min(axis=1))
+    return Problem(name, dim, 1.0, modes=count, mode=mode, nll_only=lambda u: nll_of_each(u).min(axis=1))
 
 
 def _eighths(x: Floats) -> NDArray[np.int64]:

@@ -104,8 +104,8 @@ class Verdict:
         """The spectrum of a good run. Warnings are appended to `warnings`. Raises InvalidPoint or CodeFailed.
 
         The program's own reports have precedence. `before` are the names of the files that were there before the run.
-        `rewrite` converts another kind of output to SLHA in place, and
-        returns whether that was necessary; it may raise CodeFailed.
+        `rewrite` converts another kind of output to SLHA in place, and returns whether that was necessary; it may raise
+        CodeFailed.
         """
         spectrum, fault = None, None
         try:

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 
 from scanspec import visible
-from scanspec.apart import start_apart
+from scanspec.detached import start_detached
 
 LAST_WORDS = 1.0
 """Seconds to wait until everything is shown. A process that a code leaves behind may keep the output open."""
@@ -32,7 +32,7 @@ def cleaned() -> Iterator[None]:
     terminal = kept[terminals[0]]
     # among the others is the pipe by which `alone` sees that everything is shown
     others = {int(name) for name in os.listdir("/proc/self/fd")} - {writing, ended}
-    start_apart(lambda: _show(reading, terminal), others)
+    start_detached(lambda: _show(reading, terminal), others)
     for number in terminals:
         os.dup2(writing, number)
     for descriptor in (reading, writing, held):

@@ -54,10 +54,29 @@ def init(file: Path, draft: Draft, given: Given) -> int:
     ask(draft, file)
     # `scan` says nothing about a scan, but its folder mostly has the name of the model
     draft.name = draft.name or (file.stem if file.stem != "scan" else file.resolve().parent.name or draft.code)
+    _write(file, template, draft)
+    read_scan_file(file)  # checks the written file
+    written = f"{file}, {template}" if draft.template else str(file)
+    with contextlib.redirect_stdout(Visible(sys.stdout)):
+        print(f"written: {written}")
+        for name, address in draft.comments.items():
+            print(f"variable {name}: {address}")
+        for number in draft.unchanged:
+            print(f"not a variable: {number}")
+        if draft.unchanged:
+            print("to choose the variables yourself: --entry BLOCK,NUMBER for each of them")
+        named = quoted(file)
+        print(f"next: check its ranges and constants; then lodescan check {named}; lodescan-evaluator check {named}")
+    return 0
+
+
+def _write(file: Path, template: Path, draft: Draft) -> None:
+    """Writes the scan file, the schema, and the template if there is one. If it raises DatasetError, neither the scan
+    file nor the template is there.
+    """
     contents = {file: text_of(draft, template.name).encode()}
     if draft.template:
         contents[template] = draft.template.encode(errors="surrogateescape")
-    written = ", ".join(map(str, contents))
     contents[file.with_name(SCHEMA)] = (json.dumps(schema(), indent=1) + "\n").encode()
     file.parent.mkdir(parents=True, exist_ok=True)
     for path, content in contents.items():
@@ -67,15 +86,3 @@ def init(file: Path, draft: Draft, given: Given) -> int:
             file.unlink(missing_ok=True)  # or the same command would find it
             template.unlink(missing_ok=True)
             raise not_written(path, error) from None
-    read_scan_file(file)  # checks the written file
-    with contextlib.redirect_stdout(Visible(sys.stdout)):
-        print(f"written: {written}")
-        for name, place in draft.comments.items():
-            print(f"variable {name}: {place}")
-        for left in draft.left:
-            print(f"not a variable: {left}")
-        if draft.left:
-            print("to choose the variables yourself: --entry BLOCK,NUMBER for each of them")
-        named = quoted(file)
-        print(f"next: check its ranges and constants; then lodescan check {named}; lodescan-evaluator check {named}")
-    return 0

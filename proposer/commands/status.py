@@ -15,7 +15,7 @@ from proposer.run.record import RunRecord
 from proposer.run.tables import GOOD_POINTS
 from proposer.show.costs import Cost, costs, show_costs
 from proposer.show.evaluators import EvaluatorWork, evaluators_of, show_evaluators
-from proposer.show.failures import Kind, failure_kinds, scan_file, show_reasons
+from proposer.show.failures import FailureKind, failure_kinds, scan_file, show_reasons
 from proposer.show.tally import Tally, read_tally
 
 
@@ -32,11 +32,11 @@ def status(folder: Path, *, as_json: bool = False) -> int:
         tally = read_tally(dataset, record.points, record.target, names=record.observables)
         kinds = failure_kinds(dataset)
         spent = costs(dataset.seconds(), record.codes)
-        who = evaluators_of(dataset.results(), record.evaluators, record.worker_seconds)
+        evaluators = evaluators_of(dataset.results(), record.evaluators, record.worker_seconds)
         if as_json:
-            print(json.dumps(_to_json(dataset, record, tally, kinds, spent) | {"evaluators": _who(who)}))
+            print(json.dumps(_to_json(dataset, record, tally, kinds, spent) | {"evaluators": _evaluators(evaluators)}))
         else:
-            _print(dataset, record, tally, kinds, [*show_costs(spent), *show_evaluators(who, record.raced)])
+            _print(dataset, record, tally, kinds, [*show_costs(spent), *show_evaluators(evaluators, record.raced)])
     return 0
 
 
@@ -50,11 +50,11 @@ def _origins(dataset: Dataset) -> dict[str, int]:
     return dict(sorted(origins.items()))
 
 
-def _who(who: list[EvaluatorWork]) -> list[dict[str, Any]]:
-    return [asdict(evaluator) | {"idle": evaluator.idle} for evaluator in who]
+def _evaluators(evaluators: list[EvaluatorWork]) -> list[dict[str, Any]]:
+    return [asdict(evaluator) | {"idle": evaluator.idle} for evaluator in evaluators]
 
 
-def _print(dataset: Dataset, record: RunRecord, tally: Tally, kinds: list[Kind], work: list[str]) -> None:
+def _print(dataset: Dataset, record: RunRecord, tally: Tally, kinds: list[FailureKind], work: list[str]) -> None:
     folder = dataset.path.parent
     print(f"{folder}: {show_good(tally.good, tally.wanted)} points ({tally.target.describe()})")
     pending = dataset.count_pending()
@@ -85,7 +85,9 @@ def _seeds(record: RunRecord) -> str:
     return f"seeds {', '.join(str(run['seed']) for run in record.merged_from)}"
 
 
-def _to_json(dataset: Dataset, record: RunRecord, tally: Tally, kinds: list[Kind], spent: list[Cost]) -> dict[str, Any]:
+def _to_json(
+    dataset: Dataset, record: RunRecord, tally: Tally, kinds: list[FailureKind], spent: list[Cost]
+) -> dict[str, Any]:
     folder, variables = dataset.path.parent, record.variables
     return {
         "folder": str(folder),

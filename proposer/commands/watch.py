@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from rich.live import Live
 from rich.text import Text
@@ -17,7 +18,7 @@ from proposer.run.dataset import DATASET, Dataset
 from proposer.run.files import DatasetError
 from proposer.run.folder import is_held
 from proposer.run.record import RunRecord
-from proposer.show.panel import Panel, RoomForKeys, one_line
+from proposer.show.panel import LiveDisplay, RoomForKeys, one_line
 from proposer.show.state import State
 from proposer.show.tally import read_tally
 from proposer.show.voice import Voice, tell, voice, warn
@@ -48,32 +49,14 @@ def watch(folder: Path) -> int:
     If there is no sign of a scan for FIRST_SIGN seconds, or if its process is gone, raises NobodyRuns, or DatasetError
     if there is no run at all.
     """
-    console, shown, warned = stderr_console(), None, False
-    patience = time.monotonic() + FIRST_SIGN
-    with ExitStack() as opened:
-        live: Live | None = None
-        if console.is_terminal and not console.is_dumb_terminal and voice() is Voice.PEOPLE:
-            live = opened.enter_context(Live(console=console, auto_refresh=False))
+    with _display_of(folder) as display:
+        _wait_for_a_sign(folder)
         while True:
             held = is_held(folder)  # before the look: a scan writes why it stopped, and then releases its folder
-            patient = not held and time.monotonic() < patience
-            there = (folder / DATASET).exists() or not patient
-            state, stopped = _look(folder) if there else (None, "")
-            if patient and not stopped:
-                time.sleep(EVERY / 5)
-                continue
-            patience = 0.0
+            state, stopped = _look(folder)
             if state is not None and not held and not stopped:
                 state = _left_alone(state)
-            silence = _silence(state) if held and not stopped else ""
-            if live is not None:
-                live.update(RoomForKeys(_display(folder, state, silence)), refresh=True)
-            elif state is not None and state != shown and not stopped:
-                shown = state
-                _print(state)
-            if silence and live is None and not warned:
-                warn(silence)
-            warned = bool(silence)
+            display.show(state, _silence(state) if held and not stopped else "", stopped=bool(stopped))
             if stopped:
                 break
             if not held:
@@ -84,6 +67,57 @@ def watch(folder: Path) -> int:
     else:
         print(f"stopped: {visible(stopped)}")
     return 0
+
+
+def _wait_for_a_sign(folder: Path) -> None:
+    """Waits until a process works in the folder, or the scan in it has stopped, but at most FIRST_SIGN seconds."""
+    end = time.monotonic() + FIRST_SIGN
+    while not is_held(folder) and time.monotonic() < end:
+        if (folder / DATASET).exists() and _look(folder)[1]:
+            return
+        time.sleep(EVERY / 5)
+
+
+class _Display(Protocol):
+    def show(self, state: State | None, silence: str, *, stopped: bool) -> None:
+        """Shows a state, None before the first report. `silence`: why the state may be old; empty if it is not."""
+
+
+class _OnTerminal:
+    def __init__(self, live: Live, folder: Path) -> None:
+        self._live, self._folder = live, folder
+
+    def show(self, state: State | None, silence: str, *, stopped: bool) -> None:
+        shown: LiveDisplay | Text = Text(f"{visible(str(self._folder))}: nothing to show yet")
+        if state is not None:
+            shown = LiveDisplay(state, silence)
+        self._live.update(RoomForKeys(shown), refresh=True)
+
+
+class _InLines:
+    """Prints each new state, and warns once of a silence."""
+
+    def __init__(self) -> None:
+        self._shown: State | None = None
+        self._warned = False
+
+    def show(self, state: State | None, silence: str, *, stopped: bool) -> None:
+        if state is not None and state != self._shown and not stopped:
+            self._shown = state
+            _print(state)
+        if silence and not self._warned:
+            warn(silence)
+        self._warned = bool(silence)
+
+
+@contextmanager
+def _display_of(folder: Path) -> Iterator[_Display]:
+    console = stderr_console()
+    if console.is_terminal and not console.is_dumb_terminal and voice() is Voice.PEOPLE:
+        with Live(console=console, auto_refresh=False) as live:
+            yield _OnTerminal(live, folder)
+    else:
+        yield _InLines()
 
 
 def _left_alone(state: State) -> State:
@@ -126,9 +160,3 @@ def _end(folder: Path) -> dict[str, Any]:
         tally = read_tally(dataset, record.points, record.target)
     found = {"good": tally.good, "evaluated": tally.evaluated, "seconds": record.seconds}
     return {"stopped": record.stopped, "code": exit_code(tally), "folder": str(folder), **found}
-
-
-def _display(folder: Path, state: State | None, silence: str) -> Panel | Text:
-    if state is None:
-        return Text(f"{visible(str(folder))}: nothing to show yet")
-    return Panel(state, silence)

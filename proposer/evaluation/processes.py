@@ -19,7 +19,7 @@ from proposer.evaluation.backend import FUNCTION, Description, EvaluatorRefused,
 from proposer.evaluation.digest import digest_of
 from proposer.evaluation.local import score
 from proposer.evaluation.work import Received, Work
-from proposer.evaluation.worker import Answer, born_deaf, compute, start
+from proposer.evaluation.worker import Answer, children_without_interrupts, compute, start
 from proposer.signals import uninterrupted
 from proposer.types import Observable, Outcome, Status
 from scanspec import UsageError
@@ -131,7 +131,7 @@ class LocalProcesses:
             self._sent |= dict.fromkeys(ids, time.time())
             observables = [observable.name for observable in self._observables]
             pool = self._executor()
-            with uninterrupted(), born_deaf():
+            with uninterrupted(), children_without_interrupts():
                 task = pool.submit(compute, self._code, list(self._ranges), observables, rows)
             self._out[task] = ids
             task.add_done_callback(self._events.put)

@@ -35,7 +35,7 @@ class Answer(NamedTuple):
 
 
 @contextmanager
-def born_deaf() -> Iterator[None]:
+def children_without_interrupts() -> Iterator[None]:
     """A context whose new processes do not notice Ctrl-C while they load: they would print a traceback each."""
     resource_tracker.ensure_running()  # its start would unblock the signal
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])

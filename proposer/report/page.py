@@ -160,7 +160,7 @@ def _shown(picture: Picture, drawn: Drawn, prefix: str, live: Live, roots: dict[
         if picture.name == "points":
             names.append(Markup(f"{prefix}-explorer"))
             roots[str(names[-1])] = live.explorer(*(live.names[1:3] if len(live.names) > 2 else (live.names * 2)[:2]))
-    is_grid = picture.panels[0].place is not None
+    is_grid = picture.panels[0].grid_cell is not None
     return Shown(
         f"{prefix}-{picture.name}", picture.says, caption=picture.caption, images=images, wide=is_grid, live=names
     )

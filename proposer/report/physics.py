@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from proposer.formats import plain, show_count, show_number, show_percent
-from proposer.report.region import restricted
+from proposer.report.pairs import restricted
 from proposer.report.section import Part, Rows
 from proposer.report.seen import Seen
 from proposer.show.picture import Bars, Cells, Marks, Panel, Picture, Rule, Side, Spread

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from proposer.report.axes import side, zoomed
-from proposer.report.region import region_panel
+from proposer.report.profile_nll import region_panel
 from proposer.report.seen import see
 from proposer.run.files import check_no_link, writing
 from proposer.show.marks import PAPER

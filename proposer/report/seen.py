@@ -213,7 +213,7 @@ class Seen:
         return self.record.target_changes
 
     @cached_property
-    def hugged(self) -> list[tuple[str, str, float]]:
+    def crowded_ends(self) -> list[tuple[str, str, float]]:
         """The ends of ranges at which good points accumulate: the variable, the end, and the share of the good points
         in the outermost hundredth of its prior. An end counts if this share is more than twice that of an even spread,
         by more than three standard deviations of chance. Empty with fewer than 20 good points.

@@ -9,7 +9,8 @@ import numpy as np
 
 from proposer.formats import plain, show_count
 from proposer.report.axes import side
-from proposer.report.region import MOST_PAIRS, narrowest, region_of
+from proposer.report.pairs import MOST_PAIRS, narrowest
+from proposer.report.profile_nll import region_of
 from proposer.report.section import Part
 from proposer.report.seen import Seen
 from proposer.show.picture import Outline, Panel, Picture, Side

@@ -91,8 +91,8 @@ def words(ends: list[tuple[str, str]], *, good: bool) -> str:
     by_name: dict[str, list[str]] = {}
     for name, end in ends:
         by_name.setdefault(name, []).append(end)
-    places = [f"{name} ({'both ends' if len(at) > 1 else f'{at[0]} end'})" for name, at in by_name.items()]
-    shown = places if len(places) <= MOST_NAMES else [*places[:MOST_NAMES], f"{len(places) - MOST_NAMES} more"]
+    at_ends = [f"{name} ({'both ends' if len(at) > 1 else f'{at[0]} end'})" for name, at in by_name.items()]
+    shown = at_ends if len(at_ends) <= MOST_NAMES else [*at_ends[:MOST_NAMES], f"{len(at_ends) - MOST_NAMES} more"]
     listed = ", ".join(shown[:-1]) + " and " + shown[-1] if len(shown) > 1 else shown[0]
     if not good:
         return (

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from proposer.formats import in_short
-from proposer.report import calibration, completeness, overview, physics, region, search, together, trouble
+from proposer.report import calibration, completeness, overview, pairs, physics, profile_nll, search, together, trouble
 from proposer.report.axes import side, table_of
 from proposer.report.live import Live
 from proposer.report.page import DPI, Drawn, Head, page
@@ -64,7 +64,7 @@ def write_report(folders: Sequence[Path], file: Path | None = None) -> list[Path
 
         def drawn(picture: Picture) -> Drawn:
             folder = folder_of[id(picture)]
-            with told_at_once(folder, picture.name):
+            with warning_of_failure(folder, picture.name):
                 made = _drawn(picture)
                 for kind, content in made.files.items():
                     paths.append(_kept(folder, f"{PLOTS}/{picture.name}.{kind}", content))
@@ -128,7 +128,7 @@ def _without_collector() -> Iterator[None]:
 
 
 @contextmanager
-def told_at_once(folder: Path, name: str) -> Iterator[None]:
+def warning_of_failure(folder: Path, name: str) -> Iterator[None]:
     """A context that also says on standard error why a picture is not drawn; its error goes on to the page."""
     try:
         yield
@@ -144,10 +144,10 @@ def told_at_once(folder: Path, name: str) -> Iterator[None]:
 
 def _drawn(picture: Picture) -> Drawn:
     """Draws a picture once as an image, for the page and for a paper, and once as a PDF."""
-    look = replace(PAPER, dpi=DPI) if len(picture.panels) > MANY else PAPER
-    drawing = figure(picture, look)
-    image = pixels(drawing, look.dpi)
-    files = {"pdf": rendered(drawing.figure, "pdf", look), "png": png(image, look.dpi)}
+    theme = replace(PAPER, dpi=DPI) if len(picture.panels) > MANY else PAPER
+    drawing = figure(picture, theme)
+    image = pixels(drawing, theme.dpi)
+    files = {"pdf": rendered(drawing.figure, "pdf", theme), "png": png(image, theme.dpi)}
     return Drawn(cut(image, drawing, DPI), files)
 
 
@@ -176,8 +176,8 @@ def sections_of(runs: Sequence[Seen], tables: Sequence[Table]) -> list[Section]:
             if len(runs) > 1
             else []
         ),
-        Section("points", "Where the good points are", with_points(region.pairs)),
-        Section("profiles", "Profile NLL", of_each(region.profiles)),
+        Section("points", "Where the good points are", with_points(pairs.pairs)),
+        Section("profiles", "Profile NLL", of_each(profile_nll.profiles)),
         Section("observables", "Observables against their constraints", of_each(physics.pulls)),
         Section("constraints", "Which constraint excludes how much", of_each(physics.constraints)),
         Section("correlations", "Correlations over the good points", of_each(physics.correlations)),

@@ -9,14 +9,14 @@ from scanspec.cmaes import read_novelty
 from scanspec.settings import type_name
 
 
-class Work(NamedTuple):
+class Citation(NamedTuple):
     """A work in words, for manifest.json, and its entries in BibTeX, for the report."""
 
     words: str
     bibtex: str
 
 
-LODESCAN = Work(
+LODESCAN = Citation(
     "lodescan: see CITATION.cff",
     f"""@misc{{lodescan,
   author = {{{{lodescan authors}}}},
@@ -25,7 +25,7 @@ LODESCAN = Work(
 }}
 """,
 )
-BSMART = Work(
+BSMART = Citation(
     "BSMArt, the scan file and the likelihoods: M. D. Goodsell, A. Joury, arXiv:2301.01154",
     """@misc{Goodsell:2023iac,
   author = {Goodsell, Mark D. and Joury, Ari},
@@ -34,7 +34,7 @@ BSMART = Work(
 }
 """,
 )
-MLSCANNER = Work(
+MLSCANNER = Citation(
     "MLscanner, the method MLS_DNNC: A. Hammad, M. Park, R. Ramos, P. Saha, arXiv:2207.09959",
     """@misc{Hammad:2022wpq,
   author = {Hammad, A. and Park, Myeonghun and Ramos, Raymundo and Saha, Pankaj},
@@ -43,7 +43,7 @@ MLSCANNER = Work(
 }
 """,
 )
-SMOTE = Work(
+SMOTE = Citation(
     "SMOTE: N. V. Chawla et al., J. Artif. Intell. Res. 16 (2002) 321, arXiv:1106.1813",
     """@article{Chawla:2002,
   author = {Chawla, N. V. and Bowyer, K. W. and Hall, L. O. and Kegelmeyer, W. P.},
@@ -53,7 +53,7 @@ SMOTE = Work(
 }
 """,
 )
-IMBALANCED_LEARN = Work(
+IMBALANCED_LEARN = Citation(
     "imbalanced-learn: G. Lemaitre, F. Nogueira, C. K. Aridas, J. Mach. Learn. Res. 18 (2017) 1",
     """@article{Lemaitre:2017,
   author = {Lema{\\^i}tre, Guillaume and Nogueira, Fernando and Aridas, Christos K.},
@@ -62,7 +62,7 @@ IMBALANCED_LEARN = Work(
 }
 """,
 )
-PYTORCH = Work(
+PYTORCH = Citation(
     "PyTorch: A. Paszke et al., arXiv:1912.01703",
     """@misc{Paszke:2019xhz,
   author = {Paszke, Adam and others},
@@ -71,7 +71,7 @@ PYTORCH = Work(
 }
 """,
 )
-RESTARTS = Work(
+RESTARTS = Citation(
     "networks that begin again, in LODE: J. T. Ash, R. P. Adams, arXiv:1910.08475",
     """@misc{Ash:2019,
   author = {Ash, Jordan T. and Adams, Ryan P.},
@@ -80,7 +80,7 @@ RESTARTS = Work(
 }
 """,
 )
-CMAES = Work(
+CMAES = Citation(
     "CMA-ES, the method CMAES: N. Hansen, arXiv:1604.00772; the package: N. Hansen et al., doi:10.5281/zenodo.2559634",
     """@misc{Hansen:2016,
   author = {Hansen, Nikolaus},
@@ -93,7 +93,7 @@ CMAES = Work(
 }
 """,
 )
-NOVELTY = Work(
+NOVELTY = Citation(
     "CMA-ES with novelty, the method CMAES_ND: J. C. Romao, M. C. Romao, arXiv:2402.07661",
     """@misc{Romao:2024,
   author = {Rom{\\~a}o, Jorge Crispim and Crispim Rom{\\~a}o, Miguel},
@@ -103,7 +103,7 @@ NOVELTY = Work(
 }
 """,
 )
-HBOS = Work(
+HBOS = Citation(
     "HBOS, the novelty of CMAES_ND: M. Goldstein, A. Dengel, KI-2012 (2012) 59",
     """@inproceedings{Goldstein:2012,
   author = {Goldstein, Markus and Dengel, Andreas},
@@ -112,7 +112,7 @@ HBOS = Work(
 }
 """,
 )
-SCIPY = Work(
+SCIPY = Citation(
     "SciPy, the Sobol sequence: P. Virtanen et al., Nature Methods 17 (2020) 261, arXiv:1907.10121",
     """@article{Virtanen:2020,
   author = {Virtanen, Pauli and others},
@@ -124,7 +124,7 @@ SCIPY = Work(
 )
 
 
-def works(scan: ScanFile) -> list[Work]:
+def works(scan: ScanFile) -> list[Citation]:
     """Works to cite for a scan of this file."""
     name = type_name(scan.setup)
     found = {

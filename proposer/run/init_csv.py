@@ -103,51 +103,14 @@ def read_init_csv(scan: ScanFile, space: Space) -> InitPoints | None:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise scan.setup.error(f"init_csv: {path} cannot be read as CSV ({reason})", "init_csv") from None
-    names = [variable.name for variable in scan.variables]
-    missing = [name for name in names if name not in table.columns]
-    if missing and all(to_number(name) is not None for name in header):
-        raise scan.setup.error(
-            f"init_csv: {path} begins with a line of numbers; put a line with the names of the columns above it, such "
-            f"as {','.join(names)}",
-            "init_csv",
-        )
-    if missing:
-        raise scan.setup.error(
-            f"init_csv: {path} has no column {', '.join(map(repr, missing))}; it has "
-            f"{', '.join(map(repr, header[:40]))}{nearest(missing[0], header)}",
-            "init_csv",
-        )
-    if twice := [name for name in [*names, "NLL"] if header.count(name) > 1]:
-        raise scan.setup.error(f"init_csv: {path} has the column {twice[0]!r} twice", "init_csv")
-    x = np.column_stack([_numbers(path, table, name, required=True) for name in names])
-    for column, variable in enumerate(scan.variables):
-        outside = (x[:, column] < variable.low) | (x[:, column] > variable.high)
-        if outside.any():
-            row = int(np.argmax(outside))
-            raise ScanFileError(
-                f"{path}, line {table.index[row]}: {variable.name} = {x[row, column]:.12g} is outside its range "
-                f"[{variable.low:.12g}, {variable.high:.12g}] of {scan.path}; widen the range or remove the row"
-            )
-        if not (inside := space.inside(x)[:, column]).all():
-            row = int(np.argmin(inside))
-            gap = f"closer to 0 than its smallest magnitude, {variable.inner:g},"
-            why = "none of its values" if variable.cardinality else gap
-            raise ScanFileError(
-                f"{path}, line {table.index[row]}: {variable.name} = {x[row, column]:g} is {why} in "
-                f"{scan.path}; remove the row"
-            )
+    _check_header(scan, path, header)
+    x = np.column_stack([_numbers(path, table, variable.name, required=True) for variable in scan.variables])
+    _check_ranges(scan, path, table, x, space)
     nll = _numbers(path, table, "NLL", required=False) if "NLL" in table.columns else np.full(len(table), np.nan)
-    notes = [
-        f"init_csv: {path} has a column {name!r}, which is not read: an NLL stands in a column `NLL`"
-        for name in header
-        if name != "NLL" and name.lower() in _LIKE_NLL and not reads_rows(scan.setup)
-    ]
-    if not len(table):
-        notes.append(f"init_csv: {path} has no rows below its first line")
-    notes += _repeated(path, table, x, nll)
+    repeated = _repeated(path, table, x, nll)  # before `_rescore` changes the NLLs
     rescored, observables = _rescore(scan, table, nll)
     believed = np.isfinite(nll) & ~rescored
-    fault = "" if reads_rows(scan.setup) else _fault_of(scan, path, table, np.where(believed, nll, np.inf))
+    notes = [*_notes_on_table(scan, path, header, table), *repeated]
     if rescored.any():
         notes.append(
             f"init_csv: the NLLs of {rescored.sum():,} points are computed anew from the table's observables"
@@ -165,8 +128,61 @@ def read_init_csv(scan: ScanFile, space: Space) -> InitPoints | None:
         rescored=rescored,
         observables=observables,
         notes=notes,
-        fault=fault,
+        fault="" if reads_rows(scan.setup) else _fault_of(scan, path, table, np.where(believed, nll, np.inf)),
     )
+
+
+def _check_header(scan: ScanFile, path: Path, header: Sequence[str]) -> None:
+    """Raises ScanFileError unless the table has one column for each variable, and at most one for the NLL."""
+    names = [variable.name for variable in scan.variables]
+    missing = [name for name in names if name not in header]
+    if missing and all(to_number(name) is not None for name in header):
+        raise scan.setup.error(
+            f"init_csv: {path} begins with a line of numbers; put a line with the names of the columns above it, such "
+            f"as {','.join(names)}",
+            "init_csv",
+        )
+    if missing:
+        raise scan.setup.error(
+            f"init_csv: {path} has no column {', '.join(map(repr, missing))}; it has "
+            f"{', '.join(map(repr, header[:40]))}{nearest(missing[0], header)}",
+            "init_csv",
+        )
+    if twice := [name for name in [*names, "NLL"] if header.count(name) > 1]:
+        raise scan.setup.error(f"init_csv: {path} has the column {twice[0]!r} twice", "init_csv")
+
+
+def _check_ranges(scan: ScanFile, path: Path, table: pd.DataFrame, x: Floats, space: Space) -> None:
+    """Raises ScanFileError if a point, a row of `x` of shape (n, d), is outside a range or is none of its values."""
+    in_space = space.inside(x)
+    for column, variable in enumerate(scan.variables):
+        outside = (x[:, column] < variable.low) | (x[:, column] > variable.high)
+        if outside.any():
+            row = int(np.argmax(outside))
+            raise ScanFileError(
+                f"{path}, line {table.index[row]}: {variable.name} = {x[row, column]:.12g} is outside its range "
+                f"[{variable.low:.12g}, {variable.high:.12g}] of {scan.path}; widen the range or remove the row"
+            )
+        if not in_space[:, column].all():
+            row = int(np.argmin(in_space[:, column]))
+            gap = f"closer to 0 than its smallest magnitude, {variable.inner:g},"
+            why = "none of its values" if variable.cardinality else gap
+            raise ScanFileError(
+                f"{path}, line {table.index[row]}: {variable.name} = {x[row, column]:g} is {why} in "
+                f"{scan.path}; remove the row"
+            )
+
+
+def _notes_on_table(scan: ScanFile, path: Path, header: Sequence[str], table: pd.DataFrame) -> list[str]:
+    """Notes on a column that looks like the NLL but is not read, and on a table without rows."""
+    notes = [
+        f"init_csv: {path} has a column {name!r}, which is not read: an NLL stands in a column `NLL`"
+        for name in header
+        if name != "NLL" and name.lower() in _LIKE_NLL and not reads_rows(scan.setup)
+    ]
+    if not len(table):
+        notes.append(f"init_csv: {path} has no rows below its first line")
+    return notes
 
 
 def _fault_of(scan: ScanFile, path: Path, table: pd.DataFrame, nll: Floats) -> str:

@@ -19,6 +19,7 @@ from scanspec.canonical import canonical_address, canonical_entry, canonical_exp
 
 if TYPE_CHECKING:
     from scanspec import ObservableSpec, ScanFile, Variable
+    from scanspec.fitting import Fitting
 
 _ENVIRONMENT = "setup: environment_variables: "
 _STEPS = re.compile("variables: .*: steps")
@@ -28,16 +29,7 @@ _STOPS = ("iterations", "evaluations", "seconds")
 
 def meaning(scan: ScanFile) -> ScanMeaning:
     """The meaning of a scan file, with the defaults of settings that it does not give."""
-    found: dict[str, Any] = {"setup: type": type_name(scan)}
-    own = read_settings(scan)
-    settings, target = asdict(own), own.target
-    settings["target"] = [target.above, target.threshold] if target.is_band else target.threshold
-    if target.above_best is not None:
-        settings["target"] = target.rule.describe()
-    for name, value in _flat(settings):
-        key = {"target": "threshold_value", "collect": "goal"}.get(name, name)
-        if key not in _STOPS:
-            found[f"{'networks' if key in keys.NETWORKS.known else 'setup'}: {key}"] = value
+    found: dict[str, Any] = {"setup: type": type_name(scan), **_settings(scan)}
     if "init_csv" in scan.setup:
         found["setup: init_csv"] = canonical_path(scan.setup.text("init_csv"), scan.folder)
     environment = scan.setup.section("environment_variables")
@@ -50,13 +42,7 @@ def meaning(scan: ScanFile) -> ScanMeaning:
         for index, text in entries.items():
             found[f"blocks: {block}: {' '.join(map(str, index))}"] = canonical_entry(text)
     if scan.fitting is not None:
-        for fitted in scan.fitting.variables:
-            found |= _variable(f"fitting: variables: {fitted.name}", fitted)
-        for aim in scan.fitting.targets:
-            found[f"fitting: observables: {aim.name}"] = [aim.value, aim.sigma]
-        found["fitting: method"] = scan.fitting.section.text("method", "").lower()
-        found["fitting: options: eps"] = scan.fitting.eps
-        found["fitting: options: max_evaluations"] = scan.fitting.most_runs
+        found |= _fitting(scan.fitting)
     found["the codes"] = [code.name for code in scan.codes]
     for code in scan.codes:
         found |= {f"codes: {code.name}: {key}": value for key, value in code_meaning(code, scan.folder).items()}
@@ -120,6 +106,21 @@ def _steps(values: dict[str, Any], path: str) -> int | None:
     return values.get(path, every)
 
 
+def _settings(scan: ScanFile) -> dict[str, Any]:
+    """The settings of the strategy with their defaults, without limits."""
+    own = read_settings(scan)
+    settings, target = asdict(own), own.target
+    settings["target"] = [target.above, target.threshold] if target.is_band else target.threshold
+    if target.above_best is not None:
+        settings["target"] = target.rule.describe()
+    found = {}
+    for name, value in _flat(settings):
+        key = {"target": "threshold_value", "collect": "goal"}.get(name, name)
+        if key not in _STOPS:
+            found[f"{'networks' if key in keys.NETWORKS.known else 'setup'}: {key}"] = value
+    return found
+
+
 def _flat(settings: dict[str, Any]) -> list[tuple[str, Any]]:
     found: list[tuple[str, Any]] = []
     for name, value in settings.items():
@@ -132,6 +133,18 @@ def _variable(path: str, variable: Variable) -> dict[str, Any]:
     for key in ("mean", "sigma", "periodic", "integer", "values", "steps", "inner"):
         if value := getattr(variable, key):
             found[f"{path}: {key}"] = value
+    return found
+
+
+def _fitting(fitting: Fitting) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for variable in fitting.variables:
+        found |= _variable(f"fitting: variables: {variable.name}", variable)
+    for target in fitting.targets:
+        found[f"fitting: observables: {target.name}"] = [target.value, target.sigma]
+    found["fitting: method"] = fitting.section.text("method", "").lower()
+    found["fitting: options: eps"] = fitting.eps
+    found["fitting: options: max_evaluations"] = fitting.most_runs
     return found
 
 

@@ -25,10 +25,10 @@ class RunRecord:
     """The values of the dataset's table `meta`.
 
     `started`: whether the table has any values. `method`: the `type` of the scan file; "" if the run is older than
-    this record. `points`: the wanted number of good points. `seconds`: wall time of
-    all commands. `stopped`: why the run has stopped, and `stopped_with`: its limits then; None while it goes on.
-    `meaning`: that of the scan file; None for a run of an older version, which has only `scan_text`. `init_csv`:
-    the SHA-256 of the table that the run started from; "" without one. `evaluators`: points at once, by address.
+    this record. `points`: the wanted number of good points. `seconds`: wall time of all commands. `stopped`: why the
+    run has stopped, and `stopped_with`: its limits then; None while it goes on. `meaning`: that of the scan file; None
+    for a run of an older version, which has only `scan_text`. `init_csv`: the SHA-256 of the table that the run started
+    from; "" without one. `evaluators`: points at once, by address.
     `worker_seconds`: the time for which each evaluator was connected, times its workers, by address. `raced`: the
     number of points that two evaluators worked on. `manifest`: the content of `manifest.json`; None for a run of an
     older version. `merged_from`: folder, seed and seconds of each run whose points `lodescan merge` has put here.

@@ -18,7 +18,7 @@ class _Bitmap(AxesImage):
     dpi, corner = 0.0, (0.0, 0.0)
 
     def make_image(self, renderer: Any, magnification: float = 1.0, unsampled: bool = False) -> Any:
-        """The image, the place of its lower left corner, and what transforms it."""
+        """The image, the position of its lower left corner, and what transforms it."""
         if unsampled or renderer.dpi != self.dpi or magnification != 1.0:
             return super().make_image(renderer, magnification, unsampled)
         return np.asarray(self.get_array())[::-1], *self.corner, IdentityTransform()  # from the bottom up

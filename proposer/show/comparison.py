@@ -76,7 +76,7 @@ def read_run(folder: Path) -> Run:
         "good": tally.good,
         **tally.target.to_meta(),
         "evaluated": tally.evaluated,
-        "given": tally.given,
+        "given": tally.good_known,
         "rescored_from": record.rescored_from,
         "hit_rate": tally.hit_rate,
         "lowest_nll": tally.best if math.isfinite(tally.best) else None,

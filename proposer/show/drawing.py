@@ -218,7 +218,7 @@ def _in_view(ax: Axes) -> list[Any]:
     for handle in handles:
         x, y = np.asarray(handle.get_offsets()).reshape(-1, 2).T
         inside = (x >= left) & (x <= right) & (y >= low) & (y <= high)
-        if inside.any() or not len(x):  # swatches have no place
+        if inside.any() or not len(x):  # swatches of a legend have no coordinates
             found.append(handle)
     return found
 

@@ -98,11 +98,12 @@ def by_points(evaluators: Iterable[EvaluatorWork]) -> list[EvaluatorWork]:
     return sorted(evaluators, key=lambda evaluator: -evaluator.points)
 
 
-def show_evaluator(who: Mapping[str, Any]) -> str:
+def show_evaluator(evaluator: Mapping[str, Any]) -> str:
     """One evaluator in words, from the value of `EvaluatorWork.to_json`."""
-    seconds = show_number(who["seconds"] / max(who["points"], 1), 3)
-    idle = "" if who["idle"] is None else f", {100 * who['idle']:.0f} % idle"
-    return f"{who['address']}: {who['points']:,} points, {seconds} s a point, {who['failed']:,} failed{idle}"
+    seconds = show_number(evaluator["seconds"] / max(evaluator["points"], 1), 3)
+    idle = "" if evaluator["idle"] is None else f", {100 * evaluator['idle']:.0f} % idle"
+    numbers = f"{evaluator['points']:,} points, {seconds} s a point, {evaluator['failed']:,} failed{idle}"
+    return f"{evaluator['address']}: {numbers}"
 
 
 def show_evaluators(evaluators: Sequence[EvaluatorWork], raced: int) -> Iterator[str]:

@@ -73,7 +73,7 @@ def show_failed(file: Path, names: Sequence[str], values: Floats | None, code: s
 
 
 @dataclass(frozen=True)
-class Kind:
+class FailureKind:
     """Failed points of one kind in a dataset: their number, and the message and the values, shape (d,), of the last
     one.
     """
@@ -87,19 +87,19 @@ class Kind:
 FAILED = (Status.FAILED, Status.TIMED_OUT)
 
 
-def failure_kinds(dataset: Dataset, statuses: Collection[Status] = FAILED) -> list[Kind]:
+def failure_kinds(dataset: Dataset, statuses: Collection[Status] = FAILED) -> list[FailureKind]:
     """The reasons why points ended with these statuses, the most frequent first; empty if no point did."""
-    found: dict[tuple[str, str], Kind] = {}
+    found: dict[tuple[str, str], FailureKind] = {}
     for part in dataset.results():
         for row in np.flatnonzero(np.isin(part.status, list(statuses))).tolist():
             code, message = part.failed_code[row], part.message[row]
             kind = kind_of(code, message)
             points = found[kind].points if kind in found else 0
-            found[kind] = Kind(code, message, points + 1, part.params[row])
+            found[kind] = FailureKind(code, message, points + 1, part.params[row])
     return sorted(found.values(), key=lambda failures: -failures.points)
 
 
-def show_reasons(kinds: Sequence[Kind], file: Path, names: Sequence[str], word: str = "failed") -> list[str]:
+def show_reasons(kinds: Sequence[FailureKind], file: Path, names: Sequence[str], word: str = "failed") -> list[str]:
     """The most frequent kinds in words, each with the command that runs the last such point of the scan file. `word`:
     for their status.
     """

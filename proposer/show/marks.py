@@ -33,7 +33,7 @@ MOST = 1e100
 
 
 @dataclass(frozen=True)
-class Look:
+class Theme:
     """Colours of a picture: background, text, lines behind the points, dots that are not good, categories, regions."""
 
     ground: str
@@ -50,7 +50,7 @@ class Look:
 
 
 # Okabe and Ito's colours, which colour-blind people can distinguish, made darker for a light background.
-LIGHT = Look(
+LIGHT = Theme(
     "#ffffff",
     "#1b1f24",
     line="#d5dae0",
@@ -61,7 +61,7 @@ LIGHT = Look(
     status=("", "#0b5cad", "#6f7b89", "#c7361b", "#8a3a78"),
     star="#d0021b",
 )
-PAPER = Look(
+PAPER = Theme(
     "#ffffff",
     "#000000",
     line="#d9d9d9",
@@ -82,31 +82,31 @@ PALETTE = "viridis"
 _OF_STATUS = {2: ("x", 9.0), 3: ("^", 14.0), 4: ("s", 12.0), 1: (".", 6.0)}  # marker and area, in this order
 
 
-def draw_mark(ax: Axes, mark: p.Mark, panel: p.Panel, table: p.Table | None, look: Look) -> Any:
+def draw_mark(ax: Axes, mark: p.Mark, panel: p.Panel, table: p.Table | None, theme: Theme) -> Any:
     """Draws one mark. Returns what a colour bar needs if the mark is coloured by NLL, else None."""
     if isinstance(mark, p.Dots):
         assert table is not None
-        return _dots(ax, mark, panel, table, look)
+        return _dots(ax, mark, panel, table, theme)
     if isinstance(mark, p.Regions):
-        shades = shades_of(look, len(mark.levels))
+        shades = shades_of(theme, len(mark.levels))
         ax.contourf(mark.x, mark.y, mark.z, levels=[-1.0, *mark.levels], colors=shades, antialiased=True)
         ax.contour(
             mark.x,
             mark.y,
             mark.z,
             levels=list(mark.levels),
-            colors=look.text,
+            colors=theme.text,
             linewidths=0.6,
             linestyles=list(DASHES[: len(mark.levels)]),
         )
     elif isinstance(mark, p.Lone):
         levels = next((len(other.levels) for other in panel.marks if isinstance(other, p.Regions)), 1)
-        colour = shades_of(look, levels)[mark.number]
-        ax.plot(mark.x, mark.y, "o", ms=3.2, mfc=colour, mec=look.text, mew=0.4, label=mark.label or None)
+        colour = shades_of(theme, levels)[mark.number]
+        ax.plot(mark.x, mark.y, "o", ms=3.2, mfc=colour, mec=theme.text, mew=0.4, label=mark.label or None)
     elif isinstance(mark, p.Outline):
-        _outline(ax, mark, look)
+        _outline(ax, mark, theme)
     elif isinstance(mark, p.Curve):
-        style = {"color": look.numbered[mark.number % 4], "ls": DASHES[dashes_of(mark.number)], "lw": 1.4}
+        style = {"color": theme.numbered[mark.number % 4], "ls": DASHES[dashes_of(mark.number)], "lw": 1.4}
         ax.plot(mark.x, mark.y, label=mark.label or None, **style)  # type: ignore[arg-type]
     elif isinstance(mark, p.Bars):
         hatch = ("", "////", "....", "xxxx")[mark.number % 4]
@@ -116,24 +116,24 @@ def draw_mark(ax: Axes, mark: p.Mark, panel: p.Panel, table: p.Table | None, loo
             left=mark.start,
             height=0.62,
             hatch=hatch,
-            color=look.numbered[mark.number % 4],
-            edgecolor=look.ground,
+            color=theme.numbered[mark.number % 4],
+            edgecolor=theme.ground,
             linewidth=0.4,
             label=mark.label or None,
         )
     elif isinstance(mark, p.Spread):
         rows = np.arange(len(mark.low))
-        ax.hlines(rows, mark.low, mark.high, color=look.numbered[0], linewidth=4.0, alpha=0.55, label=mark.label)
-        ax.plot(mark.middle, rows, "|", color=look.numbered[0], markersize=8.0, markeredgewidth=1.6)
+        ax.hlines(rows, mark.low, mark.high, color=theme.numbered[0], linewidth=4.0, alpha=0.55, label=mark.label)
+        ax.plot(mark.middle, rows, "|", color=theme.numbered[0], markersize=8.0, markeredgewidth=1.6)
     elif isinstance(mark, p.Marks):
         y = np.arange(len(mark.x)) if mark.y is None else mark.y
         ax.plot(
             mark.x,
             y,
             "*",
-            color=look.star,
+            color=theme.star,
             markersize=9.0,
-            markeredgecolor=look.ground,
+            markeredgecolor=theme.ground,
             markeredgewidth=0.5,
             label=mark.label or None,
             linestyle="none",
@@ -141,21 +141,21 @@ def draw_mark(ax: Axes, mark: p.Mark, panel: p.Panel, table: p.Table | None, loo
             clip_on=True,
         )
     elif isinstance(mark, p.Cells):
-        _cells(ax, mark.values, look)
+        _cells(ax, mark.values, theme)
     elif mark.upright:
-        ax.axvline(mark.value, color=look.text, lw=0.8, ls=DASHES[1 + mark.number % 3], label=mark.label or None)
+        ax.axvline(mark.value, color=theme.text, lw=0.8, ls=DASHES[1 + mark.number % 3], label=mark.label or None)
     else:
-        ax.axhline(mark.value, color=look.text, lw=0.8, ls=DASHES[1 + mark.number % 3], label=mark.label or None)
+        ax.axhline(mark.value, color=theme.text, lw=0.8, ls=DASHES[1 + mark.number % 3], label=mark.label or None)
     return None
 
 
-def shades_of(look: Look, levels: int) -> list[str]:
+def shades_of(theme: Theme, levels: int) -> list[str]:
     """The colours of so many levels of regions, from that of the innermost to that of the outermost."""
-    colours = LinearSegmentedColormap.from_list("", look.regions)
+    colours = LinearSegmentedColormap.from_list("", theme.regions)
     return [to_hex(colours(k / max(levels - 1, 1))) for k in range(levels)]
 
 
-def _dots(ax: Axes, dots: p.Dots, panel: p.Panel, table: p.Table, look: Look) -> Any:
+def _dots(ax: Axes, dots: p.Dots, panel: p.Panel, table: p.Table, theme: Theme) -> Any:
     x, y = table.columns[dots.x], table.columns[dots.y]
     shown = drawable(x, panel.x.scale) & drawable(y, panel.y.scale)
     if dots.by == "status":
@@ -169,15 +169,15 @@ def _dots(ax: Axes, dots: p.Dots, panel: p.Panel, table: p.Table, look: Look) ->
                     ms=area**0.5,
                     mfc="none",
                     mew=0.6,
-                    color=look.status[status],
+                    color=theme.status[status],
                     label=p.STATUS_NAMES[status],
                     rasterized=bool(rows.sum() > FEW),
                     alpha=0.8,
                     zorder=2.0 if rows.sum() > FEW else 2.1,  # few on top of many
                 )
         return None
-    small = 0.5 if panel.place is not None else 1.0
-    for kind, colour, marker, label in ((0, look.unphysical, "x", "unphysical"), (1, look.bad, "o", "bad")):
+    small = 0.5 if panel.grid_cell is not None else 1.0
+    for kind, colour, marker, label in ((0, theme.unphysical, "x", "unphysical"), (1, theme.bad, "o", "bad")):
         rows = shown & (table.kind == kind)
         if rows.any():
             ax.plot(
@@ -196,7 +196,7 @@ def _dots(ax: Axes, dots: p.Dots, panel: p.Panel, table: p.Table, look: Look) ->
     if not len(rows):
         return None
     norm, area = Normalize(table.low, table.high), 11.0 * small
-    ax.plot([], [], "o", ms=area**0.5, mew=0, color=look.text, label="good")  # the legend: no NLL stands for all
+    ax.plot([], [], "o", ms=area**0.5, mew=0, color=theme.text, label="good")  # the legend: no NLL stands for all
     if len(rows) > MANY:
         return _coloured(ax, x[rows], y[rows], table.nll[rows], norm=norm, area=area)
     return ax.scatter(
@@ -223,12 +223,12 @@ def _coloured(ax: Axes, x: Floats, y: Floats, nll: Floats, *, norm: Normalize, a
     return colours
 
 
-def _outline(ax: Axes, mark: p.Outline, look: Look) -> None:
-    colour, dashes = look.numbered[mark.number % 4], DASHES[dashes_of(mark.number)]
+def _outline(ax: Axes, mark: p.Outline, theme: Theme) -> None:
+    colour, dashes = theme.numbered[mark.number % 4], DASHES[dashes_of(mark.number)]
     ax.contourf(mark.x, mark.y, mark.z, levels=[-1.0, mark.level], colors=[colour], alpha=0.18)
     ax.contour(mark.x, mark.y, mark.z, levels=[mark.level], colors=[colour], linewidths=1.3, linestyles=[dashes])
     ax.plot(*mark.lone, "s^Dv"[mark.number % 4], ms=2.4, mfc="none", mew=0.7, color=colour)
-    ax.plot(*mark.best, "*", color=colour, ms=10.0, mec=look.ground, mew=0.6, zorder=5)
+    ax.plot(*mark.best, "*", color=colour, ms=10.0, mec=theme.ground, mew=0.6, zorder=5)
     ax.plot([], [], color=colour, ls=dashes, lw=1.3, label=mark.label)  # for the legend
 
 
@@ -243,7 +243,7 @@ def drawable(values: Floats, scale: str) -> NDArray[np.bool_]:
     return found & (values > 1.0 / MOST) if scale == "log" else found
 
 
-def _cells(ax: Axes, values: Floats, look: Look) -> None:
+def _cells(ax: Axes, values: Floats, theme: Theme) -> None:
     rows, columns = values.shape
     edges = np.arange(columns + 1) - 0.5, np.arange(rows + 1) - 0.5
     ax.pcolormesh(*edges, values, cmap="PuOr", vmin=-1.0, vmax=1.0)  # as an image it takes ten times as long
@@ -258,6 +258,6 @@ def _cells(ax: Axes, values: Floats, look: Look) -> None:
                         f"{value:.1f}".replace("-0.0", "0.0"),
                         ha="center",
                         va="center",
-                        fontsize=look.size - (2.5 if columns > 8 else 1),
+                        fontsize=theme.size - (2.5 if columns > 8 else 1),
                         color="black" if abs(value) < STRONG else "white",
                     )

@@ -41,7 +41,7 @@ class _Row(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Panel:
+class LiveDisplay:
     """The display, of at most 23 lines. A small terminal shows fewer lines, and cuts them on the right. Good points,
     hit rate and the time that is left are always there.
     """

@@ -91,8 +91,8 @@ class Lone:
 @dataclass(frozen=True)
 class Outline:
     """The region of one of several runs: where z, shape (m, n), on x (n,) and y (m,) is below the level. `number`
-    chooses its colour and dashes. `lone`: places of points that are too few for a region, shape (2, k). `best`: the
-    place of the best point.
+    chooses its colour and dashes. `lone`: positions of points that are too few for a region, shape (2, k). `best`: the
+    position of the best point.
     """
 
     x: Floats
@@ -161,13 +161,13 @@ Mark = Dots | Curve | Regions | Lone | Outline | Bars | Spread | Marks | Cells |
 
 @dataclass(frozen=True)
 class Panel:
-    """One pair of axes. `place`: row and column in the picture, if the arrangement matters."""
+    """One pair of axes. `grid_cell`: row and column in the picture, if its panels form a grid."""
 
     x: Side
     y: Side
     marks: Sequence[Mark]
     title: str = ""
-    place: tuple[int, int] | None = None
+    grid_cell: tuple[int, int] | None = None
     tall: float = 0.8
     """Height over width."""
 

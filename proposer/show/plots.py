@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -103,20 +104,23 @@ def draw(
     After all others are drawn, raises the error of the picture that cannot be drawn, or NotDrawn for several. Raises
     NoRoom at once.
     """
-    from proposer.show.drawing import Look, draw_corner, draw_plot, left_out, looked_at
-
     if file is None:
         check_no_link(folder / PLOTS)
     paths: list[Path] = []
     faults: list[LodescanError] = []
-
-    def draw_one(path: Path, how: Callable[[], None]) -> None:
-        """Draws one picture, and collects its error, so that the others are drawn."""
+    drawing = _Drawing(folder, scan, points, view)
+    pictures: dict[str, Callable[[Path, Path | None], str]] = {
+        plot.name: partial(drawing.columns, plot, unphysical=asked.unphysical) for plot in asked.plots
+    }
+    if asked.corner or not asked.plots:
+        pictures["corner"] = drawing.corner
+    for name, picture in pictures.items():
+        path, beside = (file, None) if file is not None else in_plots(folder, name)
         try:
             _make_folder(path.parent)
             with np.errstate(all="ignore"), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                how()
+                missing = picture(path, beside)
         except NoRoom:
             raise
         except LodescanError as error:
@@ -124,41 +128,46 @@ def draw(
         except Exception as error:  # noqa: BLE001  # matplotlib has many kinds of errors for odd labels and values
             faults.append(ScanFileError(f"the picture {path.name} cannot be drawn: {in_short(error)}"))
         else:
+            if missing:
+                say(f"{path.name}: {missing}")
             paths.append(path)
             drawn(path)
-
-    for plot in asked.plots:
-        path, beside = (file, None) if file is not None else in_plots(folder, plot.name)
-
-        def draw_columns(plot: Plot = plot, path: Path = path, beside: Path | None = beside) -> None:
-            axes = plot_axes(folder, scan, points, plot)
-            colour = _axis(scan, points, view.colour) if view.colour else None
-            look = Look(view.zoom, view.xlog, view.ylog, colour)
-            draw_plot(points, axes, plot.contours, path, unphysical=asked.unphysical, look=look, beside=beside)
-            axes[:2] = [
-                looked_at(axes[0], points, look, log=view.xlog),
-                looked_at(axes[1], points, look, log=view.ylog),
-            ]
-            if missing := left_out(points, axes, unphysical=asked.unphysical):
-                say(f"{path.name}: {missing}")
-
-        draw_one(path, draw_columns)
-    if asked.corner or not asked.plots:
-        free = [variable.name for variable in scan.variables if not variable.fixed]
-        path, beside = (file, None) if file is not None else in_plots(folder, "corner")
-
-        def draw_pairs(path: Path = path, beside: Path | None = beside) -> None:
-            axes = [_axis(scan, points, name, SHORT) for name in free[:MOST_VARIABLES]]
-            draw_corner(points, axes, path, beside)
-            if len(axes) > 1 and (missing := left_out(points, axes, unphysical=True)):
-                say(f"{path.name}: {missing}")
-
-        draw_one(path, draw_pairs)
     if len(faults) == 1:
         raise faults[0]
     if faults:
         raise NotDrawn(faults)
     return paths
+
+
+@dataclass(frozen=True)
+class _Drawing:
+    """Draws pictures of a run. Each method draws one into a file, and into a second file `beside` it if one is given.
+    It says in words how many points lie outside the axes; empty if none do.
+    """
+
+    folder: Path
+    scan: ScanFile
+    points: Points
+    view: View
+
+    def columns(self, plot: Plot, path: Path, beside: Path | None, *, unphysical: bool) -> str:
+        from proposer.show.drawing import Look, draw_plot, left_out, looked_at
+
+        points, view = self.points, self.view
+        axes = plot_axes(self.folder, self.scan, points, plot)
+        colour = _axis(self.scan, points, view.colour) if view.colour else None
+        look = Look(view.zoom, view.xlog, view.ylog, colour)
+        draw_plot(points, axes, plot.contours, path, unphysical=unphysical, look=look, beside=beside)
+        axes[:2] = [looked_at(axes[0], points, look, log=view.xlog), looked_at(axes[1], points, look, log=view.ylog)]
+        return left_out(points, axes, unphysical=unphysical)
+
+    def corner(self, path: Path, beside: Path | None) -> str:
+        from proposer.show.drawing import draw_corner, left_out
+
+        free = [variable.name for variable in self.scan.variables if not variable.fixed]
+        axes = [_axis(self.scan, self.points, name, SHORT) for name in free[:MOST_VARIABLES]]
+        draw_corner(self.points, axes, path, beside)
+        return left_out(self.points, axes, unphysical=True) if len(axes) > 1 else ""
 
 
 def in_plots(folder: Path, name: str) -> tuple[Path, Path]:

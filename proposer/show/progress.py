@@ -11,13 +11,13 @@ from typing import Self
 
 from rich.live import Live
 
-from proposer.show.doings import Doings
+from proposer.show.activity import Activity
 from proposer.show.evaluators import EvaluatorWork, by_points
 from proposer.show.failures import Failures
 from proposer.show.notebook import NotebookDisplay
-from proposer.show.panel import Panel, RoomForKeys, one_line
+from proposer.show.panel import LiveDisplay, RoomForKeys, one_line
 from proposer.show.rates import Rates
-from proposer.show.regions import Regions
+from proposer.show.regions import RegionCount
 from proposer.show.state import State
 from proposer.show.tally import Tally
 from proposer.show.voice import Voice, tell, voice, warn
@@ -64,7 +64,7 @@ class Progress:
         self, tally: Tally, explain: Callable[[Outcome], list[str]] = lambda _: [], about: About | None = None
     ) -> None:
         self._tally, self._explain, self._about = tally, explain, about or About()
-        self._rates, self._doings, self._regions = Rates(tally), Doings(), Regions(self._about.variables)
+        self._rates, self._activity, self._regions = Rates(tally), Activity(), RegionCount(self._about.variables)
         self._target = tally.target
         self._told: list[Failures] = []
         self._out: dict[int, tuple[Floats, Floats]] = {}  # points without an answer: u and physical values
@@ -80,12 +80,12 @@ class Progress:
     def _display(self) -> Live | NotebookDisplay | None:
         console = stderr_console()
         if console.is_jupyter:
-            return NotebookDisplay(lambda: Panel(self.state()))
+            return NotebookDisplay(lambda: LiveDisplay(self.state()))
         if console.is_terminal and not console.is_dumb_terminal:  # a dumb one cannot draw again, so it gets lines
             return Live(
                 console=console,
                 refresh_per_second=4,
-                get_renderable=lambda: RoomForKeys(Panel(self.state())),
+                get_renderable=lambda: RoomForKeys(LiveDisplay(self.state())),
                 transient=True,
             )
         return None
@@ -128,7 +128,7 @@ class Progress:
 
     def asked(self, ids: Sequence[int], origins: Sequence[str], u: Floats, values: Floats) -> None:
         """Notes a new batch: `u` in the unit cube, `values` in physical units, both of shape (n, d)."""
-        self._doings.asked(ids, origins)
+        self._activity.asked(ids, origins)
         self._out |= dict(zip(ids, zip(u, values, strict=True), strict=True))
 
     def answered(self, outcomes: Sequence[Outcome]) -> None:
@@ -139,7 +139,7 @@ class Progress:
         for outcome in outcomes:
             point = self._out.pop(outcome.id, None)
             good = outcome.nll is not None and bool(self._tally.target.contains(outcome.nll))
-            self._doings.answered(outcome.id, good=good)
+            self._activity.answered(outcome.id, good=good)
             if outcome.evaluator:
                 workers = self._workers.get(outcome.evaluator, 0)
                 who = self._evaluators.setdefault(outcome.evaluator, EvaluatorWork(outcome.evaluator, workers))
@@ -208,7 +208,7 @@ class Progress:
 
     def _strategy(self) -> str:
         """What the strategy does: it chooses points while none is evaluated, or its newest batch is evaluated."""
-        words, since = self._doings.words, self._thinks_since
+        words, since = self._activity.words, self._thinks_since
         took = time.monotonic() - since if since is not None else 0.0
         if self._busy or took < LONG_THOUGHT:
             return words

@@ -29,7 +29,7 @@ MOST_KEPT = 20_000
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 
 
-class Regions:
+class RegionCount:
     """Keeps good points and counts their regions. `names`: those of the d variables; without names, there are no words
     about regions.
     """
@@ -54,7 +54,7 @@ class Regions:
 
     @property
     def words(self) -> str:
-        """The number of regions and the place of the newest one; computed anew when there are a tenth more points."""
+        """The number of regions and the position of the newest; computed anew when there are a tenth more points."""
         if self._names and len(self._points) >= max(FIRST, 1.1 * self._looked_at):
             self._looked_at = len(self._points)
             self._words = self._look()

@@ -18,7 +18,7 @@ from PIL import Image
 
 from proposer.show import picture as p
 from proposer.show.bitmap import dots_as_bitmaps
-from proposer.show.marks import Look, draw_mark, shades_of
+from proposer.show.marks import Theme, draw_mark, shades_of
 from proposer.show.ticks import set_ticks
 
 if TYPE_CHECKING:
@@ -65,23 +65,23 @@ def png(image: Image.Image, dpi: float) -> bytes:
     return file.getvalue()
 
 
-def rendered(drawn: Figure, kind: str, look: Look) -> bytes:
+def rendered(drawn: Figure, kind: str, theme: Theme) -> bytes:
     """The content of a file of that kind, without dates, so that the same run gives the same file."""
     file = io.BytesIO()
     dates = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")  # warnings of matplotlib about its layout and about glyphs that a font lacks
-        drawn.savefig(file, format=kind, dpi=look.dpi, metadata=dates.get(kind), facecolor=drawn.get_facecolor())
+        drawn.savefig(file, format=kind, dpi=theme.dpi, metadata=dates.get(kind), facecolor=drawn.get_facecolor())
     return file.getvalue()
 
 
-def figure(picture: p.Picture, look: Look) -> Drawing:
+def figure(picture: p.Picture, theme: Theme) -> Drawing:
     """The figure of a picture. Each panel is a tile with its own legend and colour bar, so that it can stand alone.
 
-    Panels that have a `place` share one legend, one colour bar, and the labels of the outer panels.
+    Panels with a `grid_cell` share one legend, one colour bar, and the labels of the outer panels.
     """
-    rows, columns, places = _grid(picture)
-    is_grid = picture.panels[0].place is not None
+    rows, columns, cells = _grid(picture)
+    is_grid = picture.panels[0].grid_cell is not None
     tile_width = (2.9 if columns <= 3 else 1.9 if columns <= 6 else 1.4) if is_grid else max(map(_wide, picture.panels))
     tall = tile_width * max(panel.tall for panel in picture.panels)
     tile = (tile_width, tall) if is_grid else (tile_width, tall + 0.3)
@@ -90,17 +90,17 @@ def figure(picture: p.Picture, look: Look) -> Drawing:
     settings: dict[Any, Any] = {
         "svg.hashsalt": "lodescan",
         "pdf.fonttype": 42,
-        "font.size": look.size,
-        "legend.fontsize": look.size - 1,
-        "text.color": look.text,
-        "axes.labelcolor": look.text,
-        "axes.edgecolor": look.text,
-        "axes.facecolor": look.ground,
-        "figure.facecolor": look.ground,
-        "xtick.color": look.text,
-        "ytick.color": look.text,
-        "axes.titlesize": look.size,
-        "legend.labelcolor": look.text,
+        "font.size": theme.size,
+        "legend.fontsize": theme.size - 1,
+        "text.color": theme.text,
+        "axes.labelcolor": theme.text,
+        "axes.edgecolor": theme.text,
+        "axes.facecolor": theme.ground,
+        "figure.facecolor": theme.ground,
+        "xtick.color": theme.text,
+        "ytick.color": theme.text,
+        "axes.titlesize": theme.size,
+        "legend.labelcolor": theme.text,
         "axes.linewidth": 0.6,
         "mathtext.fontset": "dejavusans",
     }
@@ -108,24 +108,24 @@ def figure(picture: p.Picture, look: Look) -> Drawing:
         warnings.simplefilter("ignore")
         drawn = Figure(figsize=size)
         tiles, axes, coloured = [], [], None
-        for panel, (row, column) in zip(picture.panels, places, strict=True):
+        for panel, (row, column) in zip(picture.panels, cells, strict=True):
             corner = edge[0] + column * tile[0], size[1] - edge[3] - (row + 1) * tile[1]  # lower left, in inches
             left, bottom, right, top = _GAP if is_grid else _margins(panel, _coloured(panel))
             inside = corner[0] + left, corner[1] + bottom, tile[0] - left - right, tile[1] - bottom - top
             ax = drawn.add_axes(_share(inside, size))
-            found = _panel(ax, panel, picture.table, look)
+            found = _panel(ax, panel, picture.table, theme)
             if is_grid:
                 _trim(ax, row < rows - 1, column > 0)
                 coloured = found or coloured
             else:
-                _legend(drawn, [ax], [panel], look, _share((*corner, *tile), size))
+                _legend(drawn, [ax], [panel], theme, _share((*corner, *tile), size))
                 _bar(drawn, found, (corner[0] + tile[0] - 0.52, corner[1] + 0.25 * tile[1], 0.07, 0.5 * tile[1]))
             axes.append(ax)
             tiles.append((column * tile[0], row * tile[1], *tile))
         if is_grid:
-            _legend(drawn, axes, picture.panels, look, (0.0, 0.0, 1.0, 1.0))
+            _legend(drawn, axes, picture.panels, theme, (0.0, 0.0, 1.0, 1.0))
             _bar(drawn, coloured, (size[0] - 0.5, 0.2 * size[1], 0.07, 0.6 * size[1]))
-        dots_as_bitmaps(drawn, look.dpi)
+        dots_as_bitmaps(drawn, theme.dpi)
     return Drawing(drawn, [(0.0, 0.0, *size)] if is_grid else tiles)
 
 
@@ -152,8 +152,8 @@ def _share(inches: tuple[float, float, float, float], size: tuple[float, float])
 def _bar(drawn: Figure, coloured: Any, inches: tuple[float, float, float, float]) -> None:
     """Draws a colour bar of the NLL there, if anything is coloured."""
     if coloured is not None:
-        place = _share(inches, (drawn.get_figwidth(), drawn.get_figheight()))
-        bar: Any = drawn.colorbar(coloured, cax=drawn.add_axes(place))
+        box = _share(inches, (drawn.get_figwidth(), drawn.get_figheight()))
+        bar: Any = drawn.colorbar(coloured, cax=drawn.add_axes(box))
         bar.ax.set_title("NLL")
         bar.outline.set_visible(False)
         bar.locator = MaxNLocator(nbins=4)
@@ -171,9 +171,9 @@ def _margins(panel: p.Panel, coloured: bool) -> tuple[float, float, float, float
 
 
 def _grid(picture: p.Picture) -> tuple[int, int, list[tuple[int, int]]]:
-    if all(panel.place is not None for panel in picture.panels):
-        places = [panel.place or (0, 0) for panel in picture.panels]
-        return max(row for row, _ in places) + 1, max(column for _, column in places) + 1, places
+    if all(panel.grid_cell is not None for panel in picture.panels):
+        cells = [panel.grid_cell or (0, 0) for panel in picture.panels]
+        return max(row for row, _ in cells) + 1, max(column for _, column in cells) + 1, cells
     columns = min(picture.columns, len(picture.panels))
     rows = -(-len(picture.panels) // columns)
     return rows, columns, [divmod(k, columns) for k in range(len(picture.panels))]
@@ -191,7 +191,7 @@ def _trim(ax: Axes, above_another: bool, beside_another: bool) -> None:
         ax.tick_params(labelleft=False)
 
 
-def _panel(ax: Axes, panel: p.Panel, table: p.Table | None, look: Look) -> Any:
+def _panel(ax: Axes, panel: p.Panel, table: p.Table | None, theme: Theme) -> Any:
     """Draws one panel; returns what a colour bar needs, if anything is coloured by NLL."""
     for side, name in ((panel.x, "x"), (panel.y, "y")):
         getattr(ax, f"set_{name}label")(side.label)
@@ -201,12 +201,12 @@ def _panel(ax: Axes, panel: p.Panel, table: p.Table | None, look: Look) -> Any:
             getattr(ax, f"set_{name}scale")(side.scale)
         if (limits := panel.drawn(side)) is not None:
             getattr(ax, f"set_{name}lim")(*limits)
-    ax.set_title(panel.title, y=1.0, parse_math=False)  # without y, each drawing would look for a place first
+    ax.set_title(panel.title, y=1.0, parse_math=False)  # without y, each drawing would look for a free position
     coloured = None
     for mark in panel.marks:
-        coloured = draw_mark(ax, mark, panel, table, look) or coloured
+        coloured = draw_mark(ax, mark, panel, table, theme) or coloured
     if not (panel.x.categories or panel.y.categories):
-        set_ticks(ax, 4 if panel.place is not None else 5)
+        set_ticks(ax, 4 if panel.grid_cell is not None else 5)
     elif panel.x.categories:
         ax.tick_params(axis="x", rotation=45)
         for label in ax.get_xticklabels():
@@ -218,14 +218,14 @@ def _panel(ax: Axes, panel: p.Panel, table: p.Table | None, look: Look) -> Any:
 
 
 def _legend(
-    drawn: Figure, axes: Sequence[Axes], panels: Sequence[p.Panel], look: Look, place: tuple[float, float, float, float]
+    drawn: Figure, axes: Sequence[Axes], panels: Sequence[p.Panel], theme: Theme, box: tuple[float, float, float, float]
 ) -> None:
-    """Draws a legend in the upper left corner of `place`, given in fractions of the figure."""
+    """Draws a legend in the upper left corner of `box`, given in fractions of the figure."""
     marks = [mark for panel in panels for mark in panel.marks]
     names = next((mark.names for mark in marks if isinstance(mark, p.Regions)), ())
     found: dict[str, Any] = {
-        name: Patch(facecolor=colour, edgecolor=look.text)
-        for name, colour in zip(names, shades_of(look, len(names)), strict=True)
+        name: Patch(facecolor=colour, edgecolor=theme.text)
+        for name, colour in zip(names, shades_of(theme, len(names)), strict=True)
     }
     for ax in axes:
         for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
@@ -236,7 +236,7 @@ def _legend(
             found.values(),
             found.keys(),
             loc="upper left",
-            bbox_to_anchor=place,
+            bbox_to_anchor=box,
             borderaxespad=0.2,
             ncols=4,
             frameon=False,

@@ -28,12 +28,13 @@ MOST_FAILED = 1000
 class Tally:
     """Counts of a run: good points (including those from an `init_csv`), and answered points by status.
 
-    A scan ends at `wanted` good points (an NLL in `target`), or at `most` evaluations. `given`: good points that came
-    with their NLL. `raced`: points that two evaluators worked on. `start`: points that a search asks for before it
+    A scan ends at `wanted` good points (an NLL in `target`), or at `most` evaluations. `good_known`: good points that
+    came with their NLL. `raced`: points that two evaluators worked on. `start`: points that a search asks for before it
     learns. `by_code`: points that ended at a code, by status. `names`: those of the observables; `best_losses`: the
-    losses of the point with the lowest NLL. If the target follows the lowest NLL, `target`, `good` and `given` change
-    with it; for this, `known` has the NLLs of all earlier points, and `given_nll` those of points that came with their
-    NLL. `failures`: counts by kind; `failed`: the kind of the last failure, after `failed_in_a_row` failures in a row.
+    losses of the point with the lowest NLL. If the target follows the lowest NLL, `target`, `good` and `good_known`
+    change with it; for this, `earlier_nll` has the NLLs of all earlier points, and `known_nll` those of points that
+    came with their NLL. `failures`: counts by kind; `failed`: the kind of the last failure, after `failed_in_a_row`
+    failures in a row.
     """
 
     wanted: int
@@ -43,28 +44,28 @@ class Tally:
     best: float = math.inf
     by_status: Counter[Status] = field(default_factory=Counter)
     by_code: dict[str, Counter[Status]] = field(default_factory=dict)
-    given: int = 0
+    good_known: int = 0
     raced: int = 0
     start: int = 0
-    known: InitVar[Sequence[float]] = ()
-    given_nll: list[float] = field(default_factory=list)
+    earlier_nll: InitVar[Sequence[float]] = ()
+    known_nll: list[float] = field(default_factory=list)
     names: Sequence[str] = ()
     best_losses: Sequence[float] = ()
     failed_in_a_row: int = 0
     failed: Failures | None = None
     failures: dict[tuple[str, str], Failures] = field(default_factory=dict)
 
-    def __post_init__(self, known: Sequence[float]) -> None:
+    def __post_init__(self, earlier_nll: Sequence[float]) -> None:
         self._found = Found(self.target)
         if self.target.follows:
-            self._follow(known)
+            self._follow(earlier_nll)
 
     def _follow(self, nll: Sequence[float]) -> None:
         """Counts good points anew, by the lowest NLL of all points."""
         moved = self._found.add(nll)
         self.good, self.target = self._found.good, self._found.target
         if moved:
-            self.given = sum(self.target.contains(value) for value in self.given_nll)
+            self.good_known = sum(self.target.contains(value) for value in self.known_nll)
 
     @property
     def evaluated(self) -> int:
@@ -122,7 +123,7 @@ class Tally:
     @property
     def hit_rate(self) -> float | None:
         """Good points per evaluated point; None before the first point."""
-        return max(0, self.good - self.given) / self.evaluated if self.evaluated else None
+        return max(0, self.good - self.good_known) / self.evaluated if self.evaluated else None
 
     def lowest(self) -> str:
         """The lowest NLL and its largest losses, in words."""
@@ -156,9 +157,9 @@ def read_tally(
     dataset: Dataset, wanted: int, target: Target, most: float = math.inf, names: Sequence[str] = ()
 ) -> Tally:
     """The counts of a run so far. `names`: those of its observables."""
-    known = np.concatenate([np.empty(0), *dataset.nlls()]).tolist() if target.follows else []
+    earlier = np.concatenate([np.empty(0), *dataset.nlls()]).tolist() if target.follows else []
     good = dataset.count_good(target)
-    tally = Tally(wanted, target, most, good=good, best=dataset.best_nll(), names=names, known=known)
+    tally = Tally(wanted, target, most, good=good, best=dataset.best_nll(), names=names, earlier_nll=earlier)
     for (_, status), points in dataset.counts().items():
         if status is not None:
             tally.by_status[status] += points
@@ -169,8 +170,8 @@ def read_tally(
             came &= np.array([origin == "init" for origin in part.origins], dtype=np.bool_)
             tally.by_status.subtract(Status(code) for code in part.status[came].tolist())
             came &= part.status == Status.OK
-            tally.given_nll += part.nll[came].tolist()
-            tally.given += int((came & tally.target.contains(part.nll)).sum())
+            tally.known_nll += part.nll[came].tolist()
+            tally.good_known += int((came & tally.target.contains(part.nll)).sum())
             for row in np.flatnonzero(part.nll == tally.best)[:1].tolist():
                 tally.best_losses = part.losses[row].tolist() if not np.isnan(part.losses[row]).all() else ()
     return tally

@@ -11,5 +11,5 @@ Read it in this order:
 - `under_way`: the points without an answer, and where each of them is. `hand_out` decides which evaluator gets which
   points, also for the second time; `answers` takes results, and sends the points of a lost evaluator again; `deaths`
   finds the point that has ended an evaluator.
-- `patience`: how long to wait for an answer; `naps`: the time in which the scan itself was suspended.
+- `patience`: how long to wait for an answer; `suspensions`: the time in which the scan itself was suspended.
 """

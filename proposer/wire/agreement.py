@@ -34,26 +34,32 @@ def disagreements(scan: ScanFile, description: Description) -> list[str]:
         calls = [(code.name, *call_of(code.section, code.name)) for code in scan.codes]
         found += _other_calls(calls, description.calls)
     found += _other_origins(scan, description)
-    theirs = {observable.name: observable for observable in description.observables}
     found += _clashes(description)
+    found += _other_observables(scan, description)
+    return found
+
+
+def _other_observables(scan: ScanFile, description: Description) -> Iterator[str]:
+    """Observables that only one side has, and those with another window or likelihood."""
+    theirs = {observable.name: observable for observable in description.observables}
     for spec in scan.all_observables():
         if spec.name not in theirs:
-            found.append(f"the evaluator does not give the observable {spec.name!r}")
+            yield f"the evaluator does not give the observable {spec.name!r}"
             continue
         other = theirs.pop(spec.name)
         if spec.valid != other.valid:
-            found.append(
+            yield (
                 f"the window of {spec.name!r} is {_window(spec.valid)} in the scan file, {_window(other.valid)} at the "
                 "evaluator"
             )
         if spec.measurement is not None:  # the evaluator has its constants
             if other.likelihood.kind is Kind.OFF:
-                found.append(f"the scan file asks for a measurement of {spec.name!r}, but the evaluator has none")
+                yield f"the scan file asks for a measurement of {spec.name!r}, but the evaluator has none"
         elif clash := _other_likelihood(spec, other):
-            found.append(clash)
-    scored = [name for name, other in theirs.items() if other.likelihood.kind is not Kind.OFF]
-    found += [f"the evaluator scores the observable {name!r}, which the scan file does not have" for name in scored]
-    return found
+            yield clash
+    for name, other in theirs.items():
+        if other.likelihood.kind is not Kind.OFF:
+            yield f"the evaluator scores the observable {name!r}, which the scan file does not have"
 
 
 def _window(valid: tuple[float, float] | None) -> str:

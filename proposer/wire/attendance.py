@@ -20,9 +20,9 @@ from proposer.formats import show_count
 from proposer.wire.addresses import Place, Watch, read_place
 from proposer.wire.asking import ANSWERS, FATAL, details
 from proposer.wire.events import Gone, NoAnswer, Serving
-from proposer.wire.naps import Naps
 from proposer.wire.remote import Events, Link
 from proposer.wire.security import PLAIN, NotSecure, Security
+from proposer.wire.suspensions import Suspensions
 from scanspec import DEFAULT_ADDRESS, Address
 from scanspec.finished import mark_finished, unmark_finished
 from scanspec.text import quoted
@@ -92,13 +92,13 @@ class Attendance:
         self._refusals: dict[Link, Exception] = {}
         self._reference: Description | None = None
         self._told: set[str] = set()  # messages that are not repeated until an evaluator takes part again
-        self._naps = Naps()
+        self._suspensions = Suspensions()
         self._watch = Watch(self._places, lambda found: self._events.put((None, found)))
 
     def close(self) -> None:
         """Ends all connections; points that still run are cancelled."""
         self._watch.close()
-        self._naps.close()
+        self._suspensions.close()
         for link in self._links.values():
             link.close()
 
@@ -156,16 +156,19 @@ class Attendance:
                 link, event = self._events.get(timeout=min(max((deadline if everybody else first) - now, 0.01), 1.0))
                 if link is None:
                     self._look(event)
-                elif self._is_forgotten(link):
-                    pass
-                elif isinstance(event, Description):
-                    self._asked.add(link)
-                    self._consider(link, event, fits)
-                elif isinstance(event, NoAnswer):
-                    self._asked.add(link)
-                    self._not_described(link, event)
+                elif not self._is_forgotten(link):
+                    self._hear(link, event, fits)
         self._told.clear()
         return self._reference
+
+    def _hear(self, link: Link, event: object, fits: Fits) -> None:
+        """Takes what an evaluator answers when it is asked for its description."""
+        if isinstance(event, Description):
+            self._asked.add(link)
+            self._consider(link, event, fits)
+        elif isinstance(event, NoAnswer):
+            self._asked.add(link)
+            self._not_described(link, event)
 
     @property
     def where(self) -> str:

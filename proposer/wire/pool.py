@@ -60,7 +60,7 @@ class Pool(Attendance):
         self._let_take_part(work.names)
         while work.rows:
             now, links = time.monotonic(), list(self._links.values())
-            if missed := self._naps.taken():
+            if missed := self._suspensions.taken():
                 nobody_since += missed
                 patience.leave_out(missed, links, now)
             somebody = any(link.ready and (link.out or not link.draining) for link in links)

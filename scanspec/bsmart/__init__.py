@@ -24,13 +24,15 @@ from scanspec.plain import PlainMap
 @dataclass(frozen=True)
 class Translation:
     """A document in the plain spelling. `ignored` are the paths of keys without meaning, `changes` describes the
-    changes, one per line, and `notes` are remarks on BSMArt for the user.
+    changes, one per line, and `notes` are remarks on BSMArt for the user. `in_bsmarts_words`: whether the file has
+    BSMArt's section `Setup`.
     """
 
     document: PlainMap
     ignored: tuple[str, ...]
     changes: tuple[str, ...]
     notes: tuple[str, ...]
+    in_bsmarts_words: bool
 
 
 def translate(path: Path, document: CommentedMap) -> Translation:
@@ -54,13 +56,19 @@ def translate(path: Path, document: CommentedMap) -> Translation:
             "variables": lambda value, where: variables(translator, value, where),
             "codes": lambda value, where: translate_codes(translator, value, where),
             "fitting": lambda value, where: _fitting(translator, value, where),
-            "observables": translator.each(lambda value, where: translate_observable(translator, value, where)),
+            "observables": translator.entries(lambda value, where: translate_observable(translator, value, where)),
             "plotting": lambda value, where: translate_plotting(translator, value, where, document),
         },
     )
     renamed = ", ".join(f"{old} is now {new}" for old, new in translator.renamed.items())
     changes = [renamed, *translator.changes] if renamed else translator.changes
-    return Translation(found, tuple(_ignored(found)), tuple(changes), tuple(translator.notes))
+    return Translation(
+        found,
+        ignored=tuple(_ignored(found)),
+        changes=tuple(changes),
+        notes=tuple(translator.notes),
+        in_bsmarts_words=found.spelling("setup") == "Setup",
+    )
 
 
 def _verbose(value: Any, _where: str) -> Any:
@@ -75,7 +83,9 @@ def _fitting(translator: Translator, content: Any, path: str) -> Any:
         path,
         {
             "variables": lambda value, where: translate_variables(translator, value, where),
-            "observables": translator.each(lambda value, where: translator.mapping(value, FITTING_OBSERVABLE, where)),
+            "observables": translator.entries(
+                lambda value, where: translator.mapping(value, FITTING_OBSERVABLE, where)
+            ),
             "options": lambda value, where: translator.mapping(value, FITTING_OPTIONS, where),
         },
     )

@@ -112,7 +112,7 @@ def _mapping(translator: Translator, content: Any, path: str) -> Any:
         CODE,
         path,
         {
-            "observables": translator.each(lambda value, where: translate_observable(translator, value, where)),
+            "observables": translator.entries(lambda value, where: translate_observable(translator, value, where)),
             "success": lambda value, where: translator.mapping(value, SUCCESS, where),
             "invalid_when": lambda value, where: translator.mapping(value, INVALID_WHEN, where),
         },

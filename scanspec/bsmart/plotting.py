@@ -40,4 +40,4 @@ def translate_plotting(translator: Translator, content: Any, path: str, document
         word = lower(value, where)
         return "valid" if word == "slha" else word
 
-    return translator.mapping(content, PLOTTING, path, {"strategy": strategy, "plots": translator.each(one)})
+    return translator.mapping(content, PLOTTING, path, {"strategy": strategy, "plots": translator.entries(one)})

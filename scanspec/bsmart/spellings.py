@@ -6,6 +6,7 @@ BSMArt, its documents or its examples have the keys without meaning. They are ac
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from scanspec import keys
 from scanspec.document import nearest
@@ -19,6 +20,11 @@ class Spelling:
     keys: Keys
     others: dict[str, str]
     without_meaning: frozenset[str] = frozenset()
+
+    @cached_property
+    def first(self) -> dict[str, str]:
+        """BSMArt's spelling of each plain key that has one; the first of several."""
+        return {plain: spelling for spelling, plain in reversed(self.others.items())}
 
     def plain(self, spelling: object) -> str | None:
         """The plain key that a spelling stands for; None for an unknown one."""

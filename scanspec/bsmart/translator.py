@@ -69,6 +69,8 @@ class Translator:
                     self.renamed[str(key)] = name
                 plain = special[name](value, where) if special and name in special else value
                 found.put(name, self.value(spelling, name, plain, where), key)
+        if found.spellings:
+            found.spellings |= {name: other for name, other in spelling.first.items() if name not in found}
         return found
 
     def _keep_unknown(self, found: PlainMap, key: Any, value: Any, spelling: Spelling, where: str) -> None:
@@ -96,7 +98,7 @@ class Translator:
             self.say(f"{where}: {str(value)!r} is now {plain}")
         return plain
 
-    def each(self, one: Convert) -> Convert:
+    def entries(self, one: Convert) -> Convert:
         """A conversion that applies `one` to every entry of a mapping whose keys the user chose."""
 
         def all_of(content: Any, path: str) -> Any:

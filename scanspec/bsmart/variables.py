@@ -56,7 +56,7 @@ def name_columns(translator: Translator, content: Any, path: str) -> Any:
             return None
         return translator.mapping(value, VARIABLE, where)
 
-    return translator.each(one)(content, path)
+    return translator.entries(one)(content, path)
 
 
 def translate_variables(translator: Translator, content: Any, path: str) -> Any:

@@ -66,21 +66,22 @@ def test_close_masses_stay_different(render):
     assert (second - first, third) == (1000.0 + 1e-9 - 1000.0, 1000.123456789012)
 
 
-def test_tables_of_cross_sections_are_kept(render):
-    text = (
-        "XSECTION  {}  2212 2212 2 1000022 1000024 # 10-13 TeV\n"
-        " 0  0  0  1.0  1.0  10042  {}  Prospino 2.1  # the first line\n 0 1 0 1.0 1.0 10042 3.1D-02 NLLfast 3.1\n"
-        "BLOCK A\n 1 {}\n"
-    )
-    filled = text.format("1.00000000E+03", "5.00000000E-01", "1.00000000E+01")
-    assert render(text.format("m0", "n", "tanb")) == filled
-    assert render(filled) == filled
+CROSS_SECTIONS = (
+    "XSECTION  {}  2212 2212 2 1000022 1000024 # 10-13 TeV\n"
+    " 0  0  0  1.0  1.0  10042  {}  Prospino 2.1  # the first line\n 0 1 0 1.0 1.0 10042 3.1D-02 NLLfast 3.1\n"
+    "BLOCK A\n 1 {}\n"
+)
+DECAYS = "DECAY1L 25 {} # h\n {} 2 5 -5 # b bbar\n {}\t3 24 -12 11\nBLOCK A\n 1 2\n"
 
 
-def test_tables_of_decays_are_kept(render):
-    text = "DECAY1L 25 {} # h\n {} 2 5 -5 # b bbar\n {}\t3 24 -12 11\nBLOCK A\n 1 2\n"
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [(CROSS_SECTIONS, ("m0", "n", "tanb")), (DECAYS, ("m0", "1-n", "tanb"))],
+    ids=["cross sections", "decays"],
+)
+def test_tables_are_kept(render, text, values):
     filled = text.format("1.00000000E+03", "5.00000000E-01", "1.00000000E+01")
-    assert render(text.format("m0", "1-n", "tanb")) == filled
+    assert render(text.format(*values)) == filled
     assert render(filled) == filled
 
 

@@ -159,7 +159,7 @@ def test_a_scan_without_an_answer_says_that_nothing_is_known(
 
 def test_given_good_points_do_not_hide_that_every_evaluated_point_failed() -> None:
     for wanted, code in ((10, ALL_FAILED), (3, 0)):  # three good points were all that was wanted
-        tally = Tally(wanted, Target(1.0), good=3, given=3)
+        tally = Tally(wanted, Target(1.0), good=3, good_known=3)
         tally.add([failed("no such file")] * 5)
         assert exit_code(tally) == code
 

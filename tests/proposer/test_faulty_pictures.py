@@ -10,7 +10,7 @@ from proposer.ending import draw_pictures
 from proposer.report import physics
 from proposer.report.section import Part
 from proposer.report.seen import Seen
-from proposer.report.write import told_at_once
+from proposer.report.write import warning_of_failure
 from scanspec import ScanFile, read_scan_file
 from tests.proposer.runs import SCAN, make_run
 
@@ -80,7 +80,7 @@ def test_the_report_is_written_and_warns_of_its_own_faults(
 
 
 def test_the_command_that_draws_again_names_a_folder_with_a_blank(capsys: pytest.CaptureFixture[str]) -> None:
-    @told_at_once(Path("my runs/ring"), "profiles")
+    @warning_of_failure(Path("my runs/ring"), "profiles")
     def draw() -> None:
         raise TypeError("no such kind")
 

@@ -229,7 +229,7 @@ def test_a_better_point_of_an_init_csv_decides_what_is_good(tmp_path, name):
     assert pd.read_csv(tmp_path / "good_points.csv")["id"].tolist() == good.index[:12].tolist()
     with Dataset(tmp_path, read_only=True) as dataset:
         tally = read_tally(dataset, 12, RULE)
-    assert tally.good == len(good) and tally.given == 2 and tally.best <= 4.0
+    assert tally.good == len(good) and tally.good_known == 2 and tally.best <= 4.0
 
 
 @pytest.mark.parametrize("name", sorted(CASES))

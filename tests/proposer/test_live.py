@@ -10,7 +10,7 @@ from rich.console import Console
 
 from proposer.formats import show_percent
 from proposer.show.evaluators import EvaluatorWork
-from proposer.show.panel import Panel, RoomForKeys, sparkline
+from proposer.show.panel import LiveDisplay, RoomForKeys, sparkline
 from proposer.show.progress import About, Progress
 from proposer.show.state import State
 from proposer.show.tally import Tally
@@ -93,7 +93,7 @@ def test_a_terminal_that_cannot_draw_again_gets_lines() -> None:
 def test_the_bar_is_clear_without_colours() -> None:
     console = Console(width=80, force_terminal=True, color_system=None)
     with console.capture() as captured:
-        console.print(Panel(full(good=250, wanted=1000)))
+        console.print(LiveDisplay(full(good=250, wanted=1000)))
     (line,) = [line for line in captured.get().splitlines() if line.startswith("good ")]
     assert line.count("█") == round(0.25 * (line.count("█") + line.count("░"))) > 5
 
@@ -129,7 +129,7 @@ def full(**values: Any) -> State:
 def test_the_display_fits_even_with_long_content(columns: int, most: int) -> None:
     console = Console(width=columns, height=most, force_terminal=True, color_system=None, record=True, quiet=False)
     with console.capture() as captured:
-        console.print(Panel(full()))
+        console.print(LiveDisplay(full()))
     lines = captured.get().splitlines()
     assert len(lines) < most and max(map(len, lines)) <= columns
 
@@ -139,7 +139,7 @@ def test_a_small_terminal_shows_good_points_hit_rate_and_the_time_that_is_left(c
     state = full(good=5, wanted=1000, remark="", left=(540.0, 600.0, 900.0), hit_rate=0.25)
     console = Console(width=columns, height=lines, force_terminal=True, color_system=None)
     with console.capture() as captured:
-        console.print(RoomForKeys(Panel(state)))
+        console.print(RoomForKeys(LiveDisplay(state)))
     shown = captured.get().splitlines()
     assert len(shown) < lines and max(map(len, shown)) <= columns
     for words in ("5 of 1,000 good", "hit rate 25 %", "about 10 min left"):
@@ -155,7 +155,7 @@ def test_each_evaluator_of_a_pool_has_a_line() -> None:
     progress.answered([Outcome(id=9, evaluator="b:2", **(done | {"status": Status.FAILED, "nll": None}))])
     console = Console(width=80, force_terminal=True, color_system=None)
     with console.capture() as captured:
-        console.print(Panel(progress.state()))
+        console.print(LiveDisplay(progress.state()))
     lines = [line.strip() for line in captured.get().splitlines()]
     assert "evaluator  6 of 6 workers busy · ball on two" in lines
     assert "a:1: 8 points, 0.5 s a point, 0 failed, 50 % idle" in lines
@@ -166,7 +166,7 @@ def test_each_evaluator_of_a_pool_has_a_line() -> None:
 def test_names_are_shown_without_control_sequences() -> None:
     console = Console(width=80, force_terminal=True, color_system=None)
     with console.capture() as captured:
-        console.print(Panel(full(run="[red]x\x1b[2J", method="", target="")))
+        console.print(LiveDisplay(full(run="[red]x\x1b[2J", method="", target="")))
     assert "\x1b[2J" not in captured.get() and "[red]x" in captured.get()
 
 

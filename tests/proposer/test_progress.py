@@ -88,7 +88,7 @@ def test_a_start_with_one_lucky_point_gives_no_estimate(monkeypatch: pytest.Monk
 
 def test_the_hit_rate_is_that_of_the_run() -> None:
     """This also holds after a resume; points that came with their NLL do not count."""
-    tally = Tally(100, Target(1.0), good=30, given=10, by_status=Counter({Status.OK: 200}))
+    tally = Tally(100, Target(1.0), good=30, good_known=10, by_status=Counter({Status.OK: 200}))
     assert "| hit rate 10 % |" in one_line(Progress(tally).state())
     tally.good = 210
     assert "| hit rate 100 % |" in one_line(Progress(tally).state())

@@ -1,4 +1,4 @@
-"""Regions of good points, in words for the live display."""
+"""RegionCount of good points, in words for the live display."""
 
 import weakref
 from typing import Any
@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from proposer.show.regions import FIRST, Regions
+from proposer.show.regions import FIRST, RegionCount
 from proposer.target import Target
 
 
 def found(*clouds, names=("m0", "m12"), scale=1000.0):
-    regions = Regions(names)
+    regions = RegionCount(names)
     for cloud in clouds:
         for u in cloud:
             regions.add(u, scale * u)
@@ -57,7 +57,7 @@ def test_regions_are_found_in_many_dimensions():
 
 
 def test_a_good_point_does_not_keep_its_batch_in_memory():
-    regions, batches = Regions(["m0", "m12"]), []
+    regions, batches = RegionCount(["m0", "m12"]), []
     for seed in range(3):
         batch = np.random.default_rng(seed).random((1000, 2))
         regions.add(batch[seed], batch[seed + 1])
@@ -68,7 +68,7 @@ def test_a_good_point_does_not_keep_its_batch_in_memory():
 
 def test_points_that_are_dropped_while_they_are_counted_do_no_harm():
     """The display counts in a thread of its own, and the threshold may move meanwhile."""
-    regions = Regions(["m0", "m12"])
+    regions = RegionCount(["m0", "m12"])
 
     class Dropping:
         def __init__(self, u):

@@ -20,8 +20,8 @@ from proposer.__main__ import main
 from proposer.formats import show_percent
 from proposer.report.axes import table_of
 from proposer.report.overview import asked, found
+from proposer.report.pairs import pairs
 from proposer.report.physics import correlations, pulls
-from proposer.report.region import pairs
 from proposer.report.search import fall, history
 from proposer.report.seen import MOST_GOOD, MOST_OTHERS, see
 from proposer.report.together import together
@@ -197,10 +197,10 @@ def test_names_that_look_like_html_or_tex_are_shown_as_text(tmp_path: Path) -> N
 def test_good_points_at_the_end_of_a_range_give_a_warning(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "run", 900)
     seen = see(folder)
-    assert "x" not in [name for name, _, _ in seen.hugged]
+    assert "x" not in [name for name, _, _ in seen.crowded_ends]
     seen.u[seen.good, 0] = np.where(np.arange(seen.good.sum()) % 10 == 0, 0.995, seen.u[seen.good, 0])
-    del seen.__dict__["hugged"]
-    assert ("x", "upper") in [(name, end) for name, end, _ in seen.hugged]
+    del seen.__dict__["crowded_ends"]
+    assert ("x", "upper") in [(name, end) for name, end, _ in seen.crowded_ends]
 
 
 def test_of_a_large_run_a_part_is_drawn(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from proposer.report import profile_picture, region
+from proposer.report import pairs, profile_nll, profile_picture
 from proposer.report.axes import table_of
 from proposer.report.seen import Seen, see
 from proposer.report.together import together
@@ -33,13 +33,13 @@ def capped(seen: Seen) -> Seen:
 
 def test_of_capped_losses_no_region_and_no_best_point_is_drawn(seen: Seen, capped: Seen) -> None:
     """The differences between such NLLs are those of the other observables, at points that all miss this one."""
-    part = region.profiles(capped)
+    part = profile_nll.profiles(capped)
     assert not part.pictures and "the loss of radius is at its cap (710.78)" in part.words[0]
-    points = region.pairs(capped, table_of(capped))
+    points = pairs.pairs(capped, table_of(capped))
     assert points.pictures and all("star" not in picture.caption for picture in points.pictures)
     assert not [m for picture in points.pictures for p in picture.panels for m in p.marks if isinstance(m, Marks)]
     assert [part for part in together([seen, capped]).words if "no two runs" in part]
-    assert region.profiles(seen).pictures and "star" in region.pairs(seen, table_of(seen)).pictures[0].caption
+    assert profile_nll.profiles(seen).pictures and "star" in pairs.pairs(seen, table_of(seen)).pictures[0].caption
 
 
 def test_plot_refuses_a_profile_of_capped_losses(capped: Seen, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -52,7 +52,7 @@ def test_plot_refuses_a_profile_of_capped_losses(capped: Seen, monkeypatch: pyte
 
 def test_without_a_good_point_the_profile_is_that_of_the_points_tried(seen: Seen) -> None:
     none = replace(seen, record=replace(seen.record, target=replace(seen.record.target, threshold=-1.0)))
-    words = " ".join(region.profiles(none).words)
+    words = " ".join(profile_nll.profiles(none).words)
     assert "No point is good" in words and "The search fills the region" not in words
 
 
@@ -63,6 +63,6 @@ def test_without_a_likelihood_no_point_is_best(seen: Seen) -> None:
         record=replace(seen.record, target=replace(seen.record.target, everything=True)),
         nll=np.where(seen.ok, 0.0, np.nan),
     )
-    part = region.profiles(every)
+    part = profile_nll.profiles(every)
     assert not part.pictures and "no observable has a likelihood" in part.words[0]
-    assert all("star" not in picture.caption for picture in region.pairs(every, table_of(every)).pictures)
+    assert all("star" not in picture.caption for picture in pairs.pairs(every, table_of(every)).pictures)

@@ -15,7 +15,7 @@ from bokeh.models.renderers import ContourRenderer, GlyphRenderer
 from bokeh.models.widgets import Select
 from matplotlib.figure import Figure
 
-from proposer.report import physics, region, search
+from proposer.report import pairs, physics, profile_nll, search
 from proposer.report import seen as seen_module
 from proposer.report.axes import discrete, side, table_of
 from proposer.report.live import MOST_WORDS, Live
@@ -54,7 +54,9 @@ def test_the_axes_hold_the_whole_region_or_end_at_the_range(
         float(best * (end / best) ** part if scale == "log" else best + part * (end - best)) for end in whole
     )
     across = Side("mass", "mass", scale, (first, last))
-    panel = region.region_panel(seen, "mass", "x", across=across, up=side(seen, "x", zoom=True), levels=(0.68, 0.95))
+    panel = profile_nll.region_panel(
+        seen, "mass", "x", across=across, up=side(seen, "x", zoom=True), levels=(0.68, 0.95)
+    )
     assert panel is not None and panel.x.limits is not None
     (regions,) = [mark for mark in panel.marks if isinstance(mark, Regions)]
     inside = regions.z < height(0.95, 2)
@@ -67,7 +69,7 @@ def test_the_axes_hold_the_whole_region_or_end_at_the_range(
 def test_webgl_draws_only_dots(seen: Seen, live: Live) -> None:
     """WebGL would join the parts of a contour by straight lines."""
     contours = 0
-    for part in (region.pairs(seen, table_of(seen)), region.profiles(seen), physics.correlations(seen)):
+    for part in (pairs.pairs(seen, table_of(seen)), profile_nll.profiles(seen), physics.correlations(seen)):
         for picture in part.pictures:
             for drawn in live.panels(picture):
                 shared = any(getattr(made, "data_source", None) is live.source for made in drawn.renderers)
@@ -93,7 +95,7 @@ def test_a_correlation_is_written_as_a_number_if_there_is_room(live: Live, names
 
 
 def test_the_star_of_a_profile_is_not_cut_off(seen: Seen) -> None:
-    (profiles,) = [picture for picture in region.profiles(seen).pictures if picture.name == "profiles"]
+    (profiles,) = [picture for picture in profile_nll.profiles(seen).pictures if picture.name == "profiles"]
     assert profiles.panels
     for panel in profiles.panels:
         assert panel.y.limits is not None and panel.y.limits[0] < -0.03 * panel.y.limits[1]
@@ -113,7 +115,7 @@ def stepped(seen: Seen) -> Seen:
 
 def test_the_profile_of_discrete_values_has_a_line_at_each(stepped: Seen) -> None:
     """A step between empty bins would not be a line at all."""
-    (profiles,) = [picture for picture in region.profiles(stepped).pictures if picture.name == "profiles"]
+    (profiles,) = [picture for picture in profile_nll.profiles(stepped).pictures if picture.name == "profiles"]
     (panel,) = [panel for panel in profiles.panels if panel.x.plain == "phase"]
     curve = panel.marks[0]
     assert isinstance(curve, Curve)
@@ -126,7 +128,7 @@ def test_the_profile_of_discrete_values_has_a_line_at_each(stepped: Seen) -> Non
 
 def test_discrete_values_have_no_contour(stepped: Seen) -> None:
     across, up = side(stepped, "phase", zoom=True), side(stepped, "x", zoom=True)
-    panel = region.region_panel(stepped, "phase", "x", across=across, up=up, levels=(0.68, 0.95))
+    panel = profile_nll.region_panel(stepped, "phase", "x", across=across, up=up, levels=(0.68, 0.95))
     assert panel is not None
     (regions,) = [mark for mark in panel.marks if isinstance(mark, Regions)]
     drawn = np.concatenate([mark.x for mark in panel.marks if isinstance(mark, Lone)])
@@ -142,7 +144,7 @@ def test_discrete_values_have_no_contour_even_if_all_points_lie_together(stepped
         status=np.full_like(stepped.status, Status.OK),
     )
     across, up = side(alike, "phase", zoom=False), side(alike, "x", zoom=False)
-    panel = region.region_panel(alike, "phase", "x", across=across, up=up, levels=(0.68, 0.95))
+    panel = profile_nll.region_panel(alike, "phase", "x", across=across, up=up, levels=(0.68, 0.95))
     assert panel is not None
     (regions,) = [mark for mark in panel.marks if isinstance(mark, Regions)]
     assert regions.z.min() > height(0.95, 2) and any(isinstance(mark, Lone) for mark in panel.marks)
@@ -170,7 +172,7 @@ def test_where_no_point_is_good_none_is_coloured(seen: Seen) -> None:
     none = replace(seen, record=replace(seen.record, target=replace(seen.record.target, threshold=1e-9)))
     table = table_of(none)
     assert (table.kind < 2).all() and table.high <= np.nanmin(table.nll)
-    part = region.pairs(none, table)
+    part = pairs.pairs(none, table)
     assert part.words[0].startswith("No point is good.") and search.fall(none) == []
     (picture,) = [picture for picture in part.pictures if picture.lively]
     assert "around the good points" not in picture.caption
@@ -222,12 +224,12 @@ def test_many_dots_have_the_colours_of_their_nll(seen: Seen, monkeypatch: pytest
 
 @pytest.mark.slow
 def test_the_page_says_why_the_profile_is_not_estimated_between_points(seen: Seen, stepped: Seen) -> None:
-    assert "also estimated" in " ".join(region.profiles(seen).words)
-    words = " ".join(region.profiles(stepped).words)
+    assert "also estimated" in " ".join(profile_nll.profiles(seen).words)
+    words = " ".join(profile_nll.profiles(stepped).words)
     assert "The profile is not estimated between the points, because phase has discrete values." in words
     few = replace(seen, nll=np.where(seen.nll < np.sort(seen.nll)[15], seen.nll, seen.nll + 50.0))
     reason = r"because a fit needs 22 points at most 9 above the lowest NLL, and there are \d+\."
-    assert re.search(reason, " ".join(region.profiles(few).words))
+    assert re.search(reason, " ".join(profile_nll.profiles(few).words))
 
 
 def test_the_picture_of_steps_shows_every_good_point(seen: Seen) -> None:
@@ -245,12 +247,12 @@ def test_a_few_points_at_the_end_of_a_range_may_be_chance(seen: Seen) -> None:
     u[:2, 0] = 0.995
     every: dict[str, Any] = {"u": u, "nll": np.zeros(1000), "status": np.full(1000, Status.OK, dtype=np.int8)}
 
-    def hugged(count: int) -> list[tuple[str, str, float]]:
-        return replace(seen, **{name: values[:count] for name, values in every.items()}).hugged
+    def crowded_ends(count: int) -> list[tuple[str, str, float]]:
+        return replace(seen, **{name: values[:count] for name, values in every.items()}).crowded_ends
 
-    assert hugged(74) == []
+    assert crowded_ends(74) == []
     u[:60, 0] = 0.995
-    assert hugged(1000) == [("x", "upper", 0.06)]
+    assert crowded_ends(1000) == [("x", "upper", 0.06)]
 
 
 def test_the_picture_with_selectable_axes_has_a_star_that_follows_them(seen: Seen) -> None:
@@ -289,7 +291,7 @@ def test_a_dot_or_star_at_the_end_of_an_axis_is_not_cut_off(scale: Literal["line
 
 
 def test_the_text_of_the_regions_says_how_far_they_reach(seen: Seen) -> None:
-    (picture,) = [picture for picture in region.profiles(seen).pictures if picture.name == "regions"]
+    (picture,) = [picture for picture in profile_nll.profiles(seen).pictures if picture.name == "regions"]
     spans = re.findall(r"(\S+)(?: \(GeV\))? (-?[0-9.e+-]+) to (-?[0-9.e+-]+)", picture.says)
     assert len(spans) == 2 * len(picture.panels) == 6
     best = {name: seen.columns[name][seen.best] for name in ("x", "mass", "phase")}

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from proposer.report import region, walls
+from proposer.report import pairs, walls
 from proposer.report.axes import side, table_of
 from proposer.report.seen import Seen, see
 from proposer.types import Floats, Status
@@ -94,7 +94,7 @@ def test_a_few_points_at_a_wall_may_be_chance(seen: Seen) -> None:
 
 def test_the_warning_names_the_ends_once(seen: Seen) -> None:
     run = filled(seen, 0.05, 0.72, 300)
-    first, *others = region.pairs(run, table_of(run)).warnings
+    first, *others = pairs.pairs(run, table_of(run)).warnings
     assert others == [] and "at x (lower end): by the points next to it, the lowest NLL there is still" in first
     assert "The region may continue outside: widen the range, unless" in first
     assert "Only points outside can tell whether the region has a steep edge just at the end." in first
@@ -110,7 +110,7 @@ def test_a_scan_without_a_likelihood_has_no_such_warning(seen: Seen) -> None:
 def test_where_no_point_is_good_the_warning_tells_where_the_lowest_nll_is(seen: Seen) -> None:
     run = filled(seen, 0.05, 0.72, 300)
     worse = replace(run, nll=run.nll + 50.0)
-    (warning,) = region.pairs(worse, table_of(worse)).warnings
+    (warning,) = pairs.pairs(worse, table_of(worse)).warnings
     assert warning.startswith("No point is good, and the points with the lowest NLL lie at the end of the range at x")
     assert "widen the range, unless" in warning
     inside = filled(seen, 0.5, 0.3, 300)
@@ -118,4 +118,4 @@ def test_where_no_point_is_good_the_warning_tells_where_the_lowest_nll_is(seen: 
     worse.__dict__["columns"] = worse.columns | {"x": 8.0 * worse.u[:, 0] - 4.0}
     low, high = side(worse, "x", zoom=True).limits or (np.nan, np.nan)
     assert low == -4.0 and high < 4.0, "the profile is drawn around the lowest NLL"
-    assert region.pairs(worse, table_of(worse)).pictures[0].panels[0].x.limits == (-4.0, 4.0), "of all points"
+    assert pairs.pairs(worse, table_of(worse)).pictures[0].panels[0].x.limits == (-4.0, 4.0), "of all points"

@@ -84,7 +84,7 @@ def test_a_picture_of_an_unknown_column_does_not_stop_a_scan(tmp_path):
     [
         ("SLHA", "best", 5, "Strategy is 'best', but must be one of valid, all, csv"),
         ("Values: [x, '0', y]", "Values: [x]", 8, "must be [x, y], names or [BLOCK, [indices]]"),
-        ("Values: [x, '0', y], ", "", 8, "has no 'values'"),
+        ("Values: [x, '0', y], ", "", 8, "has no 'Values'"),
         ("[MASS, [25]]]", "[MASS, [h]]]", 7, "must be [BLOCK, [indices]]"),
         ("'0', y]", "'0']", 8, "contours need three values"),
         ("[3, 1]", "[three]", 8, "Contours is ['three'], but must be a list of numbers"),

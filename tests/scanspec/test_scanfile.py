@@ -55,7 +55,7 @@ def test_an_observable_may_be_left_out_of_the_likelihood(read, settings):
     ("settings", "words"),
     [
         ("{mean: 3}", ["has a mean without a sigma", "scaling: OFF"]),
-        ("{VARIANCE: 3, unit: GeV}", ["has a VARIANCE without a mean", "scaling: OFF"]),
+        ("{VARIANCE: 3, unit: GeV}", ["has a VARIANCE without a MEAN", "give the MEAN", "scaling: OFF"]),
         ("{MEAN: 3}", ["has a MEAN without a VARIANCE", "give the VARIANCE", "scaling: OFF"]),
         ("{mean: 3, valid: [0, 9]}", ["has a mean without a sigma"]),
         ("{sigma: 3, range: [1, 2]}", ["has a sigma without a mean"]),

@@ -74,20 +74,7 @@ class SlhaProgram(Code):
         self._variables = tuple(scan.setup.section("environment_variables"))
         self._companions = [self._program.parent / name for name in self._profile.companions]
         self._companions = [path for path in self._companions if path.is_file()]
-        script_folder = PurePath(canonical_path(self._command.words[0], scan.folder)).parent
-        if script_folder.is_absolute() or "/" not in self._command.words[0]:
-            script_folder = PurePath("$PATH")  # for the digest it does not matter where a program is installed
-        command = canonical_command(section.text("command"), scan.folder)
-        files = self._files | _existing(_set_by_options(self._command), scan.folder)
-        files = {canonical_path(word, scan.folder): path for word, path in files.items()}
-        files = {word: path for word, path in files.items() if path.suffix != ".log"}  # logs do not change results
-        followed = script_sources(self._program, script_folder)
-        for word, path in files.items():
-            add_imported(path, PurePath(word).parent, followed)  # of a script: python3 model.py
-        self._sources = {"command": command} | {f"file {word}": written_hash(path) for word, path in files.items()}
-        self._sources |= followed
-        self._sources |= self._module_sources(scan.folder)
-        self._sources |= {f"file {script_folder / path.name}": file_hash(path) for path in self._companions}
+        self._sources = self._command_sources(scan.folder)
         first = next(code.name for code in scan.codes if writes_spectrum(code.section, code.name))
         self.fills_a_template = first == spec.name
         named = section.path_text("input_file")
@@ -103,6 +90,23 @@ class SlhaProgram(Code):
         self._output = self._output_name(spec, scan)
         self.deadline = self._profile.deadline.read(section)
         self._verdict = Verdict.read(spec, self._profile, scan.observables)
+
+    def _command_sources(self, folder: Path) -> dict[str, str]:
+        """The command, and the files that it names, with what scripts among them run or import."""
+        script_folder = PurePath(canonical_path(self._command.words[0], folder)).parent
+        if script_folder.is_absolute() or "/" not in self._command.words[0]:
+            script_folder = PurePath("$PATH")  # for the digest it does not matter where a program is installed
+        files = self._files | _existing(_set_by_options(self._command), folder)
+        files = {canonical_path(word, folder): path for word, path in files.items()}
+        files = {word: path for word, path in files.items() if path.suffix != ".log"}  # logs do not change results
+        followed = script_sources(self._program, script_folder)
+        for word, path in files.items():
+            add_imported(path, PurePath(word).parent, followed)  # of a script: python3 model.py
+        found = {"command": canonical_command(self.section.text("command"), folder)}
+        found |= {f"file {word}": written_hash(path) for word, path in files.items()}
+        found |= followed
+        found |= self._module_sources(folder)
+        return found | {f"file {script_folder / path.name}": file_hash(path) for path in self._companions}
 
     def _module_sources(self, folder: Path) -> Mapping[str, str]:
         """Those of the modules in `python3 -m model` and `python3 -m cProfile -m model`."""

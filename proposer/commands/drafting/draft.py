@@ -23,7 +23,8 @@ class Draft:
     `variables` are ranges by name. `observables` are mean and sigma by name, None if unknown. `guessed` are variables
     whose range was not given. `known_variables` and `known_observables` are the names that the code takes and returns,
     None if its source does not show them. `comments` are the entries of an SLHA file that the variables stand for, and
-    `left` its numbers that stay as they are, each with the reason. `template` is the text made from the file `slha`.
+    `unchanged` its other numbers, each with the reason why it is no variable. `template` is the text made from the file
+    `slha`.
     """
 
     name: str = ""
@@ -39,7 +40,7 @@ class Draft:
     known_variables: Collection[str] | None = None
     known_observables: Collection[str] | None = None
     comments: dict[str, str] = field(default_factory=dict)
-    left: list[str] = field(default_factory=list)
+    unchanged: list[str] = field(default_factory=list)
 
     @property
     def code(self) -> str:

@@ -23,11 +23,11 @@ _STAYS = re.compile(r"\b(?:sign|sgn|signum\w*|n_?5|messenger index)\b|scale|reno
 
 @dataclass(frozen=True)
 class Entry:
-    """A number of an SLHA file. `place` is its block and its indices, such as `MINPAR,5`; `before` and `after` are the
-    rest of its line.
+    """A number of an SLHA file. `address` is its block and its indices, such as `MINPAR,5`. `before` and `after` are
+    the rest of its line.
     """
 
-    place: str
+    address: str
     value: float
     comment: str
     before: str
@@ -40,9 +40,9 @@ class Entry:
         MINPAR 4 is a sign, and EXTPAR 0 is the scale of the input.
         """
         of_mu = "mu" in (self.comment.lower() or "mu")
-        if self.place == "MINPAR,4" and abs(self.value) == 1.0 and of_mu:
+        if self.address == "MINPAR,4" and abs(self.value) == 1.0 and of_mu:
             return "a sign"
-        if self.place == "EXTPAR,0":
+        if self.address == "EXTPAR,0":
             return "the scale of the input"
         if _STAYS.search(self.comment):
             return "a sign, a scale, or a whole number"
@@ -59,7 +59,7 @@ def from_slha(path: Path, draft: Draft, chosen: Collection[str] = ()) -> None:
     except OSError as error:
         why = error.strerror or error
         raise UsageError(f"{path}: cannot be read ({why})", next_step="name an SLHA file of inputs") from None
-    wanted = {re.sub(r"[\s,]+", ",", visible(place).strip()).upper() for place in chosen}
+    wanted = {re.sub(r"[\s,]+", ",", visible(address).strip()).upper() for address in chosen}
     lines: list[str] = []
     names: list[str] = []
     there: list[str] = []
@@ -72,16 +72,16 @@ def from_slha(path: Path, draft: Draft, chosen: Collection[str] = ()) -> None:
         if entry is None or not (wanted or block in BLOCKS):
             lines.append(line)
             continue
-        there.append(entry.place)
-        if entry.place not in wanted if wanted else entry.stays:
+        there.append(entry.address)
+        if entry.address not in wanted if wanted else entry.stays:
             lines.append(line)
             if block in BLOCKS:
                 why = "not named by --entry" if wanted else entry.stays
-                draft.left.append(f"{entry.place} ({entry.comment or 'no comment'}) = {entry.number}: {why}")
+                draft.unchanged.append(f"{entry.address} ({entry.comment or 'no comment'}) = {entry.number}: {why}")
             continue
         name = _free_name(entry, names)
         names.append(name)
-        draft.comments[name] = entry.place
+        draft.comments[name] = entry.address
         if name not in draft.variables:
             draft.variables[name] = around(entry.value)
             draft.guessed.add(name)
@@ -109,13 +109,13 @@ def _read(line: str, block: str) -> Entry | None:
     value = to_number(found[3].upper().replace("D", "E")) if found else None
     if found is None or value is None:
         return None
-    place = visible(",".join([block, *found[2].split()]))
+    address = visible(",".join([block, *found[2].split()]))
     comment = visible((found[5] or "").strip())
-    return Entry(place, value, comment, before=found[1], number=found[3], after=found[4])
+    return Entry(address, value, comment, before=found[1], number=found[3], after=found[4])
 
 
 def _free_name(entry: Entry, taken: Iterable[str]) -> str:
-    word = re.match(r"[A-Za-z_]\w*", entry.comment or entry.place.lower().replace(",", ""))
+    word = re.match(r"[A-Za-z_]\w*", entry.comment or entry.address.lower().replace(",", ""))
     name = word[0] if word else "p"
     number = 2
     free = name

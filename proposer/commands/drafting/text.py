@@ -34,8 +34,8 @@ def text_of(draft: Draft, template: str) -> str:
         notes = [draft.comments.get(name, ""), "CHECK" if name in draft.guessed else ""]
         note = "".join(f"    # {text}" for text in notes if text)
         lines.append(f"  {_key(name)}: {{range: [{_number(low)}, {_number(high)}]}}{note}")
-    if draft.left:
-        lines += ["  # numbers of the template that do not change:", *(f"  #   {left}" for left in draft.left)]
+    if draft.unchanged:
+        lines += ["  # numbers of the template that do not change:", *(f"  #   {number}" for number in draft.unchanged)]
     lines += ["", "codes:", f"  {_key(draft.code)}:"]
     if draft.function:
         lines.append(f"    function: {_quoted(draft.function)}    # module:function, beside this file")

@@ -16,7 +16,7 @@ class _Batch:
     good: int = 0
 
 
-class Doings:
+class Activity:
     """Follows batches: the origins of the newest one, and the fraction of good points in the last complete one.
 
     It waits for complete batches, because the first answers of a batch are not a fair sample of it. A search may

@@ -11,7 +11,7 @@ import pytest
 
 LOAD = """
 import os
-from proposer.strategies.patient import load_torch
+from proposer.strategies.torch_loading import load_torch
 load_torch()
 print(os.environ.get("OMP_WAIT_POLICY"))
 """
@@ -46,7 +46,7 @@ def told(script: str, folder: Path, **given: str) -> tuple[str, int]:
     return done.stdout.strip(), int(looks)
 
 
-def test_torch_waits_patiently_unless_the_user_decides_otherwise(tmp_path: Path) -> None:
+def test_the_threads_of_torch_sleep_while_they_wait_unless_the_user_decides_otherwise(tmp_path: Path) -> None:
     assert told(LOAD, tmp_path) == ("None", 0)
     policy, looks = told(LOAD, tmp_path, OMP_WAIT_POLICY="ACTIVE")
     assert policy == "ACTIVE" and looks > 0

@@ -17,13 +17,13 @@ STILL = 3.0
 """
 
 
-class Naps:
+class Suspensions:
     """Adds up the time for which this process was suspended, until it is closed."""
 
     def __init__(self) -> None:
         self._looked, self._missed = time.monotonic(), 0.0
         self._lock, self._closed = threading.Lock(), threading.Event()
-        threading.Thread(target=self._run, name="naps", daemon=True).start()
+        threading.Thread(target=self._run, name="suspensions", daemon=True).start()
 
     def _run(self) -> None:
         while not self._closed.wait(TICK):

@@ -10,7 +10,7 @@ from collections.abc import Callable
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
-def start_apart(work: Callable[[], object], descriptors: set[int]) -> None:
+def start_detached(work: Callable[[], object], descriptors: set[int]) -> None:
     """Runs `work` in another process, in which only these descriptors are open. It is not a child of this
     process, because a code may wait for all children. The signals that end this process do not end it, except SIGKILL;
     it must end by itself.
