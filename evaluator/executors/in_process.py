@@ -21,7 +21,10 @@ from scanspec.raised import printable, what_was_raised
 
 
 class InProcessExecutor:
-    """Runs points in a thread of this process: no isolation, no deadlines. For trusted codes and benchmarks."""
+    """Runs points in a thread of this process: no isolation, no deadlines. For trusted codes and benchmarks.
+
+    Quick points are answered together, so a result may wait for a slower point of its group.
+    """
 
     concurrency = 1
     longest_seconds = 0.0
@@ -32,6 +35,7 @@ class InProcessExecutor:
         self._watch = Watch(watched(chain))
         self._scratch = ScratchRoot()
         self._root, self._points = str(self._scratch.path), 0
+        self._present: Job | None = None
         adopt_orphans()
         self._children = Children(say)
         self.queue = JobQueue()
@@ -64,7 +68,7 @@ class InProcessExecutor:
         """Runs a point, and undoes what it has changed."""
         if self.health.error is not None:
             return CANCELLED
-        self._points += 1
+        self._present, self._points = job, self._points + 1
         folder = f"{self._root}/point-{self._points}"
         try:
             self._watch.begin()
@@ -105,7 +109,8 @@ class InProcessExecutor:
         return None
 
     def cancel(self, job: Job) -> None:
-        if not job.cancel() and job.running:
+        # a job that runs may be over, and wait for the others of its group
+        if not job.cancel() and job.running and job is self._present:
             kill_marked(ROOT_MARK, self._scratch.path)  # ends the program of the point; a function cannot be ended
 
     def close(self) -> None:
