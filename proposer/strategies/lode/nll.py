@@ -113,9 +113,6 @@ class OfNll:
 
         return [partial(energy, member) for member in range(self._squares.members)]
 
-    def beside_planes(self, known: Known) -> list[Callable[[Tensor], Tensor]]:
-        return []
-
     def probability_by_others(self, u: Floats) -> Floats:
         z = torch.from_numpy(self.inputs(u))
         plain = [self._squares.energy(z, member) for member in range(self._squares.members)]
@@ -123,6 +120,9 @@ class OfNll:
         error = self._squares.errors[:, None].clip(LEAST_ERROR)
         good = np.average(ndtr((math.log(2.0) - log_energy) / error), axis=0, weights=error[:, 0] ** -2)
         return np.asarray(good * self._validity.probability(z).numpy())
+
+    def beside_planes(self, known: Known) -> list[Callable[[Tensor], Tensor]]:
+        return []
 
     @torch.no_grad()
     def probability(self, u: Floats, rng: np.random.Generator, wider: float = 1.0) -> Floats:

@@ -315,6 +315,9 @@ class OfObservables:
     def others(self) -> list[Callable[[Tensor], Tensor]]:
         return []
 
+    def probability_by_others(self, u: Floats) -> Floats:
+        return np.zeros(len(u))
+
     def beside_planes(self, known: Known) -> list[Callable[[Tensor], Tensor]]:
         if self._values is None or not self.fitted or not len(self._ridges.planes):
             return []
@@ -327,9 +330,6 @@ class OfObservables:
         z = torch.from_numpy(self.inputs(u.numpy()))
         energy = self._energy(self._rough, z, {j: value})
         return torch.maximum(energy, self._ridges.widths_from(z, plane) / BESIDE).clamp(max=FAR)
-
-    def probability_by_others(self, u: Floats) -> Floats:
-        return np.zeros(len(u))
 
     @torch.no_grad()
     def probability(self, u: Floats, rng: np.random.Generator, wider: float = 1.0) -> Floats:
