@@ -79,11 +79,11 @@ def test_a_run_keeps_the_size_of_its_batches_if_the_file_later_gives_the_time_of
 
 
 @pytest.mark.parametrize("dim", [1, 3, 8, 20])
-def test_the_start_is_at_most_a_quarter_of_the_evaluations(dim: int) -> None:
+def test_the_start_is_at_most_a_sixth_of_the_evaluations(dim: int) -> None:
     space = Space([Variable(f"x{i}", 0.0, 1.0) for i in range(dim)])
     strategy = Lode(space, LodeSettings(Target(1.0), evaluations=300), 1, [])
     origins = [origin for _ in range(12) if (batch := strategy.ask()) for origin in batch.origins]
-    assert strategy.start_points <= 75
+    assert strategy.start_points <= 50
     assert origins.count("start") == len(origins) > strategy.start_points  # no answers came back
 
 

@@ -7,7 +7,7 @@ import torch
 from benchmarks.search.problems import PROBLEMS
 from proposer.drive import drive
 from proposer.strategies.lode.settings import LodeSettings
-from proposer.strategies.lode.squares import Squares
+from proposer.strategies.lode.squares import GAMMA, Squares
 from proposer.strategies.lode.strategy import Lode
 from proposer.target import Target
 
@@ -50,6 +50,23 @@ def test_a_limit_and_a_product_of_powers_are_learned():
     assert good.sum() > 200
     assert (good & found).sum() > 0.8 * good.sum()
     assert (good & found).sum() > 0.8 * found.sum()
+
+
+def test_the_error_that_is_expected_is_that_of_fresh_points():
+    rng = np.random.default_rng(6)
+    x, fresh = rng.uniform(-1, 1, (300, 2)), rng.uniform(-1, 1, (4000, 2))
+
+    def rough(x: np.ndarray) -> np.ndarray:
+        return np.asarray(40.0 * (x[:, 0] + np.sin(4.0 * x[:, 0] * x[:, 1])) ** 2)
+
+    squares = Squares(2)
+    squares.learn(x, rough(x), rng)
+    assert len(squares.errors) == squares.members > 0
+    for member, expected in enumerate(squares.errors):
+        off = np.log1p(squares.energy(torch.from_numpy(fresh), member).numpy()) - np.log1p(rough(fresh))
+        weight = (1.0 + rough(fresh)) ** GAMMA
+        assert expected == pytest.approx(np.sqrt(np.average(off**2, weights=weight)), rel=0.3)
+    assert (Squares.from_arrays(squares.to_arrays()).errors == squares.errors).all()
 
 
 def test_there_is_no_prediction_if_no_polynomial_fits():

@@ -17,6 +17,7 @@ from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
 
 from proposer.strategies.lode.acquire import Part
+from proposer.strategies.lode.bowls import SAME, Bowls, guess, learn
 from proposer.strategies.lode.local import descend, ways
 from proposer.strategies.lode.residuals import FARTHEST
 from proposer.strategies.lode.select import Candidates, even
@@ -67,8 +68,12 @@ TOWARDS = 2.0
 """A basin without a ridge is left out if the way downhill misses the nearest good point by less than TOWARDS times the
 distance of `reach`.
 """
-MOST_BASINS = 600
-"""The largest number of basins that are looked at for a batch."""
+MOST_BASINS, MOST_BOWLS = 600, 200
+"""The largest number of basins that are looked at for a batch, and of those whose bowls are guessed."""
+LIKELY = 0.1
+"""The minimum of a bowl gets a point if it is good with at least this probability. Otherwise the basin gets steps
+downhill, after those points.
+"""
 HOLES = 0.15
 """The least fraction of these points in holes, once this part has found something. Without points in holes, the basins
 that were never found had few points on their slopes, or none, because *explore* stays close to what the model knows.
@@ -154,14 +159,39 @@ def steps(context: Context, n: int, rng: np.random.Generator) -> Floats:
     seen = np.flatnonzero(np.isfinite(known.rising))
     u, energy = known.u[seen], known.rising[seen].clip(max=FARTHEST)
     where, widths, sure = np.searchsorted(seen, of[chosen]), widths[chosen], sure[chosen]
-    first = np.arange(len(where))
+    first, aims = np.arange(len(where)), np.empty((0, context.dim))
     if known.good.any():
         ridge, missed = ways(u, energy, where, widths, to=nearest(known.u[known.good], u[where]))
         first = separate(ridge, missed, sure, near=TOWARDS * reach(known))
-    first = first[: -(-n // EACH)]
+    learned = learn(u, energy, known.good[seen])
+    if learned is not None:
+        first = first[~learned.explained[where[first]]][:MOST_BOWLS]
+    if learned is not None and len(first):
+        bowls, chance = guess(u, energy, where[first], learned, rng)
+        occupied = np.concatenate([known.u[known.good], context.pending])
+        likely, unlike = likeliest(bowls, chance, occupied)
+        aims, first = bowls.centre[likely[:n]].clip(0.0, 1.0), first[unlike]
+    first = first[: -(-(n - len(aims)) // EACH)]
     if not len(first):
-        return np.empty((0, context.dim))
-    return descend(u, energy, where[first], widths[first], each=EACH, rng=rng).reshape(-1, context.dim)[:n]
+        return aims
+    downhill = descend(u, energy, where[first], widths[first], each=EACH, rng=rng).reshape(-1, context.dim)
+    return np.concatenate([aims, downhill[: n - len(aims)]])
+
+
+def likeliest(bowls: Bowls, chance: Floats, occupied: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The positions of the bowls whose minima get a point, and of the basins that get steps downhill.
+
+    A minimum is good with the probability `chance`, shape (n,), and gets a point if that is LIKELY. Of bowls that are
+    the same, the first one gets it, and none if a point of `occupied`, shape (k, d), is in the bowl. Basins in a bowl
+    that gets a point get no steps.
+    """
+    likely: list[int] = []
+    for number in np.flatnonzero(chance > LIKELY).tolist():
+        there = np.concatenate([occupied, bowls.centre[likely]])
+        if not (bowls.take(np.array([number])).above(there) < SAME).any():
+            likely.append(number)
+    same = (bowls.above(bowls.centre[likely]) < SAME).any(axis=1)
+    return np.array(likely, dtype=np.int64), np.flatnonzero((chance <= LIKELY) & ~same)
 
 
 def nearest(good: Floats, u: Floats) -> Floats:

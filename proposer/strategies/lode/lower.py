@@ -1,8 +1,12 @@
 """Searches for a lower NLL with a part of each batch, if the target follows the best NLL.
 
-The region moves with the best point, so the search must find the global minimum, and not stop at a local one. Half of
-these points are the lowest minima that the model predicts below the best point, anywhere. The others are steps downhill
-in basins whose bottom is not known.
+The region moves with the best point, so the search must find the global minimum, and not stop at a local one. While the
+lowest NLL falls, half of these points are the lowest minima that the model predicts below the best point, anywhere.
+The others are steps downhill in basins whose bottom is not known.
+
+A deeper minimum that is hidden beside a wide region is at first seen by one point on its slope. This point is not lower
+than its neighbours, which lie in the wide region, but it is lower than the models say. So after the lowest NLL has
+stopped falling, most points are near such points, or in the largest holes between all points.
 """
 
 from __future__ import annotations
@@ -11,19 +15,30 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
+from scipy.spatial import cKDTree
 
 from proposer.strategies.lode.acquire import Part
+from proposer.strategies.lode.basins import OUT, holes
 from proposer.strategies.lode.descend import apart, beside
+from proposer.strategies.lode.local import descend
 from proposer.strategies.lode.probe import RANDOM, minima
-from proposer.strategies.lode.spread import BASINS, basins
+from proposer.strategies.lode.spread import AROUND, BASINS, TINY, basins
 
 if TYPE_CHECKING:
     from proposer.strategies.lode.acquire import Acquisition, Context
     from proposer.strategies.lode.points import Known
+    from proposer.strategies.lode.surrogate import Surrogate
     from proposer.types import Floats
 
-FALLING, RESTING = 0.5, 0.06
+FALLING, RESTING = 0.5, 0.1
 """The fractions of a batch while the lowest NLL falls, and after it has stopped."""
+OF_EACH = (0.2, 0.4, 0.4)
+"""The mean fractions of these points for minima of the model, surprising points, and holes, once it has stopped."""
+BESIDE = 4
+"""The number of points in a batch beside each of the most surprising points."""
+MOST_SEEN = 2000
+"""The largest number of known points whose energies are compared with the models for a batch."""
 PATIENCE, FALL = 60, 0.05
 """The lowest NLL has stopped if the last PATIENCE answers, or the last quarter of all answers if these are more,
 lowered the energy by less than FALL. The energy falls by 1 / 2 over the height of the region.
@@ -41,12 +56,53 @@ def falling(known: Known) -> bool:
 
 def lower(context: Context, n: int) -> Floats:
     """A part: points that may have a lower NLL than all known points."""
-    share = FALLING if falling(context.known) else RESTING
-    n = min(n, max(1, round(share * context.n)))
+    falls = falling(context.known)
+    n = min(n, max(1, round((FALLING if falls else RESTING) * context.n)))
+    return context.snap(_near(context, n) if falls else _elsewhere(context, n))
+
+
+def _near(context: Context, n: int) -> Floats:
+    """n points while the lowest NLL falls."""
     found = _predicted(context, (n + 1) // 2)
     of = basins(context.known, min(BASINS, n))
     rest = beside(context.surrogate.members, context.known, of, n - len(found), context.generator("basins below"))
-    return context.snap(np.concatenate([found, rest]))
+    return np.concatenate([found, rest])
+
+
+def _elsewhere(context: Context, n: int) -> Floats:
+    """n points after it has stopped."""
+    rng = context.generator("elsewhere")
+    predicted, surprising = rng.multinomial(n, OF_EACH)[:2].tolist()
+    found = np.concatenate([_predicted(context, predicted), _surprising(context, surprising, rng)])
+    return np.concatenate([found, holes(np.concatenate([context.busy, found]), n - len(found), rng)])
+
+
+def _surprising(context: Context, n: int, rng: np.random.Generator) -> Floats:
+    """At most n points, shape (n, d), where known points that are not good are lower than the models say. A process of
+    the errors of the models, from the points around, predicts where the next ones are lower still.
+    """
+    known = context.known
+    seen = np.flatnonzero(np.isfinite(known.rising))
+    if len(seen) > MOST_SEEN:
+        seen = np.sort(rng.choice(seen, MOST_SEEN, replace=False))
+    u = known.u[seen]
+    error = np.log1p(known.energy[seen].clip(0.0)) - np.log1p(_middle(context.surrogate, u).clip(0.0))
+    distance = np.asarray(cKDTree(u).query(u, k=min(AROUND * context.dim + 1, len(u)))[0]).reshape(len(u), -1)
+    width = distance[:, 1:].mean(axis=1)
+    open_ = ~known.good[seen] & (error < 0.0) & (width > TINY * np.sqrt(context.dim))
+    if len(context.pending):
+        open_ &= np.asarray(cKDTree(context.pending).query(u)[0]) > OUT * width
+    of = np.flatnonzero(open_)
+    of = apart(u, of[np.argsort(error[of], kind="stable")], -(-n // BESIDE))
+    if not len(of):
+        return np.empty((0, context.dim))
+    return descend(u, error, of, width[of], each=BESIDE, rng=rng).reshape(-1, context.dim)[:n]
+
+
+def _middle(surrogate: Surrogate, u: Floats) -> Floats:
+    """The median energy, shape (n,), of all models at points u, shape (n, d)."""
+    others = [model(torch.from_numpy(u)).detach().numpy() for model in surrogate.others()]
+    return np.asarray(np.median([*surrogate.members(u), *others], axis=0))
 
 
 def _predicted(context: Context, most: int) -> Floats:

@@ -325,6 +325,9 @@ class OfObservables:
     def others(self) -> list[Callable[[Tensor], Tensor]]:
         return []
 
+    def probability_by_others(self, u: Floats) -> Floats:
+        return np.zeros(len(u))
+
     @torch.no_grad()
     def probability(self, u: Floats, rng: np.random.Generator, wider: float = 1.0) -> Floats:
         """The fraction of good draws among 32 draws from the uncertainty of the regression."""

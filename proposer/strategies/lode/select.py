@@ -122,7 +122,14 @@ def not_yet(u: Floats, busy: Floats) -> NDArray[np.int64]:
     return np.sort(first[first >= len(busy)]) - len(busy)
 
 
-def hits(known: Known, origins: str | Sequence[str], last: int = 300, untried: float = 0.5) -> float:
+class Tried(NamedTuple):
+    """Which of n points count as good, and the part of the search that chose each, shape (n,) each."""
+
+    good: NDArray[np.bool_]
+    origins: NDArray[np.str_]
+
+
+def hits(known: Known | Tried, origins: str | Sequence[str], last: int = 300, untried: float = 0.5) -> float:
     """The fraction of good points among the last points of one or several origins. Two more points with the hit rate
     `untried` are added to them, so that few points do not say too much.
     """

@@ -65,12 +65,18 @@ class Squares:
         self._polynomials = Polynomials(dim)
         self._kept: list[Fitted] = []  # the best first
         self._fits = False
+        self._errors: Floats = np.empty(0)
         self._residuals = min(RESIDUALS, MOST_COEFFICIENTS // self._polynomials.plain)
 
     @property
     def members(self) -> int:
         """The number of kept descents; 0 if they predict no better than a constant."""
         return len(self._kept) if self._fits else 0
+
+    @property
+    def errors(self) -> Floats:
+        """The errors of log(1 + energy) that cross-validation predicts for the kept descents, shape (members,)."""
+        return self._errors[: self.members]
 
     def learn(self, x: Floats, energy: Floats, rng: np.random.Generator) -> None:
         """Continues the kept descents, and starts new ones. `x` has shape (n, d), `energy` shape (n,)."""
@@ -92,7 +98,8 @@ class Squares:
                 break
         scores = [fit.score(one, SELECTED) for one in found]
         order = np.argsort(scores, kind="stable")[:KEPT]
-        self._kept = [found[number] for number in order if scores[number] <= WORSE * scores[order[0]]]
+        kept = [number for number in order if scores[number] <= WORSE * scores[order[0]]]
+        self._kept, self._errors = [found[number] for number in kept], np.sqrt([scores[number] for number in kept])
         self._fits = bool(fit.score(self._kept[0], SELECTED) < BETTER * fit.variance)
 
     def _begun(self, first: Fit, rng: np.random.Generator) -> Fitted:
@@ -142,7 +149,7 @@ class Squares:
 
     def to_arrays(self) -> dict[str, NDArray[np.float64]]:
         """The arrays for `from_arrays`."""
-        arrays = {"sizes": np.array([float(self.dim), float(self._fits)])}
+        arrays = {"sizes": np.array([float(self.dim), float(self._fits)]), "errors": self._errors}
         for n, one in enumerate(self._kept):
             arrays |= {f"kept{n}": one.coefficients, f"prior{n}": one.prior, f"one{n}": one.one_sided.astype(float)}
         return arrays
@@ -156,6 +163,7 @@ class Squares:
         if "kept0" in arrays and "prior0" not in arrays:
             return made
         made._fits = bool(arrays["sizes"][1])
+        made._errors = arrays.get("errors", np.ones(KEPT))  # older checkpoints have none
         for n in range((len(arrays) - 1) // 3):
             made._kept.append(Fitted(arrays[f"kept{n}"], arrays[f"one{n}"] > 0.5, arrays[f"prior{n}"]))
         if any(one.coefficients.shape[1] != len(made._polynomials) for one in made._kept):

@@ -74,6 +74,10 @@ class Surrogate(Protocol):
         """Other models of the energy, which map (n, d) to (n,). Points that they take for good are also tried."""
         ...
 
+    def probability_by_others(self, u: Floats) -> Floats:
+        """The probability of being good by the `others`, shape (n,), for points u, shape (n, d)."""
+        ...
+
     def probability(self, u: Floats, rng: np.random.Generator, wider: float = 1.0) -> Floats:
         """The probability of being good, shape (n,). `wider` multiplies the uncertainty of the model."""
         ...

@@ -1,0 +1,116 @@
+"""Good regions that look alike: the shape of the known ones shows where an unknown one is."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from benchmarks.search.kinds import ellipsoids
+from proposer.strategies.lode.acquire import Context
+from proposer.strategies.lode.basins import LIKELY, steps
+from proposer.strategies.lode.bowls import NARROWEST, Bowls, guess, learn
+from proposer.strategies.lode.energy import EnergyOfObservables
+from proposer.strategies.lode.nll import OfNll
+from proposer.target import Target
+from proposer.types import Floats
+from tests.proposer.searches import known_of
+
+RADIUS = 0.03
+CENTRES = np.array([[x, y, z] for x in (0.2, 0.5, 0.8) for y in (0.2, 0.5, 0.8) for z in (0.3, 0.7)])
+UNKNOWN = CENTRES[:4]
+
+
+def energy_of(u: Floats) -> Floats:
+    """The energy of balls around CENTRES, flat at more than 4.5 radii from them."""
+    return np.asarray(np.minimum((cKDTree(CENTRES).query(u)[0] / RADIUS) ** 2, 20.25))
+
+
+def from_a_centre(centre: Floats, radii: tuple[float, float], n: int, rng: np.random.Generator) -> Floats:
+    """n points, shape (n, 3), in all directions from a centre, at a distance between these numbers of radii."""
+    to = rng.standard_normal((n, 3))
+    return np.asarray(centre + RADIUS * rng.uniform(*radii, (n, 1)) * to / np.linalg.norm(to, axis=1, keepdims=True))
+
+
+def half_known(seed: int, slope: int) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+    """Points u, shape (n, 3), their energies, and which are good, shape (n,) each. All balls have good points, but the
+    UNKNOWN ones have only `slope` points on their slopes, which come last.
+    """
+    rng = np.random.default_rng(seed)
+    u = rng.random((400, 3))
+    u = u[np.asarray(cKDTree(UNKNOWN).query(u)[0]) > 4.5 * RADIUS]
+    known = [from_a_centre(c, radii, 4, rng) for c in CENTRES[4:] for radii in ((0.2, 0.9), (1.5, 4.0))]
+    unknown = [from_a_centre(c, (2.0, 4.0), slope, rng) for c in UNKNOWN]
+    u = np.concatenate([u, *known, *unknown])
+    return u, energy_of(u), energy_of(u) < 1.0
+
+
+def context_of(u: Floats, energy: Floats, pending: Floats) -> Context:
+    model = OfNll(3, EnergyOfObservables([], Target(1.0)), lambda u: u)
+    rng = np.random.default_rng(1)
+    return Context(known_of(u, energy), pending, model, snap=lambda u: u, inputs=lambda u: u, generator=lambda _: rng)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_shape_of_known_regions_is_learned_and_explains_the_points_on_their_slopes_only(seed):
+    u, energy, good = half_known(seed, 6)
+    learned = learn(u, energy, good)
+    assert learned is not None
+    assert learned.shape.radius == pytest.approx(RADIUS, rel=0.1)
+    of_unknown, flat = np.arange(len(u)) >= len(u) - 24, energy == 20.25
+    assert learned.explained[~of_unknown & ~flat].mean() > 0.95
+    assert learned.explained[of_unknown].mean() < 0.1
+
+
+def test_the_radius_of_ellipsoids_is_that_of_a_ball_of_their_volume():
+    rng, dim = np.random.default_rng(2), 3
+    axes = ellipsoids(dim, len(CENTRES), 2e-3, 1)
+
+    def energy_of(u: Floats) -> Floats:
+        return Bowls(CENTRES, np.zeros(len(CENTRES)), axes).above(u).min(axis=0)
+
+    u = np.concatenate([rng.random((300, dim)), *(c + 0.03 * rng.standard_normal((12, dim)) for c in CENTRES)])
+    learned = learn(u, energy_of(u), energy_of(u) < 1.0)
+    assert learned is not None
+    assert learned.shape.radius == pytest.approx(abs(np.linalg.det(axes[0])) ** (-1 / dim), rel=0.25)
+    assert learned.shape.spread > NARROWEST
+
+
+def test_a_shape_needs_three_known_regions():
+    u, energy, good = half_known(0, 6)
+    near = np.asarray(cKDTree(CENTRES[4:6]).query(u)[0]) < RADIUS
+    assert learn(u, energy, good & near) is None
+    assert learn(u, energy, np.zeros(len(u), dtype=np.bool_)) is None
+    assert learn(u[good], energy[good], good[good]) is None
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_six_points_on_its_slope_show_where_an_unknown_region_is_and_one_does_not(seed):
+    rng = np.random.default_rng(seed)
+    for slope in (6, 1):
+        u, energy, good = half_known(seed, slope)
+        learned = learn(u, energy, good)
+        assert learned is not None
+        first = len(u) - slope * len(UNKNOWN)
+        of = first + np.array([energy[first + slope * k :][:slope].argmin() + slope * k for k in range(len(UNKNOWN))])
+        bowls, chance = guess(u, energy, of, learned, rng)
+        found = energy_of(bowls.centre) < 1.0
+        if slope == 6:
+            assert found.sum() >= 3
+            assert (chance[found] > LIKELY).all()
+        else:
+            assert chance.max() < 0.5
+
+
+def test_each_unknown_region_gets_one_point_at_its_minimum_and_known_ones_get_none():
+    u, energy, _ = half_known(1, 8)
+    new = steps(context_of(u, energy, u[:0]), 60, np.random.default_rng(1))
+    ball, good = np.asarray(cKDTree(CENTRES).query(new)[1]), energy_of(new) < 1.0
+    assert np.unique(ball[good]).tolist() == list(range(len(UNKNOWN)))
+    assert good.sum() == len(UNKNOWN)
+
+
+def test_a_region_gets_no_second_point_while_one_has_no_result():
+    u, energy, _ = half_known(1, 8)
+    new = steps(context_of(u, energy, UNKNOWN[:2]), 60, np.random.default_rng(1))
+    found = np.asarray(cKDTree(CENTRES).query(new)[1])[energy_of(new) < 1.0]
+    assert sorted(found) == [2, 3]
