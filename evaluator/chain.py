@@ -53,6 +53,10 @@ class Status(IntEnum):
     CANCELLED = 6
 
 
+OK = Status.OK
+"""By name, for what happens at each point: to read an attribute of a class takes as long as a short call."""
+
+
 class Outcome(NamedTuple):
     """The result of one point.
 
@@ -170,7 +174,7 @@ class Chain:
         """
         point = Point(dict(zip(self._names, variables, strict=True)), variables, scratch)
         found, progress = Found(len(self._specs)), Progress(on_step)
-        status, message = Status.OK, ""
+        status, message = OK, ""
         not_given: int | None = None
         self.used_scratch = True  # until a code says something else
         try:
@@ -209,9 +213,9 @@ class Chain:
         self.used_scratch = point.used_scratch or (self._solver is not None and bool(progress.seconds))
         # 5. the spectrum files of a point with a low NLL
         spectra: list[bytes] = []
-        if status is Status.OK and point.spectra and spectra_below > -math.inf:
+        if status is OK and point.spectra and spectra_below > -math.inf:
             spectra = self._read_spectra(point, found, spectra_below)
-        if status is Status.OK and not point.warnings and not spectra:
+        if status is OK and not point.warnings and not spectra:
             return Outcome(status, found.numbers, [], progress.seconds)
         return Outcome(
             status,

@@ -51,6 +51,10 @@ ENDING = (
 processes at once, but only the main process handles them.
 """
 
+# that of `os` raises an error where there is no child, which takes twice as long
+_waitid: Callable[..., int] = ctypes.PyDLL(None).waitid
+_STATE = ctypes.create_string_buffer(128)  # C's siginfo_t
+
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -250,12 +254,10 @@ def end_with_parent(parent: int) -> None:
 
 
 def has_children() -> bool:
-    """Whether this process has a child, running or not yet waited for. Takes microseconds, unlike a walk of /proc."""
-    try:
-        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-    except ChildProcessError:
-        return False
-    return True
+    """Whether this process has a child, running or not yet waited for. Takes less than a microsecond, unlike a walk of
+    /proc.
+    """
+    return _waitid(os.P_ALL, 0, _STATE, os.WEXITED | os.WNOHANG | os.WNOWAIT) == 0
 
 
 def clear_point(folder: Path) -> None:

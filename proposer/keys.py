@@ -16,13 +16,13 @@ def row_keys(params: Floats) -> Keys:
     `params`: shape (n, d), finite. Powers of ten are found by comparisons with a table, not with a logarithm, so that
     the keys are the same on every machine. Two of 10^6 different points share a key with a probability of 3e-8.
     """
-    size = np.where(params == 0, 1.0, np.abs(params))
+    size = np.abs(params)
+    size[size == 0] = 1.0
     power = np.searchsorted(_POWERS, size, side="right") - 1  # _POWERS[power] <= size
     digits = np.rint(size / _POWERS[power] * 1e11).astype(np.int64)
     carried = digits == 10**12
-    digits[carried], power[carried] = 10**11, power[carried] + 1
-    rounded = np.where(np.signbit(params), -1, 1) * ((digits << 10) | power)
-    rounded[params == 0] = 0
+    digits[carried] = 10**11
+    rounded = np.sign(params).astype(np.int64) * ((digits << 10) | (power + carried))
     # Python's hash of a tuple of integers is an xxHash of 64 bits, the same in each process; blake2b takes four times
     # as long
     return np.array([hash(row) for row in zip(*rounded.T.tolist(), strict=True)], dtype=np.int64).view(np.uint64)

@@ -14,7 +14,7 @@ import threading
 
 from evaluator.chain import Chain, Outcome, Status
 from evaluator.errors import ConfigurationError, EvaluatorLost, OptionError
-from evaluator.executors.job import Job, JobQueue
+from evaluator.executors.job import CANCELLED, Job, JobQueue
 from evaluator.executors.processes import longest_seconds
 from evaluator.executors.protocol import Health
 from evaluator.words import say
@@ -114,7 +114,7 @@ class DaskExecutor:
             )
         except Exception as error:  # noqa: BLE001  # whatever it is, the cluster cannot be used from now on
             self._lost(error)
-            job.finish(Outcome(Status.CANCELLED))
+            job.finish(CANCELLED)
             return
         with self._changed:
             self._futures[job] = future
@@ -135,12 +135,12 @@ class DaskExecutor:
         except (ConfigurationError, ScanFileError, EvaluatorLost) as error:  # errors for which no point is to blame
             lost = error if isinstance(error, EvaluatorLost) else EvaluatorLost(f"a Dask worker: {error}")
             self.health.report(lost)
-            outcome = Outcome(Status.CANCELLED)
+            outcome = CANCELLED
         except distributed.KilledWorker:
             outcome = Outcome(Status.KILLED, message="one Dask worker after the other was lost with it")
         except Exception as error:  # noqa: BLE001  # the cluster is lost: its points are
             self._lost(error)
-            outcome = Outcome(Status.CANCELLED)
+            outcome = CANCELLED
         job.finish(outcome)
 
     def _say_once(self, said: list[str]) -> None:
@@ -169,7 +169,7 @@ class DaskExecutor:
             return
         if (future := self._forget(job)) is not None:
             self._ends.put(future.key)
-            job.finish(Outcome(Status.CANCELLED))
+            job.finish(CANCELLED)
 
     def _count_threads(self) -> int:
         threads: dict[str, int] = self._client.nthreads()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-from pathlib import Path
 
 from evaluator.chain import Chain, Outcome, Status
 from evaluator.description import watched
 from evaluator.errors import EvaluatorLost
 from evaluator.executors.children import Children
-from evaluator.executors.job import Job, JobQueue
+from evaluator.executors.groups import Groups
+from evaluator.executors.job import CANCELLED, Job, JobQueue
 from evaluator.executors.late_files import LateFiles, note_on
 from evaluator.executors.protocol import Health
 from evaluator.executors.surroundings import Surroundings, runs_functions
@@ -21,7 +21,10 @@ from scanspec.raised import printable, what_was_raised
 
 
 class InProcessExecutor:
-    """Runs points in a thread of this process: no isolation, no deadlines. For trusted codes and benchmarks."""
+    """Runs points in a thread of this process: no isolation, no deadlines. For trusted codes and benchmarks.
+
+    Quick points are answered together, so a result may wait for a slower point of its group.
+    """
 
     concurrency = 1
     longest_seconds = 0.0
@@ -31,6 +34,8 @@ class InProcessExecutor:
         self._chain = chain
         self._watch = Watch(watched(chain))
         self._scratch = ScratchRoot()
+        self._root, self._points = str(self._scratch.path), 0
+        self._present: Job | None = None
         adopt_orphans()
         self._children = Children(say)
         self.queue = JobQueue()
@@ -44,51 +49,74 @@ class InProcessExecutor:
         self.queue.put(*jobs)
 
     def _work(self, ready: threading.Event) -> None:
-        late_files, count = LateFiles(Path(self._scratch.path), self._chain.scan.folder), 0
+        late_files, groups = LateFiles(self._scratch.path, self._chain.scan.folder), Groups()
         try:
             surroundings = Surroundings(self._chain.scan.folder) if runs_functions(self._chain) else None
         finally:
             ready.set()
-        while (job := self.queue.get()) is not None:
-            if not job.begin():
-                continue
-            count += 1
-            outcome = Outcome(Status.CANCELLED)
-            try:
-                if self.health.error is None:
-                    self._watch.begin()
-                    outcome = self._run(job, f"{self._scratch.path}/point-{count}", surroundings)
-                    self._watch.look(after_point=True)
-                    for late in late_files.new():
-                        if note := note_on(late, self._watch.files):
-                            say(note)
-            except EvaluatorLost as error:
-                self.health.report(error)
-                outcome = Outcome(Status.CANCELLED)
-            except Exception as error:  # noqa: BLE001  # the point must get an answer, and the thread must go on
-                outcome = Outcome(Status.KILLED, message=printable(what_was_raised(error)))
-            job.finish(Outcome(Status.CANCELLED) if job.dropped else outcome)
+        while (first := self.queue.get()) is not None:
+            # quick points go together, as in a worker: looking at files takes as long as some of them
+            group = [first, *groups.more(self.queue, self.concurrency)]
+            done = [(job, self._run(job, surroundings)) for job in group if job.begin()]
+            unanswered = self._check(late_files)
+            for job, outcome in done:
+                job.finish(CANCELLED if job.dropped else unanswered or outcome)
+            if done:
+                groups.note(sum(sum(outcome.seconds) for _, outcome in done) / len(done))
 
-    def _run(self, job: Job, folder: str, surroundings: Surroundings | None) -> Outcome:
-        if surroundings is not None:
-            surroundings.seed(job.point_id, job.variables)
+    def _run(self, job: Job, surroundings: Surroundings | None) -> Outcome:
+        """Runs a point, and undoes what it has changed."""
+        if self.health.error is not None:
+            return CANCELLED
+        self._present, self._points = job, self._points + 1
+        folder = f"{self._root}/point-{self._points}"
         try:
-            outcome = self._chain.evaluate(job.variables, folder, None, job.spectra_below)
-        except BaseException as error:  # noqa: BLE001  # whatever a function raises
-            outcome = Outcome(Status.FAILED, message=printable(what_was_raised(error)))
-        if surroundings is not None:
-            surroundings.restore()
-        if self._chain.used_scratch:
-            self._children.end_strays()
-            remove_tree(folder)
-        else:
-            self._children.end_strays_in_time()
+            self._watch.begin()
+            if surroundings is not None:
+                surroundings.seed(job.point_id, job.variables)
+            try:
+                outcome = self._chain.evaluate(job.variables, folder, None, job.spectra_below)
+            except BaseException as error:  # noqa: BLE001  # whatever a function raises
+                outcome = Outcome(Status.FAILED, message=printable(what_was_raised(error)))
+            if surroundings is not None:
+                surroundings.restore()
+            if self._chain.used_scratch:
+                self._children.end_strays()
+                remove_tree(folder)
+            else:
+                self._children.end_strays_in_time()
+        except EvaluatorLost as error:
+            self.health.report(error)
+            return CANCELLED
+        except Exception as error:  # noqa: BLE001  # the point must get an answer, and the thread must go on
+            return _killed(error)
         return outcome
 
+    def _check(self, late_files: LateFiles) -> Outcome | None:
+        """Looks whether files have changed, so that the points that have just run may belong to another digest. Returns
+        what they get instead of their outcomes; None if they keep these.
+        """
+        try:
+            self._watch.look(after_point=True)
+            for late in late_files.new():
+                if note := note_on(late, self._watch.files):
+                    say(note)
+        except EvaluatorLost as error:
+            self.health.report(error)
+            return CANCELLED
+        except Exception as error:  # noqa: BLE001  # as above
+            return _killed(error)
+        return None
+
     def cancel(self, job: Job) -> None:
-        if not job.cancel() and job.running:
+        # a job that runs may be over, and wait for the others of its group
+        if not job.cancel() and job.running and job is self._present:
             kill_marked(ROOT_MARK, self._scratch.path)  # ends the program of the point; a function cannot be ended
 
     def close(self) -> None:
         self.queue.end()
         self._scratch.close()
+
+
+def _killed(error: BaseException) -> Outcome:
+    return Outcome(Status.KILLED, message=printable(what_was_raised(error)))

@@ -111,7 +111,8 @@ class Interpreter:
         for number, kept in self._files:  # restored without asking whether it changed, which would take as long
             os.dup2(kept, number)
         out, err = self._streams
-        if sys.stdout is not out or sys.stderr is not err or _is_closed(out) or _is_closed(err):
+        closed = getattr(out, "closed", False) or getattr(err, "closed", False)  # a user's object may only have `write`
+        if sys.stdout is not out or sys.stderr is not err or closed:
             self._restore_streams()
         for timer in self._timers:
             if signal.getitimer(timer) != _NEVER:
@@ -136,7 +137,7 @@ class Interpreter:
     def _restore_streams(self) -> None:
         self._streams = tuple(  # type: ignore[assignment]
             open(number, "w", encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
-            if _is_closed(stream)
+            if getattr(stream, "closed", False)
             else stream
             for number, stream in enumerate(self._streams, start=1)
         )
@@ -247,11 +248,6 @@ def _differ(now: Context, before: Context) -> bool:
         return now != before
     except Exception:  # noqa: BLE001  # a function may put anything into a context variable
         return True
-
-
-def _is_closed(stream: Any) -> bool:
-    """Whether a stream is closed; False for a user's object that only has `write`."""
-    return bool(getattr(stream, "closed", False))
 
 
 def _exists(entry: Any) -> bool:

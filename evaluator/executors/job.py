@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from evaluator.chain import Outcome, Status
 
 _lock = threading.Lock()  # one for all: it is held for a few instructions
-_CANCELLED = Outcome(Status.CANCELLED)
+CANCELLED = Outcome(Status.CANCELLED)
 
 
 class Job:
@@ -52,7 +52,7 @@ class Job:
         """The client's number of the batch; 0 if it does not say."""
         self.owner = owner
         """The owner who has submitted the job; the jobs of several owners take turns."""
-        self.outcome = _CANCELLED
+        self.outcome = CANCELLED
         self.size = 0
         """The bytes of its outcome in memory, once its owner has counted them."""
         self.begun_at = self.ended_at = 0.0

@@ -50,6 +50,9 @@ class Surroundings:
         self._main = threading.get_ident() == threading.main_thread().ident
         self._handlers = list(map(getsignal, _SIGNALS))
         self._blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+        self._python: Any = random._inst  # noqa: SLF001  # the generator behind the functions of `random`
+        # what `random.seed` calls for an integer, after questions that take a third of the time of the seeding itself
+        self._seed_python = super(random.Random, self._python).seed
         self._generators = _generators(folder.resolve())
 
     def seed(self, point_id: int, values: Sequence[float]) -> None:
@@ -57,7 +60,8 @@ class Surroundings:
         of one point.
         """
         seed = zlib.crc32(struct.pack(f"<Q{len(values)}d", point_id, *values))
-        random.seed(seed)
+        self._seed_python(seed)
+        self._python.gauss_next = None  # the second of two normal numbers
         try:  # noqa: SIM105  # `contextlib.suppress` takes longer, for each point
             np.random.seed(seed)  # noqa: NPY002  # for functions that use it
         except TypeError:  # another generator was put in its place

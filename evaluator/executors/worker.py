@@ -16,7 +16,7 @@ from evaluator.codes.programs import last_line, read_tail
 from evaluator.errors import ConfigurationError, EvaluatorLost
 from evaluator.executors.forked import ForkedProcess
 from evaluator.executors.groups import Groups
-from evaluator.executors.job import Job
+from evaluator.executors.job import CANCELLED, Job
 from evaluator.executors.late_files import Late, note_on
 from evaluator.executors.pipe import BrokenMessage, limit_waiting, receive
 from evaluator.executors.scratch import Kept
@@ -171,7 +171,7 @@ class Worker:
                         member.finish(self._run(member))
             except EvaluatorLost as error:
                 self._shared.health.report(error)
-                self._give_up(group, Outcome(Status.CANCELLED))
+                self._give_up(group, CANCELLED)
             except BaseException as error:  # noqa: BLE001  # its points must get an answer, and this thread go on
                 self._give_up(group, _lost(error))
         self._end_worker()
@@ -260,7 +260,7 @@ class Worker:
                 asked -= self._give_back(group, answer.points - (asked - len(group)))
                 continue
             if isinstance(answer, list):
-                outcomes = [Outcome(*fields) for fields in answer]
+                outcomes = list(map(Outcome._make, answer))
                 shared.watch.look(after_point=True)
                 # of the codes alone: on a busy machine the way to the worker takes longest
                 together += sum(sum(outcome.seconds) for outcome in outcomes)
@@ -353,7 +353,7 @@ class Worker:
     def _why(self, job: Job) -> Outcome:
         """Why the worker has not answered about this point."""
         if self._closing.is_set() or job.dropped or self._shared.health.error is not None:
-            return Outcome(Status.CANCELLED)
+            return CANCELLED
         if self._overran:
             return self._blame(*self._shared.scratch.verdict())
         if self._late:

@@ -14,7 +14,7 @@ from time import monotonic, sleep  # by name, because a point may replace functi
 from typing import NamedTuple
 
 from evaluator import clock
-from evaluator.chain import Chain, Outcome, Status
+from evaluator.chain import OK, Chain, Outcome, Status
 from evaluator.codes import deadline
 from evaluator.codes.programs import limit_memory, limit_resources
 from evaluator.codes.resources import memory_of_process
@@ -173,18 +173,19 @@ def work(pipe: Connection, scan: ScanFile, root: str, *, log: str, state: str, m
                 surroundings.seed(point_id, variables)
             beside, company = now, ALONE if now <= threads else IN_COMPANY
             progress[:] = os.fsencode(f"{folder} {company}").ljust(len(progress))
-            outcomes.append(chain.evaluate(variables, folder, on_step, spectra_below))
+            outcome = chain.evaluate(variables, folder, on_step, spectra_below)
+            outcomes.append(outcome)
             try:
                 if surroundings is not None:
                     surroundings.restore()
                     for late in late_files.new():
                         answers.say(late)
                 now = _threads(tasks) - answers.threads
-                if outcomes[-1].status in (Status.OK, Status.INVALID):  # threads that outlive it beside it harm nobody
-                    threads = min(beside, now)
+                if outcome.status is OK or outcome.status is Status.INVALID:
+                    threads = min(beside, now)  # threads that outlive the point beside it harm nobody
                 if children.end_strays() or chain.used_scratch:
                     remove_tree(folder)
-                temporary.clear(ok=outcomes[-1].status is Status.OK)
+                temporary.clear(ok=outcome.status is OK)
                 if os.lseek(output, 0, os.SEEK_END):
                     os.ftruncate(output, 0)  # the output of points must not fill the disk over a long scan
                 worn = surroundings.worn() if surroundings is not None else ""

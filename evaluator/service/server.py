@@ -15,7 +15,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health
 from grpc_reflection.v1alpha import reflection
 
-from evaluator.chain import Status
+from evaluator.chain import OK, Status
 from evaluator.description import MAX_BATCH
 from evaluator.executors.job import Job
 from evaluator.executors.protocol import Executor
@@ -223,18 +223,19 @@ class Evaluation(pb_grpc.EvaluationServiceServicer):
 
 def fill(response: pb.EvaluateResponse, likelihoods: list[Likelihood], finished: list[Job]) -> None:
     """Adds results to a response; the losses of all OK points are computed together."""
-    good = [job.outcome.observables for job in finished if job.outcome.status is Status.OK]
+    good = [job.outcome.observables for job in finished if job.outcome.status is OK]
     losses, nlls = losses_and_nll(likelihoods, np.array(good)) if good else (np.empty((0, 0)), np.empty(0))
     scored = iter(zip(losses.tolist(), nlls.tolist(), strict=True))
+    add = response.results.add
     for job in finished:
         outcome = job.outcome
-        result = response.results.add()  # in place, because a message made with keywords would be copied
+        result = add()  # in place, because a message made with keywords would be copied
         result.point_id, result.status = job.point_id, _STATUS[outcome.status]
         if job.begun_at:
             result.begun_at, result.ended_at = job.begun_at, job.ended_at
         result.observables.extend(outcome.observables)
         result.seconds.extend(outcome.seconds)
-        if outcome.status is Status.OK:
+        if outcome.status is OK:
             row, result.nll = next(scored)
             result.losses.extend(row)
         else:

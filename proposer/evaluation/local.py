@@ -88,7 +88,7 @@ class LocalFunction:
                 return
             ids = work.take(AT_ONCE)
             start, sent = time.monotonic(), time.time()
-            answers = self._function(np.stack([work.rows[point] for point in ids])[:, columns])
+            answers = self._function(np.array([work.rows[point] for point in ids])[:, columns])
             self._seconds = (time.monotonic() - start) / len(ids)
             work.done(ids)
             yield Received(self._outcomes(ids, answers, sent))

@@ -127,7 +127,7 @@ class LocalProcesses:
                 return
             ids = work.take(1 if alone else self._points_a_task())
             columns = [work.names.index(name) for name in self._ranges]
-            rows = np.stack([work.rows[point] for point in ids])[:, columns].tolist()
+            rows = [[work.rows[point][column] for column in columns] for point in ids]
             self._sent |= dict.fromkeys(ids, time.time())
             observables = [observable.name for observable in self._observables]
             pool = self._executor()

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from proposer.types import Floats, Outcome, Pending
+from proposer.types import Outcome, Pending
 
 MOST_TRIES = 3
 """After this many kills from outside, a point has failed."""
@@ -24,8 +24,8 @@ class Received:
 
 
 class Work:
-    """Points without an answer: `rows` has their values by id, shape (d,), in the order of `names`; `waiting` are the
-    ids to send next. `batch_of` gives the number of a point's batch, for the evaluators' logs.
+    """Points without an answer: `rows` has their d values by id, in the order of `names`; `waiting` are the ids to send
+    next. `batch_of` gives the number of a point's batch, for the evaluators' logs.
 
     Not thread-safe.
     """
@@ -33,7 +33,7 @@ class Work:
     def __init__(self, names: Sequence[str]) -> None:
         self.names = list(names)
         self.batch_of: Callable[[int], int] | None = None
-        self.rows: dict[int, Floats] = {}
+        self.rows: dict[int, list[float]] = {}
         self.waiting: deque[int] = deque()
         self._tries: dict[int, int] = {}
 
@@ -42,7 +42,8 @@ class Work:
 
     def add(self, points: Pending, most: int) -> None:
         """Adds at most `most` of the points that are not there yet, in order."""
-        for point, row, attempts in zip(points.ids.tolist(), points.params, points.attempts.tolist(), strict=True):
+        rows = points.params.tolist()
+        for point, row, attempts in zip(points.ids.tolist(), rows, points.attempts.tolist(), strict=True):
             if most <= 0:
                 return
             if point not in self.rows:

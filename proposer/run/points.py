@@ -18,7 +18,7 @@ import numpy as np
 
 from proposer.run.checksums import Damaged
 from proposer.run.rows import Results
-from proposer.types import Floats, Status
+from proposer.types import OK, Floats, Status
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -73,9 +73,9 @@ def ask_rows(
     shape (n,).
     """
     ids = np.arange(first, first + len(params))
-    told = np.empty((len(ids), 2))
-    told[:, 0], told[:, 1] = asked_at, math.nan if probability is None else probability
-    numbers = np.column_stack([ids, np.full_like(ids, batch), np.full_like(ids, iteration), params, told])
+    numbers = np.empty((len(params), 5 + params.shape[1]))
+    numbers[:, 0], numbers[:, 1], numbers[:, 2], numbers[:, 3:-2] = ids, batch, iteration, params
+    numbers[:, -2], numbers[:, -1] = asked_at, math.nan if probability is None else probability
     asked = [Asked.of(batch, crc, 0) for crc in _asked_crcs(numbers, origins)]
     rows = [
         (point, batch, iteration, origin, *values, point_asked.row_crc)
@@ -95,11 +95,11 @@ def answer_rows(outcomes: Sequence[Outcome], asked: Sequence[Asked], columns: Co
     numbers: list[list[float]] = []
     words: list[tuple[str, ...]] = []
     for point in outcomes:
-        score = point.nll if point.nll is not None and point.status == Status.OK else math.nan
-        row = [float(point.status), score]
-        row += point.observables if len(point.observables) == width else _filled(point.observables, nothing)
-        row += point.losses if len(point.losses) == width else _filled(point.losses, nothing)
-        row += point.seconds if len(point.seconds) == codes else _seconds(point.seconds, no_seconds)
+        observables, losses, seconds = point.observables, point.losses, point.seconds
+        row = [float(point.status), point.nll if point.nll is not None and point.status == OK else math.nan]
+        row += observables if len(observables) == width else _filled(observables, nothing)
+        row += losses if len(losses) == width else _filled(losses, nothing)
+        row += seconds if len(seconds) == codes else _seconds(seconds, no_seconds)
         row += (point.sent, point.begun, point.returned)
         numbers.append(row)
         words.append(
@@ -310,6 +310,7 @@ def _answered_crcs(numbers: Floats, words: Sequence[tuple[str | None, ...]], sta
 
 def _plain(numbers: NDArray[np.float64]) -> list[memoryview]:
     """The bytes of each row, the same for all NaNs and for both zeros."""
-    plain = np.where(np.isnan(numbers), np.nan, numbers + 0.0).astype("<f8")
+    plain = (numbers + 0.0).astype("<f8", copy=False)
+    plain[np.isnan(plain)] = np.nan
     content, size = memoryview(plain.tobytes()), plain.shape[-1] * 8
     return [content[start : start + size] for start in range(0, len(content), size or 8)]

@@ -62,17 +62,17 @@ class RegionCount:
 
     def _look(self) -> str:
         from scipy.cluster.hierarchy import fcluster, linkage  # imported here: it takes a second
-        from scipy.spatial.distance import squareform
+        from scipy.spatial.distance import pdist, squareform
 
         points = self._points  # the scan may put a shorter list in its place while the display looks
         chosen = np.unique(np.linspace(0, len(points) - 1, MOST).round().astype(int))
         u, values = (np.array([points[k][part] for k in chosen]) for part in (0, 1))
-        distances = np.sqrt(((u[:, None] - u[None]) ** 2).sum(-1))
-        nearest = (distances + np.diag(np.full(len(u), np.inf))).min(1)
+        distances = pdist(u)
+        nearest = (squareform(distances) + np.diag(np.full(len(u), np.inf))).min(1)
         reach = LINK * float(np.quantile(nearest, 0.9))
         if reach <= 0:
             return ""
-        labels = fcluster(linkage(squareform(distances, checks=False), "single"), reach, "distance")
+        labels = fcluster(linkage(distances, "single"), reach, "distance")
         sizes = np.bincount(labels)
         regions = [label for label in np.flatnonzero(sizes >= max(LEAST, 0.02 * len(u))).tolist() if label]
         if len(regions) < 2:

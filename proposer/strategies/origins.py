@@ -32,6 +32,7 @@ ORIGINS = {
     "solve": Origin("predicted to be good by another model", "fills the known region"),
     "fill": Origin("between and around good points", "fills the known region"),
     "explore": Origin("far from all other points", "looks for new regions"),
+    "plane": Origin("close to a plane where an observable changes abruptly", "looks for new regions"),
     "basin": Origin("towards the bottom of a basin", "looks for new regions"),
     "lower": Origin("perhaps lower than the best point", "looks for a better best point"),
     "probe": Origin("a predicted minimum, or a step downhill", "looks for lower NLLs"),

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from lodescan.v1 import evaluation_pb2 as pb
 from proposer.evaluation.backend import Description
 from proposer.evaluation.work import MOST_TRIES
-from proposer.types import Floats, Observable, Outcome, Status
+from proposer.types import OK, Floats, Observable, Outcome, Status
 from scanspec import Kind, Likelihood
 from scanspec.fields import parse
 from scanspec.likelihoods import LARGEST_LOSS, NEEDS_MEAN_AND_SIGMA
@@ -174,7 +174,6 @@ def _to_likelihood(observable: pb.Observable) -> Likelihood:
 _KINDS = {number: name.removeprefix("LIKELIHOOD_KIND_") for name, number in pb.LikelihoodKind.items()}
 
 _STATUS = {
-    pb.STATUS_OK: Status.OK,
     pb.STATUS_INVALID: Status.INVALID,
     pb.STATUS_FAILED: Status.FAILED,
     pb.STATUS_TIMED_OUT: Status.TIMED_OUT,
@@ -222,13 +221,14 @@ def to_outcome(result: pb.Result, numbers: Numbers, least: Least, *, codes: int,
     and the seconds of at most `codes` codes. An OK point with inconsistent numbers becomes FAILED, with a message.
     """
     (evaluator, sent, returned), width = came, len(least)
-    begun = result.begun_at if 0.0 < result.begun_at < LONGEST_CLOCK else math.nan
+    begun = result.begun_at
+    if not 0.0 < begun < LONGEST_CLOCK:
+        begun = math.nan
     observables, losses, is_sound = numbers
     complete = len(observables) == width
     seconds = _to_seconds(result.seconds[:codes], returned - sent)
     warnings: Sequence[str] = [clean(warning) for warning in result.warnings[:MOST_WARNINGS]] if result.warnings else ()
-    status = _STATUS.get(result.status, Status.FAILED)
-    if status is Status.OK:
+    if result.status == pb.STATUS_OK:
         fault = "" if complete and len(losses) == width else "not every observable with its loss"
         if not (fault or is_sound):
             fault = _fault_of_nll(result, observables, losses, least)
@@ -237,7 +237,7 @@ def to_outcome(result: pb.Result, numbers: Numbers, least: Least, *, codes: int,
             return Outcome.__new__(  # half the time of `Outcome(...)`, which collects the keywords first
                 Outcome,
                 id=result.point_id,
-                status=Status.OK,
+                status=OK,
                 nll=result.nll,
                 observables=observables,
                 losses=losses,
@@ -250,10 +250,11 @@ def to_outcome(result: pb.Result, numbers: Numbers, least: Least, *, codes: int,
                 returned=returned,
             )
         status, message = Status.FAILED, f"the evaluator gave {fault}"
-    elif result.status not in _STATUS:
-        message = f"the evaluator gave a status that the contract does not have, {result.status}"
+    elif result.status in _STATUS:
+        status, message = _STATUS[result.status], clean(result.message)
     else:
-        message = clean(result.message)
+        status = Status.FAILED
+        message = f"the evaluator gave a status that the contract does not have, {result.status}"
     if result.status == pb.STATUS_KILLED:
         message = f"killed from outside {MOST_TRIES} times: {message}"
     missing = sorted({column for column in result.missing[:width] if column < width}) if complete else ()

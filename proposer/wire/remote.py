@@ -18,7 +18,6 @@ from itertools import islice
 from typing import Any, Final
 
 import grpc
-import numpy as np
 
 from lodescan.v1 import evaluation_pb2 as pb
 from proposer.evaluation.backend import Description
@@ -126,8 +125,8 @@ class Link:
             self.heard = time.monotonic()
         for first in range(0, len(points), most):
             ids = list(points[first : first + most])
-            values = np.concatenate([work.rows[point] for point in ids])
-            request = pb.EvaluateRequest(point_ids=ids, values=values.tolist())
+            values = [value for point in ids for value in work.rows[point]]
+            request = pb.EvaluateRequest(point_ids=ids, values=values)
             if work.batch_of is not None:
                 request.batches.extend(map(work.batch_of, ids))
             if self._first_words is not None:

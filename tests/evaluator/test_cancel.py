@@ -50,6 +50,27 @@ def test_the_other_points_of_a_group_are_answered(python_scan, evaluator):
     assert set(found.values()) == {"OK"} and len(found) == 20
 
 
+SLEEPY = """
+import subprocess
+
+def f(point):
+    return {"y": subprocess.run(["sleep", "1"]).returncode if point["x"] == 50 else 0}
+"""
+
+
+@pytest.mark.slow
+def test_without_workers_a_point_that_waits_for_others_of_its_group_is_cancelled_alone(scan_file, evaluator):
+    scan = "variables: {x: [0, 100]}\ncodes: {toy: {function: toy:f, observables: {y: {mean: 1, sigma: 1}}}}\n"
+    server = evaluator(scan_file(scan, toy__py=SLEEPY), workers=0)
+    assert server.statuses([[1]] * 200) == ["OK"] * 200  # points this quick go together
+    stream = Stream(server, [[1]] * 10 + [[50]])
+    assert wait_until(lambda: server.programs("sleep"))
+    stream.send(cancel_point_ids=range(10))
+    found = stream.close()
+    assert found[10].status == pb.STATUS_OK
+    assert list(found[10].observables) == [0.0]
+
+
 def test_too_many_ids_to_cancel_are_refused(shared):
     request = shared.request([[1.0, 0.0]])
     request.cancel_point_ids.extend(range(5000))

@@ -1,13 +1,15 @@
 """Once a file in the digest of an evaluator changes, the evaluator answers no further point."""
 
+import json
 import os
 import signal
+import subprocess
 import sys
 
 import pytest
 
 from lodescan.v1 import evaluation_pb2 as pb
-from tests.evaluator.serving import wait_until
+from tests.evaluator.serving import ROOT, wait_until
 
 SCAN = (
     "variables: {x: [0, 100]}\ncodes:\n  toy:\n    function: toy:f\n    timeout: 20\n"
@@ -243,3 +245,42 @@ def test_a_changed_file_that_a_module_reads_at_import_ends_the_evaluator(scan_fi
     assert again.describe().physics_digest != described.physics_digest
     (tmp_path / "limits.dat").write_text("2 1\n")
     ends(again, "limits.dat")  # this also holds before the first point
+
+
+CHANGES_ITSELF = """
+import os
+
+def f(point):
+    if point["x"] == 40:
+        with open(__file__, "a") as file:
+            file.write("# another version")
+    return {"y": 1.0}
+"""
+WITHOUT_WORKERS = """
+import json, sys, threading
+from evaluator.chain import Chain
+from evaluator.executors.in_process import InProcessExecutor
+from evaluator.executors.job import Job
+from scanspec import read_scan_file
+
+chain = Chain(read_scan_file(sys.argv[1]))
+chain.load()
+executor = InProcessExecutor(chain)
+done = threading.Semaphore(0)
+jobs = [Job(number, [float(number)], 0.0, lambda job: done.release()) for number in range(100)]
+executor.submit(*jobs)
+for _ in jobs:
+    done.acquire()
+print(json.dumps([job.outcome.status.name for job in jobs]))
+executor.close()
+"""
+
+
+def test_no_quick_point_that_shares_a_look_at_the_files_with_a_change_is_answered(scan_file):
+    scan = scan_file(SCAN, toy__py=CHANGES_ITSELF)
+    command = [sys.executable, "-c", WITHOUT_WORKERS, str(scan)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
+    statuses = json.loads(done.stdout)
+    answered = statuses.count("OK")
+    assert 1 <= answered <= 40, done
+    assert statuses == ["OK"] * answered + ["CANCELLED"] * (100 - answered), done

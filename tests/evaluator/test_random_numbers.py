@@ -52,6 +52,11 @@ def test_numbers_of_python_follow_from_the_point(top, draw):
     assert printed(top, draw) == [random.Random(seed(point)).random() for point in (3, 4, 7)]
 
 
+def test_a_normal_number_of_python_leaves_no_second_one_for_the_next_point():
+    drawn = printed("import random", "random.gauss(0, 1)")
+    assert drawn == [random.Random(seed(point)).gauss(0, 1) for point in (3, 4, 7)]
+
+
 @pytest.mark.parametrize(("top", "draw"), NUMPY.values(), ids=NUMPY)
 def test_numbers_of_numpy_follow_from_the_point(top, draw):
     assert printed(top, draw) == [np.random.RandomState(seed(point)).normal() for point in (3, 4, 7)]

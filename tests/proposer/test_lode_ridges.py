@@ -4,17 +4,20 @@ import numpy as np
 import pytest
 import torch
 
+from proposer.strategies.lode.acquire import Context
+from proposer.strategies.lode.across import MOST, PAYS, across, paid
 from proposer.strategies.lode.energy import EnergyOfObservables, ScoredObservable
 from proposer.strategies.lode.observables import OfObservables
 from proposer.strategies.lode.points import Points
 from proposer.strategies.lode.process import Processes
 from proposer.strategies.lode.regress import Regression
-from proposer.strategies.lode.ridges import Ridges
+from proposer.strategies.lode.ridges import EDGE, LEAST_WIDTH, Ridges
+from proposer.strategies.lode.sample import subset_simulation
 from proposer.target import Target
 from proposer.types import Floats
 from scanspec import Kind, Likelihood
 from tests.proposer.answered import told_of
-from tests.proposer.searches import train
+from tests.proposer.searches import known_of, train
 
 U = np.random.default_rng(3).random((400, 4))
 
@@ -118,3 +121,48 @@ def test_a_model_predicts_a_resonance_by_its_plane(ridges: bool, monkeypatch: py
     for one in (model, other):  # a search that is continued learns the same
         one.fit(points.known(), np.random.default_rng(2))
     assert np.array_equal(np.asarray(model.observables(fresh[:50])), np.asarray(other.observables(fresh[:50])))
+
+
+def context_of(model: OfObservables, points: Points) -> Context:
+    context = Context(
+        points.known(),
+        np.empty((0, 4)),
+        model,
+        snap=lambda u: u,
+        inputs=model.inputs,
+        generator=lambda _: np.random.default_rng(8),
+    )
+    context.look(subset_simulation(model, 4, 400, torch.Generator().manual_seed(1)), (), 100)
+    return context
+
+
+def test_some_points_are_close_to_the_planes_whatever_the_model_predicts_there(monkeypatch: pytest.MonkeyPatch):
+    model, points = model_of_a_strip(ridges=True, monkeypatch=monkeypatch)
+    context = context_of(model, points)
+    u = across(context, 100)
+    assert 3 <= len(u) <= round(100 * MOST)
+    planes = model.to_arrays()["ridges/planes"]
+    off = np.abs((2.0 * u - 1.0) @ planes[:, :-2].T - planes[:, -2]) / np.maximum(planes[:, -1], LEAST_WIDTH)
+    assert (off.min(axis=1) < 5.0).all()
+    assert (model.probability(u, np.random.default_rng(1)) < 0.5).any()
+    without, _ = model_of_a_strip(ridges=False, monkeypatch=monkeypatch)
+    assert not len(across(context_of(without, points), 100))
+
+
+def test_points_close_to_planes_become_few_if_none_is_good():
+    u = np.random.default_rng(2).random((400, 2))
+    bad, some = np.full(400, 9.0), np.full(400, 9.0)
+    some[-round(400 * PAYS) :] = 0.1
+    assert paid(known_of(u, bad, ["exploit"] * 400)) == 1.0
+    assert paid(known_of(u, bad, ["plane"] * 400)) < 0.2
+    assert paid(known_of(u, some, ["plane"] * 400)) == 1.0
+
+
+def test_no_plane_is_moved_away_from_all_points():
+    x = 2.0 * U - 1.0
+    x[:, 0] = 0.5 * x[:, 0]
+    values = np.where(x[:, :1] > 0.45, 3.0, 0.0) + x[:, 1:2]
+    for plane in found(values, x).planes:
+        off = (x @ plane[:-2] - plane[-2]) / plane[-1]
+        assert off.min() < EDGE
+        assert off.max() > -EDGE

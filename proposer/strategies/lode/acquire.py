@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 LEAST_EXPLORE, MOST_EXPLORE = 0.01, 0.6
 """The least and the largest fraction of a batch for points that may be good."""
+LESS = 0.5
+"""The number of exploring points is smaller by this fraction of the points close to planes, which explore, too."""
 NEAR = 2
 """The number of levels next to the good region whose points compete with those inside."""
 SPREAD, COARSE, FINE = 128, 0.6, 1.25
@@ -116,6 +118,7 @@ class Context:
         is in `volumes`.
         """
         self.n = n
+        self.across = 0  # the number of points close to planes
         self.volume = particles.volume
         self.inside = np.unique(self.snap(particles.inside.numpy()), axis=0)
         levels = [(self.snap(u.numpy()), volume) for u, volume in particles.levels]
@@ -183,7 +186,8 @@ def explore(context: Context, n: int) -> Floats:
     share = missing / (missing + inside + 1e-300) * success**context.surrogate.patience
     share = max(context.left * min(share, MOST_EXPLORE), LEAST_EXPLORE)
     rest = Candidates(context.positions(context.outside), context.probability_outside)
-    rows = uncertain(rest, context.volumes, context.positions(context.busy), round(share * n), context.random)
+    n = max(round(share * n - LESS * context.across), round(LEAST_EXPLORE * n))
+    rows = uncertain(rest, context.volumes, context.positions(context.busy), n, context.random)
     return context.outside[rows]
 
 

@@ -9,10 +9,16 @@ channel is physics.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from proposer.types import Floats
+
+if TYPE_CHECKING:
+    from proposer.strategies.lode.energy import EnergyOfObservables
 
 Mask = NDArray[np.bool_]
 
@@ -103,3 +109,19 @@ def alone(found: Mask, values: Floats) -> Mask:
         near = (values[:, column] >= low - reach) & (values[:, column] <= high + reach)
         kept[:, column] &= ~near
     return kept
+
+
+def without_physics(
+    energy: EnergyOfObservables, y: Floats, usable: NDArray[np.int64], least: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], Mask]:
+    """Of the rows `usable` of observables y, shape (n, k), those that are physics and those made bad by a value that is
+    not (none if fewer than `least` rows would be left), and which values of the former are not physics, shape (m, k).
+    """
+    values = torch.from_numpy(y[usable])
+    losses = energy.losses(values).numpy()
+    found = no_physics(y[usable], losses, energy.one_sided)
+    bad = np.zeros(len(usable), dtype=np.bool_)
+    if found.any():
+        bad = made_bad(found, losses, energy.outside(values).numpy(), energy.of_nll.threshold)
+        bad &= len(usable) - bad.sum() >= least
+    return usable[~bad], usable[bad], found[~bad]

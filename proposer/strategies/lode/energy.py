@@ -223,6 +223,11 @@ class EnergyOfObservables:
         found = torch.exp(-torch.stack(losses, dim=1).clamp(min=0.0) / self.of_nll.unit)
         return torch.where(self.outside(of), torch.zeros_like(found), found).numpy()
 
+    def best(self, values: Floats) -> Floats:
+        """For each observable, the one of the values, shape (n, k), that agrees best with its target, shape (k,)."""
+        finite = values[np.isfinite(values).all(axis=1)]
+        return np.asarray(np.diagonal(finite[self.agreement(finite).argmax(axis=0)]))
+
     def rest(self, observables: Floats) -> Floats:
         """The sum, shape (n,), of the losses of observables that are likelihoods themselves, from all observables (n,
         m).

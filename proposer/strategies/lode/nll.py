@@ -121,6 +121,9 @@ class OfNll:
         good = np.average(ndtr((math.log(2.0) - log_energy) / error), axis=0, weights=error[:, 0] ** -2)
         return np.asarray(good * self._validity.probability(z).numpy())
 
+    def beside_planes(self, known: Known) -> list[Callable[[Tensor], Tensor]]:
+        return []
+
     @torch.no_grad()
     def probability(self, u: Floats, rng: np.random.Generator, wider: float = 1.0) -> Floats:
         """The probability for a normal distribution of log(1 + energy)."""

@@ -3,27 +3,28 @@
 Observables are smooth even if the NLL has narrow valleys, and the exact likelihood turns predictions into energies. An
 output that the process predicts badly, for example at a resonance or a step, is predicted by networks (`regress.py`) if
 their predictions of the newest points were better. Then planes at which it changes abruptly are looked for
-(`ridges.py`). Observables that are a likelihood themselves are learned like an NLL
-(`rest.py`).
+(`ridges.py`). Observables that are a likelihood themselves are learned like an NLL (`rest.py`).
 """
 
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from proposer.strategies.lode.apart import alone, made_bad, no_physics
+from proposer.strategies.lode.apart import alone, without_physics
 from proposer.strategies.lode.coding import Coding
 from proposer.strategies.lode.energy import FAR, EnergyOfObservables
+from proposer.strategies.lode.misses import miss
 from proposer.strategies.lode.process import Processes
 from proposer.strategies.lode.record import Record
 from proposer.strategies.lode.regress import Regression
 from proposer.strategies.lode.rest import Rest
-from proposer.strategies.lode.ridges import AGAIN, Ridges
+from proposer.strategies.lode.ridges import Ridges
 from proposer.strategies.lode.sample import ROUGH_ABOVE
 from proposer.strategies.lode.surrogate import LEARN_AGAIN, grouped
 from proposer.strategies.lode.train import training_rows
@@ -39,8 +40,9 @@ if TYPE_CHECKING:
 
 MOST_POINTS, MOST_NUMBERS, LEAST_POINTS = 1200, 1600, 300
 """The processes learn from at most MOST_POINTS points, and from at most MOST_NUMBERS points times outputs, but always
-from LEAST_POINTS points if there are so many. This bounds the cost of an iteration. With MOST_NUMBERS = 2400, the same
-map cost a fifth more CPU.
+from LEAST_POINTS points if there are so many. With planes, only outputs that need all points count, because the few
+points close to planes are needed. This bounds the cost of an iteration. With MOST_NUMBERS = 2400, the same map cost a
+fifth more CPU.
 """
 MOST_BY_NETS = 4000
 """The largest number of points from which networks learn."""
@@ -70,10 +72,12 @@ FEW_OUTPUTS = 10
 """With more outputs, rough predictions of the energy are used further down, because the relative error of a sum of many
 losses is smaller.
 """
-DRAWS = 32
-"""The number of draws from the uncertainty of the regression, for the probability of a point."""
-TOGETHER = 256
-"""The number of points whose draws are computed at once. The draws of many outputs then stay in a cache."""
+BESIDE = 5.0
+"""Points are close to a plane if they are at most this many of its widths from it."""
+DRAWS, TOGETHER = 32, 256
+"""The number of draws from the uncertainty of the regression, for the probability of a point, and that of the points
+whose draws are computed at once. The draws of many outputs then stay in a cache.
+"""
 PATIENCE = 0.3
 """The power with which misses lower the fraction of exploring points. With 1, regions remained undiscovered; 0 cost a
 fifth more points.
@@ -108,8 +112,7 @@ class OfObservables:
         self._exact: NDArray[np.bool_] = np.zeros(len(energy.columns), dtype=np.bool_)
         self.by_nets: NDArray[np.bool_] = np.zeros(len(energy.columns), dtype=np.bool_)
         """Whether networks predict an output, shape (k,)."""
-        # whether the process of an output predicts badly
-        self._poor: NDArray[np.bool_] = np.zeros(len(energy.columns), dtype=np.bool_)
+        self._poor = self.by_nets.copy()  # whether the process of an output predicts badly
         self._coded_apart = False  # whether points without physics were left out of the scale
 
     @property
@@ -126,14 +129,8 @@ class OfObservables:
         least = min(10, 2 + self.dim)
         if len(usable) < least:
             return
-        apart = np.zeros(len(y), dtype=np.bool_)
-        losses = self.energy.losses(torch.from_numpy(y[usable])).numpy()
-        no_value = no_physics(y[usable], losses, self.energy.one_sided)
-        if no_value.any():
-            outside = self.energy.outside(torch.from_numpy(y[usable])).numpy()
-            bad = made_bad(no_value, losses, outside, self.energy.of_nll.threshold)
-            if len(usable) - bad.sum() >= least:
-                apart[usable[bad]], usable, no_value = True, usable[~bad], no_value[~bad]
+        usable, bad, no_value = without_physics(self.energy, y, usable, least)
+        apart = np.isin(np.arange(len(y)), bad)
         far = self._coding is not None and self._coding.left_by(y[usable][~no_value.any(axis=1)])
         if self._coding is None or self._values is None or far or self._coded_apart != apart.any():
             self._coding = Coding.of(y[usable], alone(no_value, y[usable]), self.energy.aims)
@@ -145,7 +142,8 @@ class OfObservables:
             self._exact = np.zeros(y.shape[1], dtype=np.bool_)
             self._learned_from = 0
         again = len(usable) >= LEARN_AGAIN * self._learned_from
-        most = min(MOST_POINTS, max(LEAST_POINTS, MOST_NUMBERS // y.shape[1]))
+        count = int((~self._exact).sum()) if len(self._ridges.planes) else y.shape[1]
+        most = min(MOST_POINTS, max(LEAST_POINTS, MOST_NUMBERS // max(1, count)))
         rows = usable[training_rows(known.u[usable], known.energy[usable], most, rng)]
         t = self._coding.encode(y[rows])
         again |= self._find_ridges(known, usable, rng)
@@ -186,7 +184,7 @@ class OfObservables:
         """Looks for ridges of the output that its process predicts worst, if networks have replaced that process.
         Returns whether the inputs have changed.
         """
-        if self._record is None or len(usable) < max(ENOUGH, AGAIN * self._ridges.found_from):
+        if self._record is None or len(usable) < max(ENOUGH, self._ridges.next_from):
             return False
         errors = np.nan_to_num(self._record.errors[0])
         j = int(errors.argmax())
@@ -216,7 +214,8 @@ class OfObservables:
         """Compares predictions with the results. Networks learn the outputs that a process predicts badly."""
         if self._record is None:
             return
-        self._record.compare(known.u, known.values, self._miss)
+        assert self._coding is not None
+        self._record.compare(known.u, known.values, partial(miss, self.energy, self._coding))
         process, nets = self._record.errors
         limit = BAD**2 / len(process)
         with np.errstate(invalid="ignore"):  # NaN before the first comparison
@@ -246,19 +245,6 @@ class OfObservables:
         assert self._coding is not None
         middle, unit = self.energy.resolution(self._coding.spread)
         return np.asarray(np.arcsinh((predicted - middle) / unit) - np.arcsinh((values - middle) / unit))
-
-    def _miss(self, predicted: Floats, values: Floats) -> Floats:
-        """Errors, shape (n, k), of the agreement of observables with their targets. Far from its target, an observable
-        makes a point bad whatever its exact value is, so errors there do not count. An observable that only makes the
-        map even has no target. Its error is relative to the width of its scale.
-        """
-        miss = self.energy.agreement(predicted, values) - self.energy.agreement(values)
-        if len(self.energy.deciding) < values.shape[1]:
-            assert self._coding is not None
-            off = (self.scaled(predicted) - self.scaled(values)) / self._coding.width
-            free = np.delete(np.arange(values.shape[1]), self.energy.deciding)
-            miss[:, free] = off[:, free].clip(-1.0, 1.0)
-        return np.where(np.isnan(predicted), np.nan, miss)
 
     def _mean(self, values: Processes, z: Tensor) -> Tensor:
         """Predicted observables, shape (n, k)."""
@@ -312,12 +298,17 @@ class OfObservables:
         return 1.0 + (ROUGH_ABOVE - 1.0) * min(1.0, math.sqrt(FEW_OUTPUTS / len(self.energy.columns)))
 
     def _predict(self, values: Processes | None, u: Tensor) -> Tensor:
-        assert values is not None
         z = torch.from_numpy(self.inputs(u.numpy()))
+        return self._validity.raise_energy(self._energy(values, z), z).clamp(max=FAR)
+
+    def _energy(self, values: Processes | None, z: Tensor, given: Mapping[int, float] | None = None) -> Tensor:
+        """Energies, shape (n,). `given` are outputs that have a value."""
+        assert values is not None
         assert self._coding is not None
-        rest = None if self._rest is None else self._rest(z)
-        energy = self.energy(self._mean(values, z), torch.from_numpy(self._coding.spread), rest)
-        return self._validity.raise_energy(energy, z).clamp(max=FAR)
+        mean = self._mean(values, z)
+        for j, value in (given or {}).items():
+            mean[:, j] = value
+        return self.energy(mean, torch.from_numpy(self._coding.spread), None if self._rest is None else self._rest(z))
 
     def members(self, u: Floats) -> Floats:
         return np.asarray(self(torch.from_numpy(u)).numpy())[None]
@@ -327,6 +318,19 @@ class OfObservables:
 
     def probability_by_others(self, u: Floats) -> Floats:
         return np.zeros(len(u))
+
+    def beside_planes(self, known: Known) -> list[Callable[[Tensor], Tensor]]:
+        if self._values is None or not self.fitted or not len(self._ridges.planes):
+            return []
+        of, best = self._values.lengths[:, self.dim :].argmin(axis=0), self.energy.best(known.values)
+        return [partial(self._beside, plane, j, float(best[j])) for plane, j in enumerate(of.tolist())]
+
+    @torch.no_grad()
+    def _beside(self, plane: int, j: int, value: float, u: Tensor) -> Tensor:
+        """The energy, shape (n,), close to a plane, if output j had this value."""
+        z = torch.from_numpy(self.inputs(u.numpy()))
+        energy = self._energy(self._rough, z, {j: value})
+        return torch.maximum(energy, self._ridges.widths_from(z, plane) / BESIDE).clamp(max=FAR)
 
     @torch.no_grad()
     def probability(self, u: Floats, rng: np.random.Generator, wider: float = 1.0) -> Floats:

@@ -24,8 +24,10 @@ WIDTH, BETWEEN, SHRINK = 0.02, (0.002, 0.05), 4.0
 """The new input is asinh(distance / width) / SHRINK. Inputs have the range [-1, 1]. The width is WIDTH at first, and
 stays within BETWEEN. With widths up to 0.2, planes were found that only warp a smooth part of an observable.
 """
-AGAIN = 1.5
-"""Planes are looked for again when there are this many times more points."""
+LEAST_WIDTH = 0.01
+"""The smallest width for `widths_from`."""
+AGAIN, SOON = 1.5, 1.3
+"""Planes are looked for again when there are AGAIN times more points, or SOON times if there are planes."""
 MOST, NEW = 4, 2
 """The largest number of planes, and that of the new ones of one search."""
 LENGTH, NO_LENGTH = 0.7, 20.0
@@ -38,10 +40,12 @@ quarter of the latter are outliers.
 """
 OUTLIERS = 0.1
 """The fraction of the points, those with the largest errors, through which planes are tried."""
-TRIED, PAIRS, OF_PAIR, COMPARED, REFINED = 300, 6000, 4, 30, 15
+TRIED, PAIRS, OF_PAIR, COMPARED, REFINED = 300, 6000, 4, 30, 30
 """At most TRIED planes through two outliers are tried for a pair of variables, and PAIRS in all. OF_PAIR of each pair
 are kept, and the best COMPARED of these are compared by their likelihood. The best one is moved REFINED times.
 """
+EDGE = 2.0
+"""All points may be on one side of a plane if some of them are within this many of its widths."""
 APART, DIAGONAL = 0.4, 0.2
 """Two outliers that define a plane are at least APART. Both components of its normal are at least DIAGONAL."""
 WIDTHS = (0.005, 0.01, 0.02, 0.04)
@@ -69,6 +73,18 @@ class Ridges:
     def of(self, z: Tensor) -> Tensor:
         """The same for tensors."""
         return torch.from_numpy(self(z.numpy())) if len(self.planes) else z
+
+    def widths_from(self, z: Tensor, plane: int) -> Tensor:
+        """The distance of inputs z, shape (n, d), from a plane in its widths, shape (n,); a width is at least
+        LEAST_WIDTH.
+        """
+        normal, (c, width) = self.planes[plane, :-2], self.planes[plane, -2:]
+        return torch.from_numpy(np.abs(z.numpy() @ normal - c) / max(width, LEAST_WIDTH))
+
+    @property
+    def next_from(self) -> float:
+        """The number of points from which planes are looked for again."""
+        return (SOON if len(self.planes) else AGAIN) * self.found_from
 
     def find(self, x: Floats, t: Floats, process: Processes, rng: np.random.Generator) -> None:
         """Improves the planes for one output t, shape (n, 1), of about unit variance, at x, shape (n, d), forgets those
@@ -169,6 +185,11 @@ class _Likelihood:
         solved = torch.linalg.solve_triangular(root, self._t, upper=False)
         return float(-0.5 * solved.square().sum() - torch.diagonal(root).log().sum())
 
+    def _crosses(self, plane: Floats) -> bool:
+        """Whether there are points on both sides of a plane, or close to it."""
+        off = (self._x @ plane[:-2] - plane[-2]) / plane[-1]
+        return bool(off.min() < EDGE and off.max() > -EDGE)
+
     def moved(self, planes: Floats, which: int, rng: np.random.Generator) -> tuple[Floats, float]:
         """The planes after random moves of one of them that raise the likelihood, and their likelihood."""
         best, step = self(planes), 0.03
@@ -181,7 +202,7 @@ class _Likelihood:
             new[:-1] /= np.linalg.norm(new[:-2])
             new[-1] = planes[which, -1] * np.exp(20.0 * step * rng.standard_normal())
             new[-1] = np.clip(new[-1], *BETWEEN)
-            its = self(tried)
+            its = self(tried) if self._crosses(new) else -np.inf
             if its > best:
                 planes, best = tried, its
                 step *= 1.3

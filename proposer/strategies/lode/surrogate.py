@@ -78,6 +78,12 @@ class Surrogate(Protocol):
         """The probability of being good by the `others`, shape (n,), for points u, shape (n, d)."""
         ...
 
+    def beside_planes(self, known: Known) -> list[Callable[[Tensor], Tensor]]:
+        """For each plane at which an observable changes abruptly, an energy of points (n, d), shape (n,). It is below 1
+        close to the plane, where all other observables are predicted to be good.
+        """
+        ...
+
     def probability(self, u: Floats, rng: np.random.Generator, wider: float = 1.0) -> Floats:
         """The probability of being good, shape (n,). `wider` multiplies the uncertainty of the model."""
         ...
