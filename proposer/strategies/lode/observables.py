@@ -108,8 +108,7 @@ class OfObservables:
         self._rest = Rest(dim, energy.of_nll, inputs) if energy.as_nll else None
         self._validity = Validity(dim, inputs)
         self._learned_from = 0
-        # whether an output is predicted well from few points
-        self._exact: NDArray[np.bool_] = np.zeros(len(energy.columns), dtype=np.bool_)
+        self._exact = np.zeros(len(energy.columns), dtype=np.bool_)  # whether few points predict an output well
         self.by_nets: NDArray[np.bool_] = np.zeros(len(energy.columns), dtype=np.bool_)
         """Whether networks predict an output, shape (k,)."""
         self._poor = self.by_nets.copy()  # whether the process of an output predicts badly
@@ -336,7 +335,6 @@ class OfObservables:
     def probability(self, u: Floats, rng: np.random.Generator, wider: float = 1.0) -> Floats:
         """The fraction of good draws among 32 draws from the uncertainty of the regression."""
         assert self._values is not None
-        assert self._coding is not None
         if not len(u):
             return np.empty(0)
         z = torch.from_numpy(self.inputs(u))
@@ -356,7 +354,6 @@ class OfObservables:
     @torch.no_grad()
     def observables(self, u: Floats) -> Floats | None:
         assert self._values is not None
-        assert self._coding is not None
         return self.scaled(self._mean(self._values, torch.from_numpy(self.inputs(u))).numpy())
 
     def scaled(self, values: Floats) -> Floats:
