@@ -152,7 +152,7 @@ class Scan:
     def _run(self) -> str:
         # 1. Tell the strategy all known results: those of an interrupted run, and of `init_csv`.
         self._telling.resume()
-        self._tally.start = int(getattr(self._strategy, "start_points", 0))  # as the first command had it
+        self._tally.start = self._strategy.start_points  # as the first command had it
         for ids in () if self._follows else self._dataset.good_ids(self._tally.target):
             self._first_good.add(ids)
         self._last_wanted = self._first_good.last
@@ -211,7 +211,7 @@ class Scan:
 
     def _think(self, least: int) -> tuple[Batch, bytes] | None:
         """Asks the strategy for at least `least` points. None if it is done, or if the time is over."""
-        start, trained = time.monotonic(), self._trained
+        start, trained = time.monotonic(), self._strategy.training_seconds
         try:
             with self._progress.thinking(), within(self._until, self._over):
                 batch = self._strategy.ask(least)
@@ -219,15 +219,10 @@ class Scan:
             return None
         took = time.monotonic() - start
         for watcher in self._watchers:
-            watcher.thought(took, self._trained - trained)
+            watcher.thought(took, self._strategy.training_seconds - trained)
         asked = None if batch is None else (batch, self._strategy.checkpoint())
         self._thought = max(time.monotonic() - start, self._thought / LONGER)
         return asked
-
-    @property
-    def _trained(self) -> float:
-        """The time in seconds that the strategy has trained so far; 0 if it does not say."""
-        return float(getattr(self._strategy, "training_seconds", 0.0))
 
     def _ahead(self) -> int:
         """The number of points that keep the workers busy during the next ask, but at most as many as there are

@@ -42,6 +42,9 @@ class Code(ABC):
     in it. Then all of these are restored, and the generators seeded, for each point.
     """
 
+    sees_every_variable: ClassVar[bool] = True
+    """Whether the code may use a variable that neither the scan file nor a template names."""
+
     defined_names: Collection[str] = ()
     """Names that the code sets in `point.names` besides its observables. Expressions of this and later codes may use
     them.

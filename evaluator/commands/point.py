@@ -92,7 +92,7 @@ def _to_json(chain: Chain, values: list[float], outcome: Outcome, keep: Path | N
             }
             for position, (spec, value) in enumerate(zip(chain.specs, observables, strict=True))
         ],
-        "seconds": {code.name: s for code, s in zip(chain.scan.codes, outcome.seconds, strict=False)},
+        "seconds": dict(zip((code.name for code in chain.scan.codes), outcome.seconds, strict=False)),
         "failed_code": outcome.failed_code or None,
         "message": outcome.message or None,
         "warnings": list(outcome.warnings),

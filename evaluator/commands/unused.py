@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 from evaluator.chain import Chain
-from evaluator.codes.kinds.program import SlhaProgram
 from scanspec import ScanFile
 
 
@@ -14,7 +13,7 @@ def unused(scan: ScanFile, chain: Chain) -> list[str]:
     program with a template, because a function, for example, gets every variable. Empty, too, if none is read: then the
     template itself has a warning.
     """
-    if not all(type(step.code) is SlhaProgram for step in chain.steps):
+    if any(step.code.sees_every_variable for step in chain.steps):
         return []
     templates = [code.section.path_text("input_file") for code in scan.codes]
     texts = [(scan.folder / name).read_text(errors="replace") for name in templates if (scan.folder / name).is_file()]

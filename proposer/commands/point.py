@@ -113,6 +113,6 @@ def _lines(values: dict[str, Any], columns: Columns) -> list[str]:
         likelihood = "no likelihood" if (observable["likelihood"] or "OFF") == "OFF" else observable["likelihood"]
         lines.append(f"  {observable['name']}: {shown}{unit} ({likelihood}{loss})")
     if values["seconds"]:
-        lines.append("seconds: " + ", ".join(f"{name} {s:.3g}" for name, s in values["seconds"].items()))
+        lines.append("seconds: " + ", ".join(f"{name} {seconds:.3g}" for name, seconds in values["seconds"].items()))
     lines += [f"file: {value}" for value in values["files"]]
     return [*lines, f"run it again: {values['again']}"]

@@ -61,19 +61,22 @@ def found(runs: Sequence[Seen]) -> Rows:
     names = [run.name for run in runs]
     names = names if len(set(names)) == len(names) else [str(run.folder) for run in runs]
     rows: list[tuple[str, Callable[[Seen], str]]] = [
-        ("good", lambda s: f"{s.words}"),
+        ("good", lambda seen: f"{seen.words}"),
         ("good points", _good),
-        ("evaluated points", lambda s: f"{len(s.ids):,}"),
+        ("evaluated points", lambda seen: f"{len(seen.ids):,}"),
         *((status.name, partial(_counted, status=status)) for status in Status),
-        ("requested, without an answer", lambda s: f"{s.asked:,}"),
-        ("lowest NLL", lambda s: "none" if s.best is None else f"{s.nll[s.best]:.6g} (point {s.ids[s.best]})"),
+        ("requested, without an answer", lambda seen: f"{seen.asked:,}"),
+        (
+            "lowest NLL",
+            lambda seen: "none" if seen.best is None else f"{seen.nll[seen.best]:.6g} (point {seen.ids[seen.best]})",
+        ),
         ("hit rate over the prior", _prior_rate),
-        ("hit rate of all points", lambda s: show_percent(s.good.mean())),
-        ("ended because", lambda s: s.record.stopped or "not finished: the report shows it as it was"),
-        ("time", lambda s: show_time(s.record.seconds)),
-        ("evaluator", lambda s: f"{s.record.backend}, {s.record.backend_version}".strip(", ")),
+        ("hit rate of all points", lambda seen: show_percent(seen.good.mean())),
+        ("ended because", lambda seen: seen.record.stopped or "not finished: the report shows it as it was"),
+        ("time", lambda seen: show_time(seen.record.seconds)),
+        ("evaluator", lambda seen: f"{seen.record.backend}, {seen.record.backend_version}".strip(", ")),
         ("method", _method),
-        ("folder", lambda s: str(s.folder)),
+        ("folder", lambda seen: str(seen.folder)),
     ]
     return Rows(
         "Numbers of the runs" if len(runs) > 1 else "Numbers of the run",
@@ -110,7 +113,7 @@ def asked(seen: Seen) -> Part:
     variables = Rows(
         "Variables",
         ["variable", "range", "prior", "unit"],
-        [[v.name, _range(v), _prior(v), plain(v.unit)] for v in seen.scan.variables],
+        [[variable.name, _range(variable), _prior(variable), plain(variable.unit)] for variable in seen.scan.variables],
     )
     windows = {observable.name: observable.valid for observable in seen.scan.all_observables()}
     rows = []
@@ -166,22 +169,24 @@ def _without_empty(table: Rows) -> Rows:
     return Rows(table.says, [table.header[k] for k in kept], [[row[k] for k in kept] for row in table.rows])
 
 
-def _range(v: Variable) -> str:
-    if v.fixed:
-        return f"fixed at {v.low:g}"
-    if v.values:
-        return "one of " + ", ".join(f"{value:g}" for value in v.values)
-    if v.prior.symmetric:
-        return f"{v.inner:g} to {v.high:g}, either sign"
-    return f"{v.low:g} to {v.high:g}" + (", whole numbers" if v.integer else ", periodic" if v.periodic else "")
+def _range(variable: Variable) -> str:
+    if variable.fixed:
+        return f"fixed at {variable.low:g}"
+    if variable.values:
+        return "one of " + ", ".join(f"{value:g}" for value in variable.values)
+    if variable.prior.symmetric:
+        return f"{variable.inner:g} to {variable.high:g}, either sign"
+    return f"{variable.low:g} to {variable.high:g}" + (
+        ", whole numbers" if variable.integer else ", periodic" if variable.periodic else ""
+    )
 
 
-def _prior(v: Variable) -> str:
-    if v.fixed:
+def _prior(variable: Variable) -> str:
+    if variable.fixed:
         return ""
-    if v.prior is PriorKind.NORMAL:
-        return f"normal, {v.mean:g} ± {v.sigma:g}"
-    return PRIORS[v.prior]
+    if variable.prior is PriorKind.NORMAL:
+        return f"normal, {variable.mean:g} ± {variable.sigma:g}"
+    return PRIORS[variable.prior]
 
 
 def best(seen: Seen) -> Part:

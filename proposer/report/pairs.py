@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import combinations
 
 import numpy as np
@@ -25,68 +26,81 @@ _SIGNS = "Good points are discs coloured by NLL, bad ones grey rings, unphysical
 
 def pairs(seen: Seen, table: Table) -> Part:
     """The section with the good points in all pairs of variables, coloured by NLL."""
-    names = [variable.name for variable in seen.variables]
-    words, warnings, pictures = [_drawn(seen)], [], []
-    for name, end, share in seen.crowded_ends:
-        warnings.append(
-            f"{show_percent(share)} of the good points lie in the outermost hundredth of the range of {name}, at its "
-            f"{end} end. The good region may continue outside: widen the range, unless its end is a physical limit."
-        )
-    zoom = bool(seen.good.any())
-    crowded_ends = [(name, end) for name, end, _ in seen.crowded_ends]
-    if ends := [end for end in walls.cut(seen) if end not in crowded_ends]:
-        warnings.append(walls.words(ends, good=zoom))
-    chosen = narrowest(seen)
+    names, words = [variable.name for variable in seen.variables], [_drawn(seen)]
     if len(names) > MOST_VARIABLES:
         words.append(
             f"Of {len(names)} variables, the pictures show the {MOST_VARIABLES} that the good points restrict most."
         )
         names = [name for name in names if name in restricted(seen)[:MOST_VARIABLES]]
+    pictures = []
+    if len(names) == 1:
+        pictures.append(_along(seen, names[0], table))
     if len(names) > 1:
-        large = [
-            Panel(side(seen, x, zoom=zoom), side(seen, y, zoom=zoom), [Dots(x, y), *star(seen, x, y)])
-            for x, y in chosen
-        ]
-        which = (
-            "Every pair of variables"
-            if len(names) <= 3
-            else f"The {len(chosen)} pairs that the good points restrict most"
+        pictures.append(_narrowest_pairs(seen, table))
+    if len(names) > 3:
+        pictures.append(_all_pairs(seen, names, table))
+    return Part(words, _at_ends_of_ranges(seen), pictures=pictures)
+
+
+def _at_ends_of_ranges(seen: Seen) -> list[str]:
+    """Warnings of ends of ranges behind which the good region may continue."""
+    warnings = [
+        f"{show_percent(share)} of the good points lie in the outermost hundredth of the range of {name}, at its "
+        f"{end} end. The good region may continue outside: widen the range, unless its end is a physical limit."
+        for name, end, share in seen.crowded_ends
+    ]
+    crowded = [(name, end) for name, end, _ in seen.crowded_ends]
+    if ends := [end for end in walls.cut(seen) if end not in crowded]:
+        warnings.append(walls.words(ends, good=bool(seen.good.any())))
+    return warnings
+
+
+def _along(seen: Seen, name: str, table: Table) -> Picture:
+    """The NLL of the points along the only variable."""
+    panel = Panel(
+        side(seen, name, zoom=bool(seen.good.any())),
+        Side("NLL", "NLL", "linear", _nll_limits(seen)),
+        [Dots(name, "NLL"), *star(seen, name, "NLL")],
+    )
+    caption = f"The NLL of the points. {_SIGNS}{_of_star(seen)}"
+    return Picture("points", f"The NLL of the points along {name}: {_where(seen)}", [panel], caption, table=table)
+
+
+def _narrowest_pairs(seen: Seen, table: Table) -> Picture:
+    """The pairs that the good points restrict most, drawn large."""
+    chosen, zoom = narrowest(seen), bool(seen.good.any())
+    panels = [
+        Panel(side(seen, x, zoom=zoom), side(seen, y, zoom=zoom), [Dots(x, y), *star(seen, x, y)]) for x, y in chosen
+    ]
+    which = f"The {len(chosen)} pairs that the good points restrict most"
+    if len(seen.variables) <= 3:
+        which = "Every pair of variables"
+    caption = f"{which}{', around the good points' if zoom else ''}. {_SIGNS}{_of_star(seen)}"
+    return Picture("points", f"{which}: {_where(seen)}", panels, caption, table=table)
+
+
+def _all_pairs(seen: Seen, names: Sequence[str], table: Table) -> Picture:
+    """All pairs of these variables, in a triangle."""
+    zoom = bool(seen.good.any())
+    panels = [
+        Panel(
+            side(seen, x, zoom=zoom),
+            side(seen, y, zoom=zoom),
+            [Dots(x, y), *star(seen, x, y)],
+            grid_cell=(row, column),
+            tall=0.95,
         )
-        caption = f"{which}{', around the good points' if zoom else ''}. {_SIGNS}{_ofstar(seen)}"
-        pictures.append(Picture("points", f"{which}: {_where(seen)}", large, caption, table=table))
-        if len(names) > 3:
-            panels = [
-                Panel(
-                    side(seen, x, zoom=zoom),
-                    side(seen, y, zoom=zoom),
-                    [Dots(x, y), *star(seen, x, y)],
-                    grid_cell=(row, column),
-                    tall=0.95,
-                )
-                for row, y in enumerate(names[1:])
-                for column, x in enumerate(names[: row + 1])
-            ]
-            pictures.append(
-                Picture(
-                    "pairs",
-                    f"All pairs of {len(names)} variables: {_where(seen)}",
-                    panels,
-                    f"Every pair of variables.{_ofstar(seen)}",
-                    lively=False,
-                    table=table,
-                )
-            )
-    elif names:
-        only = Panel(
-            side(seen, names[0], zoom=zoom),
-            Side("NLL", "NLL", "linear", _nll_limits(seen)),
-            [Dots(names[0], "NLL"), *star(seen, names[0], "NLL")],
-        )
-        caption = f"The NLL of the points. {_SIGNS}{_ofstar(seen)}"
-        pictures.append(
-            Picture("points", f"The NLL of the points along {names[0]}: {_where(seen)}", [only], caption, table=table)
-        )
-    return Part(words, warnings, pictures=pictures)
+        for row, y in enumerate(names[1:])
+        for column, x in enumerate(names[: row + 1])
+    ]
+    return Picture(
+        "pairs",
+        f"All pairs of {len(names)} variables: {_where(seen)}",
+        panels,
+        f"Every pair of variables.{_of_star(seen)}",
+        lively=False,
+        table=table,
+    )
 
 
 def _nll_limits(seen: Seen) -> tuple[float, float] | None:
@@ -127,7 +141,7 @@ def star(seen: Seen, x: str, y: str) -> list[Marks]:
     return [Marks(columns[x][[seen.best]], columns[y][[seen.best]])]
 
 
-def _ofstar(seen: Seen) -> str:
+def _of_star(seen: Seen) -> str:
     return "" if seen.no_levels else " The star is the best point."
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from proposer.formats import plain, show_count, show_number, show_percent
 from proposer.report.pairs import restricted
@@ -42,13 +43,14 @@ def pulls(seen: Seen) -> Part:
         return Part(["No observable has a likelihood, or no point has an NLL."])
     loss = {name: seen.losses[:, k] for name, k in seen.likelihoods.items()}
     worst = sorted(names, key=lambda name: -np.nan_to_num(loss[name][seen.best]))
-    rows, drawn = [], []
+    rows, pulls_by_name = [], {}
     for name in worst:
-        spec, values = specs.get(name), seen.columns[name]
+        spec = specs.get(name)
         likelihood, term = (spec.likelihood, spec.term) if spec is not None else (Likelihood(), None)
-        pull = pull_of(likelihood, values, loss[name])
+        pull = pull_of(likelihood, seen.columns[name], loss[name])
         if term is not None and len(term.observables) == 1:
             pull = pull * side_of(term, seen.columns[term.observables[0]])
+        pulls_by_name[name] = pull
         stored = seen.stored.observables[seen.likelihoods[name]]
         at_best, spread = _values(seen, seen.best, term.observables if term is not None else [name])
         rows.append(
@@ -61,14 +63,24 @@ def pulls(seen: Seen) -> Part:
                 spread,
             ]
         )
-        drawn.append((pull[seen.best], pull[seen.good]))
-    drawn, shown = drawn[:MOST][::-1], worst[:MOST][::-1]
-    spread_of = np.array([np.percentile(good, [5, 50, 95]) if len(good) else [np.nan] * 3 for _, good in drawn]).clip(
-        -_FAR, _FAR
+    table = Rows(
+        "The largest loss of the best point first",
+        ["observable", "constraint", "best point", "pull", "loss", "good points"],
+        rows,
     )
-    low, middle, high = spread_of.T
-    best = np.array([at for at, _ in drawn]).clip(-_FAR, _FAR)
-    reach = 1.08 * max(3.0, float(np.nanmax(np.abs([*spread_of.ravel(), *best]))))
+    return Part(tables=[table, *_inside_joint(seen, worst)], pictures=[_picture_of_pulls(seen, pulls_by_name)])
+
+
+def _picture_of_pulls(seen: Seen, pulls_by_name: Mapping[str, Floats]) -> Picture:
+    """The pulls of the best point, and their spread over the good points; from above, those with the largest losses of
+    the best point.
+    """
+    shown = list(pulls_by_name)[:MOST][::-1]
+    good = [pulls_by_name[name][seen.good] for name in shown]
+    spread = np.array([np.percentile(values, [5, 50, 95]) if len(values) else [np.nan] * 3 for values in good])
+    low, middle, high = spread.clip(-_FAR, _FAR).T
+    best = np.array([pulls_by_name[name][seen.best] for name in shown]).clip(-_FAR, _FAR)
+    reach = 1.08 * max(3.0, float(np.nanmax(np.abs([*low, *middle, *high, *best]))))
     panel = Panel(
         Side("pull", "pull", limits=(-reach, reach)),
         Side(categories=[plain(name) for name in shown]),
@@ -86,15 +98,9 @@ def pulls(seen: Seen) -> Part:
         "Pulls: (value − mean) / sigma. For limits and other likelihoods, the square root of twice the loss, which is "
         "1.18 at a limit."
     )
-    if len(worst) > MOST:
-        caption += f" The {MOST} largest losses of {len(worst)}."
-    table = Rows(
-        "The largest loss of the best point first",
-        ["observable", "constraint", "best point", "pull", "loss", "good points"],
-        rows,
-    )
-    tables = [table, *_inside_joint(seen, worst)]
-    return Part(tables=tables, pictures=[Picture("observables", says, [panel], caption, columns=1)])
+    if len(pulls_by_name) > MOST:
+        caption += f" The {MOST} largest losses of {len(pulls_by_name)}."
+    return Picture("observables", says, [panel], caption, columns=1)
 
 
 def _values(seen: Seen, best: int, names: Sequence[str]) -> tuple[str, str]:
@@ -183,32 +189,11 @@ def constraints(seen: Seen) -> Part:
         if sample is seen.from_prior
         else "all points, which do not follow the prior"
     )
-    ok = seen.ok & sample
-    count = int(sample.sum())
-    shares: list[tuple[str, float]] = []
-    for status in (Status.INVALID, Status.FAILED, Status.TIMED_OUT):
-        for code in sorted({str(text) for text in seen.failed_code[sample & (seen.status == status)]}):
-            at = sample & (seen.status == status) & (seen.failed_code == code)
-            if at.any():
-                shares.append((f"{status.name} in {plain(code)}" if code else status.name, float(at.sum()) / count))
-    excluded = {name: ok & ~(seen.losses[:, seen.likelihoods[name]] < threshold) for name in names}
-    shares += [(plain(name), float((excluded[name]).sum()) / max(int(ok.sum()), 1)) for name in names]
+    shares = _excluded(seen, sample)
     if not shares:
         return Part(["There is nothing that could exclude a point."])
-    shares.sort(key=lambda row: -row[1])
-    drawn = shares[:MOST][::-1]
-    values = 100.0 * np.array([share for _, share in drawn])
-    panel = Panel(
-        Side("excluded (%)", "excluded (%)", limits=(0.0, 100.0)),
-        Side(categories=[name for name, _ in drawn]),
-        [Bars(values)],
-        tall=_tall(len(drawn)),
-    )
-    says = "Share of points that each constraint alone excludes: " + ", ".join(
-        f"{name} {show_percent(share)}" for name, share in shares[:MOST]
-    )
     rules = [
-        f"This counts {whose} ({count:,}).",
+        f"This counts {whose} ({int(sample.sum()):,}).",
         f"A constraint alone excludes a point if its loss is {show_number(threshold)} or more.",
         "Its share is that of points with an NLL. The shares of INVALID and failed points are those of all points.",
     ]
@@ -230,13 +215,37 @@ def constraints(seen: Seen) -> Part:
             "No pair of constraints is in tension: no two losses have a rank correlation below −0.3 near the best "
             "point."
         )
-    return Part(
-        words,
-        tables=tables,
-        pictures=[
-            Picture("constraints", says, [panel], "Share of points that each constraint alone excludes.", columns=1)
-        ],
+    return Part(words, tables=tables, pictures=[_picture_of_shares(shares)])
+
+
+def _excluded(seen: Seen, sample: NDArray[np.bool_]) -> list[tuple[str, float]]:
+    """The shares of the `sample`, shape (n,), that statuses and constraints exclude, the largest first. That of a
+    constraint is a share of the points with an NLL.
+    """
+    ok, count = seen.ok & sample, int(sample.sum())
+    shares: list[tuple[str, float]] = []
+    for status in (Status.INVALID, Status.FAILED, Status.TIMED_OUT):
+        for code in sorted({str(text) for text in seen.failed_code[sample & (seen.status == status)]}):
+            at = sample & (seen.status == status) & (seen.failed_code == code)
+            shares.append((f"{status.name} in {plain(code)}" if code else status.name, float(at.sum()) / count))
+    for name, k in seen.likelihoods.items():
+        excluded = ok & ~(seen.losses[:, k] < seen.target.threshold)
+        shares.append((plain(name), float(excluded.sum()) / max(int(ok.sum()), 1)))
+    return sorted(shares, key=lambda row: -row[1])
+
+
+def _picture_of_shares(shares: Sequence[tuple[str, float]]) -> Picture:
+    drawn = shares[:MOST][::-1]
+    panel = Panel(
+        Side("excluded (%)", "excluded (%)", limits=(0.0, 100.0)),
+        Side(categories=[name for name, _ in drawn]),
+        [Bars(100.0 * np.array([share for _, share in drawn]))],
+        tall=_tall(len(drawn)),
     )
+    says = "Share of points that each constraint alone excludes: " + ", ".join(
+        f"{name} {show_percent(share)}" for name, share in shares[:MOST]
+    )
+    return Picture("constraints", says, [panel], "Share of points that each constraint alone excludes.", columns=1)
 
 
 def _tensions(seen: Seen, names: list[str]) -> list[list[str]]:

@@ -314,7 +314,7 @@ def keep_scan_file(folder: Path, scan: ScanFile) -> None:
 
 
 def note_scan_file(dataset: Dataset, scan: ScanFile) -> None:
-    """Records the place of the scan file, if it has moved since the last command."""
+    """Records the path of the scan file, if it has moved since the last command."""
     manifest = RunRecord.read(dataset.meta()).manifest or {}
     if manifest.get("scan_file") != str(scan.path):
         manifest = {**manifest, "scan_file": str(scan.path)}

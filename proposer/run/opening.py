@@ -29,7 +29,7 @@ _ALONE = "ro&immutable=1"
 MOST_NAMED = 3
 """The most runs that are named for the folder that holds them."""
 
-_OWN_FILE = "put the file to which it leads in its place; if it does not belong to this run, remove the link"
+_OWN_FILE = "replace it by the file to which it leads; if that does not belong to this run, remove the link"
 
 BROKEN = "take it from a copy, or start anew in another folder (init_csv in setup takes points over)"
 

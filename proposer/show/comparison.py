@@ -59,7 +59,9 @@ def read_run(folder: Path) -> Run:
         milestones, evaluated, found = {}, 0, 0
         for part in dataset.results():
             rows = zip(part.params.tolist(), part.status.tolist(), part.nll.tolist(), part.observables, strict=True)
-            points.update({tuple(values): (Status(s), nll, observables) for values, s, nll, observables in rows})
+            points.update(
+                {tuple(values): (Status(status), nll, observables) for values, status, nll, observables in rows}
+            )
             is_good = (part.status == Status.OK) & tally.target.contains(part.nll)
             good.append(part.params[is_good])
             for row in np.flatnonzero(part.nll == tally.best)[:1].tolist() if not best else ():

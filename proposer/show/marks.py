@@ -84,68 +84,69 @@ _OF_STATUS = {2: ("x", 9.0), 3: ("^", 14.0), 4: ("s", 12.0), 1: (".", 6.0)}  # m
 
 def draw_mark(ax: Axes, mark: p.Mark, panel: p.Panel, table: p.Table | None, theme: Theme) -> Any:
     """Draws one mark. Returns what a colour bar needs if the mark is coloured by NLL, else None."""
-    if isinstance(mark, p.Dots):
-        assert table is not None
-        return _dots(ax, mark, panel, table, theme)
-    if isinstance(mark, p.Regions):
-        shades = shades_of(theme, len(mark.levels))
-        ax.contourf(mark.x, mark.y, mark.z, levels=[-1.0, *mark.levels], colors=shades, antialiased=True)
-        ax.contour(
-            mark.x,
-            mark.y,
-            mark.z,
-            levels=list(mark.levels),
-            colors=theme.text,
-            linewidths=0.6,
-            linestyles=list(DASHES[: len(mark.levels)]),
-        )
-    elif isinstance(mark, p.Lone):
-        levels = next((len(other.levels) for other in panel.marks if isinstance(other, p.Regions)), 1)
-        colour = shades_of(theme, levels)[mark.number]
-        ax.plot(mark.x, mark.y, "o", ms=3.2, mfc=colour, mec=theme.text, mew=0.4, label=mark.label or None)
-    elif isinstance(mark, p.Outline):
-        _outline(ax, mark, theme)
-    elif isinstance(mark, p.Curve):
-        style = {"color": theme.numbered[mark.number % 4], "ls": DASHES[dashes_of(mark.number)], "lw": 1.4}
-        ax.plot(mark.x, mark.y, label=mark.label or None, **style)  # type: ignore[arg-type]
-    elif isinstance(mark, p.Bars):
-        hatch = ("", "////", "....", "xxxx")[mark.number % 4]
-        ax.barh(
-            np.arange(len(mark.values)),
-            mark.values,
-            left=mark.start,
-            height=0.62,
-            hatch=hatch,
-            color=theme.numbered[mark.number % 4],
-            edgecolor=theme.ground,
-            linewidth=0.4,
-            label=mark.label or None,
-        )
-    elif isinstance(mark, p.Spread):
-        rows = np.arange(len(mark.low))
-        ax.hlines(rows, mark.low, mark.high, color=theme.numbered[0], linewidth=4.0, alpha=0.55, label=mark.label)
-        ax.plot(mark.middle, rows, "|", color=theme.numbered[0], markersize=8.0, markeredgewidth=1.6)
-    elif isinstance(mark, p.Marks):
-        y = np.arange(len(mark.x)) if mark.y is None else mark.y
-        ax.plot(
-            mark.x,
-            y,
-            "*",
-            color=theme.star,
-            markersize=9.0,
-            markeredgecolor=theme.ground,
-            markeredgewidth=0.5,
-            label=mark.label or None,
-            linestyle="none",
-            zorder=5,
-            clip_on=True,
-        )
-    elif isinstance(mark, p.Cells):
-        _cells(ax, mark.values, theme)
-    elif mark.upright:
-        ax.axvline(mark.value, color=theme.text, lw=0.8, ls=DASHES[1 + mark.number % 3], label=mark.label or None)
-    else:
-        ax.axhline(mark.value, color=theme.text, lw=0.8, ls=DASHES[1 + mark.number % 3], label=mark.label or None)
+    match mark:
+        case p.Dots():
+            assert table is not None
+            return _dots(ax, mark, panel, table, theme)
+        case p.Regions():
+            shades = shades_of(theme, len(mark.levels))
+            ax.contourf(mark.x, mark.y, mark.z, levels=[-1.0, *mark.levels], colors=shades, antialiased=True)
+            ax.contour(
+                mark.x,
+                mark.y,
+                mark.z,
+                levels=list(mark.levels),
+                colors=theme.text,
+                linewidths=0.6,
+                linestyles=list(DASHES[: len(mark.levels)]),
+            )
+        case p.Lone():
+            levels = next((len(other.levels) for other in panel.marks if isinstance(other, p.Regions)), 1)
+            colour = shades_of(theme, levels)[mark.number]
+            ax.plot(mark.x, mark.y, "o", ms=3.2, mfc=colour, mec=theme.text, mew=0.4, label=mark.label or None)
+        case p.Outline():
+            _outline(ax, mark, theme)
+        case p.Curve():
+            style = {"color": theme.numbered[mark.number % 4], "ls": DASHES[dashes_of(mark.number)], "lw": 1.4}
+            ax.plot(mark.x, mark.y, label=mark.label or None, **style)  # type: ignore[arg-type]
+        case p.Bars():
+            hatch = ("", "////", "....", "xxxx")[mark.number % 4]
+            ax.barh(
+                np.arange(len(mark.values)),
+                mark.values,
+                left=mark.start,
+                height=0.62,
+                hatch=hatch,
+                color=theme.numbered[mark.number % 4],
+                edgecolor=theme.ground,
+                linewidth=0.4,
+                label=mark.label or None,
+            )
+        case p.Spread():
+            rows = np.arange(len(mark.low))
+            ax.hlines(rows, mark.low, mark.high, color=theme.numbered[0], linewidth=4.0, alpha=0.55, label=mark.label)
+            ax.plot(mark.middle, rows, "|", color=theme.numbered[0], markersize=8.0, markeredgewidth=1.6)
+        case p.Marks():
+            y = np.arange(len(mark.x)) if mark.y is None else mark.y
+            ax.plot(
+                mark.x,
+                y,
+                "*",
+                color=theme.star,
+                markersize=9.0,
+                markeredgecolor=theme.ground,
+                markeredgewidth=0.5,
+                label=mark.label or None,
+                linestyle="none",
+                zorder=5,
+                clip_on=True,
+            )
+        case p.Cells():
+            _cells(ax, mark.values, theme)
+        case p.Rule(upright=True):
+            ax.axvline(mark.value, color=theme.text, lw=0.8, ls=DASHES[1 + mark.number % 3], label=mark.label or None)
+        case p.Rule():
+            ax.axhline(mark.value, color=theme.text, lw=0.8, ls=DASHES[1 + mark.number % 3], label=mark.label or None)
     return None
 
 

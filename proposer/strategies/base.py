@@ -68,6 +68,16 @@ class Strategy(Protocol):
     @property
     def good(self) -> int: ...
 
+    @property
+    def start_points(self) -> int:
+        """The number of points that the strategy asks for before it learns; 0 without such a start."""
+        ...
+
+    @property
+    def training_seconds(self) -> float:
+        """The time that the strategy has trained so far, in seconds."""
+        ...
+
     def ask(self, least: int = 1) -> Batch | None:
         """The next batch; None if the strategy is done.
 

@@ -89,6 +89,7 @@ class Cmaes:
 
     lag = 0
     eager = False
+    start_points, training_seconds = 0, 0.0
     origin = "cmaes"
 
     def __init__(

@@ -43,6 +43,7 @@ class Draws(ABC):
 
     lag = 1
     eager = True
+    start_points, training_seconds = 0, 0.0
     origin = ""
 
     def __init__(self, space: Space, settings: DrawSettings, seed: int) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LOOP = "place"
+"""The name of the position in the file. Stored runs have it, so it stays."""
 
 
 def pack(loop: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> bytes:

@@ -154,11 +154,11 @@ def test_a_folder_that_has_not_changed_for_long_is_not_read(files):
 @pytest.mark.parametrize("much", ["names", "bytes"])
 def test_what_is_kept_before_the_first_ok_point_is_bounded(files, monkeypatch, much):
     make(["import"])
+    monkeypatch.setattr("evaluator.executors.temporary.MOST_BYTES", MIB)
     files.loaded(functions=True)
     if much == "names":
         make(f"{number}" for number in range(MOST_NAMES))
     else:
-        monkeypatch.setattr(files, "_most_bytes", MIB)
         make(["large"])
         with open(os.path.join(tempfile.gettempdir(), "large"), "wb") as file:
             file.write(bytes(2 * MIB))

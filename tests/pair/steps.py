@@ -30,6 +30,7 @@ class Steps:
 
     lag = 1
     eager = True
+    start_points, training_seconds = 0, 0.0
     stop_reason = ""
 
     def __init__(self, thinks: float = 0.0) -> None:

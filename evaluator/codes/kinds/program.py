@@ -58,6 +58,7 @@ class SlhaProgram(Code):
     key = "command"
     other_keys = OF_PROGRAMS
     changes_process = False
+    sees_every_variable = False
 
     def __init__(self, spec: CodeSpec, scan: ScanFile, known: Collection[str]) -> None:
         super().__init__(spec, scan, known)
