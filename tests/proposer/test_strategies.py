@@ -23,7 +23,7 @@ from proposer.strategies.cmaes import CmaesSettings
 from proposer.strategies.cmaes_nd import CmaesNdSettings
 from proposer.strategies.draws import DrawSettings
 from proposer.strategies.grid import GridSettings
-from proposer.strategies.lode import across, acquire, basins, collect, descend, fill, lower, probe, solve, spread
+from proposer.strategies.lode import acquire, across, basins, collect, descend, fill, lower, probe, solve, spread
 from proposer.strategies.lode.settings import LodeSettings
 from proposer.strategies.mls_dnnc_settings import FitSettings, MlsDnncSettings
 from proposer.strategies.origins import ORIGINS
