@@ -136,6 +136,7 @@ def context_of(model: OfObservables, points: Points) -> Context:
     return context
 
 
+@pytest.mark.slow
 def test_some_points_are_close_to_the_planes_whatever_the_model_predicts_there(monkeypatch: pytest.MonkeyPatch):
     model, points = model_of_a_strip(ridges=True, monkeypatch=monkeypatch)
     context = context_of(model, points)

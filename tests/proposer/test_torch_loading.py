@@ -46,6 +46,7 @@ def told(script: str, folder: Path, **given: str) -> tuple[str, int]:
     return done.stdout.strip(), int(looks)
 
 
+@pytest.mark.slow
 def test_the_threads_of_torch_sleep_while_they_wait_unless_the_user_decides_otherwise(tmp_path: Path) -> None:
     assert told(LOAD, tmp_path) == ("None", 0)
     policy, looks = told(LOAD, tmp_path, OMP_WAIT_POLICY="ACTIVE")
