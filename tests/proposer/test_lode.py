@@ -317,6 +317,7 @@ VALLEY_LIKELIHOODS = [Likelihood(Kind.GAUSS, 0.5, 0.03), Likelihood(Kind.GAUSS, 
 VALLEY = [ScoredObservable("a", VALLEY_LIKELIHOODS[0]), ScoredObservable("b", VALLEY_LIKELIHOODS[1])]
 
 
+@pytest.mark.slow
 def test_lode_finds_all_parts_of_a_thin_region():
     """In 480 evaluations at least 200 good points, where uniform draws have one or two, on both sides of x0 = 0, and
     spread over it: every one of the 16 parts of equal volume has some."""
