@@ -1,6 +1,6 @@
 """Formats numbers, durations, and errors for people."""
 
-from scanspec import LodescanError
+from scanspec import LodescanError, Variable
 
 
 def show_number(value: float, digits: int = 6) -> str:
@@ -48,6 +48,18 @@ def plain(name: str, longest: int = LONGEST) -> str:
     """A name without the characters of a formula, shortened to the length of an axis."""
     name = name.replace("$", "").replace("\\", "")
     return name if len(name) <= longest else f"{name[: longest - 1]}…"
+
+
+def show_range(variable: Variable) -> str:
+    """The values that a variable can have."""
+    if variable.fixed:
+        return f"{variable.low:g}"
+    if variable.values:
+        return "one of " + ", ".join(f"{value:g}" for value in variable.values)
+    if variable.prior.symmetric:
+        return f"{variable.inner:g} to {variable.high:g}, either sign"
+    kind = ", whole numbers" if variable.integer else ", periodic" if variable.periodic else ""
+    return f"{variable.low:g} to {variable.high:g}{kind}"
 
 
 def in_short(error: Exception) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 from proposer.asked import Asked, check_agreement, describe_limits, notes_on, read_asked
 from proposer.evaluation.backend import Description
-from proposer.formats import show_count
+from proposer.formats import show_count, show_range
 from proposer.run.dataset import DATASET, Dataset
 from proposer.run.manifest import is_finished, merged_run, target_change, why_not
 from proposer.run.record import RunRecord
@@ -99,11 +99,11 @@ def _print(asked: Asked) -> None:
     for variable in spec.variables:
         unit = f" {variable.unit}".rstrip()
         print(
-            f"  {variable.name}: {_show_range(variable)}{unit}"
+            f"  {variable.name}: {show_range(variable)}{unit}"
             + (", fixed" if variable.fixed else f", {_show_prior(variable)}")
         )
     for variable in spec.fitting.variables if spec.fitting is not None else ():
-        print(f"  {variable.name}: {_show_range(variable)} {variable.unit}".rstrip() + ", solved for at each point")
+        print(f"  {variable.name}: {show_range(variable)} {variable.unit}".rstrip() + ", solved for at each point")
     for scored in _scored(spec):
         window = f", valid {scored.valid[0]:g} to {scored.valid[1]:g}" if scored.valid else ""
         print(f"  {scored.name}: {_show_likelihood(scored)}{window}")
@@ -176,17 +176,6 @@ def _show_likelihood(scored: ObservableSpec) -> str:
 def _show_prior(variable: Variable) -> str:
     normal = " {:g} +- {:g}".format(*variable.normal) if variable.prior is PriorKind.NORMAL else ""
     return variable.prior.value + normal
-
-
-def _show_range(variable: Variable) -> str:
-    if variable.fixed:
-        return f"{variable.low:g}"
-    if variable.values:
-        return "one of " + ", ".join(f"{value:g}" for value in variable.values)
-    if variable.prior.symmetric:
-        return f"{variable.inner:g} to {variable.high:g}, either sign"
-    kind = ", whole numbers" if variable.integer else ", periodic" if variable.periodic else ""
-    return f"{variable.low:g} to {variable.high:g}{kind}"
 
 
 def own_settings(settings: Settings) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 
-from proposer.formats import plain, show_count, show_percent, show_time
+from proposer.formats import plain, show_count, show_percent, show_range, show_time
 from proposer.report.section import Code, Part, Rows
 from proposer.report.seen import Seen
 from proposer.run.citations import bibtex
@@ -170,15 +170,7 @@ def _without_empty(table: Rows) -> Rows:
 
 
 def _range(variable: Variable) -> str:
-    if variable.fixed:
-        return f"fixed at {variable.low:g}"
-    if variable.values:
-        return "one of " + ", ".join(f"{value:g}" for value in variable.values)
-    if variable.prior.symmetric:
-        return f"{variable.inner:g} to {variable.high:g}, either sign"
-    return f"{variable.low:g} to {variable.high:g}" + (
-        ", whole numbers" if variable.integer else ", periodic" if variable.periodic else ""
-    )
+    return f"fixed at {show_range(variable)}" if variable.fixed else show_range(variable)
 
 
 def _prior(variable: Variable) -> str:

@@ -1,13 +1,15 @@
 """Planes at which an observable changes abruptly become inputs of the models."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
-from proposer.strategies.lode.acquire import Context
-from proposer.strategies.lode.across import MOST, PAYS, across, paid
+from proposer.strategies.lode.acquire import LESS, Context, explore
 from proposer.strategies.lode.energy import EnergyOfObservables, ScoredObservable
 from proposer.strategies.lode.observables import OfObservables
+from proposer.strategies.lode.plane import MOST, PAYS, close_to_planes, paid
 from proposer.strategies.lode.points import Points
 from proposer.strategies.lode.process import Processes
 from proposer.strategies.lode.regress import Regression
@@ -140,14 +142,14 @@ def context_of(model: OfObservables, points: Points) -> Context:
 def test_some_points_are_close_to_the_planes_whatever_the_model_predicts_there(monkeypatch: pytest.MonkeyPatch):
     model, points = model_of_a_strip(ridges=True, monkeypatch=monkeypatch)
     context = context_of(model, points)
-    u = across(context, 100)
+    u = close_to_planes(context, 100)
     assert 3 <= len(u) <= round(100 * MOST)
     planes = model.to_arrays()["ridges/planes"]
     off = np.abs((2.0 * u - 1.0) @ planes[:, :-2].T - planes[:, -2]) / np.maximum(planes[:, -1], LEAST_WIDTH)
     assert (off.min(axis=1) < 5.0).all()
     assert (model.probability(u, np.random.default_rng(1)) < 0.5).any()
     without, _ = model_of_a_strip(ridges=False, monkeypatch=monkeypatch)
-    assert not len(across(context_of(without, points), 100))
+    assert not len(close_to_planes(context_of(without, points), 100))
 
 
 def test_points_close_to_planes_become_few_if_none_is_good():
@@ -162,8 +164,25 @@ def test_points_close_to_planes_become_few_if_none_is_good():
 def test_no_plane_is_moved_away_from_all_points():
     x = 2.0 * U - 1.0
     x[:, 0] = 0.5 * x[:, 0]
-    values = np.where(x[:, :1] > 0.45, 3.0, 0.0) + x[:, 1:2]
-    for plane in found(values, x).planes:
+    pole_outside = np.log(0.55 - x[:, :1]) + x[:, 1:2]
+    planes = found(pole_outside, x).planes
+    assert len(planes)
+    for plane in planes:
         off = (x @ plane[:-2] - plane[-2]) / plane[-1]
         assert off.min() < EDGE
         assert off.max() > -EDGE
+
+
+@pytest.mark.slow
+def test_misses_close_to_planes_lower_their_number_and_these_points_that_of_exploring_ones(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    model, points = model_of_a_strip(ridges=True, monkeypatch=monkeypatch)
+    known = points.known()
+    context = context_of(model, points)
+    explored = len(explore(context, 100))
+    first = len(close_to_planes(context, 100))
+    assert context.near_planes == first
+    assert len(explore(context, 100)) == max(1, round(explored - LESS * first))
+    context.known = replace(known, origins=np.where(known.good, "exploit", "plane"))
+    assert len(close_to_planes(context, 100)) < 0.5 * first

@@ -118,7 +118,7 @@ class Context:
         is in `volumes`.
         """
         self.n = n
-        self.across = 0  # the number of points close to planes
+        self.near_planes = 0  # the number of points close to planes
         self.volume = particles.volume
         self.inside = np.unique(self.snap(particles.inside.numpy()), axis=0)
         levels = [(self.snap(u.numpy()), volume) for u, volume in particles.levels]
@@ -186,7 +186,7 @@ def explore(context: Context, n: int) -> Floats:
     share = missing / (missing + inside + 1e-300) * success**context.surrogate.patience
     share = max(context.left * min(share, MOST_EXPLORE), LEAST_EXPLORE)
     rest = Candidates(context.positions(context.outside), context.probability_outside)
-    n = max(round(share * n - LESS * context.across), round(LEAST_EXPLORE * n))
+    n = max(round(share * n - LESS * context.near_planes), round(LEAST_EXPLORE * n))
     rows = uncertain(rest, context.volumes, context.positions(context.busy), n, context.random)
     return context.outside[rows]
 

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from proposer.strategies.lode.acquire import EXPLOIT, EXPLORE, Acquisition
-from proposer.strategies.lode.across import ACROSS
 from proposer.strategies.lode.basins import BASINS
 from proposer.strategies.lode.collect import GATHER, UNIFORM, beside_good_points
 from proposer.strategies.lode.descend import DOWNHILL
@@ -19,6 +18,7 @@ from proposer.strategies.lode.fill import FILL
 from proposer.strategies.lode.lower import with_lower
 from proposer.strategies.lode.nll import OfNll
 from proposer.strategies.lode.observables import OfObservables
+from proposer.strategies.lode.plane import PLANE
 from proposer.strategies.lode.probe import PROBE
 from proposer.strategies.lode.sample import Particles, subset_simulation
 from proposer.strategies.lode.solve import SOLVE
@@ -50,7 +50,7 @@ def _sample(surrogate: Surrogate, dim: int, random: torch.Generator, before: Ten
     )
 
 
-MAP = Acquisition((SOLVE, PROBE, BASINS, FILL, ACROSS, EXPLORE, EXPLOIT))
+MAP = Acquisition((SOLVE, PROBE, BASINS, FILL, PLANE, EXPLORE, EXPLOIT))
 STUCK = Acquisition((SOLVE, PROBE, FILL, OTHER_BASINS, SPREAD, EXPLORE, EXPLOIT))
 DESCEND = Acquisition((SOLVE, DOWNHILL, PROBE, EXPLORE, EXPLOIT))
 COLLECT = Acquisition((GATHER,), (beside_good_points,), UNIFORM)

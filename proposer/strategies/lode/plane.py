@@ -41,7 +41,7 @@ def paid(known: Known) -> float:
     return min(1.0, (float(known.good[of].sum()) + PAYS * UNTRIED) / (PAYS * (len(of) + UNTRIED)))
 
 
-def across(context: Context, n: int) -> Floats:
+def close_to_planes(context: Context, n: int) -> Floats:
     """A part: points close to each plane where all other observables are predicted to be good, spread evenly. Their
     fraction of the n points is the fraction of the good volume that is expected there and not known, as in *explore*.
     """
@@ -63,8 +63,8 @@ def across(context: Context, n: int) -> Floats:
     share = min(MOST, missing / (missing + inside + 1e-300)) * paid(context.known) * context.left
     best = Candidates(context.positions(u), probability + LEAST)
     rows = even(best, context.positions(context.busy), round(share * n))
-    context.across = len(rows)
+    context.near_planes = len(rows)
     return u[rows]
 
 
-ACROSS = Part("plane", across)
+PLANE = Part("plane", close_to_planes)
