@@ -180,14 +180,14 @@ class OfObservables:
         return self._ridges(self.inputs(u))
 
     def _find_ridges(self, known: Known, usable: NDArray[np.int64], rng: np.random.Generator) -> bool:
-        """Looks for ridges of the output that its process predicts worst, if networks have replaced that process.
-        Returns whether the inputs have changed.
+        """Looks for ridges of the output that its process predicts worst, if it predicts badly. Returns whether the
+        inputs have changed.
         """
-        if self._record is None or len(usable) < max(ENOUGH, self._ridges.next_from):
+        if self._record is None or len(usable) < self._ridges.next_from:
             return False
         errors = np.nan_to_num(self._record.errors[0])
         j = int(errors.argmax())
-        if errors[j] <= BAD**2 / len(errors) or not (self.by_nets[j] or len(self._ridges.planes)):
+        if errors[j] <= BAD**2 / len(errors):
             return False
         before = self._ridges.planes
         assert self._coding is not None

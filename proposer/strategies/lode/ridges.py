@@ -26,8 +26,12 @@ stays within BETWEEN. With widths up to 0.2, planes were found that only warp a 
 """
 LEAST_WIDTH = 0.01
 """The smallest width for `widths_from`."""
+FIRST, FEW, OFTEN = 60, 300, 1.1
 AGAIN, SOON = 1.5, 1.3
-"""Planes are looked for again when there are AGAIN times more points, or SOON times if there are planes."""
+"""Planes are looked for from FIRST points on, again when there are OFTEN times more points, and beyond FEW points when
+there are AGAIN times more, or SOON times if there are planes. Two or three points close to a resonance can show it, and
+with few points a search takes a tenth of a second.
+"""
 MOST, NEW = 4, 2
 """The largest number of planes, and that of the new ones of one search."""
 LENGTH, NO_LENGTH = 0.7, 20.0
@@ -84,6 +88,8 @@ class Ridges:
     @property
     def next_from(self) -> float:
         """The number of points from which planes are looked for again."""
+        if self.found_from < FEW:
+            return max(FIRST, OFTEN * self.found_from)
         return (SOON if len(self.planes) else AGAIN) * self.found_from
 
     def find(self, x: Floats, t: Floats, process: Processes, rng: np.random.Generator) -> None:
