@@ -180,24 +180,20 @@ class OfObservables:
         return self._ridges(self.inputs(u))
 
     def _find_ridges(self, known: Known, usable: NDArray[np.int64], rng: np.random.Generator) -> bool:
-        """Looks for ridges of the output that its process predicts worst, if it predicts badly. Returns whether the
-        inputs have changed.
-        """
+        """Looks for ridges of the outputs that their processes predict badly. Returns whether the inputs changed."""
         if self._record is None or len(usable) < self._ridges.next_from:
             return False
         errors = np.nan_to_num(self._record.errors[0])
-        j = int(errors.argmax())
-        if errors[j] <= BAD**2 / len(errors):
-            return False
+        worst = np.argsort(-errors, kind="stable")[: int((errors > BAD**2 / len(errors)).sum())]
         before = self._ridges.planes
         assert self._coding is not None
-        t = self._coding.encode(known.values[usable])[:, j : j + 1]
         assert self._values is not None
-        self._ridges.find(self.inputs(known.u[usable]), t, self._values.only(j), rng)
+        t = self._coding.encode(known.values[usable])
+        values, changed = self._ridges.look(self.inputs(known.u[usable]), t, self._values, worst.tolist(), rng)
         if np.array_equal(before, self._ridges.planes):
             return False
-        self._values = self._ridges.carried(self._values, j)
-        if self._ridges.changed:
+        self._values = values
+        if changed:
             self._nets = None
         return True
 
@@ -321,8 +317,8 @@ class OfObservables:
     def beside_planes(self, known: Known) -> list[Callable[[Tensor], Tensor]]:
         if self._values is None or not self.fitted or not len(self._ridges.planes):
             return []
-        of, best = self._values.lengths[:, self.dim :].argmin(axis=0), self.energy.best(known.values)
-        return [partial(self._beside, plane, j, float(best[j])) for plane, j in enumerate(of.tolist())]
+        of, best = self._ridges.outputs(self._values).tolist(), self.energy.best(known.values)
+        return [partial(self._beside, plane, j, float(best[j])) for plane, j in enumerate(of)]
 
     @torch.no_grad()
     def _beside(self, plane: int, j: int, value: float, u: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ resolves it. So the distance from the plane, on a scale that is fine close to th
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -32,8 +32,10 @@ AGAIN, SOON = 1.5, 1.3
 there are AGAIN times more, or SOON times if there are planes. Two or three points close to a resonance can show it, and
 with few points a search takes a tenth of a second.
 """
-MOST, NEW = 4, 2
-"""The largest number of planes, and that of the new ones of one search."""
+MOST, IN_ALL, NEW, OUTPUTS = 4, 8, 2, 3
+"""The largest number of planes for one output and in all, that of the new ones of one output in one search, and that of
+the outputs for which one search looks for planes.
+"""
 LENGTH, NO_LENGTH = 0.7, 20.0
 """The first length scale of a new input, for the output whose ridge it is, and for the others."""
 WORTH = 12.0
@@ -67,6 +69,7 @@ class Ridges:
         self.found_from = 0
         """The number of points at the last search."""
         self._before = 0  # the number of planes before the last search
+        self._of_others = np.zeros(0, dtype=np.bool_)  # which of these belonged to other outputs
         self.came: list[int] = []
         """The position of each plane before the last search, -1 for a new one."""
 
@@ -92,16 +95,44 @@ class Ridges:
             return max(FIRST, OFTEN * self.found_from)
         return (SOON if len(self.planes) else AGAIN) * self.found_from
 
-    def find(self, x: Floats, t: Floats, process: Processes, rng: np.random.Generator) -> None:
+    def look(
+        self, x: Floats, t: Floats, values: Processes, worst: Sequence[int], rng: np.random.Generator
+    ) -> tuple[Processes, bool]:
+        """Looks for planes of at most OUTPUTS of the outputs `worst`, by `find`. `values` predicts all outputs t, shape
+        (n, k). Returns the process with the present planes as inputs, without data, and whether there are new planes,
+        or some were forgotten.
+        """
+        changed = False
+        for j in worst[:OUTPUTS]:
+            self.find(x, t[:, j : j + 1], values.only(j), rng, of_others=self.outputs(values) != j)
+            values = self.carried(values, j)
+            changed |= self.changed
+        return values, changed
+
+    def outputs(self, values: Processes) -> NDArray[np.int64]:
+        """The output of `values` that depends most on each plane, shape (planes,)."""
+        return np.asarray(values.lengths[:, self.dim :].argmin(axis=0))
+
+    def find(
+        self,
+        x: Floats,
+        t: Floats,
+        process: Processes,
+        rng: np.random.Generator,
+        *,
+        of_others: NDArray[np.bool_] | None = None,
+    ) -> None:
         """Improves the planes for one output t, shape (n, 1), of about unit variance, at x, shape (n, d), forgets those
         that are not worth it, and looks for NEW more. `process` has the length scales for the present planes.
+        `of_others`: the planes, shape (k,), of other outputs, which stay as they are.
         """
         self.found_from, self._before, self.came = len(x), len(self.planes), list(range(len(self.planes)))
+        self._of_others = np.zeros(self._before, dtype=np.bool_) if of_others is None else of_others
         if len(x) > FROM:
             rows = rng.choice(len(x), FROM, replace=False)
             x, t = x[rows], t[rows]
         likelihood = _Likelihood(x, t, self, process, rng)
-        for plane in range(len(self.planes)):
+        for plane in self._mine():
             self.planes = likelihood.moved(self.planes, plane, rng)[0]
         process = self._without_weak(process, likelihood)
         for _ in range(NEW):
@@ -117,19 +148,26 @@ class Ridges:
             self.planes = best
             self.came.append(-1)
             process = process.with_inputs(process.dim, np.array([[LENGTH]]))
-            if len(self.planes) > MOST:
+            if self._too_many():
                 process = self._without_weak(process, likelihood)
 
+    def _mine(self) -> list[int]:
+        """The positions of the planes of the output of the last search."""
+        return [k for k, position in enumerate(self.came) if position < 0 or not self._of_others[position]]
+
+    def _too_many(self) -> bool:
+        return len(self._mine()) > MOST or len(self.planes) > IN_ALL
+
     def _without_weak(self, process: Processes, likelihood: _Likelihood) -> Processes:
-        """Forgets planes, the weakest first, while there are more than MOST or one is not worth it. Returns the process
-        for the others.
+        """Forgets planes, the weakest first, while there are too many or one is not worth it. Returns the process for
+        the others.
         """
         lengths = process.lengths[0, process.dim - len(self.planes) :]
-        while len(self.planes):
-            every = range(len(self.planes))
-            without = [likelihood(np.delete(self.planes, k, axis=0), np.delete(lengths, k)) for k in every]
-            weakest = int(np.argmax(without))
-            if len(self.planes) <= MOST and likelihood(self.planes, lengths) > without[weakest] + WORTH:
+        while mine := self._mine():
+            without = [likelihood(np.delete(self.planes, k, axis=0), np.delete(lengths, k)) for k in mine]
+            best = int(np.argmax(without))
+            weakest = mine[best]
+            if not self._too_many() and likelihood(self.planes, lengths) > without[best] + WORTH:
                 break
             self.planes, lengths = np.delete(self.planes, weakest, axis=0), np.delete(lengths, weakest)
             del self.came[weakest]
