@@ -127,6 +127,7 @@ class Context:
         self.n = n
         self.near_planes = 0  # the number of points close to planes
         self.explored: Floats = np.empty((0, self.dim))  # the points of the part explore
+        self.downhill = np.empty((0, self.dim))  # points for basins, beside the minima of bowls
         self.volume = particles.volume
         self.reached = particles.level == 1.0  # whether the model takes any point for good
         self.inside = np.unique(self.snap(particles.inside.numpy()), axis=0)

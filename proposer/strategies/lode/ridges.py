@@ -30,7 +30,8 @@ FIRST, FEW, OFTEN = 60, 300, 1.1
 AGAIN, SOON = 1.5, 1.3
 """Planes are looked for from FIRST points on, again when there are OFTEN times more points, and beyond FEW points when
 there are AGAIN times more, or SOON times if there are planes. Two or three points close to a resonance can show it, and
-with few points a search takes a tenth of a second.
+with few points a search takes a tenth of a second. Beyond FEW points without planes, planes are only looked for where
+networks have replaced a process. Without this condition, dipole4d and lightest4d took 5 % more evaluations.
 """
 MOST, IN_ALL, NEW, OUTPUTS = 4, 8, 2, 3
 """The largest number of planes for one output and in all, that of the new ones of one output in one search, and that of
