@@ -79,6 +79,21 @@ def test_planes_of_the_last_search_are_improved_and_others_forgotten():
     assert again.found_from == 400
 
 
+def test_planes_of_one_output_stay_while_those_of_another_are_looked_for():
+    x = 2.0 * U - 1.0
+    step = np.where(x[:, :1] + x[:, 1:2] > 0.3, 3.0, 0.0) + x[:, 2:3]
+    t = np.concatenate([resonance(x), step], axis=1)
+    t = (t - t.mean(axis=0)) / t.std(axis=0)
+    ridges, rng = Ridges(4), np.random.default_rng(5)
+    values, changed = ridges.look(x, t, Processes(4, 2), [0, 1], rng)
+    of = ridges.outputs(values)
+    assert changed
+    assert set(of.tolist()) == {0, 1}
+    before = ridges.planes[of == 0]
+    values, _ = ridges.look(x, t, values, [1], rng)
+    assert np.array_equal(ridges.planes[ridges.outputs(values) == 0], before)
+
+
 def test_networks_with_more_inputs_are_stored():
     x = np.random.default_rng(1).uniform(-1, 1, (300, 5))
     nets = Regression(3, 1, 2)
@@ -91,7 +106,7 @@ def test_networks_with_more_inputs_are_stored():
 
 def model_of_a_strip(*, ridges: bool, monkeypatch: pytest.MonkeyPatch) -> tuple[OfObservables, Points]:
     if not ridges:
-        monkeypatch.setattr(Ridges, "find", lambda *_: None)
+        monkeypatch.setattr(Ridges, "find", lambda *_, **__: None)
     values = np.exp(resonance(2.0 * U - 1.0))
     scored = EnergyOfObservables([ScoredObservable("density", Likelihood(Kind.GAUSS, 0.3, 0.03))], Target(0.5))
     points = Points(np.arange(4), scored, Target(0.5))
@@ -123,6 +138,21 @@ def test_a_model_predicts_a_resonance_by_its_plane(ridges: bool, monkeypatch: py
     for one in (model, other):  # a search that is continued learns the same
         one.fit(points.known(), np.random.default_rng(2))
     assert np.array_equal(np.asarray(model.observables(fresh[:50])), np.asarray(other.observables(fresh[:50])))
+
+
+def test_with_few_points_planes_do_not_wait_for_networks():
+    values = np.exp(resonance(2.0 * U - 1.0))
+    scored = EnergyOfObservables([ScoredObservable("density", Likelihood(Kind.GAUSS, 0.3, 0.03))], Target(0.5))
+    points = Points(np.arange(4), scored, Target(0.5))
+    model = OfObservables(4, scored, lambda u: 2.0 * u - 1.0)
+    for rows in np.split(np.arange(240), [80, 160]):
+        points.add(told_of(U[rows], 0.5 * ((values[rows, 0] - 0.3) / 0.03) ** 2, observables=values[rows]))
+        model.fit(points.known(), np.random.default_rng(1))
+        assert not model.by_nets.any()
+        model.expect(U[rows[-1] + 1 :][:80])
+    plane = model.to_arrays()["ridges/planes"][0]
+    assert abs(plane[0] * plane[2]) > 0.3
+    assert abs(plane[-2] / plane[0] * 0.6 - 0.1) < 0.05
 
 
 def context_of(model: OfObservables, points: Points) -> Context:
