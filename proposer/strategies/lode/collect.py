@@ -55,8 +55,9 @@ SUREST, LEAST_SURE = 0.95, 0.6
 """Candidates above a certain probability count alike. It is SUREST if at most the fraction GOOD of the LAST collected
 points (or as many as 1 / OF_ALL of all points, if these are more) is good, LEAST_SURE if all are, and linear in
 between. With only the LAST ones, each batch in which all points were good was followed by two later on that went too
-far, because the results come a batch late: 34 of 73 and 30 of 81 points of balls50_5d. With LEAST_SURE = 0.5, a candidate was sure enough if only
-one judge took it for good, and once only 12 of 171 points of a thin toy3d were good.
+far, because the results come a batch late: 34 of 73 and 30 of 81 points of balls50_5d were good. With LEAST_SURE = 0.5,
+a candidate was sure enough if only one judge took it for good, and once only 12 of 171 points of a thin toy3d were
+good.
 """
 CERTAINTY, DARING = 24.0, 4.0
 """The powers of the probability below that, and of the distance: a candidate that is twice as far from other points may
