@@ -19,7 +19,7 @@ from torch import Tensor
 
 from proposer.strategies.balance import between_good_points
 from proposer.strategies.lode.acquire import Part
-from proposer.strategies.lode.basins import follow
+from proposer.strategies.lode.basins import minima
 from proposer.strategies.lode.sample import move
 from proposer.strategies.lode.select import Candidates, even, hits
 from proposer.types import Floats
@@ -35,8 +35,8 @@ BEGIN = 10
 UNIFORM = 0.01
 """The fraction of a batch that is drawn from the prior."""
 OTHER_REGIONS, FIRST_GOOD = 0.25, 100
-"""The fraction of the points that the part `basin` would have for a map, and the number of good points from which on it
-has any.
+"""The fraction of the points that the parts `bowl` and `basin` would have for a map, and the number of good points from
+which on they have any.
 """
 EACH = 2000
 """The number of candidates between good points, and the number of candidates around them. Twice as many lie beyond."""
@@ -86,10 +86,10 @@ def gather(context: Context, n: int) -> Floats:
 
 
 def other_regions(context: Context, n: int) -> Floats:
-    """A part: points downhill in basins, where other regions may be."""
+    """A part: minima of bowls, where other regions may be. Steps downhill in basins wait for the part `basin`."""
     if int(context.known.good.sum()) < FIRST_GOOD:
         return np.empty((0, context.dim))
-    return follow(context, round(OTHER_REGIONS * n))
+    return minima(context, round(OTHER_REGIONS * n))
 
 
 def enough(known: Known) -> float:
@@ -212,4 +212,4 @@ def _apart(known: Known) -> tuple[Floats, Floats]:
 
 
 GATHER = Part("exploit", gather)
-REGIONS = Part("basin", other_regions)
+REGIONS = Part("bowl", other_regions)
