@@ -5,10 +5,12 @@ import re
 
 import pytest
 
+from lodescan.v1 import evaluation_pb2 as pb
 from proposer.commands.check import check
 from proposer.wire.security import PLAIN
 from scanspec import ScanFileError
 from scanspec.keys import NETWORKS, SETUP
+from tests.proposer.hostile import ONE, Honest, listening
 
 TEXT = """\
 setup: {type: RANDOM, keep_spectra: valid}
@@ -145,3 +147,30 @@ def test_a_name_that_resembles_a_known_program_gets_a_note(tmp_path, capsys):
     path.write_text(text.replace("command:", "profile: none, command:"))
     assert check(path, None, security=PLAIN) == 0
     assert "SPhen is called" not in capsys.readouterr().out
+
+
+NEWER = """\
+setup: {type: RANDOM}
+variables: {x: [0, 1]}
+codes: {c: {function: 'm:f', observables: {y: }}}
+likelihoods: {t: {observables: y, mean: 0, sigma: 1, scaling: GAUSS_UPPER}}
+networks: {threshold_value: 10}
+"""
+
+
+def test_a_likelihood_of_a_kind_that_only_the_evaluator_knows_gets_a_note(tmp_path, capsys):
+    path = tmp_path / "scan.yaml"
+    path.write_text(NEWER)
+    off, nll = pb.LIKELIHOOD_KIND_OFF, pb.LIKELIHOOD_KIND_MINUSEXPUSER
+    observables = [pb.Observable(name=n, likelihood=pb.Likelihood(kind=k)) for n, k in (("y", off), ("t", nll))]
+    notes = {}
+    for kind in (pb.JOINT_KIND_GAUSS_UPPER, 99):
+        term = pb.JointTerm(observable=1, arguments=[0], kind=kind, mean=[0.0], plus=1.0)
+        described = {"backend": "b", "parameters": ONE, "observables": observables, "joint_terms": [term]}
+        with listening(Honest(lambda *_: [], described)) as address:
+            assert check(path, [address], security=PLAIN) == 0
+        said = capsys.readouterr().out
+        assert "the scan file and the evaluator agree" in said
+        notes[kind] = [line for line in said.splitlines() if "'t' is of a kind that this lodescan does not know" in line]
+    assert not notes[pb.JOINT_KIND_GAUSS_UPPER]
+    assert len(notes[99]) == 1 and "its numbers are not compared" in notes[99][0]
