@@ -2,6 +2,7 @@
 
 import json
 import re
+from typing import Any
 
 import pytest
 
@@ -164,13 +165,15 @@ def test_a_likelihood_of_a_kind_that_only_the_evaluator_knows_gets_a_note(tmp_pa
     off, nll = pb.LIKELIHOOD_KIND_OFF, pb.LIKELIHOOD_KIND_MINUSEXPUSER
     observables = [pb.Observable(name=n, likelihood=pb.Likelihood(kind=k)) for n, k in (("y", off), ("t", nll))]
     notes = {}
-    for kind in (pb.JOINT_KIND_GAUSS_UPPER, 99):
+    kinds: list[Any] = [pb.JOINT_KIND_GAUSS_UPPER, 99]
+    for kind in kinds:
         term = pb.JointTerm(observable=1, arguments=[0], kind=kind, mean=[0.0], plus=1.0)
         described = {"backend": "b", "parameters": ONE, "observables": observables, "joint_terms": [term]}
         with listening(Honest(lambda *_: [], described)) as address:
             assert check(path, [address], security=PLAIN) == 0
         said = capsys.readouterr().out
         assert "the scan file and the evaluator agree" in said
-        notes[kind] = [line for line in said.splitlines() if "'t' is of a kind that this lodescan does not know" in line]
+        words = "'t' is of a kind that this lodescan does not know"
+        notes[kind] = [line for line in said.splitlines() if words in line]
     assert not notes[pb.JOINT_KIND_GAUSS_UPPER]
     assert len(notes[99]) == 1 and "its numbers are not compared" in notes[99][0]

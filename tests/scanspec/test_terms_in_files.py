@@ -64,7 +64,7 @@ def test_sigma_and_correlation_give_the_same_covariance_and_may_be_read_from_fil
         ("covariance: [[0, 0], [0, 9]]}", "not positive definite: row 1", 8),
         ("covariance: [[4, 6], [6, 9]]}", "not positive definite: row 2", 8),
         ("covariance: [[4, 1]]}", "1 row, but 2 observables", 8),
-        ("covariance: [[4, 1], [1]]}", "row 2 has 1 number, but there are 2 observables; write the whole matrix, 2 rows of 2", 8),
+        ("covariance: [[4, 1], [1]]}", "row 2 has 1 number, but there are 2 observables; write the whole matrix", 8),
         ("sigma: [1, 1], correlation: 0.5}", "is 0.5, but must be a matrix, such as [[1, 0.5], [0.5, 1]]", 8),
         ("covariance: [[4, 1], [1, nan]]}", "'nan' in row 2 is not a finite number", 8),
         ("covariance: [[4, 1], [1, .inf]]}", "not a finite number", 8),
