@@ -177,3 +177,38 @@ def test_a_likelihood_of_a_kind_that_only_the_evaluator_knows_gets_a_note(tmp_pa
         notes[kind] = [line for line in said.splitlines() if words in line]
     assert not notes[pb.JOINT_KIND_GAUSS_UPPER]
     assert len(notes[99]) == 1 and "its numbers are not compared" in notes[99][0]
+
+
+TERMS = """\
+setup: {type: RANDOM, points: 5}
+variables: {x: [0, 1]}
+codes: {c: {function: 'm:f', observables: {y: OWN, z: }}}
+likelihoods: {t: TERM}
+networks: {threshold_value: LIMIT}
+"""
+JOINT = "{observables: [y, z], mean: [0, 0], covariance: [[1, 0.5], [0.5, 1]]}"
+
+
+def notes_of(path, capsys, own, term, limit="10"):
+    path.write_text(TERMS.replace("OWN", own).replace("TERM", term).replace("LIMIT", limit))
+    assert check(path, None, security=PLAIN) == 0
+    return "".join(line for line in capsys.readouterr().out.splitlines() if "note:" in line)
+
+
+def test_an_observable_that_is_measured_twice_gets_a_note(tmp_path, capsys):
+    path = tmp_path / "scan.yaml"
+    said = notes_of(path, capsys, "{mean: 0, sigma: 1}", JOINT)
+    assert "'y' counts in its own mean and sigma and in the likelihood 't'" in said and "'z'" not in said
+    assert "counts" not in notes_of(path, capsys, "", JOINT)
+    assert "counts" not in notes_of(path, capsys, "{mean: 0, sigma: 1, scaling: UPPER}", JOINT)
+    one_sided = "{observables: y, mean: 1, sigma: 1, scaling: GAUSS_UPPER}"
+    assert "counts" not in notes_of(path, capsys, "{mean: 0, sigma: 1}", one_sided)
+
+
+def test_a_threshold_that_no_point_meets_gets_a_note_also_for_a_table(tmp_path, capsys):
+    path = tmp_path / "scan.yaml"
+    (tmp_path / "t.csv").write_text("0 -2\n1 5\n")
+    assert "the NLL of these likelihoods is never below 0" in notes_of(path, capsys, "", JOINT, "-1")
+    table = "{observables: y, table: t.csv}"
+    assert "never below" not in notes_of(path, capsys, "", table, "-1")
+    assert "never below -2" in notes_of(path, capsys, "", table, "-2")

@@ -183,7 +183,13 @@ def test_the_message_for_a_wrong_term_shows_what_to_write(tmp_path, text, words)
 
 
 def test_the_message_for_such_a_likelihood_in_an_observable_names_the_section(tmp_path):
-    for own in ("{mean: 1, sigma: {plus: 1, minus: 2}}", "{mean: 1, sigma: 1, scaling: GAUSS_UPPER}"):
+    for own in (
+        "{mean: 1, sigma: {plus: 1, minus: 2}}",
+        "{mean: 1, sigma: 1, scaling: GAUSS_UPPER}",
+        "{limit: l.csv}",
+        "{table: t.csv}",
+        "{mean: 1, covariance: c.txt}",
+    ):
         (tmp_path / "scan.yaml").write_text(HEAD.replace("x: ,", f"x: {own},").replace("likelihoods:\n", ""))
         with pytest.raises(ScanFileError, match="section likelihoods"):
             read_scan_file(tmp_path / "scan.yaml")
