@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from scipy.special import betainc
 from torch import Tensor
 
-from proposer.strategies.lode.matern import fall
+from scipy.optimize import Bounds, minimize
+from proposer.strategies.lode.matern import fall, likelihood
 from proposer.strategies.lode.process import Processes
 from proposer.types import Floats
 
@@ -48,6 +49,9 @@ EDGE = 2.0
 """All points may be on one side of a plane if some of them are within this many of its widths."""
 APART, DIAGONAL = 0.4, 0.2
 """Two outliers that define a plane are at least APART. Both components of its normal are at least DIAGONAL."""
+LEAST_ODD = 0.01
+MOVE, WIDER = 0.02, 0.5
+POLISHED, FEW_STEPS, STEPS = 6, 10, 20
 WIDTHS = (0.005, 0.01, 0.02, 0.04)
 """The distances up to which outliers are counted as close to a plane."""
 
@@ -59,7 +63,7 @@ class Ridges:
 
     def __init__(self, dim: int) -> None:
         self.dim = dim
-        self.planes: Floats = np.empty((0, dim + 2))
+        self.planes: Floats = np.empty((0, dim + 3))
         self.found_from = 0
         """The number of points at the last search."""
         self._before = 0  # the number of planes before the last search
@@ -78,7 +82,7 @@ class Ridges:
         """The distance of inputs z, shape (n, d), from a plane in its widths, shape (n,); a width is at least
         LEAST_WIDTH.
         """
-        normal, (c, width) = self.planes[plane, :-2], self.planes[plane, -2:]
+        normal, (c, width) = self.planes[plane, :-3], self.planes[plane, -3:-1]
         return torch.from_numpy(np.abs(z.numpy() @ normal - c) / max(width, LEAST_WIDTH))
 
     @property
@@ -94,25 +98,44 @@ class Ridges:
         if len(x) > FROM:
             rows = rng.choice(len(x), FROM, replace=False)
             x, t = x[rows], t[rows]
-        likelihood = _Likelihood(x, t, self, process, rng)
-        for plane in range(len(self.planes)):
-            self.planes = likelihood.moved(self.planes, plane, rng)[0]
-        process = self._without_weak(process, likelihood)
+        if len(self.planes):
+            marginal = _Likelihood(x, t, self, process, rng)
+            planes, its = marginal.polished(self.planes, 0, STEPS)
+            if its > -np.inf:
+                self.planes = planes
+                marginal.take(marginal.found)
+                process = marginal.process(process, len(self.planes))
+            process = self._without_weak(process, marginal)
         for _ in range(NEW):
             process.learn(self(x), t, rng)
-            likelihood = _Likelihood(x, t, self, process, rng)
-            tried = through_outliers(x, likelihood.outlier, rng)
+            marginal = _Likelihood(x, t, self, process, rng)
+            tried = through_outliers(x, marginal.outlier, rng)
             if not tried:
                 break
-            every = [np.concatenate([self.planes, plane[None]]) for plane in tried]
-            best, its = likelihood.moved(max(every, key=likelihood), len(self.planes), rng)
-            if its < likelihood(self.planes) + WORTH:
+            every = [np.concatenate([self.planes, kind(plane, even)[None]]) for plane in tried for even in (0, 1)]
+            every = sorted(every, key=marginal, reverse=True)[:POLISHED]
+            done = []
+            for planes in every:
+                new, its = marginal.polished(planes, len(self.planes), FEW_STEPS)
+                if its > -np.inf:
+                    done.append((its, new, marginal.found))
+            if not done:
                 break
-            self.planes = best
+            its, best, rest = max(done, key=lambda one: one[0])
+            null = marginal.polished(self.planes, len(self.planes), FEW_STEPS)[1]
+            if its < null + WORTH:
+                break
+            marginal.take(rest)
+            best, its = marginal.polished(best, 0, STEPS)
+            if its > -np.inf:
+                marginal.take(marginal.found)
+                self.planes = best
+            else:
+                break
             self.came.append(-1)
-            process = process.with_inputs(process.dim, np.array([[LENGTH]]))
+            process = marginal.process(process, len(self.planes))
             if len(self.planes) > MOST:
-                process = self._without_weak(process, likelihood)
+                process = self._without_weak(process, marginal)
 
     def _without_weak(self, process: Processes, likelihood: _Likelihood) -> Processes:
         """Forgets planes, the weakest first, while there are more than MOST or one is not worth it. Returns the process
@@ -168,8 +191,15 @@ class _Likelihood:
         rows = np.concatenate([first, others])
         self._x, self._t = x[rows], torch.from_numpy(t[rows] - t[rows].mean())
         self.lengths = np.append(process.lengths[0, x.shape[1] :], LENGTH)
+        self._base = process.lengths[0, : x.shape[1]]
         self._square = process.with_inputs(x.shape[1], np.empty((1, 0))).squares(self._x, 0)
-        self._amplitude, self._noise = process.amplitude[0], process.noise[0]
+        self._amplitude, self._noise = float(process.amplitude[0]), float(process.noise[0])
+
+    def process(self, process, k):
+        """The process with these hyperparameters."""
+        arrays = process.to_arrays()
+        lengths = np.concatenate([self._base, self.lengths[:k]])
+        return Processes.from_arrays(arrays | {"scales": np.log(lengths)[None], "amplitude": np.log([self._amplitude]), "noise": np.log([self._noise])})
 
     def __call__(self, planes: Floats, lengths: Floats | None = None) -> float:
         lengths = self.lengths[: len(planes)] if lengths is None else lengths[: len(planes)]
@@ -187,28 +217,81 @@ class _Likelihood:
 
     def _crosses(self, plane: Floats) -> bool:
         """Whether there are points on both sides of a plane, or close to it."""
-        off = (self._x @ plane[:-2] - plane[-2]) / plane[-1]
+        off = (self._x @ plane[:-3] - plane[-3]) / plane[-2]
         return bool(off.min() < EDGE and off.max() > -EDGE)
 
-    def moved(self, planes: Floats, which: int, rng: np.random.Generator) -> tuple[Floats, float]:
-        """The planes after random moves of one of them that raise the likelihood, and their likelihood."""
-        best, step = self(planes), 0.03
-        some = np.flatnonzero(planes[which, :-2])
-        for _ in range(REFINED):
-            tried = planes.copy()
-            new = tried[which]
-            new[some] += step * rng.standard_normal(len(some))
-            new[-2] += step * rng.standard_normal()
-            new[:-1] /= np.linalg.norm(new[:-2])
-            new[-1] = planes[which, -1] * np.exp(20.0 * step * rng.standard_normal())
-            new[-1] = np.clip(new[-1], *BETWEEN)
-            its = self(tried) if self._crosses(new) else -np.inf
-            if its > best:
-                planes, best = tried, its
-                step *= 1.3
-            else:
-                step *= 0.8
-        return planes, best
+    def polished(self, planes: Floats, first: int, steps: int) -> tuple[Floats, float]:
+        """The planes after at most `steps` steps uphill in the likelihood, in which the planes from `first` on move, and
+        all length scales, the amplitude, and the noise follow; and their likelihood.
+        """
+        moving = planes[first:]
+        free = np.concatenate([moving[:, :-3] != 0.0, np.ones((len(moving), 2), dtype=bool)], axis=1)
+        size = np.concatenate([np.full((len(moving), moving.shape[1] - 2), MOVE), np.full((len(moving), 1), WIDER)], axis=1)
+        at = moving[:, :-1].copy()
+        at[:, -1] = np.log(at[:, -1])
+        scales = np.log(np.concatenate([self._base, self.lengths[: len(planes)]]))
+        start = np.concatenate([(at / size)[free], scales, [np.log(self._amplitude), np.log(self._noise)]])
+
+        def unpacked(theta: Floats) -> tuple[Floats, Floats]:
+            now, rest = planes.copy(), theta[free.sum() :]
+            part = at.copy()
+            part[free] = theta[: free.sum()] * size[free]
+            part[:, -1] = np.exp(part[:, -1])
+            now[first:, :-1] = part
+            return now, rest
+
+        def loss(theta: Floats) -> tuple[float, Floats]:
+            now, rest = unpacked(theta)
+            inputs = _distances(self._x, now)
+            every = torch.from_numpy(np.concatenate([self._x, inputs], axis=1))
+            noise = float(np.exp(rest[-1]))
+            one = likelihood(every, self._t, torch.from_numpy(rest[:-2]), torch.tensor(rest[-2]), torch.tensor(noise))
+            if one is None:
+                return 1e10, np.zeros_like(theta)
+            value, by_scales, by_amplitude, by_noise, _, pairs = one
+            columns = torch.from_numpy(inputs[:, first:])
+            by_inputs = (pairs.sum(dim=1)[:, None] * columns - pairs @ columns).numpy()
+            by_inputs *= -10.0 / 3.0 * np.exp(-2.0 * rest[self._x.shape[1] + first : -2])
+            off = (self._x @ now[first:, :-3].T - now[first:, -3]) / now[first:, -2]
+            even = now[first:, -1] > 0
+            by_off = by_inputs * np.where(even, off / (1.0 + off**2), 1.0 / np.sqrt(1.0 + off**2)) / SHRINK
+            by_scaled = by_off / now[first:, -2]
+            by_planes = np.concatenate(
+                [by_scaled.T @ self._x, -by_scaled.sum(axis=0)[:, None], -(by_off * off).sum(axis=0)[:, None]], axis=1
+            )
+            by_rest = [by_scales.numpy(), [float(by_amplitude), float(by_noise) * noise]]
+            return float(value), np.concatenate([(by_planes * size)[free], *by_rest])
+
+        low, high = np.full((2, len(start)), [[-np.inf], [np.inf]])
+        of_width = np.flatnonzero(np.argwhere(free)[:, 1] == free.shape[1] - 1)
+        low[of_width], high[of_width] = np.log(np.where(moving[:, -1] > 0, BETWEEN[0], LEAST_ODD)) / WIDER, np.log(BETWEEN[1]) / WIDER
+        of_scales = slice(int(free.sum()), -2)
+        low[of_scales], high[of_scales] = -3.0, 5.5
+        low[-2:], high[-2:] = [-5.0, np.log(1e-5)], [5.0, 1.0]
+        start = np.clip(start, low, high)
+        found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=Bounds(low, high), options={"maxiter": steps, "maxfun": 2*steps})
+        now, rest = unpacked(found.x)
+        length = np.linalg.norm(now[:, :-3], axis=1)
+        now[:, :-1] /= length[:, None]
+        now[:, -2] = np.clip(now[:, -2], *BETWEEN)
+        if not all(self._crosses(plane) for plane in now[first:]):
+            return planes, -np.inf
+        self.found = rest
+        return now, -float(found.fun)
+
+    def take(self, rest):
+        """Uses the hyperparameters of the last polish."""
+        d = self._x.shape[1]
+        self._base, self.lengths = np.exp(rest[:d]), np.append(np.exp(rest[d:-2]), LENGTH)
+        self._amplitude, self._noise = np.exp(rest[-2]), np.exp(rest[-1])
+        scaled = torch.from_numpy(self._x / self._base)
+        self._square = 5.0 * torch.cdist(scaled, scaled).square()
+
+
+def kind(plane, even):
+    plane = plane.copy()
+    plane[-1] = even
+    return plane
 
 
 def through_outliers(x: Floats, outlier: NDArray[np.bool_], rng: np.random.Generator) -> list[Floats]:
@@ -234,8 +317,8 @@ def through_outliers(x: Floats, outlier: NDArray[np.bool_], rng: np.random.Gener
         c = (normal * at).sum(axis=1)
         chance = _chance(np.abs(points @ normal.T - c), outlier, len(variables))
         for row in np.argsort(chance, kind="stable")[:OF_PAIR]:
-            plane = np.zeros(dim + 2)
-            plane[list(variables)], plane[-2:] = normal[row], (c[row], WIDTH)
+            plane = np.zeros(dim + 3)
+            plane[list(variables)], plane[-3:-1] = normal[row], (c[row], WIDTH)
             found.append((float(chance[row]), plane))
     found.sort(key=lambda one: one[0])
     return [plane for _, plane in found[:COMPARED]]
@@ -256,4 +339,5 @@ def _chance(distance: Floats, outlier: NDArray[np.bool_], free: int) -> Floats:
 
 def _distances(x: Floats, planes: Floats) -> Floats:
     """The new inputs, shape (n, k)."""
-    return np.asarray(np.arcsinh((x @ planes[:, :-2].T - planes[:, -2]) / planes[:, -1]) / SHRINK)
+    off = (x @ planes[:, :-3].T - planes[:, -3]) / planes[:, -2]
+    return np.where(planes[:, -1] > 0, 0.5 * np.log1p(off**2), np.arcsinh(off)) / SHRINK
