@@ -50,6 +50,7 @@ EDGE = 2.0
 APART, DIAGONAL = 0.4, 0.2
 """Two outliers that define a plane are at least APART. Both components of its normal are at least DIAGONAL."""
 LEAST_ODD = 0.01
+FLIP = 3.0
 MOVE, WIDER = 0.02, 0.5
 POLISHED, FEW_STEPS, STEPS = 6, 10, 20
 WIDTHS = (0.005, 0.01, 0.02, 0.04)
@@ -104,6 +105,13 @@ class Ridges:
             if its > -np.inf:
                 self.planes = planes
                 marginal.take(marginal.found)
+                for which in range(len(planes)):
+                    other = self.planes.copy()
+                    other[which, -1] = 1.0 - other[which, -1]
+                    other, value = marginal.polished(other, 0, FEW_STEPS)
+                    if value > its + FLIP:
+                        self.planes, its = other, value
+                        marginal.take(marginal.found)
                 process = marginal.process(process, len(self.planes))
             process = self._without_weak(process, marginal)
         for _ in range(NEW):
