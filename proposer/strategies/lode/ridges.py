@@ -11,55 +11,42 @@ import itertools
 from collections.abc import Mapping
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy.special import betainc
-from torch import Tensor
+from torch import Tensor, from_numpy
 
-from scipy.optimize import Bounds, minimize
-from proposer.strategies.lode.matern import fall, likelihood
+from proposer.strategies.lode.marginal import KIND, LENGTH, NORMAL, WIDTH, C, Fit, Marginal, distances
 from proposer.strategies.lode.process import Processes
 from proposer.types import Floats
 
-WIDTH, BETWEEN, SHRINK = 0.02, (0.002, 0.05), 4.0
-"""The new input is asinh(distance / width) / SHRINK. Inputs have the range [-1, 1]. The width is WIDTH at first, and
-stays within BETWEEN. With widths up to 0.2, planes were found that only warp a smooth part of an observable.
-"""
 LEAST_WIDTH = 0.01
 """The smallest width for `widths_from`."""
 AGAIN, SOON = 1.5, 1.3
 """Planes are looked for again when there are AGAIN times more points, or SOON times if there are planes."""
 MOST, NEW = 4, 2
 """The largest number of planes, and that of the new ones of one search."""
-LENGTH, NO_LENGTH = 0.7, 20.0
-"""The first length scale of a new input, for the output whose ridge it is, and for the others."""
-WORTH = 12.0
-"""A plane must raise the logarithm of the marginal likelihood by this much."""
-FROM, LIKELIHOOD_FROM = 800, 300
-"""The largest number of points from which planes are found, and from which their likelihood is computed. At most a
-quarter of the latter are outliers.
-"""
-OUTLIERS = 0.1
-"""The fraction of the points, those with the largest errors, through which planes are tried."""
-TRIED, PAIRS, OF_PAIR, COMPARED, REFINED = 300, 6000, 4, 30, 30
+NO_LENGTH = 20.0
+"""The first length scale of a new input for the outputs whose ridge it is not."""
+WORTH, OTHER_KIND = 12.0, 3.0
+"""A plane must raise the logarithm of the marginal likelihood by WORTH, and another kind of its input by OTHER_KIND."""
+FROM = 800
+"""The largest number of points from which planes are found."""
+TRIED, PAIRS, OF_PAIR, COMPARED, CLIMBED = 300, 6000, 4, 30, 4
 """At most TRIED planes through two outliers are tried for a pair of variables, and PAIRS in all. OF_PAIR of each pair
-are kept, and the best COMPARED of these are compared by their likelihood. The best one is moved REFINED times.
+are kept, and the best COMPARED of these are compared by their likelihood, each as a step and as a peak. The best
+CLIMBED of them climb.
 """
-EDGE = 2.0
-"""All points may be on one side of a plane if some of them are within this many of its widths."""
+STEPS, FEW_STEPS = 20, 10
+"""The largest number of steps of a climb of all planes, and of one of a single plane."""
 APART, DIAGONAL = 0.4, 0.2
 """Two outliers that define a plane are at least APART. Both components of its normal are at least DIAGONAL."""
-LEAST_ODD = 0.01
-FLIP = 3.0
-MOVE, WIDER = 0.02, 0.5
-POLISHED, FEW_STEPS, STEPS = 6, 10, 20
 WIDTHS = (0.005, 0.01, 0.02, 0.04)
 """The distances up to which outliers are counted as close to a plane."""
 
 
 class Ridges:
-    """Planes n x = c in the inputs x of a regression. `planes`, shape (k, d + 2), holds n, of unit length, c, and the
-    width.
+    """Planes n x = c in the inputs x of a regression. `planes`, shape (k, d + 3), holds n, of unit length, c, the
+    width, and 1 for a peak (a resonance, symmetric about the plane) or 0 for a step.
     """
 
     def __init__(self, dim: int) -> None:
@@ -73,18 +60,18 @@ class Ridges:
 
     def __call__(self, x: Floats) -> Floats:
         """The inputs x, shape (n, d), and behind them the distances from the planes, shape (n, d + k)."""
-        return np.concatenate([x, _distances(x, self.planes)], axis=1) if len(self.planes) else x
+        return np.concatenate([x, distances(x, self.planes)], axis=1) if len(self.planes) else x
 
     def of(self, z: Tensor) -> Tensor:
         """The same for tensors."""
-        return torch.from_numpy(self(z.numpy())) if len(self.planes) else z
+        return from_numpy(self(z.numpy())) if len(self.planes) else z
 
     def widths_from(self, z: Tensor, plane: int) -> Tensor:
         """The distance of inputs z, shape (n, d), from a plane in its widths, shape (n,); a width is at least
         LEAST_WIDTH.
         """
-        normal, (c, width) = self.planes[plane, :-3], self.planes[plane, -3:-1]
-        return torch.from_numpy(np.abs(z.numpy() @ normal - c) / max(width, LEAST_WIDTH))
+        normal, (c, width) = self.planes[plane, NORMAL], self.planes[plane, C:KIND]
+        return from_numpy(np.abs(z.numpy() @ normal - c) / max(width, LEAST_WIDTH))
 
     @property
     def next_from(self) -> float:
@@ -100,65 +87,53 @@ class Ridges:
             rows = rng.choice(len(x), FROM, replace=False)
             x, t = x[rows], t[rows]
         if len(self.planes):
-            marginal = _Likelihood(x, t, self, process, rng)
-            planes, its = marginal.polished(self.planes, 0, STEPS)
-            if its > -np.inf:
-                self.planes = planes
-                marginal.take(marginal.found)
-                for which in range(len(planes)):
-                    other = self.planes.copy()
-                    other[which, -1] = 1.0 - other[which, -1]
-                    other, value = marginal.polished(other, 0, FEW_STEPS)
-                    if value > its + FLIP:
-                        self.planes, its = other, value
-                        marginal.take(marginal.found)
-                process = marginal.process(process, len(self.planes))
-            process = self._without_weak(process, marginal)
+            process = self._improve(Marginal(x, t, self.planes, process, rng)).process
         for _ in range(NEW):
             process.learn(self(x), t, rng)
-            marginal = _Likelihood(x, t, self, process, rng)
-            tried = through_outliers(x, marginal.outlier, rng)
-            if not tried:
+            marginal = Marginal(x, t, self.planes, process, rng)
+            fit = self._new(marginal, through_outliers(x, marginal.outlier, rng))
+            if fit is None:
                 break
-            every = [np.concatenate([self.planes, kind(plane, even)[None]]) for plane in tried for even in (0, 1)]
-            every = sorted(every, key=marginal, reverse=True)[:POLISHED]
-            done = []
-            for planes in every:
-                new, its = marginal.polished(planes, len(self.planes), FEW_STEPS)
-                if its > -np.inf:
-                    done.append((its, new, marginal.found))
-            if not done:
-                break
-            its, best, rest = max(done, key=lambda one: one[0])
-            null = marginal.polished(self.planes, len(self.planes), FEW_STEPS)[1]
-            if its < null + WORTH:
-                break
-            marginal.take(rest)
-            best, its = marginal.polished(best, 0, STEPS)
-            if its > -np.inf:
-                marginal.take(marginal.found)
-                self.planes = best
-            else:
-                break
+            self.planes = fit.planes
             self.came.append(-1)
-            process = marginal.process(process, len(self.planes))
-            if len(self.planes) > MOST:
-                process = self._without_weak(process, marginal)
+            process = (self._without_weak(marginal, fit) if len(self.planes) > MOST else fit).process
 
-    def _without_weak(self, process: Processes, likelihood: _Likelihood) -> Processes:
-        """Forgets planes, the weakest first, while there are more than MOST or one is not worth it. Returns the process
+    def _improve(self, marginal: Marginal) -> Fit:
+        """Moves the planes, and forgets weak ones."""
+        fit = marginal.climbed(marginal.fit, 0, STEPS)
+        if fit.value == -np.inf:  # a plane has left the points
+            fit = marginal.fit
+        for plane in range(len(self.planes)):
+            other = marginal.climbed(fit.as_other_kind(plane), 0, FEW_STEPS)
+            fit = other if other.value > fit.value + OTHER_KIND else fit
+        return self._without_weak(marginal, fit)
+
+    def _new(self, marginal: Marginal, tried: list[Floats]) -> Fit | None:
+        """The numbers with the best new plane of those that are tried; None if it is not worth it."""
+        without = marginal.climbed(marginal.fit, len(self.planes), FEW_STEPS)
+        every = [marginal.fit.with_plane(np.append(plane[:KIND], kind)) for plane in tried for kind in (0.0, 1.0)]
+        every = sorted(every, key=marginal.value, reverse=True)[:CLIMBED]
+        every = [marginal.climbed(fit, len(self.planes), FEW_STEPS) for fit in every]
+        best = max(every, key=lambda fit: fit.value, default=without)
+        if best.value < without.value + WORTH:
+            return None
+        fit = marginal.climbed(best, 0, STEPS)
+        return fit if fit.value > -np.inf else None
+
+    def _without_weak(self, marginal: Marginal, fit: Fit) -> Fit:
+        """Forgets planes, the weakest first, while there are more than MOST or one is not worth it. Returns the numbers
         for the others.
         """
-        lengths = process.lengths[0, process.dim - len(self.planes) :]
-        while len(self.planes):
-            every = range(len(self.planes))
-            without = [likelihood(np.delete(self.planes, k, axis=0), np.delete(lengths, k)) for k in every]
-            weakest = int(np.argmax(without))
-            if len(self.planes) <= MOST and likelihood(self.planes, lengths) > without[weakest] + WORTH:
+        while len(fit.planes):
+            every = [fit.without(plane) for plane in range(len(fit.planes))]
+            values = [marginal.value(one) for one in every]
+            weakest = int(np.argmax(values))
+            if len(fit.planes) <= MOST and marginal.value(fit) > values[weakest] + WORTH:
                 break
-            self.planes, lengths = np.delete(self.planes, weakest, axis=0), np.delete(lengths, weakest)
+            fit = every[weakest]
             del self.came[weakest]
-        return process.with_inputs(self.dim, lengths[None])
+        self.planes = fit.planes
+        return fit
 
     @property
     def changed(self) -> bool:
@@ -182,124 +157,10 @@ class Ridges:
         return {"planes": self.planes, "found_from": np.array(float(self.found_from))}
 
     def load(self, arrays: Mapping[str, NDArray[np.float64]]) -> None:
-        """Restores the state from the arrays of `to_arrays`; an older lodescan had none."""
-        self.planes, self.found_from = arrays.get("planes", self.planes), int(arrays.get("found_from", 0))
-
-
-class _Likelihood:
-    """The logarithm of the marginal likelihood of a process, without its constant, for other planes."""
-
-    def __init__(self, x: Floats, t: Floats, ridges: Ridges, process: Processes, rng: np.random.Generator) -> None:
-        process.condition(ridges(x), t)
-        off = np.abs(process.left_out(0))
-        self.outlier = off >= np.quantile(off, 1.0 - OUTLIERS)
-        first = np.argsort(-off)[: min(LIKELIHOOD_FROM // 4, round(OUTLIERS * len(x)))]
-        others = np.setdiff1d(np.arange(len(x)), first)
-        others = rng.choice(others, min(len(others), LIKELIHOOD_FROM - len(first)), replace=False)
-        rows = np.concatenate([first, others])
-        self._x, self._t = x[rows], torch.from_numpy(t[rows] - t[rows].mean())
-        self.lengths = np.append(process.lengths[0, x.shape[1] :], LENGTH)
-        self._base = process.lengths[0, : x.shape[1]]
-        self._square = process.with_inputs(x.shape[1], np.empty((1, 0))).squares(self._x, 0)
-        self._amplitude, self._noise = float(process.amplitude[0]), float(process.noise[0])
-
-    def process(self, process, k):
-        """The process with these hyperparameters."""
-        arrays = process.to_arrays()
-        lengths = np.concatenate([self._base, self.lengths[:k]])
-        return Processes.from_arrays(arrays | {"scales": np.log(lengths)[None], "amplitude": np.log([self._amplitude]), "noise": np.log([self._noise])})
-
-    def __call__(self, planes: Floats, lengths: Floats | None = None) -> float:
-        lengths = self.lengths[: len(planes)] if lengths is None else lengths[: len(planes)]
-        square = self._square.clone()
-        scaled = torch.from_numpy(_distances(self._x, planes) / lengths)
-        for column in scaled.T[..., None]:
-            square += 5.0 * (column - column.T).square()
-        covariance = fall(square) * self._amplitude
-        torch.diagonal(covariance).add_(self._noise)
-        root, failed = torch.linalg.cholesky_ex(covariance)
-        if bool(failed):
-            return -np.inf
-        solved = torch.linalg.solve_triangular(root, self._t, upper=False)
-        return float(-0.5 * solved.square().sum() - torch.diagonal(root).log().sum())
-
-    def _crosses(self, plane: Floats) -> bool:
-        """Whether there are points on both sides of a plane, or close to it."""
-        off = (self._x @ plane[:-3] - plane[-3]) / plane[-2]
-        return bool(off.min() < EDGE and off.max() > -EDGE)
-
-    def polished(self, planes: Floats, first: int, steps: int) -> tuple[Floats, float]:
-        """The planes after at most `steps` steps uphill in the likelihood, in which the planes from `first` on move, and
-        all length scales, the amplitude, and the noise follow; and their likelihood.
-        """
-        moving = planes[first:]
-        free = np.concatenate([moving[:, :-3] != 0.0, np.ones((len(moving), 2), dtype=bool)], axis=1)
-        size = np.concatenate([np.full((len(moving), moving.shape[1] - 2), MOVE), np.full((len(moving), 1), WIDER)], axis=1)
-        at = moving[:, :-1].copy()
-        at[:, -1] = np.log(at[:, -1])
-        scales = np.log(np.concatenate([self._base, self.lengths[: len(planes)]]))
-        start = np.concatenate([(at / size)[free], scales, [np.log(self._amplitude), np.log(self._noise)]])
-
-        def unpacked(theta: Floats) -> tuple[Floats, Floats]:
-            now, rest = planes.copy(), theta[free.sum() :]
-            part = at.copy()
-            part[free] = theta[: free.sum()] * size[free]
-            part[:, -1] = np.exp(part[:, -1])
-            now[first:, :-1] = part
-            return now, rest
-
-        def loss(theta: Floats) -> tuple[float, Floats]:
-            now, rest = unpacked(theta)
-            inputs = _distances(self._x, now)
-            every = torch.from_numpy(np.concatenate([self._x, inputs], axis=1))
-            noise = float(np.exp(rest[-1]))
-            one = likelihood(every, self._t, torch.from_numpy(rest[:-2]), torch.tensor(rest[-2]), torch.tensor(noise))
-            if one is None:
-                return 1e10, np.zeros_like(theta)
-            value, by_scales, by_amplitude, by_noise, _, pairs = one
-            columns = torch.from_numpy(inputs[:, first:])
-            by_inputs = (pairs.sum(dim=1)[:, None] * columns - pairs @ columns).numpy()
-            by_inputs *= -10.0 / 3.0 * np.exp(-2.0 * rest[self._x.shape[1] + first : -2])
-            off = (self._x @ now[first:, :-3].T - now[first:, -3]) / now[first:, -2]
-            even = now[first:, -1] > 0
-            by_off = by_inputs * np.where(even, off / (1.0 + off**2), 1.0 / np.sqrt(1.0 + off**2)) / SHRINK
-            by_scaled = by_off / now[first:, -2]
-            by_planes = np.concatenate(
-                [by_scaled.T @ self._x, -by_scaled.sum(axis=0)[:, None], -(by_off * off).sum(axis=0)[:, None]], axis=1
-            )
-            by_rest = [by_scales.numpy(), [float(by_amplitude), float(by_noise) * noise]]
-            return float(value), np.concatenate([(by_planes * size)[free], *by_rest])
-
-        low, high = np.full((2, len(start)), [[-np.inf], [np.inf]])
-        of_width = np.flatnonzero(np.argwhere(free)[:, 1] == free.shape[1] - 1)
-        low[of_width], high[of_width] = np.log(np.where(moving[:, -1] > 0, BETWEEN[0], LEAST_ODD)) / WIDER, np.log(BETWEEN[1]) / WIDER
-        of_scales = slice(int(free.sum()), -2)
-        low[of_scales], high[of_scales] = -3.0, 5.5
-        low[-2:], high[-2:] = [-5.0, np.log(1e-5)], [5.0, 1.0]
-        start = np.clip(start, low, high)
-        found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=Bounds(low, high), options={"maxiter": steps, "maxfun": 2*steps})
-        now, rest = unpacked(found.x)
-        length = np.linalg.norm(now[:, :-3], axis=1)
-        now[:, :-1] /= length[:, None]
-        now[:, -2] = np.clip(now[:, -2], *BETWEEN)
-        if not all(self._crosses(plane) for plane in now[first:]):
-            return planes, -np.inf
-        self.found = rest
-        return now, -float(found.fun)
-
-    def take(self, rest):
-        """Uses the hyperparameters of the last polish."""
-        d = self._x.shape[1]
-        self._base, self.lengths = np.exp(rest[:d]), np.append(np.exp(rest[d:-2]), LENGTH)
-        self._amplitude, self._noise = np.exp(rest[-2]), np.exp(rest[-1])
-        scaled = torch.from_numpy(self._x / self._base)
-        self._square = 5.0 * torch.cdist(scaled, scaled).square()
-
-
-def kind(plane, even):
-    plane = plane.copy()
-    plane[-1] = even
-    return plane
+        """Restores the state from the arrays of `to_arrays`. An older lodescan had no planes, or only steps."""
+        planes = arrays.get("planes", self.planes)
+        missing = self.planes.shape[1] - planes.shape[1]
+        self.planes, self.found_from = np.pad(planes, ((0, 0), (0, missing))), int(arrays.get("found_from", 0))
 
 
 def through_outliers(x: Floats, outlier: NDArray[np.bool_], rng: np.random.Generator) -> list[Floats]:
@@ -326,7 +187,7 @@ def through_outliers(x: Floats, outlier: NDArray[np.bool_], rng: np.random.Gener
         chance = _chance(np.abs(points @ normal.T - c), outlier, len(variables))
         for row in np.argsort(chance, kind="stable")[:OF_PAIR]:
             plane = np.zeros(dim + 3)
-            plane[list(variables)], plane[-3:-1] = normal[row], (c[row], WIDTH)
+            plane[list(variables)], plane[C:KIND] = normal[row], (c[row], WIDTH)
             found.append((float(chance[row]), plane))
     found.sort(key=lambda one: one[0])
     return [plane for _, plane in found[:COMPARED]]
@@ -343,9 +204,3 @@ def _chance(distance: Floats, outlier: NDArray[np.bool_], free: int) -> Floats:
         tail = np.where(k > 0, betainc(np.maximum(k, 1), np.maximum(n - k + 1, 1), outlier.mean()), 1.0)
         least = np.minimum(least, np.log(tail + 1e-300))
     return least
-
-
-def _distances(x: Floats, planes: Floats) -> Floats:
-    """The new inputs, shape (n, k)."""
-    off = (x @ planes[:, :-3].T - planes[:, -3]) / planes[:, -2]
-    return np.where(planes[:, -1] > 0, 0.5 * np.log1p(off**2), np.arcsinh(off)) / SHRINK
