@@ -102,7 +102,8 @@ class Marginal:
         others = rng.choice(others, min(len(others), FROM - len(first)), replace=False)
         rows = np.concatenate([first, others])
         self._x, self._t = x[rows], torch.from_numpy(t[rows] - t[rows].mean())
-        self.fit = Fit(planes, np.log(process.lengths[0]), *np.log([process.amplitude[0], process.noise[0]]), -np.inf)
+        amplitude, noise = float(process.amplitude[0].log()), float(process.noise[0].log())
+        self.fit = Fit(planes, np.log(process.lengths[0]), amplitude, noise, -np.inf)
         """The numbers from which a climb begins."""
 
     def value(self, fit: Fit) -> float:

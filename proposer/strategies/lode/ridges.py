@@ -118,7 +118,7 @@ class Ridges:
         if best.value < without.value + WORTH:
             return None
         fit = marginal.climbed(best, 0, STEPS)
-        return fit if fit.value > -np.inf else None
+        return fit if fit.value > -np.inf else best
 
     def _without_weak(self, marginal: Marginal, fit: Fit) -> Fit:
         """Forgets planes, the weakest first, while there are more than MOST or one is not worth it. Returns the numbers
