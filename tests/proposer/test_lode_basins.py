@@ -13,6 +13,7 @@ from proposer.strategies.lode.basins import (
     began,
     bottoms,
     distinct,
+    downhill,
     follow,
     holes,
     nearest,
@@ -22,6 +23,7 @@ from proposer.strategies.lode.basins import (
     size,
     steps,
 )
+from proposer.strategies.lode.collect import other_regions
 from proposer.strategies.lode.energy import EnergyOfObservables
 from proposer.strategies.lode.local import descend, ways
 from proposer.strategies.lode.nll import OfNll
@@ -154,9 +156,9 @@ def test_points_go_to_a_basin_of_its_own_rather_than_to_a_lower_slope_of_a_known
     assert of[~known.good[of]][:2].tolist() == [len(u) - 2, len(u) - 1]  # the slope of the known region is lower
     model = OfNll(3, EnergyOfObservables([], TARGET), lambda u: u)
     context = Context(known, u[:0], model, snap=lambda u: u, inputs=lambda u: u, generator=lambda _: rng)
-    new = steps(context, 2, rng)
+    new = np.concatenate(steps(context, 2, rng))
     assert np.linalg.norm(new - u[-1], axis=1).max() < 0.2
-    assert len(steps(context, 0, rng)) == 0
+    assert not any(map(len, steps(context, 0, rng)))
 
 
 def test_a_basin_is_seen_although_one_of_its_neighbours_is_in_a_lower_one():
@@ -284,7 +286,25 @@ def test_basins_leave_points_for_the_parts_that_fill_known_regions():
     model = OfNll(3, EnergyOfObservables([], TARGET), lambda u: u)
     context = Context(known, u[:0], model, snap=lambda u: u, inputs=lambda u: u, generator=lambda _: rng)
     context.n = 200
-    assert 0.5 * 80 < len(follow(context, 80)) <= 0.7 * 80
+    assert 0.5 * 80 < len(np.concatenate(follow(context, 80))) <= 0.7 * 80
+
+
+def test_collecting_looks_for_other_regions_once_there_are_enough_good_points():
+    """With a smaller fraction of a batch than a map."""
+    rng = np.random.default_rng(3)
+    u, number = rng.random((1200, 3)), np.arange(1200)
+    finds, origins = number % 10 == 0, ["explore"] * 600 + ["basin"] * 600
+    model = OfNll(3, EnergyOfObservables([], TARGET), lambda u: u)
+
+    def found_after(rows: int) -> tuple[int, int]:
+        known = known_of(u[-rows:], np.where(finds, 0.5, 9.0 + u[:, 0])[-rows:], origins[-rows:])
+        context = Context(known, u[:0], model, snap=lambda u: u, inputs=lambda u: u, generator=lambda _: rng)
+        context.n, context.downhill = 100, u[:0]
+        return len(other_regions(context, 100)) + len(downhill(context, 100)), sum(map(len, follow(context, 100)))
+
+    few, enough = found_after(900), found_after(1200)
+    assert few[0] == 0 < few[1]
+    assert 0 < enough[0] < 0.35 * enough[1]
 
 
 @pytest.mark.slow
