@@ -201,7 +201,7 @@ def test_with_few_points_planes_do_not_wait_for_networks():
         model.expect(U[rows[-1] + 1 :][:80])
     plane = model.to_arrays()["ridges/planes"][0]
     assert abs(plane[0] * plane[2]) > 0.3
-    assert abs(plane[-2] / plane[0] * 0.6 - 0.1) < 0.05
+    assert abs(plane[C] / plane[0] * 0.6 - 0.1) < 0.05
 
 
 def context_of(model: OfObservables, points: Points) -> Context:

@@ -127,8 +127,8 @@ class Marginal:
         return bool(((off.min(axis=0) < EDGE) & (off.max(axis=0) > -EDGE)).all())
 
     def climbed(self, fit: Fit, moving: Sequence[int], steps: int) -> Fit:
-        """The numbers after at most `steps` steps of L-BFGS, in which the planes at these positions move. The likelihood
-        is -inf if a plane leaves the points.
+        """The numbers after at most `steps` steps of L-BFGS, in which the planes at these positions move. The
+        likelihood is -inf if a plane leaves the points.
         """
         dim, planes, rows = self._x.shape[1], fit.planes, np.asarray(moving, dtype=np.int64)
         at = planes[rows, :KIND]
