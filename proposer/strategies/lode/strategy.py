@@ -21,7 +21,7 @@ from threadpoolctl import threadpool_limits
 
 from proposer.strategies.base import generator
 from proposer.strategies.lode.acquire import Acquisition, Context, choose
-from proposer.strategies.lode.basins import BASINS, size
+from proposer.strategies.lode.basins import BOWLS, size
 from proposer.strategies.lode.collect import BEGIN
 from proposer.strategies.lode.contest import Contest
 from proposer.strategies.lode.energy import EnergyOfObservables, ScoredObservable
@@ -167,7 +167,7 @@ class Lode:
         kept = well_spread(0.5 * self._inputs(inside), PARTICLES)
         self._particles = inside[kept] if particles.level == 1.0 else np.empty((0, self._dim))
         acquisition = self._acquisition(known, surrogate)
-        if BASINS in acquisition.parts:
+        if BOWLS in acquisition.parts:
             n = max(size(known, surrogate, n), min(n, self._first // 2), least)
         return self._choose(acquisition, known, surrogate, particles, n)  # 4
 
