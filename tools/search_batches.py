@@ -29,6 +29,7 @@ COLOURS = {
     "probe": "tab:purple",
     "fill": "tab:green",
     "solve": "tab:cyan",
+    "bowl": "tab:pink",
     "basin": "tab:olive",
     "exploit": "tab:blue",
 }

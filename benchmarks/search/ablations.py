@@ -11,7 +11,7 @@ from torch import Tensor
 from benchmarks.search.models import Classifier, Ensemble, OneMember, Sure
 from proposer.strategies.balance import between_good_points
 from proposer.strategies.lode.acquire import EXPLOIT, EXPLORE, NEAR, Acquisition, Context, Part
-from proposer.strategies.lode.basins import BASINS
+from proposer.strategies.lode.basins import BASINS, BOWLS
 from proposer.strategies.lode.fill import FILL
 from proposer.strategies.lode.method import METHOD, PARTICLES, Method
 from proposer.strategies.lode.probe import PROBE
@@ -50,10 +50,10 @@ def any_inside(context: Context, n: int) -> Floats:
     return context.generator("uneven").permutation(inside)[:n]
 
 
-def without(part: Part) -> Method:
-    """LODE's method without this part."""
+def without(*parts: Part) -> Method:
+    """LODE's method without these parts."""
     map_, stuck = (
-        replace(acquisition, parts=tuple(other for other in acquisition.parts if other is not part))
+        replace(acquisition, parts=tuple(other for other in acquisition.parts if other not in parts))
         for acquisition in (METHOD.map, METHOD.stuck)
     )
     return replace(METHOD, map=map_, stuck=stuck)
@@ -75,7 +75,7 @@ PARTS = {
     "squares": without(SOLVE),
     "filling": without(FILL),
     "basins": replace(METHOD, stuck=METHOD.map),
-    "bottoms": without(BASINS),
+    "bottoms": without(BOWLS, BASINS),
     "contest": replace(METHOD, contest=False),
 }
 """LODE without each part: `observables` learns from the NLL alone and `members` from it by one network, `regression`

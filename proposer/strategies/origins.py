@@ -34,6 +34,7 @@ ORIGINS = {
     "explore": Origin("far from all other points", "looks for new regions"),
     "plane": Origin("close to a plane where an observable changes abruptly", "looks for new regions"),
     "basin": Origin("towards the bottom of a basin", "looks for new regions"),
+    "bowl": Origin("where the minimum of a region is expected", "looks for new regions"),
     "lower": Origin("perhaps lower than the best point", "looks for a better best point"),
     "probe": Origin("a predicted minimum, or a step downhill", "looks for lower NLLs"),
     "smote": Origin("between good points (SMOTE)", "fills the known region"),

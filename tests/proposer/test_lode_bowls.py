@@ -1,5 +1,7 @@
 """Good regions that look alike: the shape of the known ones shows where an unknown one is."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -7,7 +9,7 @@ from scipy.spatial import cKDTree
 
 from benchmarks.search.kinds import ellipsoids
 from proposer.strategies.lode.acquire import Context
-from proposer.strategies.lode.basins import LIKELY, steps
+from proposer.strategies.lode.basins import LIKELY, steps, trust
 from proposer.strategies.lode.bowls import NARROWEST, Bowls, guess, learn
 from proposer.strategies.lode.energy import EnergyOfObservables
 from proposer.strategies.lode.nll import OfNll
@@ -44,10 +46,11 @@ def half_known(seed: int, slope: int) -> tuple[Floats, Floats, NDArray[np.bool_]
     return u, energy_of(u), energy_of(u) < 1.0
 
 
-def context_of(u: Floats, energy: Floats, pending: Floats) -> Context:
+def context_of(u: Floats, energy: Floats, pending: Floats, origins: Sequence[str] = ()) -> Context:
     model = OfNll(3, EnergyOfObservables([], Target(1.0)), lambda u: u)
     rng = np.random.default_rng(1)
-    return Context(known_of(u, energy), pending, model, snap=lambda u: u, inputs=lambda u: u, generator=lambda _: rng)
+    known = known_of(u, energy, origins)
+    return Context(known, pending, model, snap=lambda u: u, inputs=lambda u: u, generator=lambda _: rng)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -103,7 +106,7 @@ def test_six_points_on_its_slope_show_where_an_unknown_region_is_and_one_does_no
 
 def test_each_unknown_region_gets_one_point_at_its_minimum_and_known_ones_get_none():
     u, energy, _ = half_known(1, 8)
-    new = steps(context_of(u, energy, u[:0]), 60, np.random.default_rng(1))
+    new = np.concatenate(steps(context_of(u, energy, u[:0]), 60, np.random.default_rng(1)))
     ball, good = np.asarray(cKDTree(CENTRES).query(new)[1]), energy_of(new) < 1.0
     assert np.unique(ball[good]).tolist() == list(range(len(UNKNOWN)))
     assert good.sum() == len(UNKNOWN)
@@ -111,6 +114,32 @@ def test_each_unknown_region_gets_one_point_at_its_minimum_and_known_ones_get_no
 
 def test_a_region_gets_no_second_point_while_one_has_no_result():
     u, energy, _ = half_known(1, 8)
-    new = steps(context_of(u, energy, UNKNOWN[:2]), 60, np.random.default_rng(1))
+    new = np.concatenate(steps(context_of(u, energy, UNKNOWN[:2]), 60, np.random.default_rng(1)))
     found = np.asarray(cKDTree(CENTRES).query(new)[1])[energy_of(new) < 1.0]
     assert sorted(found) == [2, 3]
+
+
+def test_minima_of_bowls_that_are_not_good_lower_the_trust_in_the_shape():
+    u, number = np.random.default_rng(3).random((400, 3)), np.arange(400)
+    bowl, nothing = number < 100, np.full(400, 9.0)
+    origins = np.where(bowl, "bowl", "basin").tolist()
+    assert trust(known_of(u, nothing, ["start"] * 400)) > 0.99
+    assert trust(known_of(u[:120], nothing[:120], origins[:120])) < 0.5
+    assert 0.2 < trust(known_of(u, np.where(number % 20 == 0, 0.5, 9.0), origins)) < 0.8
+    assert trust(known_of(u, np.where(bowl & (number % 5 == 0), 0.5, 9.0), origins)) > 0.99
+    assert trust(known_of(u, np.where(~bowl & (number % 9 == 0), 0.5, 9.0), origins)) < 0.01
+
+
+def test_basins_get_steps_downhill_after_the_minima_of_many_bowls_were_not_good():
+    """The points on the slopes of known regions count again, because the bowls may explain them by chance."""
+    u, energy, _ = half_known(1, 8)
+    rng = np.random.default_rng(1)
+    minima, downhill = steps(context_of(u, energy, u[:0]), 60, rng)
+    assert len(minima) == len(UNKNOWN)
+    few = len(downhill)
+    bad = np.concatenate([u, rng.random((100, 3))])
+    bad_energy = np.maximum(energy_of(bad), np.where(np.arange(len(bad)) < len(u), 0.0, 20.25))
+    origins = ["basin"] * len(u) + ["bowl"] * 100
+    minima, downhill = steps(context_of(bad, bad_energy, u[:0], origins), 60, rng)
+    assert not len(minima)
+    assert len(downhill) > 2 * few

@@ -119,6 +119,7 @@ class Context:
         """
         self.n = n
         self.near_planes = 0  # the number of points close to planes
+        self.downhill = np.empty((0, self.dim))  # points for basins, beside the minima of bowls
         self.volume = particles.volume
         self.inside = np.unique(self.snap(particles.inside.numpy()), axis=0)
         levels = [(self.snap(u.numpy()), volume) for u, volume in particles.levels]

@@ -9,7 +9,7 @@ region, compared with the points of the other parts.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,12 +39,17 @@ FINDS, TRIED, LAST = 1.0, 20.0, 300
 """Before the first try, such points are assumed to begin FINDS new parts per TRIED d points. Only the LAST points
 count.
 """
+TRUSTED, NEWEST, STRICT = 5.0, 100, 4
+"""Before the first try, minima of bowls are assumed to begin FINDS new parts per TRUSTED points. The NEWEST such points
+count, and are compared with the steps downhill by the power STRICT.
+"""
 SMALLER = 0.8
 """A batch is smaller by this part of the fraction for basins, because each step of a descent needs the results of the
 steps before. With batches of 200, too few basins were open, and the rest of the points went to slopes of known regions.
 """
 MOST_DIM = 6
 """In more dimensions, neighbours do not show whether a region is separate, because they lie all over the cube."""
+THESE = ("basin", "bowl")
 OTHERS = ("explore", "probe", "exploit", "solve", "fill")
 BY_MODEL, REACHED, FAR = ("exploit", "solve"), 100, 64.0
 """How far a good point must be from all earlier good points to begin a new part.
@@ -106,16 +111,28 @@ def reach(known: Known) -> float:
     return float(np.median(gaps)) if gaps else 0.0
 
 
+def rate(known: Known, origins: Sequence[str], tried: float, finds: float = FINDS, last: int = LAST) -> float:
+    """The fraction of the last points of these origins that began a new part, as if `tried` more points had begun
+    `finds` new parts.
+    """
+    rows = np.flatnonzero(np.isin(known.origins, origins))[-last:]
+    return (began(known, rows) + finds) / (len(rows) + tried)
+
+
 def share(known: Known) -> float:
     """The fraction of a batch for basins."""
-
-    def rate(origins: Sequence[str], finds: float, tried: float) -> float:
-        rows = np.flatnonzero(np.isin(known.origins, origins))[-LAST:]
-        return (began(known, rows) + finds) / (len(rows) + tried)
-
     dim = known.u.shape[1]
-    these, others = rate(("basin",), FINDS, TRIED * dim), rate(OTHERS, 0.0, 1.0)
+    these, others = rate(known, THESE, TRIED * dim), rate(known, OTHERS, 1.0, finds=0.0)
     return float(MOST * min(1.0, these * dim / PAYS) ** 2 * these**2 / (these**2 + others**2))
+
+
+def trust(known: Known) -> float:
+    """The fraction of the basins, and of the points for them, for which the shape of the known regions counts. It
+    follows what the minima of bowls found, compared with steps downhill, because regions need not look alike.
+    """
+    by_bowls = rate(known, ("bowl",), TRUSTED, last=NEWEST)
+    by_steps = rate(known, ("basin",), TRIED * known.u.shape[1])
+    return by_bowls**STRICT / (by_bowls**STRICT + by_steps**STRICT)
 
 
 def size(known: Known, surrogate: Surrogate, n: int) -> int:
@@ -128,26 +145,44 @@ def _left_out(known: Known, surrogate: Surrogate) -> bool:
     return surrogate.by_observables or known.u.shape[1] > MOST_DIM
 
 
-def follow(context: Context, n: int) -> Floats:
-    """A part: points downhill in each basin whose bottom is unknown and in which no point is waiting for its result.
-    Once such points have begun a new part of the region, the rest of this part's share lies in the largest holes
-    between all points.
+class Found(NamedTuple):
+    """Points for basins: the minima of bowls, shape (k, d), and the others, shape (m, d)."""
+
+    minima: Floats
+    others: Floats
+
+
+def follow(context: Context, n: int) -> Found:
+    """Points for each basin whose bottom is unknown and in which no point is waiting for its result. Once such points
+    have begun a new part of the region, the rest of the share is in the largest holes between all points.
     """
     known, rng, dim = context.known, context.generator("basin"), context.dim
     if _left_out(known, context.surrogate):
-        return np.empty((0, dim))
+        return Found(np.empty((0, dim)), np.empty((0, dim)))
     n = round(share(known) * n)
-    pays = began(known, np.flatnonzero(known.origins == "basin")[-LAST:]) > 0
-    downhill = n - round(HOLES * n) if pays else n
-    found = steps(context, downhill, rng)
+    pays = began(known, np.flatnonzero(np.isin(known.origins, THESE))[-LAST:]) > 0
+    minima, others = steps(context, n - round(HOLES * n) if pays else n, rng)
     if pays:
-        found = np.concatenate([found, holes(np.concatenate([context.busy, found]), n - len(found), rng)])
-    return context.snap(found)
+        every = np.concatenate([context.busy, minima, others])
+        others = np.concatenate([others, holes(every, n - len(minima) - len(others), rng)])
+    return Found(context.snap(minima), context.snap(others))
 
 
-def steps(context: Context, n: int, rng: np.random.Generator) -> Floats:
-    """At most n points downhill in the basins, shape (at most n, d)."""
-    known = context.known
+def minima(context: Context, n: int) -> Floats:
+    """A part: the minima of bowls. The other points for basins wait for `downhill`."""
+    found = follow(context, n)
+    context.downhill = found.others
+    return found.minima
+
+
+def downhill(context: Context, n: int) -> Floats:
+    """A part: points downhill in basins, and in holes."""
+    return context.downhill[:n]
+
+
+def steps(context: Context, n: int, rng: np.random.Generator) -> Found:
+    """At most n points towards the bottoms of the basins."""
+    known, none = context.known, np.empty((0, context.dim))
     of, widths, sure = bottoms(known)
     open_ = ~known.good[of]
     if len(context.pending):
@@ -155,27 +190,31 @@ def steps(context: Context, n: int, rng: np.random.Generator) -> Floats:
     of, widths, sure = of[open_], widths[open_], sure[open_]
     chosen = distinct(known.u[of], widths, MOST_BASINS if n > 0 else 0)
     if not len(chosen):
-        return np.empty((0, context.dim))
+        return Found(none, none)
     seen = np.flatnonzero(np.isfinite(known.rising))
     u, energy = known.u[seen], known.rising[seen].clip(max=FARTHEST)
     where, widths, sure = np.searchsorted(seen, of[chosen]), widths[chosen], sure[chosen]
-    first, aims = np.arange(len(where)), np.empty((0, context.dim))
+    first, aims = np.arange(len(where)), none
     if known.good.any():
         ridge, missed = ways(u, energy, where, widths, to=nearest(known.u[known.good], u[where]))
         first = separate(ridge, missed, sure, near=TOWARDS * reach(known))
     learned = learn(u, energy, known.good[seen])
     if learned is not None:
-        first = first[~learned.explained[where[first]]][:MOST_BOWLS]
-    if learned is not None and len(first):
-        bowls, chance = guess(u, energy, where[first], learned, rng)
-        occupied = np.concatenate([known.u[known.good], context.pending])
-        likely, unlike = likeliest(bowls, chance, occupied)
-        aims, first = bowls.centre[likely[:n]].clip(0.0, 1.0), first[unlike]
+        trusting = trust(known)
+        trusted = rng.random(len(first)) < trusting
+        open_ = ~(trusted & learned.explained[where[first]])
+        first, trusted = first[open_], trusted[open_]
+        unlike = asked = first[trusted][:MOST_BOWLS]
+        if len(asked):
+            bowls, chance = guess(u, energy, where[asked], learned, rng)
+            likely, others = likeliest(bowls, chance, np.concatenate([known.u[known.good], context.pending]))
+            aims, unlike = bowls.centre[likely[: round(trusting * n)]].clip(0.0, 1.0), asked[others]
+        first = first[np.isin(first, np.concatenate([first[~trusted], unlike]))]
     first = first[: -(-(n - len(aims)) // EACH)]
     if not len(first):
-        return aims
-    downhill = descend(u, energy, where[first], widths[first], each=EACH, rng=rng).reshape(-1, context.dim)
-    return np.concatenate([aims, downhill[: n - len(aims)]])
+        return Found(aims, none)
+    lower = descend(u, energy, where[first], widths[first], each=EACH, rng=rng).reshape(-1, context.dim)
+    return Found(aims, lower[: n - len(aims)])
 
 
 def likeliest(bowls: Bowls, chance: Floats, occupied: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -241,4 +280,4 @@ def holes(busy: Floats, n: int, rng: np.random.Generator) -> Floats:
     return np.asarray(drawn[even(Candidates(drawn, np.ones(len(drawn))), busy, n)])
 
 
-BASINS = Part("basin", follow)
+BOWLS, BASINS = Part("bowl", minima), Part("basin", downhill)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from proposer.strategies.lode.acquire import EXPLOIT, EXPLORE, Acquisition
-from proposer.strategies.lode.basins import BASINS
+from proposer.strategies.lode.basins import BASINS, BOWLS
 from proposer.strategies.lode.collect import GATHER, UNIFORM, beside_good_points
 from proposer.strategies.lode.descend import DOWNHILL
 from proposer.strategies.lode.energy import EnergyOfObservables
@@ -50,7 +50,7 @@ def _sample(surrogate: Surrogate, dim: int, random: torch.Generator, before: Ten
     )
 
 
-MAP = Acquisition((SOLVE, PROBE, BASINS, FILL, PLANE, EXPLORE, EXPLOIT))
+MAP = Acquisition((SOLVE, PROBE, BOWLS, BASINS, FILL, PLANE, EXPLORE, EXPLOIT))
 STUCK = Acquisition((SOLVE, PROBE, FILL, OTHER_BASINS, SPREAD, EXPLORE, EXPLOIT))
 DESCEND = Acquisition((SOLVE, DOWNHILL, PROBE, EXPLORE, EXPLOIT))
 COLLECT = Acquisition((GATHER,), (beside_good_points,), UNIFORM)
