@@ -72,15 +72,13 @@ def test_an_nll_without_a_large_constant_keeps_the_threshold_as_unit():
 
 @pytest.mark.parametrize("constant", [-500.0, 130.0, 2000.0])
 def test_a_large_constant_in_the_nll_does_not_blur_the_good_region(constant):
-    """Also not while no point is good, and the energy stays the same as long as the NLLs say the same."""
+    """The energy stays the same as long as the NLLs say the same."""
     nll = constant + 0.5 * (np.random.default_rng(3).uniform(-6.0, 6.0, (4000, 3)) ** 2).sum(axis=1)
     threshold = constant + 4.0
     energy = EnergyOfNll(Target(threshold))
-    energy.resolve(nll[nll > threshold][:100])
-    at = constant + np.array([0.0, 2.0, 4.0, 40.0])
-    assert energy(at[3:]) - energy(at[2:3]) > 0.2
-    energy.resolve(nll)
-    low, middle, edge, far = energy(at)
+    assert not energy.resolve(nll[nll > threshold])
+    assert energy.resolve(nll)
+    low, middle, edge, far = energy(constant + np.array([0.0, 2.0, 4.0, 40.0]))
     assert 0.0 < low < middle < edge - 0.2
     assert edge == pytest.approx(1.0)
     assert far > 3.0
@@ -88,7 +86,7 @@ def test_a_large_constant_in_the_nll_does_not_blur_the_good_region(constant):
 
 
 def test_energies_of_an_earlier_scale_are_converted_to_the_present_one():
-    energy, nll = EnergyOfNll(Target(134.0)), 130.0 + np.linspace(0.0, 60.0, 400)
+    energy, nll = EnergyOfNll(Target(134.0)), 130.0 + np.linspace(0.0, 60.0, 600)
     before, predicted = energy.scale, energy(nll)
     assert energy.resolve(nll)
     np.testing.assert_allclose(energy.since(predicted, before), energy(nll), rtol=1e-9)

@@ -34,10 +34,9 @@ SLOPE_FROM, SLOPE = 30.0, 50.0
 """Beyond SLOPE_FROM sigmas, the energy also rises with the logarithm of their number, times SLOPE."""
 _RISING = (Kind.GAUSS, Kind.UPPER, Kind.LOWER)
 _ONE_SIDED = tuple(kind for kind in Kind if kind not in (Kind.OFF, Kind.GAUSS, Kind.LOG, Kind.CFUNCTION))
-CONSTANT, LOWEST, LEAST_GOOD, LEAST_KNOWN = 0.5, 0.1, 20, 60
-"""The unit of an NLL with a large constant is twice the distance of the lowest NLL below the threshold if LEAST_GOOD
-points are good. Before, it is twice the distance above the threshold of the lowest fraction LOWEST of at least
-LEAST_KNOWN NLLs. The constant is large if this unit is at most the fraction CONSTANT of the threshold, or if good NLLs
+CONSTANT, LEAST_GOOD = 0.5, 20
+"""The unit of an NLL with a large constant is twice the distance of the lowest NLL below the threshold, once LEAST_GOOD
+points are good. The constant is large if this unit is at most the fraction CONSTANT of the threshold, or if good NLLs
 are negative. Without this unit, a ln L with a constant of 143 and a threshold of 133 gave 364 good points among 1,140,
 instead of 772.
 """
@@ -105,18 +104,13 @@ class EnergyOfNll:
         """
         if self._target.follows or self._target.is_band or not math.isfinite(self.threshold):
             return False
-        nll, before = nll[np.isfinite(nll)], self.scale
+        good, before = nll[nll < self.threshold], self.scale
         positive = self.threshold > 0
-        unit, self.soft = self.threshold if positive else 1.0, False
-        spread = math.inf  # of good NLLs, or of the lowest ones
-        if (nll < self.threshold).sum() >= LEAST_GOOD:
-            spread = self.threshold - float(nll.min())
-        elif positive and len(nll) >= LEAST_KNOWN:
-            lowest = float(np.quantile(nll, LOWEST)) - self.threshold
-            spread = lowest if lowest > 0 else math.inf
-        if spread < math.inf and (not positive or 2.0 * spread <= CONSTANT * unit):
-            unit, self.soft = 2.0 ** math.ceil(math.log2(max(2.0 * spread, 1e-6 * abs(unit)))), True
-        self.unit = unit
+        self.unit, self.soft = self.threshold if positive else 1.0, False
+        if len(good) >= LEAST_GOOD:
+            unit = 2.0 * (self.threshold - float(good.min()))
+            if not positive or unit <= CONSTANT * self.unit:
+                self.unit, self.soft = 2.0 ** math.ceil(math.log2(max(unit, 1e-6 * self.unit))), True
         return before != self.scale
 
     def __call__(self, nll: Floats) -> Floats:
