@@ -65,6 +65,35 @@ def test_a_model_of_the_nll_that_is_behind_learns_only_when_there_are_a_quarter_
     assert fits == [1, 1, 1, 2, 2, 3]
 
 
+class Said:
+    """A model that predicts the probabilities `says`, one for each point."""
+
+    fitted = True
+
+    def __init__(self, says: Floats) -> None:
+        self.says = says
+
+    def fit(self, known: Known, rng: np.random.Generator) -> None:
+        pass
+
+    def probability(self, u: Floats, rng: np.random.Generator, wider: float = 1.0) -> Floats:
+        return self.says
+
+
+@pytest.mark.parametrize("knows", [False, True])
+def test_a_model_that_takes_no_point_for_good_wins_no_contest_when_few_are(knows: bool):
+    """The mean square error of the prediction that no point is good is then far below that of an optimistic model."""
+    rng = np.random.default_rng(1)
+    u, good = rng.random((200, 2)), np.arange(200) % 10 == 0
+    origins, nll = ["exploit"] * 200, np.where(good, 0.5, 9.0)
+    by_nll: Any = Said(good[100:].astype(float) if knows else np.full(100, 0.01))
+    by_observables: Any = Said(np.full(100, 0.6))
+    contest = Contest(lambda: by_nll)
+    assert contest.winner(known_of(u[:100], nll[:100], origins[:100]), by_observables, rng) is by_observables
+    contest.expect(u[100:], by_observables, lambda: rng)
+    assert (contest.winner(known_of(u, nll, origins), by_observables, rng) is by_nll) == knows
+
+
 def signed(u: Floats) -> Floats:
     """An amplitude, shape (n, 1), whose sign is a convention that jumps everywhere. Its square is smooth."""
     sign = np.where(np.floor(17.0 * u).sum(axis=1) % 2 == 0, 1.0, -1.0)

@@ -3,7 +3,9 @@
 Gaussian processes of observables fail at some resonances, jumps, and differences of large terms where networks of the
 NLL do not. So if many points turn out not to be good although the model predicted it, both models learn, and both give
 a probability of being good for each requested point. When the results have come, the better model is the one whose
-probabilities have the lower mean square error (G. Brier, Mon. Weather Rev. 78, 1 (1950)).
+probabilities have the lower mean square error (G. Brier, Mon. Weather Rev. 78, 1 (1950)). The model of the NLL must
+also be better than a constant, the fraction of good points. Otherwise, while hardly any point is good, it would win by
+the prediction that no point is.
 """
 
 from __future__ import annotations
@@ -54,7 +56,7 @@ class Contest:
     def __init__(self, make: Callable[[], Surrogate]) -> None:
         self._make = make
         self._by_nll: Surrogate | None = None
-        self._record: Record | None = None
+        self._record: Record | None = None  # of the probabilities, and of the prediction that no point is good
         self._on = self._won = False  # whether both learn, and whether the model of the NLL is better
         self._learned_from = 0  # the number of points from which the model of the NLL has learned
 
@@ -63,14 +65,16 @@ class Contest:
         times more points than at its last fit; `by_observables` is already fitted.
         """
         if self._record is not None:
-            good = np.where(known.answered, known.good, np.nan)[:, None]
+            good = np.where(known.answered, known.good, np.nan)[:, None].repeat(2, axis=1)
             self._record.compare(known.u, good, lambda predicted, came: predicted - came)
         self._on = by_observables.fitted and (self._won or poor(known))
         if not self._on:
             self._won = False
             return by_observables
-        errors = self._record.errors[:, 0] if self._record is not None else np.full(2, np.nan)
-        self._won = bool(errors[1] < (1.0 if self._won else CLEARLY) * errors[0])
+        errors, good = self._record.errors.T if self._record is not None else np.full((2, 2), np.nan)
+        # the error of the fraction of good points as a prediction; if most are good, this is no test of a model
+        of_constant = good[1] * max(1.0 - good[1], 0.5)
+        self._won = bool(errors[1] < min((1.0 if self._won else CLEARLY) * errors[0], of_constant))
         self._by_nll = self._by_nll or self._make()
         if self._won or len(known.u) >= AGAIN * self._learned_from:
             self._by_nll.fit(known, rng)
@@ -93,9 +97,9 @@ class Contest:
         """Stores the predicted probabilities of points u, shape (n, d), that are now requested."""
         if not self._on or self._by_nll is None or not len(u):
             return
-        both = [model.probability(u, generator()) for model in (by_observables, self._by_nll)]
-        self._record = self._record or Record(u.shape[1], 1)
-        self._record.expect(u, np.stack(both, axis=1)[:, :, None])
+        both = np.stack([model.probability(u, generator()) for model in (by_observables, self._by_nll)], axis=1)
+        self._record = self._record or Record(u.shape[1], 2)
+        self._record.expect(u, np.stack([both, np.zeros_like(both)], axis=2))
 
     def to_arrays(self) -> dict[str, NDArray[np.float64]]:
         """The arrays for `load`; empty if there was no contest."""
@@ -119,4 +123,5 @@ class Contest:
         self._learned_from = int(arrays.get("learned_from", 0))
         self._by_nll = self._make()
         self._by_nll.load(parts["by_nll"])
-        self._record = Record.from_arrays(parts["record"]) if "record" in parts else None
+        record = Record.from_arrays(parts["record"]) if "record" in parts else None
+        self._record = record if record is not None and record.errors.shape[1] == 2 else None  # older ones have one

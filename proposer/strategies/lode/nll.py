@@ -34,6 +34,11 @@ if TYPE_CHECKING:
 
 MOST_BY_SQUARES, MOST_JUDGED = 1200, 600
 """The largest numbers of points from which the polynomials, and the Gaussian process of the validity, learn."""
+FARTHER = 2.0
+"""The error of sums of squares at new points, in units of the error by cross-validation, for their weight beside the
+networks, whose error is one at new points. With 1, a third of the first points of multi10d for which the weight counted
+were bad.
+"""
 PATIENCE, PATIENCE_BY_DIMENSION = 0.3, 0.04
 """The power with which misses lower the fraction of exploring points is PATIENCE_BY_DIMENSION per dimension, up to
 PATIENCE. With PATIENCE in three dimensions, a thin toy3d took a quarter more evaluations to 95 % of the parts, and
@@ -120,6 +125,13 @@ class OfNll:
         error = self._squares.errors[:, None].clip(LEAST_ERROR)
         good = np.average(ndtr((math.log(2.0) - log_energy) / error), axis=0, weights=error[:, 0] ** -2)
         return np.asarray(good * self._validity.probability(z).numpy())
+
+    @property
+    def weight_of_others(self) -> float:
+        if not self._squares.members:
+            return 0.0
+        of_networks, of_squares = self.residuals.error, FARTHER * max(LEAST_ERROR, float(self._squares.errors[0]))
+        return of_networks**2 / (of_networks**2 + of_squares**2)
 
     def beside_planes(self, known: Known) -> list[Callable[[Tensor], Tensor]]:
         return []

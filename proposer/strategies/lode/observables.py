@@ -24,7 +24,7 @@ from proposer.strategies.lode.process import Processes
 from proposer.strategies.lode.record import Record
 from proposer.strategies.lode.regress import Regression
 from proposer.strategies.lode.rest import Rest
-from proposer.strategies.lode.ridges import Ridges
+from proposer.strategies.lode.ridges import FEW, Ridges
 from proposer.strategies.lode.sample import ROUGH_ABOVE
 from proposer.strategies.lode.surrogate import LEARN_AGAIN, grouped
 from proposer.strategies.lode.train import training_rows
@@ -180,24 +180,23 @@ class OfObservables:
         return self._ridges(self.inputs(u))
 
     def _find_ridges(self, known: Known, usable: NDArray[np.int64], rng: np.random.Generator) -> bool:
-        """Looks for ridges of the output that its process predicts worst, if networks have replaced that process.
-        Returns whether the inputs have changed.
+        """Looks for ridges of the outputs that their processes predict badly; with many points, without planes so far,
+        only of those that networks predict. Returns whether the inputs have changed.
         """
-        if self._record is None or len(usable) < max(ENOUGH, self._ridges.next_from):
+        if self._record is None or len(usable) < self._ridges.next_from:
             return False
         errors = np.nan_to_num(self._record.errors[0])
-        j = int(errors.argmax())
-        if errors[j] <= BAD**2 / len(errors) or not (self.by_nets[j] or len(self._ridges.planes)):
-            return False
         before = self._ridges.planes
+        bad = (errors > BAD**2 / len(errors)) & (self.by_nets | (len(before) > 0) | (len(usable) < FEW))
+        worst = [j for j in np.argsort(-errors, kind="stable").tolist() if bad[j]]
         assert self._coding is not None
-        t = self._coding.encode(known.values[usable])[:, j : j + 1]
         assert self._values is not None
-        self._ridges.find(self.inputs(known.u[usable]), t, self._values.only(j), rng)
+        t = self._coding.encode(known.values[usable])
+        values, changed = self._ridges.look(self.inputs(known.u[usable]), t, self._values, worst, rng)
         if np.array_equal(before, self._ridges.planes):
             return False
-        self._values = self._ridges.carried(self._values, j)
-        if self._ridges.changed:
+        self._values = values
+        if changed:
             self._nets = None
         return True
 
@@ -318,11 +317,15 @@ class OfObservables:
     def probability_by_others(self, u: Floats) -> Floats:
         return np.zeros(len(u))
 
+    @property
+    def weight_of_others(self) -> float:
+        return 0.0
+
     def beside_planes(self, known: Known) -> list[Callable[[Tensor], Tensor]]:
         if self._values is None or not self.fitted or not len(self._ridges.planes):
             return []
-        of, best = self._values.lengths[:, self.dim :].argmin(axis=0), self.energy.best(known.values)
-        return [partial(self._beside, plane, j, float(best[j])) for plane, j in enumerate(of.tolist())]
+        of, best = self._ridges.outputs(self._values).tolist(), self.energy.best(known.values)
+        return [partial(self._beside, plane, j, float(best[j])) for plane, j in enumerate(of)]
 
     @torch.no_grad()
     def _beside(self, plane: int, j: int, value: float, u: Tensor) -> Tensor:

@@ -58,20 +58,27 @@ def daring(dim: int) -> float:
 
 
 def even(
-    candidates: Candidates, occupied: Floats, n: int, power: float = DARING, reach: Reach | None = None
+    candidates: Candidates,
+    occupied: Floats,
+    n: int,
+    power: float = DARING,
+    reach: Reach | None = None,
+    least: float | None = None,
 ) -> NDArray[np.int64]:
     """The positions of n candidates that fill the gaps between the `occupied` points, shape (k, d).
 
     They are chosen one after the other. The next candidate is the one with the largest probability times
     distance^power; the distance is that to the nearest occupied or chosen point. Beyond `reach`, another power holds.
-    So thin parts are filled first, whatever the density of the candidates. The result has fewer than n positions if all
+    So thin parts are filled first, whatever the density of the candidates. `least` is added to each probability; None:
+    LEAST_PROBABILITY. The result has fewer than n positions if all
     other candidates coincide with chosen points.
     """
     u = candidates.u
     distance = np.full(len(u), np.sqrt(u.shape[1]))
     if len(occupied):
         distance = np.asarray(cKDTree(occupied).query(u)[0])
-    least = LEAST_PROBABILITY / (1.0 + len(occupied) / FALLS) if power < DARING else LEAST_PROBABILITY
+    if least is None:
+        least = LEAST_PROBABILITY / (1.0 + len(occupied) / FALLS) if power < DARING else LEAST_PROBABILITY
     weight = candidates.probability + least
     chosen: list[int] = []
     for _ in range(min(n, len(u))):
