@@ -137,12 +137,8 @@ def trust(known: Known) -> float:
 
 def size(known: Known, surrogate: Surrogate, n: int) -> int:
     """The number of points of a batch that would have n points without basins."""
-    return n if _left_out(known, surrogate) else round(n * (1.0 - SMALLER * share(known)))
-
-
-def _left_out(known: Known, surrogate: Surrogate) -> bool:
-    """Whether no basins are looked for. Processes of observables see basins themselves, so that probes are enough."""
-    return surrogate.by_observables or known.u.shape[1] > MOST_DIM
+    steps_down = known.u.shape[1] <= MOST_DIM and not surrogate.by_observables
+    return round(n * (1.0 - SMALLER * share(known))) if steps_down else n
 
 
 class Found(NamedTuple):
@@ -154,15 +150,19 @@ class Found(NamedTuple):
 
 def follow(context: Context, n: int) -> Found:
     """Points for each basin whose bottom is unknown and in which no point is waiting for its result. Once such points
-    have begun a new part of the region, the rest of the share is in the largest holes between all points.
+    have begun a new part of the region, the rest of the share is in the largest holes between all points. With a model
+    of observables, there are only minima of bowls: it sees most basins itself, so that probes are enough.
     """
-    known, rng, dim = context.known, context.generator("basin"), context.dim
-    if _left_out(known, context.surrogate):
-        return Found(np.empty((0, dim)), np.empty((0, dim)))
+    known, rng, none = context.known, context.generator("basin"), np.empty((0, context.dim))
+    if context.dim > MOST_DIM:
+        return Found(none, none)
     n = round(share(known) * n)
     pays = began(known, np.flatnonzero(np.isin(known.origins, THESE))[-LAST:]) > 0
-    minima, others = steps(context, n - round(HOLES * n) if pays else n, rng)
-    if pays:
+    of_nll = not context.surrogate.by_observables
+    minima, others = steps(context, n - round(HOLES * n) if pays and of_nll else n, rng)
+    if not (pays or of_nll):
+        others = none
+    if pays and of_nll:
         every = np.concatenate([context.busy, minima, others])
         others = np.concatenate([others, holes(every, n - len(minima) - len(others), rng)])
     return Found(context.snap(minima), context.snap(others))
