@@ -17,11 +17,12 @@ from proposer.space import Space
 from proposer.strategies.base import Settings
 from proposer.strategies.choice import read_settings, type_name
 from proposer.wire.agreement import disagreements
-from scanspec import Kind, PriorKind, ScanFile, read_scan_file
+from scanspec import Kind, ObservableSpec, PriorKind, ScanFile, read_scan_file
 from scanspec.checking import check_blocks
 from scanspec.logs import read_verbose
 from scanspec.plotting import read_plotting
 from scanspec.settings import reads_rows
+from scanspec.terms import TWO_SIDED
 from scanspec.thresholds import is_given
 
 EVERY_TYPE = ("threshold_value", "confidence", "degrees_of_freedom", "points_per_iteration", "verbose")
@@ -102,11 +103,12 @@ def notes_on(spec: ScanFile, threshold: float) -> list[str]:
     scored = [
         own for own in spec.all_observables() if own.measurement is not None or own.likelihood.kind is not Kind.OFF
     ]
-    least = sum(own.likelihood.least if own.term is None and own.measurement is None else -math.inf for own in scored)
+    least = sum(map(_least, scored))
     if scored and math.isfinite(threshold) and threshold <= least:
         notes.append(
             f"no point can be good: the NLL of these likelihoods is never below {least:g}; raise the threshold_value"
         )
+    notes += _counted_twice(spec)
     stops_otherwise = name in ("GRID", "READ_CSV") or "good_points_early_stop" in spec.setup
     if "points" not in spec.setup and not stops_otherwise:
         notes.append(f"the file gives no points: 1,000 holds{_in_bsmart(spec, 'documents say 1,000, its code 10,000')}")
@@ -125,6 +127,29 @@ def notes_on(spec: ScanFile, threshold: float) -> list[str]:
     if spec.ignored:
         notes.append(f"without meaning here: {', '.join(spec.ignored)}")
     return notes
+
+
+def _least(own: ObservableSpec) -> float:
+    """A lower bound of the loss of an observable."""
+    if own.measurement is not None:
+        return -math.inf
+    return own.likelihood.least if own.term is None else own.term.lowest
+
+
+def _counted_twice(spec: ScanFile) -> list[str]:
+    """A note for each observable with more than one measured value, because correlated ones are one measurement."""
+    found: dict[str, list[str]] = {}
+    for own in spec.all_observables():
+        if own.likelihood.kind is Kind.GAUSS or own.measurement is not None:
+            found.setdefault(own.name, []).append("its own mean and sigma")
+        if own.term is not None and own.term.kind in TWO_SIDED:
+            for name in own.term.observables:
+                found.setdefault(name, []).append(f"the likelihood {own.name!r}")
+    return [
+        f"{name!r} counts in {' and in '.join(places)}: right only if these are different measurements"
+        for name, places in found.items()
+        if len(places) > 1
+    ]
 
 
 def _in_bsmart(spec: ScanFile, what: str) -> str:

@@ -57,7 +57,7 @@ class Section:
             self._accept_name(plain_name(str(key)), key)
             return
         if key not in keys.known:
-            hint = getattr(self._content, "hints", {}).get(key) or closest(key, keys.known)
+            hint = keys.elsewhere.get(key) or getattr(self._content, "hints", {}).get(key) or closest(key, keys.known)
             if self._content[key] is None and str(key).endswith(")"):  # {function: log(x, 10)}
                 hint = "; within { } a text with a comma needs quotes"
             elif self._content[key] is None and str(key).isdigit():  # {points: 1,000}

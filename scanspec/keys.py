@@ -5,16 +5,20 @@ BSMArt's spellings are in scanspec/bsmart/spellings.py; every other key is an er
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True)
 class Keys:
-    """The keys of one section, and which of them hold numbers (or lists of numbers) or booleans."""
+    """The keys of one section, and which of them hold numbers (or lists of numbers) or booleans. `elsewhere` has hints
+    for keys of other sections.
+    """
 
     known: tuple[str, ...]
     numbers: frozenset[str] = frozenset()
     booleans: frozenset[str] = frozenset()
+    elsewhere: Mapping[object, str] = field(default_factory=dict)
 
     def with_name(self, name: str) -> Keys:
         """These keys and one more."""
@@ -152,6 +156,8 @@ INVALID_WHEN = Keys(
     numbers=_words("exit_codes"),
     booleans=_words("spinfo"),
 )
+AS_TERM = "in the section likelihoods, as `likelihoods: {NAME: {observables: [...], ...}}`"
+"""Where and how a likelihood is written that an observable alone cannot have."""
 OBSERVABLE = Keys(
     _list(
         """slha scale column under line function flavio measurement scaling mean sigma range lower_bound upper_bound
@@ -159,6 +165,7 @@ OBSERVABLE = Keys(
     ),
     numbers=_words("scale column line mean sigma range lower_bound upper_bound valid"),
     booleans=_words("log_scaling"),
+    elsewhere=dict.fromkeys(_list("covariance correlation limit table confidence"), f"; it stands {AS_TERM}"),
 )
 TERM = Keys(
     _list("observables mean covariance sigma correlation scaling limit confidence table"),

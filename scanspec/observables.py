@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from scanspec import keys
 from scanspec.document import Section, closest, to_number
 from scanspec.likelihoods import NEEDS_MEAN_AND_SIGMA, Kind, Likelihood
 from scanspec.numbers import all_digits
@@ -281,7 +282,7 @@ def _read_likelihood(entry: Section, notes: list[str]) -> Likelihood:
     entry.boolean("log_scaling", False)  # a wrong value is refused even if the kind does not read it
     mean = entry.number("mean") if "mean" in entry else math.nan
     if isinstance(entry.raw("sigma"), dict):
-        raise entry.error(f"{entry.path}: errors of two sizes stand in the section likelihoods, {_AS_TERM}", "sigma")
+        raise entry.error(f"{entry.path}: errors of two sizes stand {keys.AS_TERM}", "sigma")
     sigma = entry.number("sigma") if "sigma" in entry else math.nan
     if "range" in entry:
         entry.numbers("range", 2)
@@ -336,9 +337,6 @@ def _not_read(kind: Kind, entry: Section) -> tuple[str, ...]:
     return ("mean", "sigma", "range", "lower_bound", "upper_bound", "log_scaling")
 
 
-_AS_TERM = "as `likelihoods: {NAME: {observables: [...], ...}}`"
-
-
 def _read_kind(entry: Section) -> Kind:
     name = entry.text("scaling")
     if name == "LOGUSER":
@@ -348,7 +346,7 @@ def _read_kind(entry: Section) -> Kind:
             "scaling",
         )
     if name in TermKind.__members__:
-        raise entry.error(f"{entry.path}: scaling {name} stands in the section likelihoods, {_AS_TERM}", "scaling")
+        raise entry.error(f"{entry.path}: scaling {name} stands {keys.AS_TERM}", "scaling")
     try:
         return Kind(name)
     except ValueError:

@@ -129,11 +129,17 @@ def _single(entry: Section, names: tuple[str, ...]) -> Term:
 
 def _joint(entry: Section, names: tuple[str, ...]) -> Term:
     _only(entry, "a joint Gaussian", "mean covariance sigma correlation scaling")
+    if "scaling" in entry and entry.text("scaling") in [kind.value for kind in ASYMMETRIC | ONE_SIDED]:
+        raise entry.error(
+            f"{entry.path}: scaling: {entry.text('scaling')} is for one observable without a covariance; write one "
+            "likelihood for each observable",
+            "scaling",
+        )
     _kind(entry, [TermKind.JOINT_GAUSS])
     count = len(names)
     if count > MOST_OBSERVABLES:
         raise entry.error(f"{entry.path}: a joint Gaussian has at most {MOST_OBSERVABLES} observables", "observables")
-    entry.require("mean", ": one number for each observable")
+    entry.require("mean", ", one number for each observable; a likelihood has mean, or limit, or table")
     mean = _numbers(entry, "mean", count)
     if ("covariance" in entry) == ("correlation" in entry) or ("sigma" in entry) != ("correlation" in entry):
         raise entry.error(
@@ -197,11 +203,15 @@ def _matrix(entry: Section, key: str, count: int) -> _Matrix:
     else:
         found = read_rows(entry, key)
         matrix = _Matrix(entry, key, found.rows, found)
+    wanted = f"{count} observables; write the whole matrix, {count} rows of {count}" if count > 1 else "1 observable"
     if len(matrix.rows) != count:
-        raise matrix.error(f"there are {len(matrix.rows)} rows, but {count} observables")
+        rows = "is 1 row" if len(matrix.rows) == 1 else f"are {len(matrix.rows)} rows"
+        raise matrix.error(f"there {rows}, but {wanted}")
     for row, numbers in enumerate(matrix.rows):
         if len(numbers) != count:
-            raise matrix.error(f"row {row + 1} has {len(numbers)} numbers, but there are {count} observables", row)
+            has = "1 number" if len(numbers) == 1 else f"{len(numbers)} numbers"
+            are = "are" if count > 1 else "is"
+            raise matrix.error(f"row {row + 1} has {has}, but there {are} {wanted}", row)
     for row in range(count):
         for column in range(row):
             one, other = matrix.rows[row][column], matrix.rows[column][row]

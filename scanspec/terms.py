@@ -271,6 +271,13 @@ class Term:
             return self.nll(x[:, None])
         return namespace(x).zeros_like(x)
 
+    @property
+    def lowest(self) -> float:
+        """A lower bound of -ln L."""
+        if self.kind is TermKind.UNKNOWN:
+            return -math.inf
+        return min(self.values) if self.kind is TermKind.TABLE else 0.0
+
     def describe(self) -> str:
         """The term in a few words."""
         names = ", ".join(self.observables)

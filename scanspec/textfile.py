@@ -87,7 +87,8 @@ def read_rows(section: Section, key: str) -> Rows:
         found.lines.append(line)
         found.rows.append([0.0 if number is None else number for number in numbers])
         if wrong is not None:
-            raise found.error(f"{wrong[:50]!r} is not a finite number{_hint(wrong, words)}", len(found.lines) - 1)
+            hint = _hint(wrong, words) or (_SECOND_HEADING if all(map(_is_word, fields)) else "")
+            raise found.error(f"{wrong[:50]!r} is not a finite number{hint}", len(found.lines) - 1)
         count += len(numbers)
         if count > MOST_NUMBERS:
             raise found.error(f"there are more than {MOST_NUMBERS:,} numbers", len(found.lines) - 1)
@@ -108,6 +109,9 @@ def _fields(line: str) -> list[str]:
         if any(len(word.split()) > 1 for word in words):  # 1, 2 3
             words = [part for word in words for part in word.split() or [""]]
     return [word.strip().strip("\"'").strip() for word in words]
+
+
+_SECOND_HEADING = "; only the first line may have words: put a # before this one, or remove a second table"
 
 
 def _hint(wrong: str, line: str) -> str:

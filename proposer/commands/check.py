@@ -22,7 +22,7 @@ from proposer.show.voice import say
 from proposer.strategies.base import Settings
 from proposer.strategies.choice import type_name
 from proposer.strategies.lode.settings import LodeSettings
-from proposer.wire.agreement import show
+from proposer.wire.agreement import not_compared, show
 from proposer.wire.attendance import Purpose
 from proposer.wire.pool import Pool
 from proposer.wire.security import Security
@@ -67,6 +67,8 @@ def check(file: Path, places: Sequence[str], *, security: Security, as_json: boo
         print(json.dumps(_to_json(asked, description)))
     elif description is not None:
         print("the scan file and the evaluator agree")
+        for line in not_compared(description):
+            print(f"note: {line}")
         if line := _about_the_run(asked, description):
             print(line)
     return 0

@@ -39,6 +39,16 @@ def disagreements(scan: ScanFile, description: Description) -> list[str]:
     return found
 
 
+def not_compared(description: Description) -> list[str]:
+    """One sentence for each likelihood of the evaluator whose kind this lodescan does not know."""
+    return [
+        f"the likelihood {observable.name!r} is of a kind that this lodescan does not know, so its numbers are not "
+        "compared, and LODE learns its -ln L alone; a newer lodescan knows more"
+        for observable in description.observables
+        if observable.term is not None and observable.term.kind is TermKind.UNKNOWN
+    ]
+
+
 def _other_observables(scan: ScanFile, description: Description) -> Iterator[str]:
     """Observables that only one side has, and those with another window or likelihood."""
     theirs = {observable.name: observable for observable in description.observables}

@@ -2,13 +2,16 @@
 
 import json
 import re
+from typing import Any
 
 import pytest
 
+from lodescan.v1 import evaluation_pb2 as pb
 from proposer.commands.check import check
 from proposer.wire.security import PLAIN
 from scanspec import ScanFileError
 from scanspec.keys import NETWORKS, SETUP
+from tests.proposer.hostile import ONE, Honest, listening
 
 TEXT = """\
 setup: {type: RANDOM, keep_spectra: valid}
@@ -145,3 +148,67 @@ def test_a_name_that_resembles_a_known_program_gets_a_note(tmp_path, capsys):
     path.write_text(text.replace("command:", "profile: none, command:"))
     assert check(path, None, security=PLAIN) == 0
     assert "SPhen is called" not in capsys.readouterr().out
+
+
+NEWER = """\
+setup: {type: RANDOM}
+variables: {x: [0, 1]}
+codes: {c: {function: 'm:f', observables: {y: }}}
+likelihoods: {t: {observables: y, mean: 0, sigma: 1, scaling: GAUSS_UPPER}}
+networks: {threshold_value: 10}
+"""
+
+
+def test_a_likelihood_of_a_kind_that_only_the_evaluator_knows_gets_a_note(tmp_path, capsys):
+    path = tmp_path / "scan.yaml"
+    path.write_text(NEWER)
+    off, nll = pb.LIKELIHOOD_KIND_OFF, pb.LIKELIHOOD_KIND_MINUSEXPUSER
+    observables = [pb.Observable(name=n, likelihood=pb.Likelihood(kind=k)) for n, k in (("y", off), ("t", nll))]
+    notes = {}
+    kinds: list[Any] = [pb.JOINT_KIND_GAUSS_UPPER, 99]
+    for kind in kinds:
+        term = pb.JointTerm(observable=1, arguments=[0], kind=kind, mean=[0.0], plus=1.0)
+        described = {"backend": "b", "parameters": ONE, "observables": observables, "joint_terms": [term]}
+        with listening(Honest(lambda *_: [], described)) as address:
+            assert check(path, [address], security=PLAIN) == 0
+        said = capsys.readouterr().out
+        assert "the scan file and the evaluator agree" in said
+        words = "'t' is of a kind that this lodescan does not know"
+        notes[kind] = [line for line in said.splitlines() if words in line]
+    assert not notes[pb.JOINT_KIND_GAUSS_UPPER]
+    assert len(notes[99]) == 1 and "its numbers are not compared" in notes[99][0]
+
+
+TERMS = """\
+setup: {type: RANDOM, points: 5}
+variables: {x: [0, 1]}
+codes: {c: {function: 'm:f', observables: {y: OWN, z: }}}
+likelihoods: {t: TERM}
+networks: {threshold_value: LIMIT}
+"""
+JOINT = "{observables: [y, z], mean: [0, 0], covariance: [[1, 0.5], [0.5, 1]]}"
+
+
+def notes_of(path, capsys, own, term, limit="10"):
+    path.write_text(TERMS.replace("OWN", own).replace("TERM", term).replace("LIMIT", limit))
+    assert check(path, None, security=PLAIN) == 0
+    return "".join(line for line in capsys.readouterr().out.splitlines() if "note:" in line)
+
+
+def test_an_observable_that_is_measured_twice_gets_a_note(tmp_path, capsys):
+    path = tmp_path / "scan.yaml"
+    said = notes_of(path, capsys, "{mean: 0, sigma: 1}", JOINT)
+    assert "'y' counts in its own mean and sigma and in the likelihood 't'" in said and "'z'" not in said
+    assert "counts" not in notes_of(path, capsys, "", JOINT)
+    assert "counts" not in notes_of(path, capsys, "{mean: 0, sigma: 1, scaling: UPPER}", JOINT)
+    one_sided = "{observables: y, mean: 1, sigma: 1, scaling: GAUSS_UPPER}"
+    assert "counts" not in notes_of(path, capsys, "{mean: 0, sigma: 1}", one_sided)
+
+
+def test_a_threshold_that_no_point_meets_gets_a_note_also_for_a_table(tmp_path, capsys):
+    path = tmp_path / "scan.yaml"
+    (tmp_path / "t.csv").write_text("0 -2\n1 5\n")
+    assert "the NLL of these likelihoods is never below 0" in notes_of(path, capsys, "", JOINT, "-1")
+    table = "{observables: y, table: t.csv}"
+    assert "never below" not in notes_of(path, capsys, "", table, "-1")
+    assert "never below -2" in notes_of(path, capsys, "", table, "-2")

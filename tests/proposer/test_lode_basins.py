@@ -13,6 +13,7 @@ from proposer.strategies.lode.basins import (
     began,
     bottoms,
     distinct,
+    downhill,
     follow,
     holes,
     nearest,
@@ -22,6 +23,7 @@ from proposer.strategies.lode.basins import (
     size,
     steps,
 )
+from proposer.strategies.lode.collect import other_regions
 from proposer.strategies.lode.energy import EnergyOfObservables
 from proposer.strategies.lode.local import descend, ways
 from proposer.strategies.lode.nll import OfNll
@@ -285,6 +287,24 @@ def test_basins_leave_points_for_the_parts_that_fill_known_regions():
     context = Context(known, u[:0], model, snap=lambda u: u, inputs=lambda u: u, generator=lambda _: rng)
     context.n = 200
     assert 0.5 * 80 < len(np.concatenate(follow(context, 80))) <= 0.7 * 80
+
+
+def test_collecting_looks_for_other_regions_once_there_are_enough_good_points():
+    """With a smaller fraction of a batch than a map."""
+    rng = np.random.default_rng(3)
+    u, number = rng.random((1200, 3)), np.arange(1200)
+    finds, origins = number % 10 == 0, ["explore"] * 600 + ["basin"] * 600
+    model = OfNll(3, EnergyOfObservables([], TARGET), lambda u: u)
+
+    def found_after(rows: int) -> tuple[int, int]:
+        known = known_of(u[-rows:], np.where(finds, 0.5, 9.0 + u[:, 0])[-rows:], origins[-rows:])
+        context = Context(known, u[:0], model, snap=lambda u: u, inputs=lambda u: u, generator=lambda _: rng)
+        context.n, context.downhill = 100, u[:0]
+        return len(other_regions(context, 100)) + len(downhill(context, 100)), sum(map(len, follow(context, 100)))
+
+    few, enough = found_after(900), found_after(1200)
+    assert few[0] == 0 < few[1]
+    assert 0 < enough[0] < 0.35 * enough[1]
 
 
 @pytest.mark.slow

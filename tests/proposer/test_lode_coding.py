@@ -76,7 +76,7 @@ def test_data_that_leave_the_scale_are_noticed():
 
 
 def test_a_tiny_target_is_resolved_beside_values_of_either_sign():
-    y = np.sinh(RNG.normal(0.0, 12.0, 400))[:, None]
+    y = np.sinh(np.random.default_rng(2).normal(0.0, 12.0, 400))[:, None]
     aims = np.array([[0.25], [0.06]])
     near = np.array([[0.0], [0.25], [0.5]])
     before, after = (Coding.of(y, aims=aim).encode(near)[:, 0] for aim in (None, aims))

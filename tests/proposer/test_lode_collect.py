@@ -158,6 +158,15 @@ def test_how_sure_candidates_must_be_follows_the_newest_collected_points(good, l
     assert enough(points.known()) == pytest.approx(least, abs=0.01)
 
 
+def test_one_good_batch_makes_a_long_search_no_more_daring():
+    """With many results a batch has about a hundred points. Their hit rate alone would swing from batch to batch."""
+    bad, good = np.full((1600, 2), 0.1), np.full((200, 2), 0.5)
+    u = np.concatenate([bad, good, bad[:100], good[:100]])
+    points = Points(np.arange(2), EnergyOfObservables([], Target(1.0)), Target(1.0))
+    points.add(told_of(u, disc(u), origins=["start"] * 1600 + ["exploit"] * 400))
+    assert enough(points.known()) == SUREST
+
+
 @pytest.mark.parametrize("u", [[[0.5, 0.5], [0.51, 0.5]], [[0.0, 0.0], [1.0, 1.0]]], ids=["all good", "none good"])
 def test_candidates_need_good_points_but_no_bad_ones(u):
     known = known_of(np.array(u))

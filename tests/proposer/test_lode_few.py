@@ -87,6 +87,20 @@ def test_the_start_is_at_most_a_sixth_of_the_evaluations(dim: int) -> None:
     assert origins.count("start") == len(origins) > strategy.start_points  # no answers came back
 
 
+@pytest.mark.parametrize("settings", [LodeSettings(Target(1.0)), LodeSettings(Target(1.0), collect=True)])
+@pytest.mark.parametrize("dim", [1, 3])
+def test_as_many_points_start_as_the_display_says(dim: int, settings: LodeSettings, quick: None) -> None:
+    space = Space([Variable(f"x{i}", 0.0, 1.0) for i in range(dim)])
+    strategy = Lode(space, settings, 1, [])
+    random, origins = np.random.default_rng(1), list[str]()
+    while "start" in origins[-1:] or not origins:
+        batch = strategy.ask()
+        assert batch is not None
+        origins += batch.origins
+        strategy.tell(told_of(batch.u, random.random(len(batch.u)) + 5.0, origins=batch.origins))
+    assert origins.count("start") == strategy.start_points
+
+
 def test_a_run_with_more_evaluations_goes_on_as_it_began() -> None:
     space = Space([Variable("x", 0.0, 1.0), Variable("y", 0.0, 1.0)])
     few, more = (Lode(space, LodeSettings(Target(1.0), evaluations=n), 1, []) for n in (60, 60_000))

@@ -1,6 +1,8 @@
 """Terms of several observables, compared with scipy and the formulas of papers, for numpy and torch."""
 
 import math
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +14,7 @@ from scipy.interpolate import RegularGridInterpolator
 from scipy.stats import multivariate_normal, norm
 
 from lodescan.v1 import evaluation_pb2 as pb
-from scanspec import Kind, Likelihood
+from scanspec import Kind, Likelihood, read_scan_file
 from scanspec.likelihoods import losses_and_nll
 from scanspec.terms import Term, TermKind
 
@@ -253,3 +255,54 @@ def test_with_the_right_number_each_refused_term_is_valid():
     for kind, observables, numbers in terms:
         found = checked(kind, observables, numbers)
         assert found.kind.value == kind and found.observables == tuple(observables)
+
+
+OF_FILES = """\
+variables: {m: [0, 1]}
+codes: {c: {function: 'm:f', observables: {x: , y: }}}
+likelihoods:
+  joint: {observables: [x, y], mean: [%r, %r], covariance: c.txt}
+  limit: {observables: [x, y], limit: l.txt}
+  of_one: {observables: y, table: one.txt}
+  of_two: {observables: [y, x], table: two.txt}
+"""
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from([" ", "\t", ",", ";", ", "]), st.sampled_from(["\n", "\r\n"]))
+@settings(max_examples=25, deadline=None)
+def test_terms_from_files_agree_with_scipy_whatever_the_units_and_the_order_of_rows(seed, separator, end):
+    rng = np.random.default_rng(seed)
+    unit = 10.0 ** rng.uniform(-9, 9, 2)
+    mean, sigma = unit * rng.uniform(1, 2, 2), unit * rng.uniform(0.1, 0.5, 2)
+    matrix = np.outer(sigma, sigma) * [[1.0, rho := rng.uniform(-0.99, 0.99)], [rho, 1.0]]
+    x_knots, y_knots = (one * np.unique(rng.uniform(0.1, 4.0, 5)) for one in unit)
+    bounds, grid = unit[1] * rng.uniform(0.1, 3.0, 5), rng.uniform(-1, 9, (5, 5))
+
+    def table(*columns):
+        rows = [separator.join(map(repr, row)) for row in rng.permutation(np.stack(columns, axis=1)).tolist()]
+        return end.join(["# of a test", separator.join("abc"[: len(columns)]), *rows, ""])
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "scan.yaml").write_text(OF_FILES % tuple(mean.tolist()))
+        files = {
+            "c.txt": end.join(separator.join(map(repr, row)) for row in matrix.tolist()),
+            "l.txt": table(x_knots, bounds),
+            "one.txt": table(y_knots, grid[:, 0]),
+            "two.txt": table(np.repeat(y_knots, 5), np.tile(x_knots, 5), grid.ravel()),
+        }
+        for path, text in files.items():
+            (folder / path).write_bytes(text.encode())
+        joint, limit, of_one, of_two = (spec.term for spec in read_scan_file(folder / "scan.yaml").terms)
+    x = unit * rng.uniform(0.05, 4.5, (50, 2))
+    off = (x - mean) / sigma
+    expected = (off[:, 0] ** 2 - 2.0 * rho * off.prod(axis=1) + off[:, 1] ** 2) / (1.0 - rho**2) / 2.0
+    np.testing.assert_allclose(joint.nll(x), expected, rtol=1e-6)
+    bound = np.exp(np.interp(np.log(x[:, 0]), np.log(x_knots), np.log(bounds)))
+    inside = (x[:, 0] >= x_knots[0]) & (x[:, 0] <= x_knots[-1])
+    pull = np.where(inside, norm.ppf(0.95) * x[:, 1] / bound, 0.0)
+    np.testing.assert_allclose(limit.nll(x), pull**2 / 2, rtol=1e-6)
+    np.testing.assert_allclose(of_one.nll(x[:, 1:]), np.interp(x[:, 1], y_knots, grid[:, 0]), rtol=1e-6, atol=1e-9)
+    at = np.stack([x[:, 1].clip(y_knots[0], y_knots[-1]), x[:, 0].clip(x_knots[0], x_knots[-1])], axis=1)
+    two = RegularGridInterpolator((y_knots, x_knots), grid)(at)
+    np.testing.assert_allclose(of_two.nll(x[:, ::-1]), two, rtol=1e-6, atol=1e-9)

@@ -130,7 +130,7 @@ def test_a_mistake_is_refused_by_both(line):
 CANNOT_BE_SAID = re.compile(
     "is not a variable or obs|is not an? (obs|expression)|known are|is a variable;|is computed|belongs to no code"
     "|uses '|cannot be read|after the prior|the range is empty|needs a range above 0|not symmetric|diagonal"
-    "|positive definite|one for each observable|numbers, but there are|name of a file beside|high\\] for points"
+    "|positive definite|one for each observable|numbers?, but there are|name of a file beside|high\\] for points"
 )
 """What JSON Schema cannot say: names that the file defines, expressions, other files, two numbers compared."""
 

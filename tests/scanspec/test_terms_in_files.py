@@ -63,8 +63,8 @@ def test_sigma_and_correlation_give_the_same_covariance_and_may_be_read_from_fil
         ("covariance: [[4, 7], [7, 9]]}", "not positive definite: row 2", 8),
         ("covariance: [[0, 0], [0, 9]]}", "not positive definite: row 1", 8),
         ("covariance: [[4, 6], [6, 9]]}", "not positive definite: row 2", 8),
-        ("covariance: [[4, 1]]}", "1 rows, but 2 observables", 8),
-        ("covariance: [[4, 1], [1]]}", "row 2 has 1 numbers", 8),
+        ("covariance: [[4, 1]]}", "1 row, but 2 observables", 8),
+        ("covariance: [[4, 1], [1]]}", "row 2 has 1 number, but there are 2 observables; write the whole matrix", 8),
         ("sigma: [1, 1], correlation: 0.5}", "is 0.5, but must be a matrix, such as [[1, 0.5], [0.5, 1]]", 8),
         ("covariance: [[4, 1], [1, nan]]}", "'nan' in row 2 is not a finite number", 8),
         ("covariance: [[4, 1], [1, .inf]]}", "not a finite number", 8),
@@ -90,6 +90,8 @@ def test_a_wrong_matrix_is_refused_with_its_line(tmp_path, text, words, line):
         ("4 1\n1 nan\n", "'nan' is not a finite number", 2),
         ("4 1\n1 9 3\n", "row 2 has 3 numbers", 2),
         ("4 one\n1 9\n", "'one' is not a finite number", 1),
+        ("x y\n[GeV] [GeV]\n4 1\n1 9\n", "only the first line may have words: put a # before this one", 2),
+        ("x y\n4 1\n1 9\n\nx y\n1 0\n0 1\n", "or remove a second table", 5),
     ],
 )
 def test_a_fault_in_a_table_is_told_with_the_line_of_the_table(tmp_path, content, words, line):
@@ -166,6 +168,11 @@ def test_a_table_of_two_observables_may_list_its_grid_in_any_order(tmp_path):
         ("  a: {mean: 1, sigma: {plus: 1, minus: 1}}", "has no 'observables'"),
         ("  a: {observables: x, mean: 1, sgima: {plus: 1}}", "unknown key 'sgima'"),
         ("  a: {observables: x, table: t.txt, mean: 1}", "mean has no meaning for a table"),
+        ("  a: {observables: [x, y]}", "a likelihood has mean, or limit, or table"),
+        (
+            "  a: {observables: [x, y], mean: [0, 0], sigma: [1, 1], scaling: GAUSS_UPPER}",
+            "GAUSS_UPPER is for one observable without a covariance; write one likelihood for each observable",
+        ),
     ],
 )
 def test_the_message_for_a_wrong_term_shows_what_to_write(tmp_path, text, words):
@@ -176,7 +183,13 @@ def test_the_message_for_a_wrong_term_shows_what_to_write(tmp_path, text, words)
 
 
 def test_the_message_for_such_a_likelihood_in_an_observable_names_the_section(tmp_path):
-    for own in ("{mean: 1, sigma: {plus: 1, minus: 2}}", "{mean: 1, sigma: 1, scaling: GAUSS_UPPER}"):
+    for own in (
+        "{mean: 1, sigma: {plus: 1, minus: 2}}",
+        "{mean: 1, sigma: 1, scaling: GAUSS_UPPER}",
+        "{limit: l.csv}",
+        "{table: t.csv}",
+        "{mean: 1, covariance: c.txt}",
+    ):
         (tmp_path / "scan.yaml").write_text(HEAD.replace("x: ,", f"x: {own},").replace("likelihoods:\n", ""))
         with pytest.raises(ScanFileError, match="section likelihoods"):
             read_scan_file(tmp_path / "scan.yaml")

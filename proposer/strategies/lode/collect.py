@@ -19,6 +19,7 @@ from torch import Tensor
 
 from proposer.strategies.balance import between_good_points
 from proposer.strategies.lode.acquire import Part
+from proposer.strategies.lode.basins import minima
 from proposer.strategies.lode.sample import move
 from proposer.strategies.lode.select import Candidates, even, hits
 from proposer.types import Floats
@@ -33,6 +34,10 @@ BEGIN = 10
 """The number of good points at which collecting starts; before that, the map searches."""
 UNIFORM = 0.01
 """The fraction of a batch that is drawn from the prior."""
+OTHER_REGIONS, FIRST_GOOD = 0.25, 100
+"""The fraction of the points that the parts `bowl` and `basin` would have for a map, and the number of good points from
+which on they have any.
+"""
 EACH = 2000
 """The number of candidates between good points, and the number of candidates around them. Twice as many lie beyond."""
 NEIGHBOURS, BEYOND = 5, 1.5
@@ -45,11 +50,14 @@ still near their start, and a batch reached half as many new parts.
 """
 NEWEST = 10_000
 """The number of newest points that give and judge candidates."""
-GOOD, LAST = 0.9, 100
+GOOD, LAST, OF_ALL = 0.9, 100, 4
 SUREST, LEAST_SURE = 0.95, 0.6
 """Candidates above a certain probability count alike. It is SUREST if at most the fraction GOOD of the LAST collected
-points is good, LEAST_SURE if all are, and linear in between. With LEAST_SURE = 0.5, a candidate was sure enough if only
-one judge took it for good, and once only 12 of 171 points of a thin toy3d were good.
+points (or as many as 1 / OF_ALL of all points, if these are more) is good, LEAST_SURE if all are, and linear in
+between. With only the LAST ones, each batch in which all points were good was followed by two later on that went too
+far, because the results come a batch late: 34 of 73 and 30 of 81 points of balls50_5d were good. With LEAST_SURE = 0.5,
+a candidate was sure enough if only one judge took it for good, and once only 12 of 171 points of a thin toy3d were
+good.
 """
 CERTAINTY, DARING = 24.0, 4.0
 """The powers of the probability below that, and of the distance: a candidate that is twice as far from other points may
@@ -77,9 +85,17 @@ def gather(context: Context, n: int) -> Floats:
     return np.asarray(u[even(Candidates(context.positions(u), weight), context.taken(), n, DARING)])
 
 
+def other_regions(context: Context, n: int) -> Floats:
+    """A part: minima of bowls, where other regions may be. Steps downhill in basins wait for the part `basin`."""
+    if int(context.known.good.sum()) < FIRST_GOOD:
+        return np.empty((0, context.dim))
+    return minima(context, round(OTHER_REGIONS * n))
+
+
 def enough(known: Known) -> float:
     """The probability above which candidates count alike."""
-    spare = max(0.0, hits(known, GATHER.origin, LAST, GOOD) - GOOD) / (1.0 - GOOD)
+    last = max(LAST, len(known.good) // OF_ALL)
+    spare = max(0.0, hits(known, GATHER.origin, last, GOOD) - GOOD) / (1.0 - GOOD)
     return SUREST + (LEAST_SURE - SUREST) * spare
 
 
@@ -196,3 +212,4 @@ def _apart(known: Known) -> tuple[Floats, Floats]:
 
 
 GATHER = Part("exploit", gather)
+REGIONS = Part("bowl", other_regions)

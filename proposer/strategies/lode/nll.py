@@ -131,8 +131,7 @@ class OfNll:
             return np.empty(0)
         z = torch.from_numpy(self.inputs(u))
         valid = self._validity.probability(z)
-        middle, width = self.residuals.spread(z)
-        width = wider * width
+        middle, width = self.residuals.spread(z, wider)
         below = torch.special.ndtr((math.log(2.0) - middle) / width)
         if self._of_nll.least > 0.0:  # a band
             below -= torch.special.ndtr((math.log1p(self._of_nll.least) - middle) / width)

@@ -87,13 +87,15 @@ class Residuals:
         return torch.expm1(self.nets.log_energy(z))
 
     @torch.no_grad()
-    def spread(self, z: Tensor) -> tuple[Tensor, Tensor]:
+    def spread(self, z: Tensor, wider: float = 1.0) -> tuple[Tensor, Tensor]:
         """Mean and width of log(1 + energy), shape (n,) each. The width combines the differences of the networks and
-        the error of the last predictions.
+        the error of the last predictions. `wider` multiplies what exceeds the least error: in many dimensions most of
+        the volume is at the edge of the region, and with a wider least error most of it would seem undiscovered.
         """
         assert self.nets is not None
         predicted = self.nets.log_energy(z)
-        return predicted.mean(dim=0), (predicted.var(dim=0) + self.error**2).sqrt()
+        above_least = predicted.var(dim=0) + (self.error**2 - LEAST_ERROR**2)
+        return predicted.mean(dim=0), (wider**2 * above_least + LEAST_ERROR**2).sqrt()
 
     def to_arrays(self) -> dict[str, NDArray[np.float64]]:
         """The arrays for `load`."""

@@ -68,8 +68,8 @@ class Rest:
         """
         if self._residuals.nets is None:
             return torch.zeros_like(normal)
-        middle, width = self._residuals.spread(z)
-        return self._least + self._of_nll.unit * torch.expm1((middle + wider * width * normal).clamp(0.0, 100.0))
+        middle, width = self._residuals.spread(z, wider)
+        return self._least + self._of_nll.unit * torch.expm1((middle + width * normal).clamp(0.0, 100.0))
 
     def to_arrays(self) -> dict[str, NDArray[np.float64]]:
         """The arrays for `load`."""

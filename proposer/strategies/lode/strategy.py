@@ -21,7 +21,7 @@ from threadpoolctl import threadpool_limits
 
 from proposer.strategies.base import generator
 from proposer.strategies.lode.acquire import Acquisition, Context, choose
-from proposer.strategies.lode.basins import BASINS, size
+from proposer.strategies.lode.basins import BOWLS, size
 from proposer.strategies.lode.collect import BEGIN
 from proposer.strategies.lode.contest import Contest
 from proposer.strategies.lode.energy import EnergyOfObservables, ScoredObservable
@@ -102,7 +102,14 @@ class Lode:
     @property
     def start_points(self) -> int:
         """The number of points in the start."""
-        return int(min(self._first + self._first // 2, self.space.size))
+        points = 0
+        while points < 1.5 * self._first:
+            points += self._next_of_start(points)
+        return int(min(points, self.space.size))
+
+    def _next_of_start(self, started: int) -> int:
+        """The number of points in the next batch of the start, of which `started` points are requested."""
+        return min(self._first if started == 0 else max(self._first // 2, 20), self._batch_size)
 
     @property
     def _dim(self) -> int:
@@ -144,10 +151,8 @@ class Lode:
             return None
         self._asks += 1
         answered = int(known.answered.sum())
-        first = self._first
-        if self._started < 1.5 * first or not answered:  # 1
-            n = first if self._started == 0 else max(first // 2, 20)
-            return self._start(max(min(n, self._batch_size), least))
+        if self._started < 1.5 * self._first or not answered:  # 1
+            return self._start(max(self._next_of_start(self._started), least))
         start = time.monotonic()
         surrogate = self._fit(known)  # 2
         self.training_seconds += time.monotonic() - start
@@ -162,7 +167,7 @@ class Lode:
         kept = well_spread(0.5 * self._inputs(inside), PARTICLES)
         self._particles = inside[kept] if particles.level == 1.0 else np.empty((0, self._dim))
         acquisition = self._acquisition(known, surrogate)
-        if BASINS in acquisition.parts:
+        if BOWLS in acquisition.parts:
             n = max(size(known, surrogate, n), min(n, self._first // 2), least)
         return self._choose(acquisition, known, surrogate, particles, n)  # 4
 
