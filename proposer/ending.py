@@ -73,16 +73,21 @@ def exit_code(tally: Tally) -> int:
 
 
 def _advice(dataset: Dataset, tally: Tally) -> list[str]:
-    """Advice for a scan in which no point or every point was good."""
+    """Advice for a scan in which no point or every point was good, or a loss is at its cap at the best point. (If the
+    target follows the best NLL, there always are good points.)
+    """
     if tally.useless:
         return _if_all_failed(dataset, tally)
     if tally.good:
+        lines = _at_cap(dataset, tally)
         if tally.evaluated >= MANY and tally.good - tally.good_known >= tally.evaluated:
             what_to_do = "is threshold_value as low as it should be?"
             if tally.target.everything:
                 what_to_do = "an observable gets a likelihood by its mean and sigma"
-            return [f"every point is good, so nothing was searched for; {what_to_do}", *_constants(dataset, tally)]
-        return []
+            elif tally.target.follows:
+                what_to_do = f"no NLL is {tally.target.above_best:g} above the lowest one"
+            lines += [f"every point is good, so nothing was searched for; {what_to_do}", *_constants(dataset, tally)]
+        return lines
     if not tally.evaluated and not tally.good_known:
         what_to_do = "see what the evaluator does, or raise max_hours; the same command then goes on"
         return [f"no point was answered, so nothing is known yet: {what_to_do}"]
@@ -110,15 +115,23 @@ def _if_none_is_good(dataset: Dataset, tally: Tally) -> list[str]:
     change = "move the band of threshold_value" if tally.target.is_band else "raise threshold_value"
     what_to_do = f"{change}, widen a range, check each mean and sigma, or give more evaluations"
     lines = [f"{tally.lowest()}; finding no good point does not prove that there is none: {what_to_do}"]
-    capped = tally.at_cap()
-    if no_numbers := never_numbers(dataset, tally, capped):
+    lines += [*_at_cap(dataset, tally), *_constants(dataset, tally)]
+    if 2 * tally.failed_points >= tally.evaluated:
+        lines += _reasons(dataset)
+    return lines
+
+
+def _at_cap(dataset: Dataset, tally: Tally) -> list[str]:
+    """Lines about the observables whose loss has its largest value even at the best point."""
+    lines, no_numbers, capped = [], list[str](), tally.at_cap()
+    if never_numbers(dataset, tally, capped):
+        # all such observables, because a joint likelihood is NaN if an observable behind it is
+        no_numbers = never_numbers(dataset, tally, tally.names)
         what = "is not a number (NaN)" if len(no_numbers) == 1 else "are not numbers (NaN)"
         lines.append(f"{', '.join(no_numbers)} {what} at any point: correct the code or the expression")
     if capped := [name for name in capped if name not in no_numbers]:
-        lines.append(f"the loss of {', '.join(capped)} is at its cap (710.78) even there: is the mean in another unit?")
-    lines += _constants(dataset, tally)
-    if 2 * tally.failed_points >= tally.evaluated:
-        lines += _reasons(dataset)
+        where = "even at the point with the lowest NLL"
+        lines.append(f"the loss of {', '.join(capped)} is at its cap (710.78) {where}: is the mean in another unit?")
     return lines
 
 

@@ -23,6 +23,9 @@ MOST_FAILED = 1000
 """A scan stops after this many points, or all start points if these are more, if every one of them failed or timed out.
 """
 
+AT_CAP = (1.0 - 1e-3) * LARGEST_LOSS
+"""A loss from this value on is at its cap."""
+
 
 @dataclass
 class Tally:
@@ -145,7 +148,7 @@ class Tally:
 
 def capped(losses: Iterable[float], names: Iterable[str]) -> list[str]:
     """The observables whose loss has the largest possible value."""
-    return [name for loss, name in zip(losses, names, strict=False) if loss >= (1.0 - 1e-3) * LARGEST_LOSS]
+    return [name for loss, name in zip(losses, names, strict=False) if loss >= AT_CAP]
 
 
 def how_given(rescored_from: str) -> str:
@@ -164,7 +167,8 @@ def read_tally(
         if status is not None:
             tally.by_status[status] += points
     tally.by_code = {code: Counter(counts) for code, counts in dataset.counts_by_code().items()}
-    if dataset.count_known() or (names and not good and math.isfinite(tally.best)):
+    explained = math.isfinite(tally.best) and (not good or tally.best >= AT_CAP)  # the end of a scan names the losses
+    if dataset.count_known() or (names and explained):
         for part in dataset.results():
             came = np.array([not len(seconds) for seconds in part.seconds], dtype=np.bool_)  # no code ran
             came &= np.array([origin == "init" for origin in part.origins], dtype=np.bool_)

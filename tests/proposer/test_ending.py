@@ -56,6 +56,11 @@ CASES = {
         ["o0 is not a number (NaN) at any point: correct", "the loss of o1 is at its cap"],
         ["failed,", "loss of o0"],
     ),
+    "a joint likelihood of o0": (
+        [Outcome(0, Status.OK, LARGEST_LOSS, [NAN, NAN], [0.0, LARGEST_LOSS], failed_code="", message="")] * 2,
+        ["o0, o1 are not numbers (NaN) at any point: correct the code"],
+        ["at its cap"],
+    ),
     "mostly failed": (
         [ok(1e9, 1e9), failed("no spectrum")],
         ["the loss of o0, o1 is at its cap", "failed, 1 point: code c1: no spectrum"],
@@ -130,6 +135,9 @@ def test_why_no_point_is_good(
         (Target(1.0, 0.5), "move the band of threshold_value, widen"),
         (Target(1e4), "nothing was searched for; is threshold_value as low"),
         (Target(1.0, everything=True), "was searched for; an observable gets a likelihood by its mean and sigma"),
+        (Target.following(3.0), "nothing was searched for; no NLL is 3 above the lowest one"),
+        (Target.following(3.0), "the loss of o0, o1 is at its cap (710.78) even at the point with the lowest NLL"),
+        (Target(1e4), "the loss of o0, o1 is at its cap (710.78) even at the point with the lowest NLL"),
     ],
 )
 def test_the_advice_fits_the_target(

@@ -103,7 +103,7 @@ def test_lodes_energy_falls_with_the_nll_and_is_below_one_in_the_target_alone(be
     assert high >= 1.0 - 1e-9 and at_best == pytest.approx(0.5, abs=1e-6) and 0 < low <= at_best + 1e-9
     if fall > 1e-3:
         assert low < at_best  # energies below that of the best point still differ
-    before = energy.threshold
+    before = energy.scale
     energy.aim(rule.at(best))
     moved = energy.since(np.array([high, at_best, low]), before)
     assert moved == pytest.approx(energy(nll), rel=1e-3, abs=1e-6)

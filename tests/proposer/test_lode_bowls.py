@@ -9,7 +9,7 @@ from scipy.spatial import cKDTree
 
 from benchmarks.search.kinds import ellipsoids
 from proposer.strategies.lode.acquire import Context
-from proposer.strategies.lode.basins import LIKELY, steps, trust
+from proposer.strategies.lode.basins import BASINS, BOWLS, LIKELY, steps, trust
 from proposer.strategies.lode.bowls import NARROWEST, Bowls, guess, learn
 from proposer.strategies.lode.energy import EnergyOfObservables
 from proposer.strategies.lode.nll import OfNll
@@ -143,3 +143,12 @@ def test_basins_get_steps_downhill_after_the_minima_of_many_bowls_were_not_good(
     minima, downhill = steps(context_of(bad, bad_energy, u[:0], origins), 60, rng)
     assert not len(minima)
     assert len(downhill) > 2 * few
+
+
+def test_the_minima_of_bowls_have_an_origin_of_their_own_by_which_they_are_judged():
+    u, energy, _ = half_known(1, 8)
+    context = context_of(u, energy, u[:0], ["basin"] * len(u))
+    found = {part.origin: part.choose(context, 200) for part in (BOWLS, BASINS)}
+    assert len(found["bowl"]) == (energy_of(found["bowl"]) < 1.0).sum() == len(UNKNOWN)
+    assert len(found["basin"])
+    assert not (found["basin"][:, None] == found["bowl"]).all(axis=2).any()

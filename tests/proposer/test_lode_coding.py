@@ -115,3 +115,28 @@ def test_an_observable_that_is_always_zero_has_a_scale():
         coding = Coding.of(y)
         assert coding.encode(y) == pytest.approx(np.zeros((400, 1)))
         assert coding.width > 0
+
+
+def test_a_mostly_positive_observable_of_either_sign_is_no_logarithm():
+    """A target near 0 would otherwise be met by all negative values, which a logarithm cannot tell from 0."""
+    mass, other = 100.0 * 10.0 ** RNG.random((2, 400))
+    splitting = ((mass - other) * (mass - 0.8 * other) / 300.0)[:, None]
+    assert 0.8 < (splitting > 0).mean() < 0.95
+    aims = np.array([[0.03], [0.05]])
+    coding = Coding.of(splitting, aims=aims)
+    back = coding.decode(torch.from_numpy(coding.encode(splitting))).numpy()
+    np.testing.assert_allclose(back, splitting, rtol=1e-6, atol=1e-6)
+    early = Coding.of(splitting[splitting[:, 0] > 0], aims=aims)  # as if the first points had one sign
+    assert early.floor[0] > 0
+    assert early.left_by(splitting)
+    assert not coding.left_by(splitting)
+
+
+def test_special_values_and_rounding_errors_leave_a_logarithm():
+    rate = 10.0 ** RNG.uniform(-12.0, -2.0, 400)
+    special = np.where(RNG.random(400) < 0.1, RNG.choice([-1.0, -2.0, -999.0, 0.0], 400), rate)
+    rounded = np.where(RNG.random(400) < 0.1, -1e-16 * RNG.random(400), rate)
+    y = np.stack([special, rounded], axis=1)
+    coding = Coding.of(y)
+    assert (coding.floor > 0).all()
+    assert not coding.left_by(y)

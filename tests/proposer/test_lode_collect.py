@@ -15,6 +15,7 @@ from proposer.strategies.lode.acquire import Context
 from proposer.strategies.lode.collect import (
     DOUBT,
     LEAST_SURE,
+    MOST_TRUST,
     PARTICLES,
     SUREST,
     agreement,
@@ -27,6 +28,7 @@ from proposer.strategies.lode.collect import (
     gather,
     moved,
     probability_by_neighbours,
+    trusted,
 )
 from proposer.strategies.lode.descend import APART, centres, descend
 from proposer.strategies.lode.energy import EnergyOfObservables
@@ -93,6 +95,7 @@ class HalfSure:
     """Knows the disc, but is sure only near (0.4, 0.5)."""
 
     wider = 1.0
+    weight_of_others = 0.0
 
     def __call__(self, u: torch.Tensor) -> torch.Tensor:
         return torch.from_numpy(disc(u.numpy()))
@@ -215,6 +218,14 @@ def test_candidates_count_less_if_other_models_take_them_for_bad():
         certain(known, u, half, models), sure**24 * np.array([DOUBT + 1.0, DOUBT + 0.5, DOUBT]) ** 2
     )
     np.testing.assert_allclose(certain(known, u, half), (0.5 / SUREST) ** 24)
+
+
+def test_other_models_with_a_smaller_error_count_more():
+    known, u, half = known_of(np.array([[0.5, 0.5]])), np.full((1, 2), 0.2), np.full(1, 0.2)
+    agreed = [lambda u: 0.5 * torch.ones(len(u))]
+    of_trust = [certain(known, u, half, agreed, trust=trust)[0] / (DOUBT + 1.0) ** 2 for trust in (0.5, 0.9)]
+    assert of_trust == pytest.approx([(0.6 / SUREST) ** 24, (0.92 / SUREST) ** 24])
+    assert [trusted(weight) for weight in (0.0, 0.7, 0.99)] == [0.5, 0.7, MOST_TRUST]
 
 
 def small_ball(u: np.ndarray) -> np.ndarray:

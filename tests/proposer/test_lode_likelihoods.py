@@ -145,6 +145,24 @@ def test_a_mixture_of_both_is_searched_and_goes_on_from_a_checkpoint(quick):
     assert (again.ask().u == lode.ask().u).all()
 
 
+@pytest.mark.slow
+def test_a_chi2_with_a_large_constant_is_searched_as_well_as_one_without():
+    """A hundred measurements have a chi2 of about a hundred at the best point. In units of the threshold, the good
+    region would hardly differ from the rest.
+    """
+    gauss = [Likelihood(Kind.GAUSS, mean, 0.1) for mean in (0.5, 0.4)]
+    scored = [ScoredObservable(name, one) for name, one in zip("abc", [*gauss, NLL], strict=True)]
+
+    def with_constant(u):
+        y = mixture(u)[0][:, [0, 1, 4]] + [0.0, 0.0, 200.0]
+        return y, losses_and_nll([*gauss, NLL], y)[1]
+
+    least = with_constant(np.random.default_rng(0).random((100_000, 4)))[1].min()
+    target = Target(float(least) + 1.5)
+    answered = scan(Lode(unit_cube(4), LodeSettings(target, 60), 1, scored), with_constant, 9)
+    assert target.contains(answered[-1].nll).mean() > 0.6
+
+
 def test_if_all_observables_are_likelihoods_only_the_nll_is_learned(caplog, quick):
     lode = Lode(unit_cube(2), LodeSettings(Target(1.0), 40), 1, [ScoredObservable("chi2", NLL)])
     chi2 = lambda u: ((u - 0.4) ** 2).sum(axis=1) * 20.0  # noqa: E731

@@ -1,5 +1,6 @@
 """Planes at which an observable changes abruptly become inputs of the models."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -8,12 +9,13 @@ import torch
 
 from proposer.strategies.lode.acquire import LESS, Context, explore
 from proposer.strategies.lode.energy import EnergyOfObservables, ScoredObservable
+from proposer.strategies.lode.marginal import EDGE, KIND, NORMAL, C, Fit, Marginal
 from proposer.strategies.lode.observables import OfObservables
 from proposer.strategies.lode.plane import MOST, PAYS, close_to_planes, paid
 from proposer.strategies.lode.points import Points
 from proposer.strategies.lode.process import Processes
 from proposer.strategies.lode.regress import Regression
-from proposer.strategies.lode.ridges import EDGE, LEAST_WIDTH, Ridges
+from proposer.strategies.lode.ridges import LEAST_WIDTH, Ridges
 from proposer.strategies.lode.sample import subset_simulation
 from proposer.target import Target
 from proposer.types import Floats
@@ -45,10 +47,10 @@ def found(values: Floats, x: Floats) -> Ridges:
 def test_the_plane_of_a_resonance_is_found_from_few_points():
     x = 2.0 * U - 1.0
     ridges = found(resonance(x), x)
-    off = [abs(plane[0] * plane[2]) > 0.3 and plane[-2] / plane[0] * 0.6 for plane in ridges.planes]
+    off = [abs(plane[0] * plane[2]) > 0.3 and plane[C] / plane[0] * 0.6 for plane in ridges.planes]
     assert any(abs(c - 0.1) < 0.02 for c in off)
     assert ridges.came == [-1] * len(ridges.planes)
-    assert np.allclose(np.linalg.norm(ridges.planes[:, :-2], axis=1), 1.0)
+    assert np.allclose(np.linalg.norm(ridges.planes[:, NORMAL], axis=1), 1.0)
 
 
 def test_a_smooth_observable_has_no_planes():
@@ -61,7 +63,7 @@ def test_planes_of_the_last_search_are_improved_and_others_forgotten():
     x = 2.0 * U - 1.0
     ridges = found(resonance(x), x)
     n = len(ridges.planes)
-    useless = np.array([0.0, 0.7071, 0.0, 0.7071, 0.3, 0.02])
+    useless = np.array([0.0, 0.7071, 0.0, 0.7071, 0.3, 0.02, 0.0])
     ridges.planes = np.concatenate([useless[None], ridges.planes])[:4]
     t = resonance(x)
     process = Processes(4, 1).with_inputs(4, np.full((1, len(ridges.planes)), 0.7))
@@ -92,6 +94,53 @@ def test_planes_of_one_output_stay_while_those_of_another_are_looked_for():
     before = ridges.planes[of == 0]
     values, _ = ridges.look(x, t, values, [1], rng)
     assert np.array_equal(ridges.planes[ridges.outputs(values) == 0], before)
+
+
+def step(x: Floats) -> Floats:
+    """The same, but with a step of 1.5 in place of the resonance, shape (n, 1)."""
+    off = 0.6 * x[:, 0] - 0.8 * x[:, 2] - 0.1
+    return (x[:, 1] + 0.5 * x[:, 3] ** 2 + 1.5 * np.tanh(off / 0.02))[:, None]
+
+
+def near_the_plane(values: Callable[[Floats], Floats], kind: float) -> tuple[Marginal, Fit]:
+    """The likelihood of `values`, and numbers with a plane that is off by 0.02."""
+    x = 2.0 * U - 1.0
+    t = values(x)
+    process = Processes(4, 1)
+    marginal = Marginal(x, (t - t.mean()) / t.std(), np.empty((0, 7)), process, np.random.default_rng(2))
+    normal = np.array([0.62, 0.0, -np.sqrt(1.0 - 0.62**2), 0.0])
+    return marginal, marginal.fit.with_plane(np.array([*normal, 0.12, 0.02, kind]))
+
+
+@pytest.mark.parametrize(("values", "kind"), [(resonance, 1.0), (step, 0.0)])
+def test_a_plane_climbs_the_likelihood_up_to_the_feature(values: Callable[[Floats], Floats], kind: float):
+    marginal, fit = near_the_plane(values, kind)
+    climbed = marginal.climbed(fit, [0], 60)
+    assert climbed.value > marginal.value(fit) + 12.0
+    assert np.isclose(climbed.value, marginal.value(climbed), rtol=1e-6)
+    assert np.allclose(climbed.planes[0, NORMAL], [0.6, 0.0, -0.8, 0.0], atol=0.005)
+    assert abs(climbed.planes[0, C] - 0.1) < 0.005
+    assert np.array_equal(marginal.climbed(fit, [], 60).planes, fit.planes)  # only the length scales climb
+
+
+@pytest.mark.parametrize(("values", "kind"), [(resonance, 1.0), (step, 0.0)])
+def test_the_input_of_a_plane_becomes_that_of_a_peak_or_a_step(values: Callable[[Floats], Floats], kind: float):
+    marginal, fit = near_the_plane(values, 1.0 - kind)
+    x, t = 2.0 * U - 1.0, values(2.0 * U - 1.0)
+    ridges = Ridges(4)
+    ridges.planes = fit.planes
+    process = marginal.climbed(fit, [0], 20).process
+    ridges.find(x, (t - t.mean()) / t.std(), process, np.random.default_rng(6))
+    assert ridges.came[0] == 0
+    assert ridges.planes[0, KIND] == kind
+
+
+def test_planes_of_an_older_state_are_steps():
+    ridges = Ridges(2)
+    ridges.load({"planes": np.array([[0.6, 0.8, 0.1, 0.02]]), "found_from": np.array(300.0)})
+    assert np.array_equal(ridges.planes, [[0.6, 0.8, 0.1, 0.02, 0.0]])
+    x = np.array([[0.5, 0.2], [-0.5, -0.2]])
+    assert np.allclose(ridges(x)[:, 2], np.arcsinh((x @ [0.6, 0.8] - 0.1) / 0.02) / 4.0)
 
 
 def test_networks_with_more_inputs_are_stored():
@@ -152,7 +201,7 @@ def test_with_few_points_planes_do_not_wait_for_networks():
         model.expect(U[rows[-1] + 1 :][:80])
     plane = model.to_arrays()["ridges/planes"][0]
     assert abs(plane[0] * plane[2]) > 0.3
-    assert abs(plane[-2] / plane[0] * 0.6 - 0.1) < 0.05
+    assert abs(plane[C] / plane[0] * 0.6 - 0.1) < 0.05
 
 
 def context_of(model: OfObservables, points: Points) -> Context:
@@ -175,7 +224,7 @@ def test_some_points_are_close_to_the_planes_whatever_the_model_predicts_there(m
     u = close_to_planes(context, 100)
     assert 3 <= len(u) <= round(100 * MOST)
     planes = model.to_arrays()["ridges/planes"]
-    off = np.abs((2.0 * u - 1.0) @ planes[:, :-2].T - planes[:, -2]) / np.maximum(planes[:, -1], LEAST_WIDTH)
+    off = np.abs((2.0 * u - 1.0) @ planes[:, NORMAL].T - planes[:, C]) / np.maximum(planes[:, C + 1], LEAST_WIDTH)
     assert (off.min(axis=1) < 5.0).all()
     assert (model.probability(u, np.random.default_rng(1)) < 0.5).any()
     without, _ = model_of_a_strip(ridges=False, monkeypatch=monkeypatch)
@@ -198,7 +247,7 @@ def test_no_plane_is_moved_away_from_all_points():
     planes = found(pole_outside, x).planes
     assert len(planes)
     for plane in planes:
-        off = (x @ plane[:-2] - plane[-2]) / plane[-1]
+        off = (x @ plane[NORMAL] - plane[C]) / plane[C + 1]
         assert off.min() < EDGE
         assert off.max() > -EDGE
 

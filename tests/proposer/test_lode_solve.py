@@ -83,6 +83,15 @@ def test_the_model_with_the_smaller_error_counts_more(monkeypatch: pytest.Monkey
     assert model.probability_by_others(np.full((3, 2), 0.4)) == pytest.approx([0.9 * each[0] + 0.1 * each[1]] * 3)
 
 
+@pytest.mark.parametrize(("error", "weight"), [(0.2, 0.5), (0.6, 0.9), (0.1, 0.2)])
+def test_the_sums_of_squares_count_by_their_error_beside_that_of_the_networks(error, weight, monkeypatch):
+    model = OfNll(2, EnergyOfObservables([], Target(1.0)), lambda u: 2.0 * u - 1.0)
+    assert model.weight_of_others == 0.0  # there are none
+    monkeypatch.setattr(model, "_squares", TwoFits())
+    monkeypatch.setattr(model.residuals, "error", error)
+    assert model.weight_of_others == pytest.approx(weight)
+
+
 class LessValidOnTheRight:
     def probability(self, z: torch.Tensor) -> torch.Tensor:
         return 0.5 - 0.5 * z[:, 0]

@@ -60,6 +60,42 @@ def play(settings, most, *, by_nll=False, periodic=False):
     return u, y, nll_of(y)
 
 
+def test_an_nll_without_a_large_constant_keeps_the_threshold_as_unit():
+    rng, energy = np.random.default_rng(3), EnergyOfNll(Target(4.0))
+    for dim in (2, 5, 10):
+        nll = 0.5 * (rng.uniform(-6.0, 6.0, (4000, dim)) ** 2).sum(axis=1)
+        for most in (10, 100, 4000):
+            assert not energy.resolve(nll[:most])
+            assert not energy.resolve(np.sort(nll)[:most])
+    assert energy.scale == (4.0, 4.0, False)
+
+
+@pytest.mark.parametrize("constant", [-500.0, 130.0, 2000.0])
+def test_a_large_constant_in_the_nll_does_not_blur_the_good_region(constant):
+    """The energy stays the same as long as the NLLs say the same."""
+    nll = constant + 0.5 * (np.random.default_rng(3).uniform(-6.0, 6.0, (4000, 3)) ** 2).sum(axis=1)
+    threshold = constant + 4.0
+    energy = EnergyOfNll(Target(threshold))
+    assert not energy.resolve(nll[nll > threshold])
+    assert energy.resolve(nll)
+    low, middle, edge, far = energy(constant + np.array([0.0, 2.0, 4.0, 40.0]))
+    assert 0.0 < low < middle < edge - 0.2
+    assert edge == pytest.approx(1.0)
+    assert far > 3.0
+    assert not energy.resolve(np.append(nll, nll.min() + 0.5))
+
+
+def test_energies_of_an_earlier_scale_are_converted_to_the_present_one():
+    energy, nll = EnergyOfNll(Target(134.0)), 130.0 + np.linspace(0.0, 60.0, 600)
+    before, predicted = energy.scale, energy(nll)
+    assert energy.resolve(nll)
+    np.testing.assert_allclose(energy.since(predicted, before), energy(nll), rtol=1e-9)
+    again, coarse = energy.scale, energy(nll)
+    energy.resolve(np.append(nll, 110.0))
+    assert energy.scale != again
+    np.testing.assert_allclose(energy.since(coarse, again), energy(nll), rtol=1e-9)
+
+
 @given(
     low=st.floats(-1e3, 1e3), width=st.floats(1e-3, 1e3), nll=st.lists(st.floats(-2e3, 3e3), min_size=1, max_size=20)
 )

@@ -26,6 +26,10 @@ MOSTLY = 0.8
 """The fraction of points that suffices to call an observable positive, for example a relic density that a code sets to
 0 or -1 if there is none.
 """
+SIGNED = 5
+"""An observable with this many different negative values, each as large as its small positive values are, has either
+sign. A logarithm would give all of them the same value. A code has fewer special values.
+"""
 _LEAST_SIZE = 1e-290  # values below it count as zero, because a millionth of them may not be a number
 _LEAST_OF_SOME = 0.1  # of the smallest positive value, if some values are not positive
 _LEAST = 1e-6  # of the smallest value so far: the lower end of the logarithm for later values
@@ -62,11 +66,8 @@ class Coding:
             aim = aims if aims is not None else np.full((2, y.shape[1]), np.nan)
             parts = [cls.of(y[~alone[:, j], j : j + 1], aims=aim[:, j : j + 1]) for j in range(y.shape[1])]
             return cls(*(np.concatenate([vars(part)[name] for part in parts]) for name in vars(parts[0])))
-        positive = np.where(y > 0, y, np.nan)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # an observable without a positive value
-            least, low, high = np.nanmin(positive, axis=0), *np.nanquantile(positive, [0.05, 0.95], axis=0)
-        wide = ((y > 0).mean(axis=0) >= MOSTLY) & (high / 10.0**DECADES > low)
+        least, low, high = _positive(y)
+        wide = ((y > 0).mean(axis=0) >= MOSTLY) & (high / 10.0**DECADES > low) & (_negative(y) < SIGNED)
         below = np.where((y > 0).all(axis=0), _LEAST, _LEAST_OF_SOME)
         floor, spread = np.where(wide, below * least, 0.0), _width(y)
         s = _scaled(y, floor)
@@ -98,10 +99,11 @@ class Coding:
 
     def left_by(self, y: Floats) -> bool:
         """Whether any of the values, shape (n, k), lies so far outside the scale that it is not resolved, for example
-        if a channel was closed at all earlier points.
+        if a channel was closed at all earlier points, or whether an observable that was positive has either sign.
         """
         s = (_scaled(y, self.floor) - self.middle) / self.width
-        return bool((np.abs(s) > FARTHER * self.reach).any())
+        signed = (self.floor > 0) & (_negative(y) >= 2 * SIGNED)  # clearly, so that this is not decided again and again
+        return bool((np.abs(s) > FARTHER * self.reach).any() or signed.any())
 
     def scaled(self, y: Floats) -> Floats:
         """The values s, shape (n, k): ln y for observables that are learned as a logarithm, else y."""
@@ -125,6 +127,21 @@ def _fine(y: Floats, width: Floats, aims: Floats) -> NDArray[np.bool_]:
         low, high = np.quantile(np.abs(y - aims[0]), [0.05, 0.95], axis=0)
         tiny = (width > FINE * aims[1]) & (high > 10.0**EITHER_DECADES * np.maximum(low, aims[1] / RESOLVED))
         return np.asarray(tiny & (y.min(axis=0) < aims[0]) & (y.max(axis=0) > aims[0]))
+
+
+def _positive(y: Floats) -> tuple[Floats, Floats, Floats]:
+    """The least positive value of each column of y, shape (n, k), and the ends of the central 90 % of these."""
+    positive = np.where(y > 0, y, np.nan)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # an observable without a positive value
+        return np.nanmin(positive, axis=0), *np.nanquantile(positive, [0.05, 0.95], axis=0)
+
+
+def _negative(y: Floats) -> NDArray[np.int64]:
+    """The number of different negative values of each column of y, shape (n, k), that are no rounding errors: at least
+    as large as the small positive ones."""
+    below = y < -_positive(y)[1]
+    return np.array([len(np.unique(y[rows, j])) for j, rows in enumerate(below.T)], dtype=np.int64)
 
 
 def _scaled(y: Floats, floor: Floats) -> Floats:

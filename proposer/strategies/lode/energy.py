@@ -3,7 +3,8 @@
 The plain energy is 1 + (NLL - threshold) / unit. The unit is the threshold if that is positive, so that the plain
 energy of an NLL that starts at 0 is NLL / threshold; else the unit is 1. Below a band, the energy rises again. If the
 target follows the best NLL, the best point has the plain energy 1 / 2, and lower NLLs have positive energies, so that
-the search looks for them.
+the search looks for them. The same holds if the NLL contains a large constant, as the χ² of a hundred measurements
+does: in units of the threshold, the good region would hardly differ from all other points.
 """
 
 from __future__ import annotations
@@ -33,6 +34,12 @@ SLOPE_FROM, SLOPE = 30.0, 50.0
 """Beyond SLOPE_FROM sigmas, the energy also rises with the logarithm of their number, times SLOPE."""
 _RISING = (Kind.GAUSS, Kind.UPPER, Kind.LOWER)
 _ONE_SIDED = tuple(kind for kind in Kind if kind not in (Kind.OFF, Kind.GAUSS, Kind.LOG, Kind.CFUNCTION))
+CONSTANT, LEAST_GOOD = 0.5, 20
+"""The unit of an NLL with a large constant is twice the distance of the lowest NLL below the threshold, once LEAST_GOOD
+points are good. The constant is large if this unit is at most the fraction CONSTANT of the threshold, or if good NLLs
+are negative. Without this unit, a ln L with a constant of 143 and a threshold of 133 gave 364 good points among 1,140,
+instead of 772.
+"""
 _LIKELIHOODS = (Kind.USER, Kind.EXPUSER, Kind.MINUSEXPUSER)
 """The kinds of observables that are a likelihood themselves."""
 FAR = 1e9
@@ -80,7 +87,7 @@ class EnergyOfNll:
         """Sets another target after a better point was found. Before the first point, the best NLL is
         assumed to be 0.
         """
-        self.soft = target.follows
+        self.soft, self._target = target.follows, target
         if target.above_best is not None and target.follows:
             self.threshold = target.threshold if target.threshold > NONE else target.above_best
             self.unit, self.least = 2.0 * target.above_best, NONE
@@ -90,6 +97,21 @@ class EnergyOfNll:
         if target.is_band and target.above < 0:  # the lower end must be above 0
             self.unit = 2.0 * (target.threshold - target.above)
         self.least = 1.0 + (target.above - target.threshold) / self.unit
+
+    def resolve(self, nll: Floats) -> bool:
+        """Sets the unit by all NLLs so far, shape (n,), NaN for a point without one, if they contain a large constant.
+        Returns whether the unit has changed. It is then a power of 2, so that it seldom changes.
+        """
+        if self._target.follows or self._target.is_band or not math.isfinite(self.threshold):
+            return False
+        good, before = nll[nll < self.threshold], self.scale
+        positive = self.threshold > 0
+        self.unit, self.soft = self.threshold if positive else 1.0, False
+        if len(good) >= LEAST_GOOD:
+            unit = 2.0 * (self.threshold - float(good.min()))
+            if not positive or unit <= CONSTANT * self.unit:
+                self.unit, self.soft = 2.0 ** math.ceil(math.log2(max(unit, 1e-6 * self.unit))), True
+        return before != self.scale
 
     def __call__(self, nll: Floats) -> Floats:
         return self.plain(torch.from_numpy(np.asarray(nll, dtype=np.float64))).numpy()
@@ -101,14 +123,20 @@ class EnergyOfNll:
             energy = torch.where(energy < 0.5, 0.25 / (1.0 - energy.clamp(max=0.5)), energy)
         return energy.clamp(min=0.0, max=FAR)
 
-    def since(self, energy: Floats, threshold: float) -> Floats:
-        """Converts plain energies, shape unchanged, that were predicted with another threshold to the present
-        threshold.
-        """
-        if not self.soft or threshold == self.threshold:
+    @property
+    def scale(self) -> tuple[float, float, bool]:
+        """What plain energies depend on: the threshold, the unit, and whether they are soft."""
+        return self.threshold, self.unit, self.soft
+
+    def since(self, energy: Floats, scale: tuple[float, float, bool]) -> Floats:
+        """Converts plain energies, shape unchanged, that were predicted with another `scale` to the present one."""
+        if scale == self.scale:
             return energy
-        low = np.maximum(np.minimum(energy, 0.5), 0.25 / FAR)
-        return self(threshold + self.unit * (np.where(energy < 0.5, 1.0 - 0.25 / low, energy) - 1.0))
+        threshold, unit, soft = scale
+        if soft:
+            low = np.maximum(np.minimum(energy, 0.5), 0.25 / FAR)
+            energy = np.where(energy < 0.5, 1.0 - 0.25 / low, energy)
+        return self(threshold + unit * (energy - 1.0))
 
     def within(self, energy: Tensor) -> Tensor:
         """The energy, shape unchanged, of plain energies. It is below 1 only in the target."""

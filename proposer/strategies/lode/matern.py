@@ -41,8 +41,9 @@ def rows_of(points: int) -> int:
 
 def likelihood(x: Tensor, t: Tensor, log_scales: Tensor, amplitude: Tensor, noise: Tensor) -> tuple[Tensor, ...] | None:
     """-ln of the marginal likelihood of one output, without its constant; its gradients with respect to the logarithms
-    of the length scales (d,) and of the amplitude, and to the noise; and the errors of the leave-one-out predictions,
-    shape (n,). None if the covariance is not positive definite.
+    of the length scales (d,) and of the amplitude, and to the noise; the errors of the leave-one-out predictions, shape
+    (n,); and the gradient with respect to each r^2 times -6, shape (n, n). None if the covariance is not positive
+    definite.
 
     `x`: shape (n, d). `t`: shape (n, 1). Rasmussen and Williams, Gaussian Processes for Machine Learning, 2006,
     sections 5.4.1 and 5.4.2. The sum over pairs W_ij (x_i - x_j)^2 is 2 (sum_i w_i x_i^2 - x^T W x) with the row
@@ -64,7 +65,7 @@ def likelihood(x: Tensor, t: Tensor, log_scales: Tensor, amplitude: Tensor, nois
     by_amplitude = (by_covariance * covariance).sum() - noise * by_noise
     pairs = r.add_(1.0).mul_(exponential).mul_(by_covariance).mul_(amplitude.exp())
     distances = 2.0 * ((pairs.sum(dim=1)[:, None] * x.square()).sum(dim=0) - ((pairs @ x) * x).sum(dim=0))
-    return loss, distances * (-2.0 * log_scales).exp() * (5.0 / 3.0), by_amplitude, by_noise, off
+    return loss, distances * (-2.0 * log_scales).exp() * (5.0 / 3.0), by_amplitude, by_noise, off, pairs
 
 
 def _parts(square: Tensor) -> tuple[Tensor, Tensor, Tensor]:

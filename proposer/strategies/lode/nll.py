@@ -34,6 +34,11 @@ if TYPE_CHECKING:
 
 MOST_BY_SQUARES, MOST_JUDGED = 1200, 600
 """The largest numbers of points from which the polynomials, and the Gaussian process of the validity, learn."""
+FARTHER = 2.0
+"""The error of sums of squares at new points, in units of the error by cross-validation, for their weight beside the
+networks, whose error is one at new points. With 1, a third of the first points of multi10d for which the weight counted
+were bad.
+"""
 PATIENCE, PATIENCE_BY_DIMENSION = 0.3, 0.04
 """The power with which misses lower the fraction of exploring points is PATIENCE_BY_DIMENSION per dimension, up to
 PATIENCE. With PATIENCE in three dimensions, a thin toy3d took a quarter more evaluations to 95 % of the parts, and
@@ -62,7 +67,7 @@ class OfNll:
         self.residuals = Residuals(dim)
         self._squares = Squares(dim)
         self._validity = Validity(dim, inputs)
-        self._threshold = self._of_nll.threshold  # at the last training of the networks
+        self._scale = self._of_nll.scale  # at the last training of the networks
         self._learned_from = 0
 
     @property
@@ -77,8 +82,8 @@ class OfNll:
         usable = np.flatnonzero(np.isfinite(known.energy) & known.answered)
         if len(usable) < min(10, 2 + self.dim):
             return
-        before, self._threshold = self._threshold, self._of_nll.threshold
-        now = (lambda energy: self._of_nll.since(energy, before)) if self._of_nll.soft else None
+        before, self._scale = self._scale, self._of_nll.scale
+        now = partial(self._of_nll.since, scale=before) if before != self._scale else None
         self.residuals.fit(known.u, self.inputs(known.u), known.plain, usable, rng, now=now, few=ahead(known))
         rows = usable[training_rows(known.u[usable], known.energy[usable], MOST_BY_SQUARES, rng)]
         self._squares.learn(self.inputs(known.u[rows]), known.plain[rows].clip(max=FARTHEST), rng)
@@ -121,6 +126,13 @@ class OfNll:
         good = np.average(ndtr((math.log(2.0) - log_energy) / error), axis=0, weights=error[:, 0] ** -2)
         return np.asarray(good * self._validity.probability(z).numpy())
 
+    @property
+    def weight_of_others(self) -> float:
+        if not self._squares.members:
+            return 0.0
+        of_networks, of_squares = self.residuals.error, FARTHER * max(LEAST_ERROR, float(self._squares.errors[0]))
+        return of_networks**2 / (of_networks**2 + of_squares**2)
+
     def beside_planes(self, known: Known) -> list[Callable[[Tensor], Tensor]]:
         return []
 
@@ -144,13 +156,14 @@ class OfNll:
         return values
 
     def to_arrays(self) -> dict[str, NDArray[np.float64]]:
-        arrays = {"learned_from": np.array(float(self._learned_from)), "threshold": np.array(self._threshold)}
+        arrays = {"learned_from": np.array(float(self._learned_from)), "scale": np.array(self._scale, dtype=float)}
         arrays |= {f"squares/{key}": value for key, value in self._squares.to_arrays().items()}
         return arrays | self.residuals.to_arrays() | self._validity.to_arrays()
 
     def load(self, arrays: Mapping[str, NDArray[np.float64]]) -> None:
         self._learned_from = int(arrays["learned_from"])
-        self._threshold = float(arrays.get("threshold", self._of_nll.threshold))
+        threshold, unit, soft = arrays.get("scale", np.array(self._of_nll.scale, dtype=float)).tolist()
+        self._scale = threshold, unit, bool(soft)
         self.residuals.load(arrays)
         parts = grouped(arrays)
         self._squares = Squares.from_arrays(parts["squares"]) if "squares" in parts else Squares(self.dim)

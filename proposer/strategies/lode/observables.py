@@ -317,6 +317,10 @@ class OfObservables:
     def probability_by_others(self, u: Floats) -> Floats:
         return np.zeros(len(u))
 
+    @property
+    def weight_of_others(self) -> float:
+        return 0.0
+
     def beside_planes(self, known: Known) -> list[Callable[[Tensor], Tensor]]:
         if self._values is None or not self.fitted or not len(self._ridges.planes):
             return []

@@ -58,7 +58,7 @@ class Points:
     """Points in the order of their results, without the columns of fixed variables.
 
     If the target follows the best NLL, a better point moves the threshold of `scored`, and so changes the energies and
-    labels of all points.
+    labels of all points. So does a new unit of energy.
     """
 
     def __init__(self, free: NDArray[np.int64], scored: EnergyOfObservables, target: Target) -> None:
@@ -121,6 +121,7 @@ class Points:
         nll = judged(told)
         if moved := self._found.add(nll.tolist()):
             self._scored.of_nll.aim(self._found.target)
+        moved |= self._scored.of_nll.resolve(np.concatenate([*self._parts["nll"], nll]))
         new = {
             "u": told.u[:, self._free],
             "nll": nll,

@@ -265,7 +265,7 @@ def _descend(
             one = likelihood(xs, ts[j], scales[j], amplitude[j], spread[j])
             if one is None:
                 return parameters, losses, off
-            losses[j], gradient[0][j], gradient[1][j], gradient[2][j], off[j] = one
+            losses[j], gradient[0][j], gradient[1][j], gradient[2][j], off[j], _ = one
         if rest is not None and step % CHECKED == 0:
             active &= ~rest(off)
             if not bool(active.any()):

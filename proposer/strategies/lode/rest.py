@@ -35,8 +35,8 @@ class Rest:
     """Predicts the sum of these losses.
 
     Networks learn the difference between this sum and an origin. The origin is 0, or the smallest sum if that is
-    negative. If the target follows the best NLL, it is half a unit of energy below the smallest sum. `of_nll` has this
-    unit. `inputs` maps u, shape (n, d), to the inputs of the networks.
+    negative. If the target follows the best NLL, or the NLL contains a large constant, it is half a unit of energy
+    below the smallest sum. `of_nll` has this unit. `inputs` maps u, shape (n, d), to the inputs of the networks.
     """
 
     def __init__(self, dim: int, of_nll: EnergyOfNll, inputs: Callable[[Floats], Floats]) -> None:

@@ -11,19 +11,14 @@ import itertools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy.special import betainc
-from torch import Tensor
+from torch import Tensor, from_numpy
 
-from proposer.strategies.lode.matern import fall
+from proposer.strategies.lode.marginal import KIND, LENGTH, NORMAL, WIDTH, C, Fit, Marginal, distances
 from proposer.strategies.lode.process import Processes
 from proposer.types import Floats
 
-WIDTH, BETWEEN, SHRINK = 0.02, (0.002, 0.05), 4.0
-"""The new input is asinh(distance / width) / SHRINK. Inputs have the range [-1, 1]. The width is WIDTH at first, and
-stays within BETWEEN. With widths up to 0.2, planes were found that only warp a smooth part of an observable.
-"""
 LEAST_WIDTH = 0.01
 """The smallest width for `widths_from`."""
 FIRST, FEW, OFTEN = 60, 300, 1.1
@@ -37,22 +32,19 @@ MOST, IN_ALL, NEW, OUTPUTS = 4, 8, 2, 3
 """The largest number of planes for one output and in all, that of the new ones of one output in one search, and that of
 the outputs for which one search looks for planes.
 """
-LENGTH, NO_LENGTH = 0.7, 20.0
-"""The first length scale of a new input, for the output whose ridge it is, and for the others."""
-WORTH = 12.0
-"""A plane must raise the logarithm of the marginal likelihood by this much."""
-FROM, LIKELIHOOD_FROM = 800, 300
-"""The largest number of points from which planes are found, and from which their likelihood is computed. At most a
-quarter of the latter are outliers.
-"""
-OUTLIERS = 0.1
-"""The fraction of the points, those with the largest errors, through which planes are tried."""
-TRIED, PAIRS, OF_PAIR, COMPARED, REFINED = 300, 6000, 4, 30, 30
+NO_LENGTH = 20.0
+"""The first length scale of a new input for the outputs whose ridge it is not."""
+WORTH, OTHER_KIND = 12.0, 3.0
+"""A plane must raise the logarithm of the marginal likelihood by WORTH, and another kind of its input by OTHER_KIND."""
+FROM = 800
+"""The largest number of points from which planes are found."""
+TRIED, PAIRS, OF_PAIR, COMPARED, CLIMBED = 300, 6000, 4, 30, 4
 """At most TRIED planes through two outliers are tried for a pair of variables, and PAIRS in all. OF_PAIR of each pair
-are kept, and the best COMPARED of these are compared by their likelihood. The best one is moved REFINED times.
+are kept, and the best COMPARED of these are compared by their likelihood, each as a step and as a peak. The best
+CLIMBED of them climb.
 """
-EDGE = 2.0
-"""All points may be on one side of a plane if some of them are within this many of its widths."""
+STEPS, FEW_STEPS = 20, 10
+"""The largest number of steps of a climb of all planes, and of one of a single plane."""
 APART, DIAGONAL = 0.4, 0.2
 """Two outliers that define a plane are at least APART. Both components of its normal are at least DIAGONAL."""
 WIDTHS = (0.005, 0.01, 0.02, 0.04)
@@ -60,13 +52,13 @@ WIDTHS = (0.005, 0.01, 0.02, 0.04)
 
 
 class Ridges:
-    """Planes n x = c in the inputs x of a regression. `planes`, shape (k, d + 2), holds n, of unit length, c, and the
-    width.
+    """Planes n x = c in the inputs x of a regression. `planes`, shape (k, d + 3), holds n, of unit length, c, the
+    width, and 1 for a peak (a resonance, symmetric about the plane) or 0 for a step.
     """
 
     def __init__(self, dim: int) -> None:
         self.dim = dim
-        self.planes: Floats = np.empty((0, dim + 2))
+        self.planes: Floats = np.empty((0, dim + 3))
         self.found_from = 0
         """The number of points at the last search."""
         self._before = 0  # the number of planes before the last search
@@ -76,18 +68,18 @@ class Ridges:
 
     def __call__(self, x: Floats) -> Floats:
         """The inputs x, shape (n, d), and behind them the distances from the planes, shape (n, d + k)."""
-        return np.concatenate([x, _distances(x, self.planes)], axis=1) if len(self.planes) else x
+        return np.concatenate([x, distances(x, self.planes)], axis=1) if len(self.planes) else x
 
     def of(self, z: Tensor) -> Tensor:
         """The same for tensors."""
-        return torch.from_numpy(self(z.numpy())) if len(self.planes) else z
+        return from_numpy(self(z.numpy())) if len(self.planes) else z
 
     def widths_from(self, z: Tensor, plane: int) -> Tensor:
         """The distance of inputs z, shape (n, d), from a plane in its widths, shape (n,); a width is at least
         LEAST_WIDTH.
         """
-        normal, (c, width) = self.planes[plane, :-2], self.planes[plane, -2:]
-        return torch.from_numpy(np.abs(z.numpy() @ normal - c) / max(width, LEAST_WIDTH))
+        normal, (c, width) = self.planes[plane, NORMAL], self.planes[plane, C:KIND]
+        return from_numpy(np.abs(z.numpy() @ normal - c) / max(width, LEAST_WIDTH))
 
     @property
     def next_from(self) -> float:
@@ -132,47 +124,63 @@ class Ridges:
         if len(x) > FROM:
             rows = rng.choice(len(x), FROM, replace=False)
             x, t = x[rows], t[rows]
-        likelihood = _Likelihood(x, t, self, process, rng)
-        for plane in self._mine():
-            self.planes = likelihood.moved(self.planes, plane, rng)[0]
-        process = self._without_weak(process, likelihood)
+        if self._mine():
+            process = self._improve(Marginal(x, t, self.planes, process, rng)).process
         for _ in range(NEW):
             process.learn(self(x), t, rng)
-            likelihood = _Likelihood(x, t, self, process, rng)
-            tried = through_outliers(x, likelihood.outlier, rng)
-            if not tried:
+            marginal = Marginal(x, t, self.planes, process, rng)
+            fit = self._new(marginal, through_outliers(x, marginal.outlier, rng))
+            if fit is None:
                 break
-            every = [np.concatenate([self.planes, plane[None]]) for plane in tried]
-            best, its = likelihood.moved(max(every, key=likelihood), len(self.planes), rng)
-            if its < likelihood(self.planes) + WORTH:
-                break
-            self.planes = best
+            self.planes = fit.planes
             self.came.append(-1)
-            process = process.with_inputs(process.dim, np.array([[LENGTH]]))
-            if self._too_many():
-                process = self._without_weak(process, likelihood)
+            process = (self._without_weak(marginal, fit) if self._too_many() else fit).process
 
     def _mine(self) -> list[int]:
         """The positions of the planes of the output of the last search."""
         return [k for k, position in enumerate(self.came) if position < 0 or not self._of_others[position]]
 
     def _too_many(self) -> bool:
-        return len(self._mine()) > MOST or len(self.planes) > IN_ALL
+        return len(self._mine()) > MOST or len(self.came) > IN_ALL
 
-    def _without_weak(self, process: Processes, likelihood: _Likelihood) -> Processes:
-        """Forgets planes, the weakest first, while there are too many or one is not worth it. Returns the process for
-        the others.
+    def _improve(self, marginal: Marginal) -> Fit:
+        """Moves the planes, and forgets weak ones."""
+        mine = self._mine()
+        fit = marginal.climbed(marginal.fit, mine, STEPS)
+        if fit.value == -np.inf:  # a plane has left the points
+            fit = marginal.fit
+        for plane in mine:
+            other = marginal.climbed(fit.as_other_kind(plane), mine, FEW_STEPS)
+            fit = other if other.value > fit.value + OTHER_KIND else fit
+        return self._without_weak(marginal, fit)
+
+    def _new(self, marginal: Marginal, tried: list[Floats]) -> Fit | None:
+        """The numbers with the best new plane of those that are tried; None if it is not worth it."""
+        new = [len(self.planes)]
+        without = marginal.climbed(marginal.fit, [], FEW_STEPS)
+        every = [marginal.fit.with_plane(np.append(plane[:KIND], kind)) for plane in tried for kind in (0.0, 1.0)]
+        every = sorted(every, key=marginal.value, reverse=True)[:CLIMBED]
+        every = [marginal.climbed(fit, new, FEW_STEPS) for fit in every]
+        best = max(every, key=lambda fit: fit.value, default=without)
+        if best.value < without.value + WORTH:
+            return None
+        fit = marginal.climbed(best, self._mine() + new, STEPS)
+        return fit if fit.value > -np.inf else best
+
+    def _without_weak(self, marginal: Marginal, fit: Fit) -> Fit:
+        """Forgets planes of this output, the weakest first, while there are too many or one is not worth it. Returns
+        the numbers for the others.
         """
-        lengths = process.lengths[0, process.dim - len(self.planes) :]
         while mine := self._mine():
-            without = [likelihood(np.delete(self.planes, k, axis=0), np.delete(lengths, k)) for k in mine]
-            best = int(np.argmax(without))
-            weakest = mine[best]
-            if not self._too_many() and likelihood(self.planes, lengths) > without[best] + WORTH:
+            every = [fit.without(plane) for plane in mine]
+            values = [marginal.value(one) for one in every]
+            weakest = int(np.argmax(values))
+            if not self._too_many() and marginal.value(fit) > values[weakest] + WORTH:
                 break
-            self.planes, lengths = np.delete(self.planes, weakest, axis=0), np.delete(lengths, weakest)
-            del self.came[weakest]
-        return process.with_inputs(self.dim, lengths[None])
+            fit = every[weakest]
+            del self.came[mine[weakest]]
+        self.planes = fit.planes
+        return fit
 
     @property
     def changed(self) -> bool:
@@ -196,64 +204,10 @@ class Ridges:
         return {"planes": self.planes, "found_from": np.array(float(self.found_from))}
 
     def load(self, arrays: Mapping[str, NDArray[np.float64]]) -> None:
-        """Restores the state from the arrays of `to_arrays`; an older lodescan had none."""
-        self.planes, self.found_from = arrays.get("planes", self.planes), int(arrays.get("found_from", 0))
-
-
-class _Likelihood:
-    """The logarithm of the marginal likelihood of a process, without its constant, for other planes."""
-
-    def __init__(self, x: Floats, t: Floats, ridges: Ridges, process: Processes, rng: np.random.Generator) -> None:
-        process.condition(ridges(x), t)
-        off = np.abs(process.left_out(0))
-        self.outlier = off >= np.quantile(off, 1.0 - OUTLIERS)
-        first = np.argsort(-off)[: min(LIKELIHOOD_FROM // 4, round(OUTLIERS * len(x)))]
-        others = np.setdiff1d(np.arange(len(x)), first)
-        others = rng.choice(others, min(len(others), LIKELIHOOD_FROM - len(first)), replace=False)
-        rows = np.concatenate([first, others])
-        self._x, self._t = x[rows], torch.from_numpy(t[rows] - t[rows].mean())
-        self.lengths = np.append(process.lengths[0, x.shape[1] :], LENGTH)
-        self._square = process.with_inputs(x.shape[1], np.empty((1, 0))).squares(self._x, 0)
-        self._amplitude, self._noise = process.amplitude[0], process.noise[0]
-
-    def __call__(self, planes: Floats, lengths: Floats | None = None) -> float:
-        lengths = self.lengths[: len(planes)] if lengths is None else lengths[: len(planes)]
-        square = self._square.clone()
-        scaled = torch.from_numpy(_distances(self._x, planes) / lengths)
-        for column in scaled.T[..., None]:
-            square += 5.0 * (column - column.T).square()
-        covariance = fall(square) * self._amplitude
-        torch.diagonal(covariance).add_(self._noise)
-        root, failed = torch.linalg.cholesky_ex(covariance)
-        if bool(failed):
-            return -np.inf
-        solved = torch.linalg.solve_triangular(root, self._t, upper=False)
-        return float(-0.5 * solved.square().sum() - torch.diagonal(root).log().sum())
-
-    def _crosses(self, plane: Floats) -> bool:
-        """Whether there are points on both sides of a plane, or close to it."""
-        off = (self._x @ plane[:-2] - plane[-2]) / plane[-1]
-        return bool(off.min() < EDGE and off.max() > -EDGE)
-
-    def moved(self, planes: Floats, which: int, rng: np.random.Generator) -> tuple[Floats, float]:
-        """The planes after random moves of one of them that raise the likelihood, and their likelihood."""
-        best, step = self(planes), 0.03
-        some = np.flatnonzero(planes[which, :-2])
-        for _ in range(REFINED):
-            tried = planes.copy()
-            new = tried[which]
-            new[some] += step * rng.standard_normal(len(some))
-            new[-2] += step * rng.standard_normal()
-            new[:-1] /= np.linalg.norm(new[:-2])
-            new[-1] = planes[which, -1] * np.exp(20.0 * step * rng.standard_normal())
-            new[-1] = np.clip(new[-1], *BETWEEN)
-            its = self(tried) if self._crosses(new) else -np.inf
-            if its > best:
-                planes, best = tried, its
-                step *= 1.3
-            else:
-                step *= 0.8
-        return planes, best
+        """Restores the state from the arrays of `to_arrays`. An older lodescan had no planes, or only steps."""
+        planes = arrays.get("planes", self.planes)
+        missing = self.planes.shape[1] - planes.shape[1]
+        self.planes, self.found_from = np.pad(planes, ((0, 0), (0, missing))), int(arrays.get("found_from", 0))
 
 
 def through_outliers(x: Floats, outlier: NDArray[np.bool_], rng: np.random.Generator) -> list[Floats]:
@@ -279,8 +233,8 @@ def through_outliers(x: Floats, outlier: NDArray[np.bool_], rng: np.random.Gener
         c = (normal * at).sum(axis=1)
         chance = _chance(np.abs(points @ normal.T - c), outlier, len(variables))
         for row in np.argsort(chance, kind="stable")[:OF_PAIR]:
-            plane = np.zeros(dim + 2)
-            plane[list(variables)], plane[-2:] = normal[row], (c[row], WIDTH)
+            plane = np.zeros(dim + 3)
+            plane[list(variables)], plane[C:KIND] = normal[row], (c[row], WIDTH)
             found.append((float(chance[row]), plane))
     found.sort(key=lambda one: one[0])
     return [plane for _, plane in found[:COMPARED]]
@@ -297,8 +251,3 @@ def _chance(distance: Floats, outlier: NDArray[np.bool_], free: int) -> Floats:
         tail = np.where(k > 0, betainc(np.maximum(k, 1), np.maximum(n - k + 1, 1), outlier.mean()), 1.0)
         least = np.minimum(least, np.log(tail + 1e-300))
     return least
-
-
-def _distances(x: Floats, planes: Floats) -> Floats:
-    """The new inputs, shape (n, k)."""
-    return np.asarray(np.arcsinh((x @ planes[:, :-2].T - planes[:, -2]) / planes[:, -1]) / SHRINK)

@@ -78,6 +78,11 @@ class Surrogate(Protocol):
         """The probability of being good by the `others`, shape (n,), for points u, shape (n, d)."""
         ...
 
+    @property
+    def weight_of_others(self) -> float:
+        """The weight of the `others`, from 0 to 1, in a mean with this model, by the errors of both."""
+        ...
+
     def beside_planes(self, known: Known) -> list[Callable[[Tensor], Tensor]]:
         """For each plane at which an observable changes abruptly, an energy of points (n, d), shape (n,). It is below 1
         close to the plane, where all other observables are predicted to be good.
