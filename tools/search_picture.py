@@ -26,7 +26,14 @@ from matplotlib.axes import Axes
 FILE = Path(__file__).parent.parent / "docs" / "pictures" / "search.png"
 PROBLEM, SEED, BATCH, EVALUATIONS, SHOWN = PROBLEMS["himmelblau2d"], 1, 40, 500, 4
 GRID = 200
-PARTS = {"random": "0.45", "explore": "tab:orange", "probe": "tab:purple", "fill": "tab:green", "exploit": "tab:blue"}
+PARTS = {
+    "random": "0.45",
+    "explore": "tab:orange",
+    "probe": "tab:purple",
+    "fill": "tab:green",
+    "plane": "tab:red",
+    "exploit": "tab:blue",
+}
 
 
 class Seen:
@@ -37,8 +44,10 @@ class Seen:
     def __init__(self) -> None:
         self.models: list[tuple[Floats, Particles]] = []
 
-    def sample(self, surrogate: Surrogate, dim: int, random: torch.Generator, before: torch.Tensor | None) -> Particles:
-        particles = METHOD.sample(surrogate, dim, random, before)
+    def sample(
+        self, surrogate: Surrogate, dim: int, random: torch.Generator, before: torch.Tensor | None, moves: int
+    ) -> Particles:
+        particles = METHOD.sample(surrogate, dim, random, before, moves)
         side = (np.arange(GRID) + 0.5) / GRID
         u = np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2)
         self.models.append((surrogate(torch.from_numpy(u)).numpy().reshape(GRID, GRID), particles))

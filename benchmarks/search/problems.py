@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from benchmarks.search import kinds
+from benchmarks.search import chi2, kinds
 from benchmarks.search.many import DIM, Many
 from proposer.evaluation.local import Answers, LocalFunction
 from proposer.space import Space
@@ -382,6 +382,8 @@ _PROBLEMS = {
             likelihoods=_gauss([0.6] * 3, [0.05] * 3),
             observables=kinds.waves,
         ),
+        Problem("flavour6d", 6, 133.2, likelihoods=chi2.FLAVOUR, observables=chi2.flavour),
+        Problem("doublets7d", 7, 4.5, likelihoods=chi2.DOUBLETS, observables=chi2.two_doublets),
         Problem("sheet8d", 8, 2.0, nll_only=kinds.sheet),
         Problem("saddle8d", 8, 2.0, nll_only=kinds.saddle),
         _many(25, 0.3, 15.0),
