@@ -21,13 +21,14 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
 FILE = Path(__file__).parent.parent / "docs" / "pictures" / "search_batches.png"
-PROBLEM, SEED, BATCH, EVALUATIONS = PROBLEMS["toy3d"], 1, 100, 1600
+PROBLEM, SEED, BATCH, EVALUATIONS = PROBLEMS["toy3d"], 0, 100, 1600
 COLOURS = {
     "start": "0.7",
     "random": "0.45",
     "explore": "tab:orange",
     "probe": "tab:purple",
     "fill": "tab:green",
+    "plane": "tab:red",
     "solve": "tab:cyan",
     "bowl": "tab:pink",
     "basin": "tab:olive",
