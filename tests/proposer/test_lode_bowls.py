@@ -9,10 +9,11 @@ from scipy.spatial import cKDTree
 
 from benchmarks.search.kinds import ellipsoids
 from proposer.strategies.lode.acquire import Context
-from proposer.strategies.lode.basins import BASINS, BOWLS, LIKELY, steps, trust
+from proposer.strategies.lode.basins import BASINS, BOWLS, LIKELY, follow, size, steps, trust
 from proposer.strategies.lode.bowls import NARROWEST, Bowls, guess, learn
 from proposer.strategies.lode.energy import EnergyOfObservables
 from proposer.strategies.lode.nll import OfNll
+from proposer.strategies.lode.observables import OfObservables
 from proposer.target import Target
 from proposer.types import Floats
 from tests.proposer.searches import known_of
@@ -46,8 +47,10 @@ def half_known(seed: int, slope: int) -> tuple[Floats, Floats, NDArray[np.bool_]
     return u, energy_of(u), energy_of(u) < 1.0
 
 
-def context_of(u: Floats, energy: Floats, pending: Floats, origins: Sequence[str] = ()) -> Context:
-    model = OfNll(3, EnergyOfObservables([], Target(1.0)), lambda u: u)
+def context_of(
+    u: Floats, energy: Floats, pending: Floats, origins: Sequence[str] = (), *, by_observables: bool = False
+) -> Context:
+    model = (OfObservables if by_observables else OfNll)(3, EnergyOfObservables([], Target(1.0)), lambda u: u)
     rng = np.random.default_rng(1)
     known = known_of(u, energy, origins)
     return Context(known, pending, model, snap=lambda u: u, inputs=lambda u: u, generator=lambda _: rng)
@@ -152,3 +155,25 @@ def test_the_minima_of_bowls_have_an_origin_of_their_own_by_which_they_are_judge
     assert len(found["bowl"]) == (energy_of(found["bowl"]) < 1.0).sum() == len(UNKNOWN)
     assert len(found["basin"])
     assert not (found["basin"][:, None] == found["bowl"]).all(axis=2).any()
+
+
+def test_a_model_of_observables_gets_steps_downhill_only_where_minima_of_bowls_have_begun_new_parts():
+    u, energy, _ = half_known(1, 8)
+    first = context_of(u, energy, u[:0], by_observables=True)
+    first.n = 200
+    minima, others = follow(first, 200)
+    assert (energy_of(minima) < 1.0).sum() == len(minima) == len(UNKNOWN)
+    assert not len(others)
+    new = np.concatenate([u, minima])
+    origins = ["start"] * len(u) + ["bowl"] * len(minima)
+    open_ = from_a_centre(np.array([0.35, 0.65, 0.5]), (2.0, 4.0), 2, np.random.default_rng(2))
+    then = context_of(
+        np.concatenate([open_, new]),
+        np.append([12.0, 15.0], energy_of(new)),
+        u[:0],
+        ["start"] * 2 + origins,
+        by_observables=True,
+    )
+    then.n = 200
+    assert len(follow(then, 200).others)
+    assert size(then.known, then.surrogate, 200) == 200
