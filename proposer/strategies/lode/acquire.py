@@ -61,7 +61,7 @@ three dimensions the power 3 found fewer new parts than the power 1.
 MOST_OUTSIDE = 800
 """The largest number of candidates from the other levels."""
 PROMISE = 0.03
-"""As long as nothing is good, a candidate with the predicted energy E counts as good with the probability
+"""If a model takes no point for good, a candidate with the predicted energy E counts as good with the probability
 PROMISE / E^2, beside that of the model. Most models are too sure then: if no draw of a model is good anywhere, points
 with low energies still come first. Without it, points were spread over the whole cube, and the first good point of
 poles4d (seed 6) was the 209th instead of the 132nd.
@@ -205,11 +205,11 @@ def explore(context: Context, n: int) -> Floats:
 def exploit(context: Context, n: int) -> Floats:
     """A part: points that the model predicts to be good, far from the known good points.
 
-    A poor model is most often wrong far from them. So where points of this part miss, far ones count less. As long as
-    nothing is good, points of a model of observables keep away from all known points (`unlike`).
+    A poor model is most often wrong far from them. So where points of this part miss, far ones count less. If a model
+    of observables takes no point for good, points keep away from all known points (`unlike`).
     """
     power = daring(context.dim)
-    if context.surrogate.by_observables and not (context.known.good.any() and context.reached):
+    if context.surrogate.by_observables and not context.reached:
         return unlike(context, n, power)
     best = Candidates(context.positions(context.candidates), context.probability)
     if context.surrogate.by_observables:
