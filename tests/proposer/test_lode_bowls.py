@@ -157,23 +157,22 @@ def test_the_minima_of_bowls_have_an_origin_of_their_own_by_which_they_are_judge
     assert not (found["basin"][:, None] == found["bowl"]).all(axis=2).any()
 
 
-def test_a_model_of_observables_gets_steps_downhill_only_where_minima_of_bowls_have_begun_new_parts():
+def test_a_model_of_observables_gets_steps_downhill_only_after_these_parts_have_begun_new_regions():
     u, energy, _ = half_known(1, 8)
     first = context_of(u, energy, u[:0], by_observables=True)
     first.n = 200
     minima, others = follow(first, 200)
     assert (energy_of(minima) < 1.0).sum() == len(minima) == len(UNKNOWN)
     assert not len(others)
-    new = np.concatenate([u, minima])
-    origins = ["start"] * len(u) + ["bowl"] * len(minima)
-    open_ = from_a_centre(np.array([0.35, 0.65, 0.5]), (2.0, 4.0), 2, np.random.default_rng(2))
-    then = context_of(
-        np.concatenate([open_, new]),
-        np.append([12.0, 15.0], energy_of(new)),
-        u[:0],
-        ["start"] * 2 + origins,
-        by_observables=True,
-    )
-    then.n = 200
-    assert len(follow(then, 200).others)
-    assert size(then.known, then.surrogate, 200) == 200
+    bad = np.random.default_rng(2).random((100, 3))
+    u = np.concatenate([u, bad, minima])
+    origins = ["start"] * (len(u) - 104) + ["bowl"] * 100 + ["basin"] * 4
+
+    def after(nlls: Floats) -> int:
+        then = context_of(u, np.concatenate([energy, np.full(100, 20.25), nlls]), u[:0], origins, by_observables=True)
+        then.n = 200
+        assert size(then.known, then.surrogate, 200) == 200
+        return len(follow(then, 200).others)
+
+    assert after(energy_of(minima)) > 0
+    assert after(np.full(4, 20.25)) == 0

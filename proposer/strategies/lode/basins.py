@@ -136,9 +136,11 @@ def trust(known: Known) -> float:
 
 
 def size(known: Known, surrogate: Surrogate, n: int) -> int:
-    """The number of points of a batch that would have n points without basins."""
-    steps_down = known.u.shape[1] <= MOST_DIM and not surrogate.by_observables
-    return round(n * (1.0 - SMALLER * share(known))) if steps_down else n
+    """The number of points of a batch that would have n points without basins. With observables, few points go to
+    basins, and the batch is not smaller.
+    """
+    smaller = known.u.shape[1] <= MOST_DIM and not surrogate.by_observables
+    return round(n * (1.0 - SMALLER * share(known))) if smaller else n
 
 
 class Found(NamedTuple):
@@ -150,19 +152,21 @@ class Found(NamedTuple):
 
 def follow(context: Context, n: int) -> Found:
     """Points for each basin whose bottom is unknown and in which no point is waiting for its result. Once such points
-    have begun a new part of the region, the rest of the share is in the largest holes between all points. With a model
-    of observables, there are only minima of bowls: it sees most basins itself, so that probes are enough.
+    have begun a new part of the region, the rest of the share is in the largest holes between all points.
+
+    A model of observables sees most basins itself. So there are only minima of bowls, and steps downhill once these
+    parts have begun a new part of the region.
     """
     known, rng, none = context.known, context.generator("basin"), np.empty((0, context.dim))
     if context.dim > MOST_DIM:
         return Found(none, none)
     n = round(share(known) * n)
     pays = began(known, np.flatnonzero(np.isin(known.origins, THESE))[-LAST:]) > 0
-    of_nll = not context.surrogate.by_observables
-    minima, others = steps(context, n - round(HOLES * n) if pays and of_nll else n, rng)
-    if not (pays or of_nll):
+    in_holes = pays and not context.surrogate.by_observables
+    minima, others = steps(context, n - round(HOLES * n) if in_holes else n, rng)
+    if context.surrogate.by_observables and not pays:
         others = none
-    if pays and of_nll:
+    if in_holes:
         every = np.concatenate([context.busy, minima, others])
         others = np.concatenate([others, holes(every, n - len(minima) - len(others), rng)])
     return Found(context.snap(minima), context.snap(others))
