@@ -9,7 +9,7 @@ from scipy.spatial import cKDTree
 
 from benchmarks.search.kinds import ellipsoids
 from proposer.strategies.lode.acquire import Context
-from proposer.strategies.lode.basins import BASINS, BOWLS, LIKELY, follow, size, steps, trust
+from proposer.strategies.lode.basins import BASINS, BOWLS, LIKELY, Found, follow, size, steps, trust
 from proposer.strategies.lode.bowls import NARROWEST, Bowls, guess, learn
 from proposer.strategies.lode.energy import EnergyOfObservables
 from proposer.strategies.lode.nll import OfNll
@@ -157,22 +157,24 @@ def test_the_minima_of_bowls_have_an_origin_of_their_own_by_which_they_are_judge
     assert not (found["basin"][:, None] == found["bowl"]).all(axis=2).any()
 
 
-def test_a_model_of_observables_gets_steps_downhill_only_after_these_parts_have_begun_new_regions():
+def test_a_model_of_observables_gets_steps_downhill_only_after_these_parts_have_begun_new_regions(monkeypatch):
+    """And only points that the model does not exclude."""
     u, energy, _ = half_known(1, 8)
-    first = context_of(u, energy, u[:0], by_observables=True)
-    first.n = 200
-    minima, others = follow(first, 200)
+
+    def found(u: Floats, energy: Floats, origins: Sequence[str], probability: float = 0.1) -> Found:
+        context = context_of(u, energy, u[:0], origins, by_observables=True)
+        context.n = 200
+        assert size(context.known, context.surrogate, 200) == 200
+        monkeypatch.setattr(context.surrogate, "probability", lambda u, rng, wider: np.full(len(u), probability))
+        return follow(context, 200)
+
+    before = ["start"] * len(u)
+    assert not sum(map(len, found(u, energy, before, probability=0.0)))
+    minima, others = found(u, energy, before)
     assert (energy_of(minima) < 1.0).sum() == len(minima) == len(UNKNOWN)
     assert not len(others)
-    bad = np.random.default_rng(2).random((100, 3))
-    u = np.concatenate([u, bad, minima])
-    origins = ["start"] * (len(u) - 104) + ["bowl"] * 100 + ["basin"] * 4
-
-    def after(nlls: Floats) -> int:
-        then = context_of(u, np.concatenate([energy, np.full(100, 20.25), nlls]), u[:0], origins, by_observables=True)
-        then.n = 200
-        assert size(then.known, then.surrogate, 200) == 200
-        return len(follow(then, 200).others)
-
-    assert after(energy_of(minima)) > 0
-    assert after(np.full(4, 20.25)) == 0
+    u = np.concatenate([u, np.random.default_rng(2).random((100, 3)), minima])
+    origins = [*before, *["bowl"] * 100, *["basin"] * 4]
+    energy = np.concatenate([energy, np.full(100, 20.25)])
+    assert len(found(u, np.concatenate([energy, energy_of(minima)]), origins).others)
+    assert not len(found(u, np.concatenate([energy, np.full(4, 20.25)]), origins).others)
