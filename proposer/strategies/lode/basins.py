@@ -79,10 +79,9 @@ LIKELY = 0.1
 """The minimum of a bowl gets a point if it is good with at least this probability. Otherwise the basin gets steps
 downhill, after those points.
 """
-RARER, EXCLUDED = 2.0, 0.01
-"""A model of observables sees most basins itself. So before the first try, TRIED is RARER times larger, and the model
-excludes points that are good with at most the probability EXCLUDED. Otherwise, toy3d (seeds 3, 4) took 1,685 and 1,646
-evaluations to a thousand good points instead of 1,583 and 1,579.
+EXCLUDED = 0.01
+"""A model of observables sees most basins itself, so it excludes points that are good with at most this probability.
+Otherwise, toy3d (seeds 3, 4) took 1,685 and 1,646 evaluations to a thousand good points instead of 1,599 and 1,584.
 """
 HOLES = 0.15
 """The least fraction of these points in holes, once this part has found something. Without points in holes, the basins
@@ -124,11 +123,10 @@ def rate(known: Known, origins: Sequence[str], tried: float, finds: float = FIND
     return (began(known, rows) + finds) / (len(rows) + tried)
 
 
-def share(known: Known, by_observables: bool = False) -> float:
+def share(known: Known) -> float:
     """The fraction of a batch for basins."""
     dim = known.u.shape[1]
-    tried = TRIED * dim * (RARER if by_observables else 1.0)
-    these, others = rate(known, THESE, tried), rate(known, OTHERS, 1.0, finds=0.0)
+    these, others = rate(known, THESE, TRIED * dim), rate(known, OTHERS, 1.0, finds=0.0)
     return float(MOST * min(1.0, these * dim / PAYS) ** 2 * these**2 / (these**2 + others**2))
 
 
@@ -166,7 +164,7 @@ def follow(context: Context, n: int) -> Found:
     known, rng, none = context.known, context.generator("basin"), np.empty((0, context.dim))
     if context.dim > MOST_DIM:
         return Found(none, none)
-    n = round(share(known, context.surrogate.by_observables) * n)
+    n = round(share(known) * n)
     pays = began(known, np.flatnonzero(np.isin(known.origins, THESE))[-LAST:]) > 0
     in_holes = pays and not context.surrogate.by_observables
     minima, others = steps(context, n - round(HOLES * n) if in_holes else n, rng)
