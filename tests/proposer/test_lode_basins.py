@@ -245,6 +245,8 @@ def test_the_share_of_basins_follows_what_they_find():
     assert share(known_of(u, nothing, origins)) < 0.01
     assert share(known_of(u, np.where(first, every, nothing), origins)) > 0.3
     assert share(known_of(u, np.where(first, nothing, every), origins)) < 0.01
+    some = known_of(u, np.where(first & (number % 50 == 0), 0.5, 9.0), origins)
+    assert 0.0 < share(some, by_observables=True) < 0.8 * share(some)
 
 
 def test_batches_are_smaller_while_basins_begin_new_regions():

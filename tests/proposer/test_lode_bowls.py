@@ -157,19 +157,16 @@ def test_the_minima_of_bowls_have_an_origin_of_their_own_by_which_they_are_judge
     assert not (found["basin"][:, None] == found["bowl"]).all(axis=2).any()
 
 
-def test_a_model_of_observables_gets_steps_downhill_only_after_these_parts_have_begun_new_regions(monkeypatch):
-    """And only points that the model does not exclude."""
+def test_a_model_of_observables_gets_steps_downhill_only_after_these_parts_have_begun_new_regions():
     u, energy, _ = half_known(1, 8)
 
-    def found(u: Floats, energy: Floats, origins: Sequence[str], probability: float = 0.1) -> Found:
+    def found(u: Floats, energy: Floats, origins: Sequence[str]) -> Found:
         context = context_of(u, energy, u[:0], origins, by_observables=True)
         context.n = 200
         assert size(context.known, context.surrogate, 200) == 200
-        monkeypatch.setattr(context.surrogate, "probability", lambda u, rng, wider: np.full(len(u), probability))
         return follow(context, 200)
 
     before = ["start"] * len(u)
-    assert not sum(map(len, found(u, energy, before, probability=0.0)))
     minima, others = found(u, energy, before)
     assert (energy_of(minima) < 1.0).sum() == len(minima) == len(UNKNOWN)
     assert not len(others)
