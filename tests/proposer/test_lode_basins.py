@@ -291,6 +291,7 @@ def test_basins_leave_points_for_the_parts_that_fill_known_regions():
     assert 0.5 * 80 < len(np.concatenate(follow(context, 80))) <= 0.7 * 80
 
 
+@pytest.mark.slow
 def test_collecting_looks_for_other_regions_once_there_are_enough_good_points():
     """With a smaller fraction of a batch than a map."""
     rng = np.random.default_rng(3)

@@ -81,6 +81,7 @@ def test_planes_of_the_last_search_are_improved_and_others_forgotten():
     assert again.found_from == 400
 
 
+@pytest.mark.slow
 def test_planes_of_one_output_stay_while_those_of_another_are_looked_for():
     x = 2.0 * U - 1.0
     step = np.where(x[:, :1] + x[:, 1:2] > 0.3, 3.0, 0.0) + x[:, 2:3]

@@ -70,8 +70,7 @@ def even(
     They are chosen one after the other. The next candidate is the one with the largest probability times
     distance^power; the distance is that to the nearest occupied or chosen point. Beyond `reach`, another power holds.
     So thin parts are filled first, whatever the density of the candidates. `least` is added to each probability; None:
-    LEAST_PROBABILITY. The result has fewer than n positions if all
-    other candidates coincide with chosen points.
+    LEAST_PROBABILITY. The result has fewer than n positions if all other candidates coincide with chosen points.
     """
     u = candidates.u
     distance = np.full(len(u), np.sqrt(u.shape[1]))
