@@ -132,8 +132,9 @@ def test_the_input_of_a_plane_becomes_that_of_a_peak_or_a_step(values: Callable[
     ridges.planes = fit.planes
     process = marginal.climbed(fit, [0], 20).process
     ridges.find(x, (t - t.mean()) / t.std(), process, np.random.default_rng(6))
-    assert ridges.came[0] == 0
     assert ridges.planes[0, KIND] == kind
+    assert ridges.came[0] == -1
+    assert ridges.changed  # so networks begin anew
 
 
 def test_planes_of_an_older_state_are_steps():

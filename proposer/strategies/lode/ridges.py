@@ -64,7 +64,9 @@ class Ridges:
         self._before = 0  # the number of planes before the last search
         self._of_others = np.zeros(0, dtype=np.bool_)  # which of these belonged to other outputs
         self.came: list[int] = []
-        """The position of each plane before the last search, -1 for a new one."""
+        """The position of each plane before the last search, -1 for a new one, or one with another kind of input: what
+        networks have learned from its input is wrong then.
+        """
 
     def __call__(self, x: Floats) -> Floats:
         """The inputs x, shape (n, d), and behind them the distances from the planes, shape (n, d + k)."""
@@ -144,14 +146,15 @@ class Ridges:
         return len(self._mine()) > MOST or len(self.came) > IN_ALL
 
     def _improve(self, marginal: Marginal) -> Fit:
-        """Moves the planes, and forgets weak ones."""
+        """Moves the planes, gives them the other kind of input if that is better, and forgets weak ones."""
         mine = self._mine()
         fit = marginal.climbed(marginal.fit, mine, STEPS)
         if fit.value == -np.inf:  # a plane has left the points
             fit = marginal.fit
         for plane in mine:
             other = marginal.climbed(fit.as_other_kind(plane), mine, FEW_STEPS)
-            fit = other if other.value > fit.value + OTHER_KIND else fit
+            if other.value > fit.value + OTHER_KIND:
+                fit, self.came[plane] = other, -1
         return self._without_weak(marginal, fit)
 
     def _new(self, marginal: Marginal, tried: list[Floats]) -> Fit | None:
