@@ -61,11 +61,11 @@ def test_a_smooth_observable_has_no_planes():
 
 def test_planes_of_the_last_search_are_improved_and_others_forgotten():
     x = 2.0 * U - 1.0
-    ridges = found(resonance(x), x)
+    ridges = found(step(x), x)
     n = len(ridges.planes)
     useless = np.array([0.0, 0.7071, 0.0, 0.7071, 0.3, 0.02, 0.0])
     ridges.planes = np.concatenate([useless[None], ridges.planes])[:4]
-    t = resonance(x)
+    t = step(x)
     process = Processes(4, 1).with_inputs(4, np.full((1, len(ridges.planes)), 0.7))
     ridges.find(x, (t - t.mean()) / t.std(), process, np.random.default_rng(6))
     assert 0 not in ridges.came
