@@ -121,7 +121,8 @@ def rate(known: Known, origins: Sequence[str], tried: float, finds: float = FIND
 
 def share(known: Known, by_observables: bool = False) -> float:
     """The fraction of a batch for basins. A model of observables sees most basins itself, so that it falls faster there
-    where few points begin a new part. With the power 2, toy3d (seeds 3, 4) took 1,685 and 1,646 evaluations.
+    where few points begin a new part. With the power 2, toy3d (seeds 3, 4) took 1,685 and 1,646 evaluations to a
+    thousand good points instead of 1,528 and 1,514.
     """
     dim = known.u.shape[1]
     these, others = rate(known, THESE, TRIED * dim), rate(known, OTHERS, 1.0, finds=0.0)

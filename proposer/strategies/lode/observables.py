@@ -24,7 +24,7 @@ from proposer.strategies.lode.process import Processes
 from proposer.strategies.lode.record import Record
 from proposer.strategies.lode.regress import Regression
 from proposer.strategies.lode.rest import Rest
-from proposer.strategies.lode.ridges import FEW, Ridges
+from proposer.strategies.lode.ridges import Ridges
 from proposer.strategies.lode.sample import ROUGH_ABOVE
 from proposer.strategies.lode.surrogate import LEARN_AGAIN, grouped
 from proposer.strategies.lode.train import training_rows
@@ -180,15 +180,12 @@ class OfObservables:
         return self._ridges(self.inputs(u))
 
     def _find_ridges(self, known: Known, usable: NDArray[np.int64], rng: np.random.Generator) -> bool:
-        """Looks for ridges of the outputs that their processes predict badly; with many points, without planes so far,
-        only of those that networks predict. Returns whether the inputs have changed.
-        """
+        """Looks for ridges of the outputs that processes predict worst. Returns whether the inputs have changed."""
         if self._record is None or len(usable) < self._ridges.next_from:
             return False
         errors = np.nan_to_num(self._record.errors[0])
         before = self._ridges.planes
-        bad = (errors > BAD**2 / len(errors)) & (self.by_nets | (len(before) > 0) | (len(usable) < FEW))
-        worst = [j for j in np.argsort(-errors, kind="stable").tolist() if bad[j]]
+        worst = self._ridges.worst(errors, BAD**2 / len(errors), self.by_nets, len(usable))
         assert self._coding is not None
         assert self._values is not None
         t = self._coding.encode(known.values[usable])

@@ -90,15 +90,22 @@ class Ridges:
             return max(FIRST, OFTEN * self.found_from)
         return (SOON if len(self.planes) else AGAIN) * self.found_from
 
+    def worst(self, errors: Floats, limit: float, by_nets: NDArray[np.bool_], points: int) -> list[int]:
+        """The outputs whose planes are looked for, at most OUTPUTS, the worst first. The `errors`, shape (k,), of their
+        processes are above `limit`. From FEW points on, and without planes so far, networks predict them.
+        """
+        bad = (errors > limit) & (by_nets | (len(self.planes) > 0) | (points < FEW))
+        return [j for j in np.argsort(-errors, kind="stable").tolist() if bad[j]][:OUTPUTS]
+
     def look(
         self, x: Floats, t: Floats, values: Processes, worst: Sequence[int], rng: np.random.Generator
     ) -> tuple[Processes, bool]:
-        """Looks for planes of at most OUTPUTS of the outputs `worst`, by `find`. `values` predicts all outputs t, shape
-        (n, k). Returns the process with the present planes as inputs, without data, and whether there are new planes,
-        or some were forgotten.
+        """Looks for planes of the outputs `worst`, by `find`. `values` predicts all outputs t, shape (n, k). Returns
+        the process with the present planes as inputs, without data, and whether there are new planes, or some were
+        forgotten.
         """
         changed = False
-        for j in worst[:OUTPUTS]:
+        for j in worst:
             self.find(x, t[:, j : j + 1], values.only(j), rng, of_others=self.outputs(values) != j)
             values = self.carried(values, j)
             changed |= self.changed
