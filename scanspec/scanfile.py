@@ -108,6 +108,10 @@ class ScanFile:
         of_codes = [observable for code in self.codes for observable in code.observables]
         return fitted + derived + of_codes + list(self.observables) + list(self.terms)
 
+    def terms_of(self, observable: str) -> list[str]:
+        """The names of the terms that are functions of an observable."""
+        return [term.name for term in self.terms if term.term is not None and observable in term.term.observables]
+
     def out_of_reach(self) -> dict[str, str]:
         """Names that an expression cannot use unless they are computed before it, and the reason."""
         return {
