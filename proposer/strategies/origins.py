@@ -31,6 +31,7 @@ ORIGINS = {
     "exploit": Origin("predicted to be good", "fills the known region"),
     "solve": Origin("predicted to be good by another model", "fills the known region"),
     "fill": Origin("between and around good points", "fills the known region"),
+    "leap": Origin("a step from a good point along the difference of two others", "follows the region farther"),
     "explore": Origin("far from all other points", "looks for new regions"),
     "plane": Origin("close to a plane where an observable changes abruptly", "looks for new regions"),
     "basin": Origin("towards the bottom of a basin", "looks for new regions"),
