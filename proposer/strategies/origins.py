@@ -32,7 +32,7 @@ ORIGINS = {
     "solve": Origin("predicted to be good by another model", "fills the known region"),
     "fill": Origin("between and around good points", "fills the known region"),
     "leap": Origin("a step from a good point along the difference of two others", "follows the region farther"),
-    "explore": Origin("far from all other points", "looks for new regions"),
+    "explore": Origin("perhaps good, and far from all other points", "looks for new regions"),
     "plane": Origin("close to a plane where an observable changes abruptly", "looks for new regions"),
     "basin": Origin("towards the bottom of a basin", "looks for new regions"),
     "bowl": Origin("where the minimum of a region is expected", "looks for new regions"),
