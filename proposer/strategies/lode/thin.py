@@ -1,4 +1,4 @@
-"""Coordinates in which a thin region is as wide in all directions.
+"""Coordinates in which a thin region is equally wide in all directions.
 
 Near a thin region, the nearest good point in the cube is often across the region, and a ball around it leaves the
 region. In these coordinates, both follow the region.
