@@ -17,7 +17,7 @@ from proposer.strategies.lode.process import Processes
 from proposer.types import Floats
 
 WIDE, RESOLVED = 300.0, 10.0
-"""The logarithm is tried if the linear scale is more than WIDE sigmas wide. It resolves RESOLVED sigmas. With WIDE = 30,
+"""The logarithm is tried if the linear scale is wider than WIDE sigmas. It resolves RESOLVED sigmas. With WIDE = 30,
 a problem with two moments had 87 and 65 good points after 300 evaluations (two seeds) instead of 76 and 107. Marginal
 likelihoods of still other widths preferred wider ones, which found half as many good points: only values close to the
 target matter, and few of the first points are there.
