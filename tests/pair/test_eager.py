@@ -97,6 +97,19 @@ def test_batches_are_large_if_points_are_quick_and_asking_is_slow(
     assert max(strategy.least) > 20 * BATCH
 
 
+def test_a_strategy_is_not_pressed_for_more_points_than_the_budget_leaves(
+    make_scan: MakeScan, start_evaluator: StartEvaluator, tmp_path: Path
+) -> None:
+    """Only the last batch may exceed it, because a strategy chooses the size of its batches."""
+    scan, folder = make_scan(), tmp_path / "run"
+    strategy = Steps(thinks=0.1)
+    run(scan.file, start_evaluator(scan.file).address, folder, strategy, 700, eager=True)
+    assert max(strategy.least) > 2 * BATCH
+    assert len(read_run(folder).ids) == 700
+    with Dataset(folder, read_only=True) as dataset:
+        assert len(dataset.pending().ids) < BATCH
+
+
 @pytest.mark.usefixtures("quick")
 def test_a_scan_with_and_without_eager_tells_and_evaluates_each_point_once(
     make_scan: MakeScan, start_evaluator: StartEvaluator, tmp_path: Path
