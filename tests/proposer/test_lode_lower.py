@@ -84,7 +84,7 @@ def test_a_point_that_is_lower_than_the_models_say_is_followed_although_its_neig
 
 def joined(u: Floats, to: Floats) -> Floats:
     """The distances, shape (n,), of points u from the nearest of the points `to`, as if opposite walls were joined."""
-    return np.asarray(cKDTree(to % 1.0, boxsize=1.0).query(u % 1.0)[0])
+    return np.asarray(cKDTree(to % 1.0, boxsize=np.ones(DIM)).query(u % 1.0)[0])
 
 
 def test_points_also_go_to_the_largest_holes():
