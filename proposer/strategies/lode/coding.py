@@ -92,6 +92,23 @@ class Coding:
         width = np.where(of_log, unit / some, np.where(wide, self.width, unit))
         return replace(self, middle=middle, width=width, mean=np.zeros(len(wide)), deviation=np.ones(len(wide)))
 
+    def without_logarithm(self, j: int, y: Floats) -> Coding:
+        """The same transformation, but without the logarithm of output j of the observables y, shape (n, k)."""
+        one, plain = y[:, j : j + 1], {name: array.copy() for name, array in vars(self).items()}
+        s = (one - np.median(one)) / _width(one)
+        t = np.arcsinh(s)
+        new = {
+            "floor": 0.0,
+            "middle": np.median(one),
+            "width": _width(one)[0],
+            "mean": t.mean(),
+            "deviation": t.std() + 1e-9,
+            "reach": max(float(np.abs(s).max()), 1.0),
+        }
+        for name, value in new.items():
+            plain[name][j] = value
+        return Coding(**plain)
+
     def encode(self, y: Floats) -> Floats:
         """The targets t, shape (n, k), of observables y, shape (n, k)."""
         t = np.arcsinh((_scaled(y, self.floor) - self.middle) / self.width)

@@ -144,6 +144,15 @@ class Processes:
                 mine[j] = its[j]
             self._middle[j] = other._middle[j]
 
+    def take(self, j: int, other: Processes) -> None:
+        """Takes over the length scales, the amplitude, and the noise of the only output of `other`, for output j."""
+        for mine, its in (
+            (self._scales, other._scales),
+            (self._amplitude, other._amplitude),
+            (self._noise, other._noise),
+        ):
+            mine[j] = its[0]
+
     def mean(self, z: Tensor) -> Tensor:
         """Predictions, shape (n, m), at z of shape (n, d) in [-1, 1].
 

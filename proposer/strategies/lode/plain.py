@@ -1,0 +1,74 @@
+"""Finds observables that a process predicts better without a logarithm, although they span decades.
+
+The square of an amplitude that changes its sign also spans decades. It is smooth where it vanishes, but its logarithm
+is not, and a limit selects just these points. A relic density, in contrast, follows power laws.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from proposer.strategies.lode.coding import Coding
+from proposer.strategies.lode.process import Processes
+from proposer.types import Floats
+
+BETTER = 0.7
+"""The mean square error without a logarithm must be below BETTER times that with it."""
+
+ENOUGH, GROWN = 100, 2.0
+"""Logarithms are compared with none from ENOUGH points on, and again when there are GROWN times more points."""
+
+Miss = Callable[[Coding, Floats, Floats], Floats]
+"""Takes a transformation, predicted observables and the true ones, and returns errors, shape (n, k) each."""
+
+
+class Logarithms:
+    """Compares logarithms with none from time to time."""
+
+    def __init__(self) -> None:
+        self.compared_from = 0
+        """The number of points at the last comparison."""
+
+    def left_out(
+        self,
+        coding: Coding,
+        values: Processes,
+        x: Floats,
+        y: Floats,
+        poor: NDArray[np.bool_],
+        count: int,
+        miss: Miss,
+        rng: np.random.Generator,
+    ) -> Coding:
+        """The transformation without the logarithms of those of the `poor` outputs, shape (k,), that are then predicted
+        better; `coding` itself if there are none, or if `count` points are too few for a comparison. The processes
+        `values` take over the length scales of these outputs.
+
+        `values` are conditioned on inputs x, shape (n, d), and observables y, shape (n, k). Each point is predicted
+        from all others.
+        """
+        poor = poor & (coding.floor > 0)
+        if count < max(ENOUGH, GROWN * self.compared_from) or not poor.any():
+            return coding
+        self.compared_from = count
+        for j in np.flatnonzero(poor).tolist():
+            plain = coding.without_logarithm(j, y)
+            process, t = Processes(x.shape[1], 1), plain.encode(y)[:, j : j + 1]
+            process.learn(x, t, rng)
+            process.condition(x, t)
+            if _error(plain, process.left_out(0), j, y, miss) < BETTER * _error(coding, values.left_out(j), j, y, miss):
+                coding = plain
+                values.take(j, process)
+        return coding
+
+
+def _error(coding: Coding, off: Floats, j: int, y: Floats, miss: Miss) -> float:
+    """The mean square error of output j, if its targets are predicted with the errors `off`, shape (n,)."""
+    t, predicted = coding.encode(y), y.copy()
+    t[:, j] -= off
+    predicted[:, j] = coding.decode(torch.from_numpy(t)).numpy()[:, j]
+    return float(np.square(miss(coding, predicted, y)[:, j]).mean())
