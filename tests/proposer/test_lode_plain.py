@@ -7,7 +7,6 @@ import pytest
 
 from proposer.strategies.lode.coding import Coding
 from proposer.strategies.lode.energy import EnergyOfObservables, ScoredObservable
-from proposer.strategies.lode.misses import miss
 from proposer.strategies.lode.observables import OfObservables
 from proposer.strategies.lode.plain import ENOUGH, Logarithms
 from proposer.strategies.lode.points import Points
@@ -35,20 +34,21 @@ def x_of(u: Floats) -> Floats:
 def test_the_square_of_an_amplitude_loses_its_logarithm_and_a_power_law_keeps_it():
     rng = np.random.default_rng(8)
     u = rng.random((2 * ENOUGH, 4))
-    y, x, off = rates(u), x_of(u), partial(miss, ENERGY)
+    y, x = rates(u), x_of(u)
     before = Coding.of(y)
     assert (before.floor > 0).all()
     values = Processes(4, 2)
     values.learn(x, before.encode(y), rng)
     values.condition(x, before.encode(y))
-    logarithms, poor = Logarithms(), np.array([True, True])
-    assert logarithms.left_out(before, values, x, y, poor, ENOUGH - 1, off, rng) is before
-    after = logarithms.left_out(before, values, x, y, poor, ENOUGH, off, rng)
+    left_out = partial(Logarithms().left_out, values=values, x=x, y=y, energy=ENERGY, rng=rng)
+    poor = np.array([True, True])
+    assert left_out(before, poor=poor, count=ENOUGH - 1) is before
+    after = left_out(before, poor=poor, count=ENOUGH)
     assert (after.floor > 0).tolist() == [False, True]
     assert after.encode(y)[:, 1] == pytest.approx(before.encode(y)[:, 1])
     assert after.encode(y)[:, 0].std() == pytest.approx(1.0)
-    assert logarithms.left_out(before, values, x, y, poor, 2 * ENOUGH - 1, off, rng) is before  # it is too early
-    assert logarithms.left_out(before, values, x, y, ~poor, 4 * ENOUGH, off, rng) is before  # nothing is poor
+    assert left_out(before, poor=poor, count=2 * ENOUGH - 1) is before  # it is too early
+    assert left_out(before, poor=~poor, count=4 * ENOUGH) is before  # nothing is poor
 
 
 def test_a_limit_on_the_square_of_an_amplitude_is_predicted(monkeypatch):

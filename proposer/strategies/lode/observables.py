@@ -76,9 +76,7 @@ losses is smaller.
 BESIDE = 5.0
 """Points are close to a plane if they are at most this many of its widths from it."""
 DRAWS, TOGETHER = 32, 256
-"""The number of draws from the uncertainty of the regression, for the probability of a point, and that of the points
-whose draws are computed at once. The draws of many outputs then stay in a cache.
-"""
+"""The number of draws from the uncertainty, and of the points whose draws are computed at once and stay in a cache."""
 PATIENCE = 0.3
 """The power with which misses lower the fraction of exploring points. With 1, regions remained undiscovered; 0 cost a
 fifth more points.
@@ -155,8 +153,9 @@ class OfObservables:
             )
             self._learned_from = len(usable)
         self._values.condition(x, t)
-        off = partial(miss, self.energy)
-        coding = self._logarithms.left_out(self._coding, self._values, x, y[rows], self._poor, len(usable), off, rng)
+        coding = self._logarithms.left_out(
+            self._coding, self._values, x, y[rows], poor=self._poor, count=len(usable), energy=self.energy, rng=rng
+        )
         if coding is not self._coding:
             self._coding, self._nets = coding, None
             t = coding.encode(y[rows])

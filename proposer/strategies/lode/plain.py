@@ -6,24 +6,25 @@ is not, and a limit selects just these points. A relic density, in contrast, fol
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from proposer.strategies.lode.coding import Coding
+from proposer.strategies.lode.misses import miss
 from proposer.strategies.lode.process import Processes
 from proposer.types import Floats
+
+if TYPE_CHECKING:
+    from proposer.strategies.lode.energy import EnergyOfObservables
 
 BETTER = 0.7
 """The mean square error without a logarithm must be below BETTER times that with it."""
 
 ENOUGH, GROWN = 100, 2.0
 """Logarithms are compared with none from ENOUGH points on, and again when there are GROWN times more points."""
-
-Miss = Callable[[Coding, Floats, Floats], Floats]
-"""Takes a transformation, predicted observables and the true ones, and returns errors, shape (n, k) each."""
 
 
 class Logarithms:
@@ -39,9 +40,10 @@ class Logarithms:
         values: Processes,
         x: Floats,
         y: Floats,
+        *,
         poor: NDArray[np.bool_],
         count: int,
-        miss: Miss,
+        energy: EnergyOfObservables,
         rng: np.random.Generator,
     ) -> Coding:
         """The transformation without the logarithms of those of the `poor` outputs, shape (k,), that are then predicted
@@ -60,15 +62,16 @@ class Logarithms:
             process, t = Processes(x.shape[1], 1), plain.encode(y)[:, j : j + 1]
             process.learn(x, t, rng)
             process.condition(x, t)
-            if _error(plain, process.left_out(0), j, y, miss) < BETTER * _error(coding, values.left_out(j), j, y, miss):
+            before = _error(coding, values.left_out(j), j, y, energy)
+            if _error(plain, process.left_out(0), j, y, energy) < BETTER * before:
                 coding = plain
                 values.take(j, process)
         return coding
 
 
-def _error(coding: Coding, off: Floats, j: int, y: Floats, miss: Miss) -> float:
+def _error(coding: Coding, off: Floats, j: int, y: Floats, energy: EnergyOfObservables) -> float:
     """The mean square error of output j, if its targets are predicted with the errors `off`, shape (n,)."""
     t, predicted = coding.encode(y), y.copy()
     t[:, j] -= off
     predicted[:, j] = coding.decode(torch.from_numpy(t)).numpy()[:, j]
-    return float(np.square(miss(coding, predicted, y)[:, j]).mean())
+    return float(np.square(miss(energy, coding, predicted, y)[:, j]).mean())
