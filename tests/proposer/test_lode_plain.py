@@ -5,6 +5,7 @@ from functools import partial
 import numpy as np
 import pytest
 
+from benchmarks.search.problems import PROBLEMS
 from proposer.strategies.lode.coding import Coding
 from proposer.strategies.lode.energy import EnergyOfObservables, ScoredObservable
 from proposer.strategies.lode.observables import OfObservables
@@ -49,6 +50,20 @@ def test_the_square_of_an_amplitude_loses_its_logarithm_and_a_power_law_keeps_it
     assert after.encode(y)[:, 0].std() == pytest.approx(1.0)
     assert left_out(before, poor=poor, count=2 * ENOUGH - 1) is before  # it is too early
     assert left_out(before, poor=~poor, count=4 * ENOUGH) is before  # nothing is poor
+
+
+def test_a_process_that_agrees_with_nothing_does_not_win():
+    problem, rng = PROBLEMS["poles4d"], np.random.default_rng(7)  # neither scale is good at the resonances
+    u = rng.random((20_000, 4))
+    near = np.argsort(problem.evaluate(u)[1])[:400]
+    u = np.concatenate([u[:60], u[rng.choice(near, 60, replace=False)]])
+    energy, y, x = EnergyOfObservables(problem.scored(), Target(3.0)), problem.evaluate(u)[0], x_of(u)
+    before = Coding.of(y)
+    values = Processes(4, 3)
+    values.learn(x, before.encode(y), rng)
+    values.condition(x, before.encode(y))
+    poor = np.array([True, False, False])
+    assert Logarithms().left_out(before, values, x, y, poor=poor, count=120, energy=energy, rng=rng) is before
 
 
 def test_a_limit_on_the_square_of_an_amplitude_is_predicted(monkeypatch):

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from proposer.strategies.lode.energy import EnergyOfObservables
 
 BETTER = 0.7
-"""The mean square error without a logarithm must be below BETTER times that with it."""
+"""The mean square error without a logarithm must be below BETTER times that with it, and below BETTER times that of a
+constant. Otherwise, a process that cannot resolve its target would win by the prediction that no value agrees with it.
+"""
 
 ENOUGH, GROWN = 100, 2.0
 """Logarithms are compared with none from ENOUGH points on, and again when there are GROWN times more points."""
@@ -62,8 +64,8 @@ class Logarithms:
             process, t = Processes(x.shape[1], 1), plain.encode(y)[:, j : j + 1]
             process.learn(x, t, rng)
             process.condition(x, t)
-            before = _error(coding, values.left_out(j), j, y, energy)
-            if _error(plain, process.left_out(0), j, y, energy) < BETTER * before:
+            worst = min(_error(coding, values.left_out(j), j, y, energy), float(energy.agreement(y)[:, j].var()))
+            if _error(plain, process.left_out(0), j, y, energy) < BETTER * worst:
                 coding = plain
                 values.take(j, process)
         return coding
