@@ -45,8 +45,9 @@ def descend(
 ) -> Floats:
     """The next points in n basins, `each` of them in a basin, shape (n, each, d).
 
-    The known points are u, shape (k, d), with the energies `energy`, shape (k,), NaN where a point is INVALID. The lowest points of the basins are at
-    the positions `of`, shape (n,). `widths`, shape (n,), are their mean distances to their neighbours.
+    The known points are u, shape (k, d), with the energies `energy`, shape (k,), NaN where a point is INVALID. The
+    lowest points of the basins are at the positions `of`, shape (n,). `widths`, shape (n,), are their mean distances to
+    their neighbours.
 
     A chosen point has the largest expected improvement over the lowest point of its basin (Jones et al.).
     The second point of a basin is chosen as if the first had its predicted energy. A candidate does not count if it is
