@@ -135,15 +135,15 @@ def learn(u: Floats, energy: Floats, good: NDArray[np.bool_]) -> Learned | None:
     bad = (energy[near] > 1.0) & (distance > 0.0)
     if not bad.any():
         return None
+    _, value, count = np.unique(energy, return_inverse=True, return_counts=True)
+    flat = count[value] >= max(LEAST, PLATEAU * len(u))
     found = []
     for power in FIRST_POWERS:
         scale = -math.log(np.median(distance[bad] / energy[near][bad] ** (0.5 / power)))
         first = _known(u, energy, of, Shape(scale, FIRST, FREE_LOWEST, math.log(power), FREE_POWER))
         bowls = _known(u, energy, of, _common(first))
         found.append((_explained(bowls, u, energy), bowls))
-    explained, bowls = max(found, key=lambda each: np.count_nonzero(each[0]))
-    _, value, count = np.unique(energy, return_inverse=True, return_counts=True)
-    flat = count[value] >= max(LEAST, PLATEAU * len(u))
+    explained, bowls = max(found, key=lambda each: np.count_nonzero(each[0] & ~flat))
     return Learned(_common(bowls), flat | explained)
 
 
