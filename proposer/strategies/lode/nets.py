@@ -123,8 +123,9 @@ class Networks(ABC):
         rows = torch.multinomial(weight, n * ROWS * steps, replacement=True, generator=random)
         optimiser = Adam([weights], DECAY * min(self.dim, MOST_DIM) ** 2)
         layers = Layers(weights, self._shapes, ROWS)
-        for step, of in enumerate(rows.view(steps, n, ROWS)):
-            layers.backward(self.slope(layers(inputs[of]), targets[of]))
+        for step, of in enumerate(rows.view(steps, n * ROWS)):
+            x, t = (every.index_select(0, of).view(n, ROWS, *every.shape[1:]) for every in (inputs, targets))
+            layers.backward(self.slope(layers(x), t))
             optimiser.step([layers.gradient], RATE * 0.5 * (1.0 + math.cos(math.pi * step / steps)))
         if bool(torch.isfinite(weights).all()):
             self._weights[members] = weights
