@@ -318,7 +318,6 @@ def _introduce(asked: Asked, description: Description, *, folder: Path, seed: in
     for line in init.notes if init is not None and dataset is None else []:
         say(f"note: {line}")
     if dataset is not None and dataset.points:
-        say(
-            f"going on: {dataset.points:,} points were asked for before, {dataset.count_pending():,} of them have "
-            "no answer yet"
-        )
+        pending = dataset.count_pending()
+        answers = f"{pending:,} of them have no answer yet" if pending else "all have their answer"
+        say(f"going on: {dataset.points:,} points were asked for before, {answers}")

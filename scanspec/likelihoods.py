@@ -72,6 +72,14 @@ class Likelihood:
     def __hash__(self) -> int:
         return hash(repr(self))
 
+    def describe(self) -> str:
+        """The likelihood in a few words."""
+        if self.kind is Kind.CFUNCTION:
+            return f"CFUNCTION [{self.lower:.12g}, {self.upper:.12g}]{' in ln x' if self.log_scaling else ''}"
+        if not math.isnan(self.mean):
+            return f"{self.kind.value} {self.mean:.12g} +- {self.sigma:.12g}"
+        return str(self.kind.value)
+
     def loss(self, x: Array) -> Array:
         """Capped -ln L of each x. The result has the shape of x, which may be any.
 
@@ -138,6 +146,10 @@ class Likelihood:
             difference = 0.5 * _log_ratio(xp, x, bound) if self.log_scaling else 0.5 * x - 0.5 * bound
             half = xp.maximum(half, sign * difference)
         return half
+
+
+OFF = Likelihood()
+"""Of an observable that is not part of the likelihood."""
 
 
 def namespace(x: Array) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 
 from scanspec import keys
 from scanspec.document import Section, closest, to_number
-from scanspec.likelihoods import NEEDS_MEAN_AND_SIGMA, Kind, Likelihood
+from scanspec.likelihoods import NEEDS_MEAN_AND_SIGMA, OFF, Kind, Likelihood
 from scanspec.numbers import all_digits
 from scanspec.terms import Term, TermKind
 
@@ -88,10 +88,10 @@ class ObservableSpec:
     name: str
     code: str | None
     section: Section
-    slha: SlhaAddress | None
-    function: str | None
-    valid: tuple[float, float] | None
-    likelihood: Likelihood
+    slha: SlhaAddress | None = None
+    function: str | None = None
+    valid: tuple[float, float] | None = None
+    likelihood: Likelihood = OFF
     unit: str = ""
     label: str = ""
     description: str = ""
@@ -296,7 +296,7 @@ def _read_likelihood(entry: Section, notes: list[str]) -> Likelihood:
     else:
         kind = _kind_without_scaling(entry, mean, sigma, notes)
     if kind is Kind.OFF:
-        return Likelihood()
+        return OFF
     if unread := [key for key in _not_read(kind, entry) if key in entry]:
         notes.append(f"{entry.path}: {' and '.join(map(entry.spelling, unread))} {_HAS[len(unread) > 1]} {kind.value}")
     if kind is Kind.CFUNCTION:

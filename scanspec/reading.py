@@ -16,7 +16,7 @@ from scanspec.codes import check_code_settings
 from scanspec.document import ScanFileError, Section, closest, every_key
 from scanspec.faults import Faults
 from scanspec.fitting import Fitting, read_fitting
-from scanspec.likelihoods import Kind, Likelihood
+from scanspec.likelihoods import Kind
 from scanspec.loading import parse_document, read_document
 from scanspec.lookalike import difference, printed
 from scanspec.observables import ObservableSpec, read_observable
@@ -229,11 +229,7 @@ def _read_observables(
     found = []
     for name in section:
         if section.raw(name) is None and code is not None:  # a bare `name:` is an observable that the code returns
-            found.append(
-                ObservableSpec(
-                    name, code, section=section, slha=None, function=None, valid=None, likelihood=Likelihood()
-                )
-            )
+            found.append(ObservableSpec(name, code, section=section))
             continue
         with section.faults.collect():
             entry = section.section(name, keys.OBSERVABLE)

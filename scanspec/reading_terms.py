@@ -39,19 +39,8 @@ def read_terms(section: Section, observables: Collection[str], others: Collectio
         with section.faults.collect():
             entry = section.section(name, keys.TERM)
             term = read_term(entry, observables, others)
-            value = Likelihood(Kind.MINUSEXPUSER)
-            found.append(
-                ObservableSpec(
-                    name,
-                    None,
-                    section=entry,
-                    slha=None,
-                    function=None,
-                    valid=None,
-                    likelihood=value,
-                    term=term,
-                )
-            )
+            likelihood = Likelihood(Kind.MINUSEXPUSER)
+            found.append(ObservableSpec(name, None, section=entry, likelihood=likelihood, term=term))
     return tuple(found)
 
 

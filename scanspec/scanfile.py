@@ -10,7 +10,7 @@ from ruamel.yaml.comments import CommentedMap
 
 from scanspec.document import Section
 from scanspec.fitting import Fitting
-from scanspec.likelihoods import Kind, Likelihood
+from scanspec.likelihoods import Kind
 from scanspec.observables import ObservableSpec
 from scanspec.variables import Variable
 
@@ -86,27 +86,19 @@ class ScanFile:
         the observables of each code, the file's own observables, and the terms of the section `likelihoods`.
         """
         fitted = [
-            ObservableSpec(
-                variable.name,
-                None,
-                section=self.setup,
-                slha=None,
-                function=None,
-                valid=None,
-                likelihood=Likelihood(),
-                unit=variable.unit,
-                label=variable.label,
-            )
+            ObservableSpec(variable.name, None, section=self.setup, unit=variable.unit, label=variable.label)
             for variable in (self.fitting.variables if self.fitting is not None else ())
         ]
         derived = [
-            ObservableSpec(
-                name, None, section=self.derived_section, slha=None, function=text, valid=None, likelihood=Likelihood()
-            )
+            ObservableSpec(name, None, section=self.derived_section, function=text)
             for name, text in self.derived.items()
         ]
         of_codes = [observable for code in self.codes for observable in code.observables]
         return fitted + derived + of_codes + list(self.observables) + list(self.terms)
+
+    def terms_of(self, observable: str) -> list[str]:
+        """The names of the terms that are functions of an observable."""
+        return [term.name for term in self.terms if term.term is not None and observable in term.term.observables]
 
     def out_of_reach(self) -> dict[str, str]:
         """Names that an expression cannot use unless they are computed before it, and the reason."""

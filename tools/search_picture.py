@@ -94,24 +94,31 @@ def _region(axis: Axes) -> None:
     axis.contour(side, side, _energy(u).reshape(GRID, GRID), levels=[1.0], colors="black", linewidths=0.8)
 
 
+def _scatter(
+    axis: Axes, u: Floats, *, size: float, color: object, zorder: float | None = None, label: str | None = None
+) -> None:
+    """Draws the points u, shape (n, 2)."""
+    axis.scatter(u[:, 0], u[:, 1], s=size, color=color, linewidths=0, zorder=zorder, label=label)
+
+
 def _points(axis: Axes, u: Floats, title: str) -> None:
     good = _energy(u) < 1.0
-    axis.scatter(*u[~good].T, s=7, color="0.6", linewidths=0)
-    axis.scatter(*u[good].T, s=7, color="tab:red", linewidths=0)
+    _scatter(axis, u[~good], size=7, color="0.6")
+    _scatter(axis, u[good], size=7, color="tab:red")
     axis.set_title(f"{title}\n{int(good.sum())} good (red)", fontsize=9)
 
 
 def _learned(axis: Axes, energy: Floats, known: Floats, title: str) -> None:
     axis.imshow(np.log10(energy + 0.1), origin="lower", extent=(0, 1, 0, 1), cmap="viridis_r", vmax=2.5)
-    axis.scatter(*known.T, s=4, color="white", linewidths=0)
+    _scatter(axis, known, size=4, color="white")
     axis.set_title(f"{title}\n(dark: high; line: the true region)", fontsize=9)
 
 
 def _sampled(axis: Axes, particles: Particles, title: str) -> None:
     colours = plt.get_cmap("viridis_r")(np.linspace(0.95, 0.15, len(particles.levels)))
     for (u, _), colour in zip(particles.levels, colours, strict=True):
-        axis.scatter(*u.numpy().T, s=3, color=colour, linewidths=0)
-    axis.scatter(*particles.inside.numpy().T, s=3, color="tab:red", linewidths=0)
+        _scatter(axis, u.numpy(), size=3, color=colour)
+    _scatter(axis, particles.inside.numpy(), size=3, color="tab:red")
     axis.set_title(f"{title}\n(red: below energy 1)", fontsize=9)
 
 
@@ -121,7 +128,7 @@ def _chosen(axis: Axes, batch: Told, title: str) -> None:
         of = origins == part
         if of.any():
             front = 2 if part == "exploit" else 3
-            axis.scatter(*batch.u[of].T, s=16, color=colour, lw=0, zorder=front, label=f"{part} ({int(of.sum())})")
+            _scatter(axis, batch.u[of], size=16, color=colour, zorder=front, label=f"{part} ({int(of.sum())})")
     axis.legend(fontsize=7, loc="center")
     good = int((_energy(batch.u) < 1.0).sum())
     axis.set_title(f"{title}\n{good} of them are good", fontsize=9)

@@ -15,7 +15,7 @@ check() {   # check ENVIRONMENT PATH...
 
 said=$(mktemp)
 trap 'rm -f "$said"' EXIT
-(check proposer scanspec proposer benchmarks tests/scanspec tests/proposer tests/pair tests/containers; exit $code) >"$said" 2>&1 &
+(check proposer scanspec proposer benchmarks tools tests/scanspec tests/proposer tests/pair tests/containers; exit $code) >"$said" 2>&1 &
 check dev tests/manifests
 check evaluator scanspec evaluator examples tests/evaluator tests/conformance
 wait $! || code=1

@@ -8,7 +8,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from benchmarks.search.models import Classifier, Ensemble, OneMember, Sure
+from benchmarks.search.models import Classifier, Ensemble, OneMember, Sure, WithoutPlanes
 from proposer.strategies.balance import between_good_points
 from proposer.strategies.lode.acquire import EXPLOIT, EXPLORE, NEAR, Acquisition, Context, Part
 from proposer.strategies.lode.basins import BASINS, BOWLS
@@ -77,9 +77,11 @@ PARTS = {
     "basins": replace(METHOD, stuck=METHOD.map),
     "bottoms": without(BOWLS, BASINS),
     "contest": replace(METHOD, contest=False),
+    "planes": replace(METHOD, by_observables=WithoutPlanes),
 }
 """LODE without each part: `observables` learns from the NLL alone and `members` from it by one network, `regression`
 learns good and bad, `processes` regresses by four networks and `ensemble` by one, `doubt` takes the best prediction
-for the truth, `bottoms` follows no basins, `contest` never tries the NLL where there are observables."""
+for the truth, `bottoms` follows no basins, `contest` never tries the NLL where there are observables, `planes` looks
+for no planes."""
 NLL_ALONE = {"observables", "members", "squares", "bottoms"}
 """Those that see no observables: `members`, `squares` and `bottoms` are to be compared with `observables`."""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from proposer.strategies.lode.coding import Coding
@@ -32,6 +33,13 @@ class Sure(OfObservables):
 
     def probability(self, u: Floats, rng: np.random.Generator, wider: float = 1.0) -> Floats:
         return np.asarray((self(torch.from_numpy(u)) < 1.0).double().numpy())
+
+
+class WithoutPlanes(OfObservables):
+    """LODE's model without the planes at which an observable changes abruptly."""
+
+    def _find_ridges(self, known: Known, usable: NDArray[np.int64], rng: np.random.Generator) -> bool:
+        return False
 
 
 class OneMember(OfNll):

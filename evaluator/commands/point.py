@@ -87,7 +87,7 @@ def _to_json(chain: Chain, values: list[float], outcome: Outcome, keep: Path | N
                 "code": spec.code,
                 "unit": spec.unit,
                 "value": None if position in outcome.missing else _finite(value),
-                "likelihood": show_likelihood(spec),
+                "likelihood": show_likelihood(chain.scan, spec),
                 "loss": _finite(float(losses[0, position])) if ok and spec.likelihood.kind is not Kind.OFF else None,
             }
             for position, (spec, value) in enumerate(zip(chain.specs, observables, strict=True))

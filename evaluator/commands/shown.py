@@ -15,7 +15,7 @@ from rich.text import Text
 from evaluator.chain import Chain, Outcome, Status
 from evaluator.commands.order import can_end
 from evaluator.commands.ranges import what_is_outside
-from scanspec import Kind, ObservableSpec, losses_and_nll, visible
+from scanspec import Kind, ObservableSpec, ScanFile, losses_and_nll, visible
 from scanspec.likelihoods import LARGEST_LOSS
 from scanspec.text import broken
 
@@ -69,7 +69,7 @@ def print_tables(console: PointConsole, chain: Chain, values: list[float], outco
             spec.name,
             f"{value:.9g}" if there else "-",
             spec.unit,
-            show_likelihood(spec),
+            show_likelihood(chain.scan, spec),
             f"{losses[0, position]:.6g}" if scored else "",
         )
     console.print(table)
@@ -96,28 +96,21 @@ def print_status(console: PointConsole, chain: Chain, outcome: Outcome) -> None:
             console.say(f"warning: {spec.name} is {show_no_number(value)}, so it has the largest possible loss")
         elif losses[0, position] > _NEAR_THE_CAP * LARGEST_LOSS:
             console.say(
-                f"warning: {spec.name} = {value:.6g} is so far from {show_likelihood(spec, window=False)} that its "
-                f"loss is near the largest possible loss, {LARGEST_LOSS:.6g}; is it in another unit?"
+                f"warning: {spec.name} = {value:.6g} is so far from {(spec.term or spec.likelihood).describe()} that "
+                f"its loss is near the largest possible loss, {LARGEST_LOSS:.6g}; is it in another unit?"
             )
     console.say(f"status OK, NLL {nll[0]:.6g}")
 
 
-def show_likelihood(spec: ObservableSpec, *, window: bool = True) -> str:
-    """The likelihood of an observable in words and, with `window`, the values that it may have."""
-    likelihood, valid = spec.likelihood, spec.valid if window else None
-    if spec.term is not None:
-        return spec.term.describe()
+def show_likelihood(scan: ScanFile, spec: ObservableSpec) -> str:
+    """The likelihood of an observable in words, the terms that are functions of it, and the values that it may have."""
     parts = []
-    if likelihood.kind is Kind.CFUNCTION:
-        parts.append(
-            f"CFUNCTION [{likelihood.lower:g}, {likelihood.upper:g}]" + (" in ln" if likelihood.log_scaling else "")
-        )
-    elif not math.isnan(likelihood.mean):
-        parts.append(f"{likelihood.kind.value} {likelihood.mean:g}, {likelihood.sigma:g}")
-    elif likelihood.kind is not Kind.OFF:
-        parts.append(likelihood.kind.value)
-    if valid is not None:
-        parts.append(f"valid {valid[0]:g} to {valid[1]:g}")
+    if spec.likelihood.kind is not Kind.OFF:
+        parts.append((spec.term or spec.likelihood).describe())
+    if terms := scan.terms_of(spec.name):
+        parts.append(f"in {', '.join(terms)}")
+    if spec.valid is not None:
+        parts.append(f"valid {spec.valid[0]:g} to {spec.valid[1]:g}")
     return ", ".join(parts)
 
 

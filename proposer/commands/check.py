@@ -22,11 +22,11 @@ from proposer.show.voice import say
 from proposer.strategies.base import Settings
 from proposer.strategies.choice import type_name
 from proposer.strategies.lode.settings import LodeSettings
-from proposer.wire.agreement import not_compared, show
+from proposer.wire.agreement import not_compared
 from proposer.wire.attendance import Purpose
 from proposer.wire.pool import Pool
 from proposer.wire.security import Security
-from scanspec import ObservableSpec, PriorKind, ScanFile, Variable
+from scanspec import Kind, ObservableSpec, PriorKind, ScanFile, Variable
 
 IN_THE_FILE = {
     "collect": "goal",
@@ -108,7 +108,7 @@ def _print(asked: Asked) -> None:
         print(f"  {variable.name}: {show_range(variable)} {variable.unit}".rstrip() + ", solved for at each point")
     for scored in _scored(spec):
         window = f", valid {scored.valid[0]:g} to {scored.valid[1]:g}" if scored.valid else ""
-        print(f"  {scored.name}: {_show_likelihood(scored)}{window}")
+        print(f"  {scored.name}: {_show_likelihood(spec, scored)}{window}")
     print(f"  good: {settings.target.describe()}; stops at {describe_limits(limits)}")
     own = ", ".join(f"{name} {_show_setting(value)}" for name, value in own_settings(settings).items())
     print(f"  {type_name(spec)}: {own}")
@@ -144,7 +144,7 @@ def _to_json(asked: Asked, description: Description | None) -> dict[str, Any]:
             {
                 "name": observable.name,
                 "unit": observable.unit,
-                "likelihood": _show_likelihood(observable),
+                "likelihood": _show_likelihood(spec, observable),
                 "valid": list(observable.valid) if observable.valid else None,
             }
             for observable in _scored(spec)
@@ -171,8 +171,13 @@ def _all_notes(asked: Asked) -> list[str]:
     return [*notes, *notes_on(asked.spec, asked.settings.target.threshold)]
 
 
-def _show_likelihood(scored: ObservableSpec) -> str:
-    return "the evaluator's measurement" if scored.measurement is not None else show(scored.likelihood, scored.term)
+def _show_likelihood(spec: ScanFile, scored: ObservableSpec) -> str:
+    if scored.measurement is not None:
+        return "the evaluator's measurement"
+    own, terms = (scored.term or scored.likelihood).describe(), spec.terms_of(scored.name)
+    if not terms:
+        return own
+    return f"{f'{own}, ' if scored.likelihood.kind is not Kind.OFF else ''}in {', '.join(terms)}"
 
 
 def _show_prior(variable: Variable) -> str:

@@ -110,8 +110,9 @@ def _lines(values: dict[str, Any], columns: Columns) -> list[str]:
         )
         loss = "" if observable["loss"] is None else f", loss {show_number(observable['loss'])}"
         unit = f" {observable['unit']}" if observable["unit"] and observable["value"] is not None else ""
-        likelihood = "no likelihood" if (observable["likelihood"] or "OFF") == "OFF" else observable["likelihood"]
-        lines.append(f"  {observable['name']}: {shown}{unit} ({likelihood}{loss})")
+        scored = (observable["likelihood"] or "OFF") != "OFF"
+        words = f"{observable['likelihood']}{loss}" if scored else "no likelihood of its own"
+        lines.append(f"  {observable['name']}: {shown}{unit} ({words})")
     if values["seconds"]:
         lines.append("seconds: " + ", ".join(f"{name} {seconds:.3g}" for name, seconds in values["seconds"].items()))
     lines += [f"file: {value}" for value in values["files"]]

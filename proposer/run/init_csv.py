@@ -210,11 +210,10 @@ def _rescore(scan: ScanFile, table: pd.DataFrame, nll: Floats) -> tuple[NDArray[
     So does a point whose observables are not all finite, because its old NLL was made without them.
     """
     specs = scan.all_observables()
-    behind = {name for term in scan.terms if term.term is not None for name in term.term.observables}
     scored = [
         observable
         for observable in specs
-        if observable.likelihood.kind is not Kind.OFF or observable.valid or observable.name in behind
+        if observable.likelihood.kind is not Kind.OFF or observable.valid or scan.terms_of(observable.name)
     ]
     names = [observable.name for observable in scored if observable.term is None]
     none = np.zeros(len(table), dtype=np.bool_)

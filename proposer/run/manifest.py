@@ -22,7 +22,6 @@ from proposer.run.meaning import difference, meaning
 from proposer.run.original import original
 from proposer.run.record import RunRecord, ScanMeaning
 from proposer.target import Target
-from proposer.wire.agreement import show
 from scanspec import VERSION, ScanFile, ScanFileError, read_scan_file
 from scanspec.files import read_text
 from scanspec.reading_terms import named_files
@@ -234,7 +233,7 @@ def columns_of(scan: ScanFile, description: Description) -> Columns:
                 for variable in scan.variables
             ],
             [
-                Quantity(spec.name, spec.unit, spec.code, show(spec.likelihood, spec.term))
+                Quantity(spec.name, spec.unit, spec.code, (spec.term or spec.likelihood).describe())
                 for spec in description.observables
             ],
             [Quantity(name) for name in description.codes or ("",)],

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from pathlib import PurePath
 
 from proposer.evaluation.backend import Description
 from proposer.types import Observable
 from proposer.wire.messages import clean
-from scanspec import Kind, Likelihood, ObservableSpec, ScanFile, keys
+from scanspec import Kind, ObservableSpec, ScanFile, keys
 from scanspec.origins import canonical_origin, origins_of
-from scanspec.terms import Term, TermKind
+from scanspec.terms import TermKind
 from scanspec.tools import call_of
 
 Call = tuple[str, str, str]
@@ -85,7 +84,7 @@ def _other_likelihood(spec: ObservableSpec, other: Observable) -> str:
     theirs = other.term if spec.term is not None else None
     if spec.term is not None and theirs is not None and theirs.kind is TermKind.UNKNOWN:
         return ""
-    mine, at = show(spec.likelihood, spec.term), show(other.likelihood, theirs)
+    mine, at = (spec.term or spec.likelihood).describe(), (theirs or other.likelihood).describe()
     if mine != at:
         return f"the likelihood of {spec.name!r} is {mine} in the scan file, {at} at the evaluator"
     if spec.term != theirs:
@@ -133,16 +132,3 @@ def _other_origins(scan: ScanFile, description: Description) -> Iterator[str]:
         named = PurePath(code.section.text("input_file", "")).name
         if named and templates and named not in templates:
             yield f"the template of {code.name!r} is {named} in the scan file, {templates[0]} at the evaluator"
-
-
-def show(likelihood: Likelihood, term: Term | None = None) -> str:
-    """A likelihood in a few words. `term`: its formula, if it is a function of other observables."""
-    if term is not None:
-        return term.describe()
-    if likelihood.kind is Kind.CFUNCTION:
-        return f"CFUNCTION [{likelihood.lower:.12g}, {likelihood.upper:.12g}]" + (
-            " in ln x" if likelihood.log_scaling else ""
-        )
-    if not math.isnan(likelihood.mean):
-        return f"{likelihood.kind.value} {likelihood.mean:.12g} +- {likelihood.sigma:.12g}"
-    return str(likelihood.kind.value)

@@ -23,7 +23,7 @@ def test_check_shows_what_the_codes_give(run, scan_file):
         ["x", "1", "GeV"],
         ["s", "10"],
         ["n", "7"],
-        ["toy", "y", "1", "GeV2", "GAUSS 3, 2", "0.499824"],
+        ["toy", "y", "1", "GeV2", "GAUSS 3 +- 2", "0.499824"],
         ["(file)", "odd[name]", "17"],
         ["(file)", "c", "1", "", "CFUNCTION [5, 7]", "0.698626"],
         ["toy", rows[-1][1]],
@@ -31,6 +31,21 @@ def test_check_shows_what_the_codes_give(run, scan_file):
     assert 0 <= float(rows[-1][1]) < 10
     assert done.stdout.count("without meaning here: setup: csv, setup: Cores") == 1
     assert "status OK, NLL 1.19845" in done.stdout and done.stdout.rstrip().endswith("the file and its codes work")
+
+
+def test_check_shows_which_likelihoods_are_functions_of_an_observable(run, scan_file):
+    scan = scan_file(
+        "variables: {x: [0, 1]}\ncodes:\n  toy: {function: codes:square, observables: {y: }}\n"
+        "observables: {z: {function: 2 * y, mean: 1, sigma: 2, valid: [0, 9]}}\n"
+        "likelihoods:\n"
+        "  both: {observables: [y, z], mean: [0, 1], covariance: [[1, 0.5], [0.5, 1]]}\n"
+        "  high: {observables: y, mean: 0, sigma: 1, scaling: GAUSS_UPPER}\n"
+    )
+    done = run("check", scan)
+    cells = [[cell.strip() for cell in line.split("│")] for line in done.stdout.splitlines() if "│" in line]
+    shown = {row[2]: row[5] for row in cells if len(row) == 8}
+    assert shown["y"] == "in both, high" and shown["z"] == "GAUSS 1 +- 2, in both, valid 0 to 9"
+    assert shown["high"] == "GAUSS_UPPER of y: 0 +- 1"
 
 
 def test_check_shows_seconds_and_advises_an_order(run, scan_file):

@@ -49,7 +49,7 @@ def test_the_page_on_json_names_the_keys_of_points_that_are_ok_and_not_ok(point,
     assert found["variables"] == {"x": 5.0, "y": 2.0}
     assert found["outside"] == ["y = 2 is outside its range, 0 to 1"]
     a, b, c = found["observables"]
-    assert a == {"name": "a", "code": "toy", "unit": "GeV2", "value": 5.0, "likelihood": "GAUSS 3, 2"} | {
+    assert a == {"name": "a", "code": "toy", "unit": "GeV2", "value": 5.0, "likelihood": "GAUSS 3 +- 2"} | {
         "loss": found["nll"]
     }
     assert (b["value"], b["loss"], c["value"], c["loss"]) == (None, None, 1.0, None)

@@ -50,7 +50,7 @@ def scan(tmp_path):
         ("no_number", 2, "warning: y is not a number (NaN)", "line 7: the observable y is not a number (NaN) at each"),
         ("infinite", 2, "warning: y is infinite (inf)", "line 7: the observable y is infinite (inf) at each of 7"),
         ("sometimes", 0, "warning: y is not a number (NaN)", ""),
-        ("in_mev", 0, "warning: y = 125000 is so far from GAUSS 125, 2 that its loss is near the largest", ""),
+        ("in_mev", 0, "warning: y = 125000 is so far from GAUSS 125 +- 2 that its loss is near the largest", ""),
         ("fine", 0, "the file and its codes work", ""),
     ],
 )

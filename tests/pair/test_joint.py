@@ -127,6 +127,19 @@ def test_an_edited_table_is_another_likelihood(
     evaluator.stop()
 
 
+def test_check_and_point_say_which_terms_are_functions_of_an_observable(
+    folder: Path, lodescan: Lodescan, run: Path
+) -> None:
+    scan = folder / "scan.yaml"
+    assert {"  x: in both, limit", "  y: in both", "  z: in limit, mass"} <= set(
+        lodescan("check", scan).out.splitlines()
+    )
+    scan.write_text(SCAN.replace("y: ", "y: {mean: 1, sigma: 2}"))
+    assert "  y: GAUSS 1 +- 2, in both" in lodescan("check", scan).out.splitlines()
+    shown = [line for line in lodescan("point", run, 1).out.splitlines() if line.startswith(("  x:", "  mass:"))]
+    assert "(no likelihood of its own)" in shown[0] and "(BARLOW of z: 0.5 +0.3 -0.1, loss" in shown[1]
+
+
 @pytest.mark.slow
 def test_the_evaluator_checks_and_lode_finds_the_region(
     folder: Path, start_evaluator: Callable[..., EvaluatorProcess], lodescan: Lodescan, tmp_path: Path

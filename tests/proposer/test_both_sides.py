@@ -8,7 +8,7 @@ from proposer.asked import read_asked
 from proposer.evaluation.backend import Description
 from proposer.strategies.choice import TYPES
 from proposer.types import Observable
-from proposer.wire.agreement import disagreements, show
+from proposer.wire.agreement import disagreements
 from proposer.wire.messages import clean
 from scanspec import Kind, Likelihood, ScanFileError, keys, read_scan_file
 from scanspec import settings as shared
@@ -83,7 +83,7 @@ def description(parameters=("x",), observables=("y",)):
 
 def test_bounds_that_agree_in_only_six_digits_are_different():
     bounds = [Likelihood(Kind.CFUNCTION, lower=91.18751, upper=upper) for upper in (91.18769, 91.1877)]
-    assert show(bounds[0]) != show(bounds[1])
+    assert bounds[0].describe() != bounds[1].describe()
 
 
 @pytest.mark.parametrize(
