@@ -144,7 +144,8 @@ def _predict(points: Floats, known: Floats, at: Floats, length: float) -> tuple[
 
 def _solved(root: Floats, right: Floats) -> Floats:
     """The solutions, shape (n, k, m), for lower triangular matrices, shape (n, k, k), and right sides (n, k, m)."""
-    return torch.linalg.solve_triangular(torch.from_numpy(root), torch.from_numpy(right), upper=False).numpy()
+    found = torch.linalg.solve_triangular(torch.from_numpy(root), torch.from_numpy(right), upper=False)
+    return np.asarray(found.numpy())
 
 
 def _distances(a: Floats, b: Floats) -> Floats:
