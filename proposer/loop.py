@@ -194,13 +194,12 @@ class Scan:
         """Hands out points without an answer, as many as are needed and the budget allows. A later command may evaluate
         the others.
         """
-        left = min(self._limits.evaluations - self._tally.evaluated - len(self._work), MOST_POINTS)
         wanted = points.ids <= self._last_wanted
-        self._work.add(Pending(points.ids[wanted], points.params[wanted], points.attempts[wanted]), int(left))
+        self._work.add(Pending(points.ids[wanted], points.params[wanted], points.attempts[wanted]), self._left)
 
     def _ask(self) -> tuple[Batch, bytes] | None:
         """The next batch and the strategy's state; None if the strategy is done."""
-        least = self._ahead() if self._eager else 1
+        least = min(self._ahead(), self._left) if self._eager else 1
         if not (self._strategy.lag or self._eager):
             self._progress.doing("training")
             return self._think(least)
@@ -229,6 +228,11 @@ class Scan:
         answers, or MOST_AT_FIRST.
         """
         return min(self._backend.points_in(LONGER * self._thought), max(self._tally.evaluated, MOST_AT_FIRST))
+
+    @property
+    def _left(self) -> int:
+        """The number of points that the budget leaves, beside those that are out."""
+        return int(min(self._limits.evaluations - self._tally.evaluated - len(self._work), MOST_POINTS))
 
     def _evaluate(self, enough: Callable[[], bool]) -> None:
         """Stores results until there are enough, or until no point is left to evaluate."""
@@ -311,7 +315,7 @@ class Scan:
 
     def _all_asked(self) -> bool:
         """Whether the points that are out use up the budget."""
-        return self._tally.evaluated + len(self._work) >= self._limits.evaluations
+        return self._left <= 0
 
     @property
     def _has_enough(self) -> bool:

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import NormalDist
-from typing import Any
 
 from scanspec import keys
-from scanspec.document import ScanFileError, Section, closest, plain_name, to_number
+from scanspec.document import Section, closest, plain_name, to_number
 from scanspec.likelihoods import Kind, Likelihood
+from scanspec.matrix import check_ones, cholesky, read_matrix
 from scanspec.observables import ObservableSpec
 from scanspec.terms import ASYMMETRIC, ONE_SIDED, Term, TermKind
 from scanspec.textfile import Rows, check_width, find, read_rows
 
 MOST_OBSERVABLES = 100
 """The most observables of one joint Gaussian."""
-
-SYMMETRIC = 1e-9
-"""The tolerance for the symmetry of a matrix, relative to the geometric mean of the two diagonal elements."""
 
 FROM_FILES = ("mean", "covariance", "sigma", "correlation", "limit", "table")
 """Keys that may name a file."""
@@ -136,105 +132,20 @@ def _joint(entry: Section, names: tuple[str, ...]) -> Term:
             "each observable has its own mean and sigma"
         )
     if "covariance" in entry:
-        matrix = _matrix(entry, "covariance", count)
-        return Term(TermKind.JOINT_GAUSS, names, mean, _root(matrix))
+        matrix = read_matrix(entry, "covariance", count)
+        return Term(TermKind.JOINT_GAUSS, names, mean, cholesky(matrix))
     sigma = _numbers(entry, "sigma", count)
     if not all(number > 0 for number in sigma):
         raise entry.wrong("sigma", "numbers above 0")
-    matrix = _matrix(entry, "correlation", count)
-    for row in range(count):
-        if abs(matrix.rows[row][row] - 1.0) > SYMMETRIC:
-            raise matrix.error(f"number {row + 1} on the diagonal is {matrix.rows[row][row]:g}, but must be 1", row)
-    root = _root(matrix)
+    matrix = read_matrix(entry, "correlation", count)
+    check_ones(matrix)
+    root = cholesky(matrix)
     return Term(
         TermKind.JOINT_GAUSS,
         names,
         mean,
         tuple(tuple(s * number for number in row) for s, row in zip(sigma, root, strict=True)),
     )
-
-
-@dataclass(frozen=True)
-class _Matrix:
-    """A symmetric matrix, and where the scan file has it, for messages."""
-
-    entry: Section
-    key: str
-    rows: list[list[float]]
-    file: Rows | None
-
-    def error(self, message: str, row: int | None = None) -> ScanFileError:
-        """An error that names the line of a row."""
-        if self.file is not None:
-            return self.file.error(f"{self.key}: {message}", row)
-        line = _line_of(self.entry, self.key, row)
-        return ScanFileError(f"{self.entry.file}, line {line}: {self.entry.path}: {self.key}: {message}", line)
-
-
-def _line_of(entry: Section, key: str, row: int | None) -> int:
-    """The line of a row of an inline matrix; the line of the key if the row's line is not known."""
-    lines = getattr(getattr(entry.raw(key), "lc", None), "data", None)
-    if row is None or not lines or row not in lines:
-        return entry.line(key)
-    return int(lines[row][0]) + 1
-
-
-def _matrix(entry: Section, key: str, count: int) -> _Matrix:
-    """A matrix of count rows and columns, inline or in a file; symmetric, all numbers finite."""
-    value = entry.raw(key)
-    if isinstance(value, list):
-        matrix = _Matrix(entry, key, [], None)
-        for row, words in enumerate(value):
-            fields = words if isinstance(words, list) else [words]
-            matrix.rows.append([_finite(matrix, row, field) for field in fields])
-    elif to_number(value) is not None:  # a single number is not the name of a file
-        raise entry.wrong(key, "a matrix, such as [[1, 0.5], [0.5, 1]], or the name of a file with its rows")
-    else:
-        found = read_rows(entry, key)
-        matrix = _Matrix(entry, key, found.rows, found)
-    wanted = f"{count} observables; write the whole matrix, {count} rows of {count}" if count > 1 else "1 observable"
-    if len(matrix.rows) != count:
-        rows = "is 1 row" if len(matrix.rows) == 1 else f"are {len(matrix.rows)} rows"
-        raise matrix.error(f"there {rows}, but {wanted}")
-    for row, numbers in enumerate(matrix.rows):
-        if len(numbers) != count:
-            has = "1 number" if len(numbers) == 1 else f"{len(numbers)} numbers"
-            are = "are" if count > 1 else "is"
-            raise matrix.error(f"row {row + 1} has {has}, but there {are} {wanted}", row)
-    for row in range(count):
-        for column in range(row):
-            one, other = matrix.rows[row][column], matrix.rows[column][row]
-            scale = math.sqrt(abs(matrix.rows[row][row] * matrix.rows[column][column]))
-            if abs(one - other) > SYMMETRIC * max(scale, abs(one), abs(other)):
-                raise matrix.error(
-                    f"it is not symmetric: {one:.12g} in row {row + 1}, column {column + 1}, but {other:.12g} in row "
-                    f"{column + 1}, column {row + 1}",
-                    row,
-                )
-    return matrix
-
-
-def _finite(matrix: _Matrix, row: int, value: Any) -> float:
-    number = to_number(value)
-    if number is None or math.isinf(number):
-        raise matrix.error(f"{str(value)[:50]!r} in row {row + 1} is not a finite number", row)
-    return number
-
-
-def _root(matrix: _Matrix) -> tuple[tuple[float, ...], ...]:
-    """The lower Cholesky factor, shape (k, k); raises ScanFileError where there is none."""
-    count = len(matrix.rows)
-    root = [[0.0] * count for _ in range(count)]
-    for row in range(count):
-        for column in range(row + 1):
-            rest = matrix.rows[row][column] - math.fsum(root[row][k] * root[column][k] for k in range(column))
-            if row != column:
-                root[row][column] = rest / root[column][column]
-            elif rest > 1e-14 * abs(matrix.rows[row][row]):
-                root[row][row] = math.sqrt(rest)
-            else:
-                raise matrix.error(f"it is not positive definite: row {row + 1} is the first one at fault", row)
-    return tuple(map(tuple, root))
 
 
 def _numbers(entry: Section, key: str, count: int) -> tuple[float, ...]:

@@ -81,8 +81,9 @@ def test_a_strategy_is_asked_while_points_are_out_and_sees_parts_of_batches(
     assert partly > len(strategy.seen_ids) / 2
     assert any(start < point < end for start, end in strategy.busy[2:] for point in stored)
     # From the third ask on, it knows how long a point takes: while it thinks for 0.4 s, 4 workers need at least 4
-    # points.
-    assert all(least > 2 * workers for least in strategy.least[2:])
+    # points. The last ask is for no more than the budget leaves.
+    for number, least in enumerate(strategy.least[2:], 3):
+        assert least > 2 * workers or least == 300 - asked[:number].sum()
     assert sorted(strategy.told_ids) == sorted(set(strategy.told_ids)) == points.ids
     assert len(scan.evaluated()) == len(set(scan.evaluated())) == len(points.ids)
     assert ids_in_table(folder) == good_ids(folder)
@@ -95,6 +96,19 @@ def test_batches_are_large_if_points_are_quick_and_asking_is_slow(
     strategy = Steps(thinks=0.1)
     run(scan.file, start_evaluator(scan.file).address, tmp_path / "run", strategy, 3000, eager=True)
     assert max(strategy.least) > 20 * BATCH
+
+
+def test_a_strategy_is_not_pressed_for_more_points_than_the_budget_leaves(
+    make_scan: MakeScan, start_evaluator: StartEvaluator, tmp_path: Path
+) -> None:
+    """Only the last batch may exceed it, because a strategy chooses the size of its batches."""
+    scan, folder = make_scan(), tmp_path / "run"
+    strategy = Steps(thinks=0.1)
+    run(scan.file, start_evaluator(scan.file).address, folder, strategy, 700, eager=True)
+    assert max(strategy.least) > 2 * BATCH
+    assert len(read_run(folder).ids) == 700
+    with Dataset(folder, read_only=True) as dataset:
+        assert len(dataset.pending().ids) < BATCH
 
 
 @pytest.mark.usefixtures("quick")

@@ -75,20 +75,6 @@ def test_data_that_leave_the_scale_are_noticed():
     assert not smooth.left_by(np.array([[160.0]]))
 
 
-def test_a_tiny_target_is_resolved_beside_values_of_either_sign():
-    y = np.sinh(np.random.default_rng(2).normal(0.0, 12.0, 400))[:, None]
-    aims = np.array([[0.25], [0.06]])
-    near = np.array([[0.0], [0.25], [0.5]])
-    before, after = (Coding.of(y, aims=aim).encode(near)[:, 0] for aim in (None, aims))
-    assert np.ptp(before) < 1e-3 < 0.03 < np.ptp(after)
-    coding = Coding.of(y, aims=aims)
-    assert coding.decode(torch.from_numpy(coding.encode(y))).numpy() == pytest.approx(y, rel=1e-9, abs=1e-9)
-    narrow = np.array([[120.0], [0.002]])  # the coding is smooth here too
-    assert Coding.of(MASS[:, None], aims=narrow).width == Coding.of(MASS[:, None]).width
-    coarse, of_mass = Coding.of(MASS[:, None]), Coding.of(MASS[:, None], aims=np.array([[120.0], [1.0]]))
-    assert coarse.width == of_mass.width
-
-
 def test_targets_of_networks_are_distances_in_sigmas(coding):
     """Of the logarithm, too; a target that is not positive leaves the scale of the logarithm."""
     middle, unit = np.array([0.12, 120.0, 0.0, 1.0]), np.array([0.012, 2.0, 0.1, 0.5])
@@ -122,11 +108,10 @@ def test_a_mostly_positive_observable_of_either_sign_is_no_logarithm():
     mass, other = 100.0 * 10.0 ** RNG.random((2, 400))
     splitting = ((mass - other) * (mass - 0.8 * other) / 300.0)[:, None]
     assert 0.8 < (splitting > 0).mean() < 0.95
-    aims = np.array([[0.03], [0.05]])
-    coding = Coding.of(splitting, aims=aims)
+    coding = Coding.of(splitting)
     back = coding.decode(torch.from_numpy(coding.encode(splitting))).numpy()
     np.testing.assert_allclose(back, splitting, rtol=1e-6, atol=1e-6)
-    early = Coding.of(splitting[splitting[:, 0] > 0], aims=aims)  # as if the first points had one sign
+    early = Coding.of(splitting[splitting[:, 0] > 0])  # as if the first points had one sign
     assert early.floor[0] > 0
     assert early.left_by(splitting)
     assert not coding.left_by(splitting)

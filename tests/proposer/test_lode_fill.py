@@ -5,7 +5,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from proposer.strategies.lode.fill import shape
+from proposer.strategies.lode.thin import shape
 
 
 @pytest.mark.parametrize("thin", [0.01, 0.1])

@@ -10,6 +10,7 @@ from lodescan.v1 import evaluation_pb2 as pb
 from proposer.strategies.choice import make_strategy
 from proposer.strategies.lode.energy import EnergyOfObservables, ScoredObservable
 from proposer.strategies.lode.points import Points
+from proposer.strategies.lode.rest import Rest
 from proposer.strategies.lode.settings import LodeSettings
 from proposer.strategies.lode.strategy import Lode
 from proposer.target import Target
@@ -111,6 +112,23 @@ def test_points_keep_the_losses_that_are_learned_as_an_nll():
     points.add(told_of(np.random.default_rng(2).random((20, 2)), nll, y))
     np.testing.assert_allclose(points.known().rest, losses_and_nll([NLL], y[:, 4:5])[1])
     assert points.disagreeing == 0 and points.with_observables == 20
+
+
+def test_the_losses_learned_as_an_nll_know_a_good_point_without_observables():
+    """It may be a row of an InitCSV. If the others are far above it, they do not show how low the losses can be."""
+    rng, target = np.random.default_rng(3), Target.following(3.0)
+    energy = EnergyOfObservables(SCORED, target)
+    points = Points(np.arange(2), energy, target)
+    u = np.concatenate([[[0.5, 0.5]], rng.random((60, 2))])
+    far = 200.0 * ((u - 0.5) ** 2).sum(axis=1)
+    u, far = u[(far == 0.0) | (far > 15.0)], far[(far == 0.0) | (far > 15.0)]
+    y, _ = table(len(u))
+    y[:, 4] = far
+    points.add(told_of(u[1:], losses_and_nll(LIKELIHOODS, y[1:])[1], y[1:]))
+    points.add(told_of(u[:1], np.zeros(1), np.full_like(y[:1], np.nan), origins=["init"]))
+    rest = Rest(2, energy.of_nll, lambda u: 2.0 * u - 1.0)
+    rest.fit(points.known(), rng)
+    assert float(rest(torch.zeros((1, 2), dtype=torch.float64))) < 6.0
 
 
 def scan(lode, function, batches):

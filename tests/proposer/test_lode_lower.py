@@ -33,10 +33,12 @@ def both(u: Floats) -> Floats:
 
 
 class OfWide(OfNll):
-    """A model that knows the wide minimum only."""
+    """A model that knows the wide minimum only, with this lowest energy."""
+
+    lowest = 0.5
 
     def __call__(self, u: Tensor) -> Tensor:
-        return torch.from_numpy(wide(u.numpy()))
+        return torch.from_numpy(wide(u.numpy()) - 0.5 + self.lowest)
 
     def members(self, u: Floats) -> Floats:
         return wide(u)[None]
@@ -80,13 +82,44 @@ def test_a_point_that_is_lower_than_the_models_say_is_followed_although_its_neig
     assert both(u)[deep].min() < 1.0
 
 
+def joined(u: Floats, to: Floats) -> Floats:
+    """The distances, shape (n,), of points u from the nearest of the points `to`, as if opposite walls were joined."""
+    return np.asarray(cKDTree(to % 1.0, boxsize=np.ones(DIM)).query(u % 1.0)[0])
+
+
 def test_points_also_go_to_the_largest_holes():
     u, energy = points()
     u, energy = u[:-1], energy[:-1]  # nothing is surprising
     new = lower.lower(context_of(u, energy), 200)
-    far = np.asarray(cKDTree(u).query(new)[0])
-    random = np.asarray(cKDTree(u).query(np.random.default_rng(1).random((2000, DIM)))[0])
+    far, random = joined(new, u), joined(np.random.default_rng(1).random((2000, DIM)), u)
     assert (far > np.quantile(random, 0.95)).sum() >= 0.4 * len(new)
+
+
+def test_points_in_holes_find_more_small_minima_than_random_points_do():
+    """Most known points are in the wide minimum. The points that are farthest from all others are in corners, and find
+    less.
+    """
+    rng, radius = np.random.default_rng(2), 0.3
+    u = np.concatenate([[WIDE], rng.random((90, DIM)), rng.normal(0.35, 0.08, (300, DIM)).clip(0.0, 1.0)])
+    context = context_of(u, wide(u))
+    context.n = 1000
+    new = lower.lower(context, 1000)
+    assert len(new) == round(lower.RESTING * 1000)
+    minima = rng.random((4000, DIM))
+    minima = minima[np.asarray(cKDTree(u).query(minima)[0]) > radius]
+    found = [np.asarray(cKDTree(x).query(minima)[0]) < radius for x in (new, rng.random(new.shape))]
+    assert found[0].sum() > 1.05 * found[1].sum()
+
+
+def test_a_predicted_minimum_that_is_hardly_lower_than_the_best_point_gets_no_points():
+    """It is the known minimum again."""
+    u, energy = points()
+    context = context_of(u[:-1], energy[:-1])
+    for lowest, expected in ((0.5 - 0.8 * lower.FALL, 0), (0.5 - 1.2 * lower.FALL, 1)):
+        assert isinstance(context.surrogate, OfWide)
+        context.surrogate.lowest = lowest
+        new = lower.lower(context, 200)
+        assert (np.linalg.norm(new - WIDE, axis=1) < 0.1).any() == expected
 
 
 def test_no_points_go_where_one_is_waiting_for_its_result():

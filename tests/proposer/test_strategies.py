@@ -23,7 +23,7 @@ from proposer.strategies.cmaes import CmaesSettings
 from proposer.strategies.cmaes_nd import CmaesNdSettings
 from proposer.strategies.draws import DrawSettings
 from proposer.strategies.grid import GridSettings
-from proposer.strategies.lode import acquire, basins, collect, descend, fill, lower, plane, probe, solve, spread
+from proposer.strategies.lode import acquire, basins, collect, descend, fill, leap, lower, plane, probe, solve, spread
 from proposer.strategies.lode.settings import LodeSettings
 from proposer.strategies.mls_dnnc_settings import FitSettings, MlsDnncSettings
 from proposer.strategies.origins import ORIGINS
@@ -68,7 +68,7 @@ class Case:
 
 ROOT = Path(__file__).parents[2]
 MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-PARTS_OF_LODE = (acquire, basins, collect, descend, fill, lower, plane, probe, solve, spread)
+PARTS_OF_LODE = (acquire, basins, collect, descend, fill, leap, lower, plane, probe, solve, spread)
 
 CASES = {
     "MLS_DNNC": Case(

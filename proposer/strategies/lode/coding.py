@@ -16,10 +16,6 @@ DECADES = 2.0
 """A positive observable whose central 90 % span this many decades is learned as its logarithm. On the scale of its
 largest values, a target of 0.12 could not be resolved.
 """
-FINE, RESOLVED = 300.0, 10.0
-"""A scale of more than FINE sigmas is too wide, and becomes RESOLVED sigmas. With FINE = 30, scans got worse."""
-EITHER_DECADES = 3.0
-"""The central 90 % of the distances from the mean must span this many decades; those of a uniform value span 1.3."""
 FARTHER = 20.0
 """Values have left the scale if they are this many times farther out than all values that defined the scale."""
 MOSTLY = 0.8
@@ -54,17 +50,12 @@ class Coding:
     reach: Floats
 
     @classmethod
-    def of(cls, y: Floats, alone: NDArray[np.bool_] | None = None, aims: Floats | None = None) -> Coding:
+    def of(cls, y: Floats, alone: NDArray[np.bool_] | None = None) -> Coding:
         """The transformation from median and quartiles of y, shape (n, k), so that outliers do not set the scale. The
         values `alone`, shape (n, k), which do not come from physics, are ignored.
-
-        `aims`, shape (2, k), are mean and sigma of Gaussian likelihoods, else NaN. If sigma is much smaller than the
-        distance of the quartiles, and the values spread over many decades on both sides of the mean, the scale is a
-        logarithm of both signs around the mean.
         """
         if alone is not None and alone.any():
-            aim = aims if aims is not None else np.full((2, y.shape[1]), np.nan)
-            parts = [cls.of(y[~alone[:, j], j : j + 1], aims=aim[:, j : j + 1]) for j in range(y.shape[1])]
+            parts = [cls.of(y[~alone[:, j], j : j + 1]) for j in range(y.shape[1])]
             return cls(*(np.concatenate([vars(part)[name] for part in parts]) for name in vars(parts[0])))
         least, low, high = _positive(y)
         wide = ((y > 0).mean(axis=0) >= MOSTLY) & (high / 10.0**DECADES > low) & (_negative(y) < SIGNED)
@@ -72,14 +63,25 @@ class Coding:
         floor, spread = np.where(wide, below * least, 0.0), _width(y)
         s = _scaled(y, floor)
         middle, width = np.median(s, axis=0), _width(s)
-        if aims is not None:
-            fine = (floor == 0.0) & _fine(y, width, aims)
-            middle, width = np.where(fine, aims[0], middle), np.where(fine, RESOLVED * aims[1], width)
         t = np.arcsinh((s - middle) / width)
         reach = np.maximum(np.abs((s - middle) / width).max(axis=0), 1.0)
         return cls(
             floor, middle, width=width, mean=t.mean(axis=0), deviation=t.std(axis=0) + 1e-9, spread=spread, reach=reach
         )
+
+    def around(self, j: int, middle: float, width: float, y: Floats) -> Coding:
+        """The same transformation with another middle and width of observable j; y, shape (n, k), as in `of`."""
+        other = replace(self, **{name: array.copy() for name, array in vars(self).items()})
+        other.middle[j], other.width[j] = middle, width
+        s = (y[:, j] - middle) / width
+        t = np.arcsinh(s)
+        other.mean[j], other.deviation[j], other.reach[j] = t.mean(), t.std() + 1e-9, max(np.abs(s).max(), 1.0)
+        return other
+
+    def log_slope(self, y: Floats) -> Floats:
+        """ln dt/ds, shape (n, k), at observables y, shape (n, k)."""
+        s = (_scaled(y, self.floor) - self.middle) / self.width
+        return np.asarray(-0.5 * np.log1p(s**2) - np.log(self.width * self.deviation))
 
     def resolving(self, middle: Floats, unit: Floats) -> Coding:
         """The same transformation with distances from `middle` in units of `unit`, shape (k,) each, and not scaled to
@@ -117,16 +119,6 @@ class Coding:
         s = middle + width * torch.sinh((t.double() * deviation + mean).clamp(-40.0, 40.0))
         wide = floor > 0
         return torch.where(wide, torch.exp(torch.where(wide, s, torch.zeros_like(s)).clamp(-700.0, 700.0)), s)
-
-
-def _fine(y: Floats, width: Floats, aims: Floats) -> NDArray[np.bool_]:
-    """Whether a column, shape (k,), has a sigma that is tiny compared to the width, and values at distances of many
-    decades on both sides of the mean. A narrow target alone, for example of a smooth mass, needs no logarithm.
-    """
-    with np.errstate(invalid="ignore"):
-        low, high = np.quantile(np.abs(y - aims[0]), [0.05, 0.95], axis=0)
-        tiny = (width > FINE * aims[1]) & (high > 10.0**EITHER_DECADES * np.maximum(low, aims[1] / RESOLVED))
-        return np.asarray(tiny & (y.min(axis=0) < aims[0]) & (y.max(axis=0) > aims[0]))
 
 
 def _positive(y: Floats) -> tuple[Floats, Floats, Floats]:

@@ -22,6 +22,7 @@ from proposer.strategies.lode.acquire import Part
 from proposer.strategies.lode.basins import minima
 from proposer.strategies.lode.sample import move
 from proposer.strategies.lode.select import Candidates, even, hits
+from proposer.strategies.lode.thin import Thin
 from proposer.types import Floats
 
 if TYPE_CHECKING:
@@ -116,10 +117,10 @@ def agreement(models: Sequence[Callable[[Tensor], Tensor]], u: Floats) -> Floats
 
 def beside_good_points(context: Context) -> Floats:
     """A source: candidates between, around and beyond good points, and moved particles, shape (n, d), in the cube."""
-    known = context.known
-    near = candidates(known, context.generator("collect"))
-    beyond = beyond_good_points(known, 2 * EACH, context.generator("beyond"))
-    return np.concatenate([np.clip(np.concatenate([near, beyond]), 0.0, 1.0), moved(context)])
+    thin = Thin.of(context.known)
+    near = candidates(thin.known, context.generator("collect"))
+    beyond = beyond_good_points(thin.known, 2 * EACH, context.generator("beyond"))
+    return np.concatenate([np.clip(thin.back(np.concatenate([near, beyond])), 0.0, 1.0), moved(context)])
 
 
 def moved(context: Context) -> Floats:
@@ -198,7 +199,8 @@ def certain(
     """
     agree = agreement(models, u)
     doubted = (DOUBT + agree) ** 2 if models else 1.0
-    by_neighbours = judged(probability, probability_by_neighbours(known, u))
+    thin = Thin.of(known)
+    by_neighbours = judged(probability, probability_by_neighbours(thin.known, thin.there(u)))
     sure = np.maximum(by_neighbours, judged(probability, agree, trust))
     return np.asarray(doubted * np.minimum(sure / enough(known), 1.0) ** CERTAINTY)
 

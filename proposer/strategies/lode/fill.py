@@ -6,7 +6,6 @@ points are wrong there. A point that is closer to a good point than to bad point
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +13,7 @@ import numpy as np
 from proposer.strategies.lode.acquire import Part
 from proposer.strategies.lode.collect import candidates, probability_by_neighbours
 from proposer.strategies.lode.select import Candidates, even, hits
+from proposer.strategies.lode.thin import Thin
 from proposer.types import Floats
 
 if TYPE_CHECKING:
@@ -40,24 +40,11 @@ def fill(context: Context, n: int) -> Floats:
         return np.empty((0, context.dim))
     of_neighbours = hits(known, "fill", LAST, of_model)  # before the first try, they count as good as the model
     n = round(min(n, MOST * context.n) * of_neighbours / (of_neighbours + of_model))
-    axes = shape(known.u[known.good])
-    stretched = replace(known, u=known.u @ np.linalg.inv(axes))
-    u = context.snap(np.clip(candidates(stretched, context.generator("fill")) @ axes, 0.0, 1.0))
-    probability = probability_by_neighbours(stretched, u @ np.linalg.inv(axes))
+    thin = Thin.of(known)
+    u = context.snap(np.clip(thin.back(candidates(thin.known, context.generator("fill"))), 0.0, 1.0))
+    probability = probability_by_neighbours(thin.known, thin.there(u))
     best = Candidates(context.positions(u), probability**CERTAINTY)
     return u[even(best, context.taken(), n, DARING)]
-
-
-def shape(good: Floats) -> Floats:
-    """The principal axes of the points `good`, shape (n, d), of a thin region, as rows of an array of shape (d, d).
-    Their lengths are proportional to the widths of the region along them; the longest has unit length. Because few
-    points do not show how thin a region is, no axis is shorter than 1 / n of the longest.
-    """
-    triangle = np.linalg.qr(good - good.mean(axis=0), mode="r")  # has the same axes, and at most d rows
-    deviation, axes = np.linalg.svd(triangle)[1:]
-    length = np.zeros(good.shape[1])
-    length[: len(deviation)] = deviation / max(float(deviation.max()), 1e-300)
-    return np.asarray(np.maximum(length, 1.0 / len(good))[:, None] * axes)
 
 
 FILL = Part("fill", fill)

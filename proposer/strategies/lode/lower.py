@@ -19,10 +19,11 @@ import torch
 from scipy.spatial import cKDTree
 
 from proposer.strategies.lode.acquire import Part
-from proposer.strategies.lode.basins import OUT, holes
+from proposer.strategies.lode.basins import DRAWN, OUT
 from proposer.strategies.lode.descend import apart, beside
 from proposer.strategies.lode.local import descend
 from proposer.strategies.lode.probe import RANDOM, minima
+from proposer.strategies.lode.select import Candidates, even
 from proposer.strategies.lode.spread import AROUND, BASINS, TINY, basins
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def lower(context: Context, n: int) -> Floats:
 
 def _near(context: Context, n: int) -> Floats:
     """n points while the lowest NLL falls."""
-    found = _predicted(context, (n + 1) // 2)
+    found = _predicted(context, (n + 1) // 2, AT_BEST)
     of = basins(context.known, min(BASINS, n))
     rest = beside(context.surrogate.members, context.known, of, n - len(found), context.generator("basins below"))
     return np.concatenate([found, rest])
@@ -73,8 +74,25 @@ def _elsewhere(context: Context, n: int) -> Floats:
     """n points after it has stopped."""
     rng = context.generator("elsewhere")
     predicted, surprising = rng.multinomial(n, OF_EACH)[:2].tolist()
-    found = np.concatenate([_predicted(context, predicted), _surprising(context, surprising, rng)])
-    return np.concatenate([found, holes(np.concatenate([context.busy, found]), n - len(found), rng)])
+    found = [_predicted(context, predicted, AT_BEST - FALL), _surprising(context, surprising, rng)]
+    busy = np.concatenate([context.busy, *found])
+    return np.concatenate([*found, _holes(busy, n - len(busy) + len(context.busy), rng)])
+
+
+def _holes(busy: Floats, n: int, rng: np.random.Generator) -> Floats:
+    """n points of the cube, shape (n, d), far from the points `busy`, shape (k, d), and from each other.
+
+    Distances are measured as if opposite walls were joined, with each variable on a circle. Otherwise nearly all of
+    these points are in corners if there are many dimensions, and no minimum that lies elsewhere is found.
+    """
+    drawn = rng.random((DRAWN, busy.shape[1]))
+    return np.asarray(drawn[even(Candidates(_circles(drawn), np.ones(DRAWN)), _circles(busy), n)])
+
+
+def _circles(u: Floats) -> Floats:
+    """Each variable of points, shape (n, d), on a circle with the circumference 1, shape (n, 2 d)."""
+    angle = 2.0 * np.pi * u
+    return np.concatenate([np.cos(angle), np.sin(angle)], axis=1) / (2.0 * np.pi)
 
 
 def _surprising(context: Context, n: int, rng: np.random.Generator) -> Floats:
@@ -105,13 +123,15 @@ def _middle(surrogate: Surrogate, u: Floats) -> Floats:
     return np.asarray(np.median([*surrogate.members(u), *others], axis=0))
 
 
-def _predicted(context: Context, most: int) -> Floats:
-    """At most `most` minima of the model below the best point, the lowest first, at some distance from each other."""
+def _predicted(context: Context, most: int, energy_below: float) -> Floats:
+    """At most `most` minima of the model with a predicted energy below `energy_below`, the lowest first, at some
+    distance from each other.
+    """
     rng, known = context.generator("lower"), context.known
     low = np.argsort(np.where(np.isfinite(known.plain), known.plain, np.inf), kind="stable")[:RANDOM]
     starts = np.concatenate([rng.random((RANDOM, context.dim)), context.outside, context.inside, known.u[low]])
     u, energy = minima(context.surrogate, np.unique(starts, axis=0), rng)
-    below = np.flatnonzero(energy < AT_BEST)
+    below = np.flatnonzero(energy < energy_below)
     distinct = apart(u, below, most)
     more = below[~np.isin(below, distinct)][: most - len(distinct)]
     return np.asarray(u[np.concatenate([distinct, more])])

@@ -15,6 +15,7 @@ from proposer.strategies.lode.descend import DOWNHILL
 from proposer.strategies.lode.energy import EnergyOfObservables
 from proposer.strategies.lode.even import EvenIn
 from proposer.strategies.lode.fill import FILL
+from proposer.strategies.lode.leap import LEAP
 from proposer.strategies.lode.lower import with_lower
 from proposer.strategies.lode.nll import OfNll
 from proposer.strategies.lode.observables import OfObservables
@@ -53,7 +54,7 @@ def _sample(surrogate: Surrogate, dim: int, random: torch.Generator, before: Ten
 MAP = Acquisition((SOLVE, PROBE, BOWLS, BASINS, FILL, PLANE, EXPLORE, EXPLOIT))
 STUCK = Acquisition((SOLVE, PROBE, FILL, OTHER_BASINS, SPREAD, EXPLORE, EXPLOIT))
 DESCEND = Acquisition((SOLVE, DOWNHILL, PROBE, EXPLORE, EXPLOIT))
-COLLECT = Acquisition((REGIONS, BASINS, GATHER), (beside_good_points,), UNIFORM)
+COLLECT = Acquisition((REGIONS, BASINS, LEAP, GATHER), (beside_good_points,), UNIFORM)
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from proposer.strategies.lode.apart import alone, without_physics
 from proposer.strategies.lode.coding import Coding
+from proposer.strategies.lode.either import around_targets
 from proposer.strategies.lode.energy import FAR, EnergyOfObservables
 from proposer.strategies.lode.misses import miss
 from proposer.strategies.lode.process import Processes
@@ -132,7 +133,7 @@ class OfObservables:
         apart = np.isin(np.arange(len(y)), bad)
         far = self._coding is not None and self._coding.left_by(y[usable][~no_value.any(axis=1)])
         if self._coding is None or self._values is None or far or self._coded_apart != apart.any():
-            self._coding = Coding.of(y[usable], alone(no_value, y[usable]), self.energy.aims)
+            self._coding = Coding.of(y[usable], alone(no_value, y[usable]))
             self._coded_apart = bool(apart.any())
             self._values, self._nets = Processes(self._seen, y.shape[1]), None
             self.by_nets = np.zeros(y.shape[1], dtype=np.bool_)
@@ -144,9 +145,12 @@ class OfObservables:
         count = int((~self._exact).sum()) if len(self._ridges.planes) else y.shape[1]
         most = min(MOST_POINTS, max(LEAST_POINTS, MOST_NUMBERS // max(1, count)))
         rows = usable[training_rows(known.u[usable], known.energy[usable], most, rng)]
-        t = self._coding.encode(y[rows])
         again |= self._find_ridges(known, usable, rng)
         x = self._inputs(known.u[rows])
+        if again:
+            aims = np.where(no_value.any(axis=0), np.nan, self.energy.aims)
+            self._coding = around_targets(self._coding, self._values, x, y[rows], aims)
+        t = self._coding.encode(y[rows])
         if again:
             self._values.learn(
                 x, t, rng, which=~self._exact, exact=lambda predicted, of: self._error_of(predicted, of) < LEARNED

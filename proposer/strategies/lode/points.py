@@ -23,6 +23,8 @@ class Known:
 
     u: Floats
     """The free variables in the unit cube, shape (n, d)."""
+    nll: Floats
+    """NLLs, shape (n,), NaN without one."""
     energy: Floats
     """Energies, shape (n,); below 1 for good points, NaN without an NLL."""
     plain: Floats
@@ -164,4 +166,4 @@ class Points:
     def known(self) -> Known:
         """All points."""
         self._join()
-        return Known(**{name: parts[0] for name, parts in self._parts.items() if name not in ("nll", "differs")})
+        return Known(**{name: parts[0] for name, parts in self._parts.items() if name != "differs"})

@@ -116,6 +116,17 @@ class Processes:
             self._scales[of], self._amplitude[of], self._noise[of] = found
             self.learned = True
 
+    def evidence(self, x: Floats, t: Floats) -> Floats:
+        """The logarithms, shape (m,), of the marginal likelihoods of t, shape (n, m), at x, shape (n, d), without their
+        constant; -inf without a regular covariance.
+        """
+        points, targets = torch.from_numpy(x), torch.from_numpy(t).T[..., None]
+        found = [
+            likelihood(points, targets[j], self._scales[j], self._amplitude[j], self.noise[j])
+            for j in range(self.outputs)
+        ]
+        return np.array([-np.inf if one is None else -float(one[0]) for one in found])
+
     def condition(self, x: Floats, t: Floats) -> None:
         """Sets the data for predictions: `x`, shape (n, d) in [-1, 1], and `t`, shape (n, m)."""
         self.conditioned = True
@@ -215,6 +226,10 @@ class Processes:
         return Processes.from_arrays(
             arrays | {name: arrays[name][j : j + 1] for name in ("scales", "amplitude", "noise")}
         )
+
+    def take(self, j: int, other: Processes) -> None:
+        """Takes over the length scales, the amplitude and the noise of output j from a process of one output."""
+        self._scales[j], self._amplitude[j], self._noise[j] = other._scales[0], other._amplitude[0], other._noise[0]
 
     def with_inputs(self, kept: int, lengths: Floats) -> Processes:
         """A copy without data that keeps the first `kept` inputs, and has more inputs with the given length scales,

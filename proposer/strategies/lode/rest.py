@@ -47,13 +47,17 @@ class Rest:
     def fit(self, known: Known, rng: np.random.Generator) -> None:
         """Learns from all points with an NLL if these are at least ENOUGH. Before that, the losses are
         assumed to be 0.
+
+        A good point without observables, such as a row of an InitCSV, has at most its NLL as losses. Without it, the
+        model would not know how low they can be, and no point would seem good before others have come close.
         """
-        usable = np.flatnonzero(known.ok & np.isfinite(known.rest))
+        rest = np.where(known.good & np.isnan(known.rest), known.nll, known.rest)
+        usable = np.flatnonzero(known.ok & np.isfinite(rest))
         if len(usable) < ENOUGH:
             return
-        least = float(known.rest[usable].min())
+        least = float(rest[usable].min())
         self._least = least - 0.5 * self._of_nll.unit if self._of_nll.soft else min(0.0, least)
-        energy = (known.rest - self._least) / self._of_nll.unit
+        energy = (rest - self._least) / self._of_nll.unit
         self._residuals.fit(known.u, self._inputs(known.u), energy, usable, rng)
 
     def __call__(self, z: Tensor) -> Tensor:
