@@ -17,7 +17,7 @@ from proposer.strategies.lode.energy import EnergyOfObservables
 from proposer.strategies.lode.points import Known, Points
 from proposer.strategies.state import unpack
 from proposer.target import Target
-from proposer.types import Floats, Told
+from proposer.types import Floats, Status, Told
 from scanspec import Variable
 from tests.proposer.answered import told_of
 
@@ -32,10 +32,12 @@ def points_of(target: Target, dim: int) -> Points:
     return Points(np.arange(dim), EnergyOfObservables([], target), target)
 
 
-def known_of(u: Floats, nll: Floats, origins: Sequence[str] = ()) -> Known:
-    """Answered points u, shape (n, d), without observables; those with an NLL below 1 are good."""
+def known_of(u: Floats, nll: Floats, origins: Sequence[str] = (), *, status=Status.OK) -> Known:
+    """Answered points u, shape (n, d), without observables; those with an NLL below 1 are good. `status`: one for all
+    points, or one for each.
+    """
     points = points_of(Target(1.0), u.shape[1])
-    points.add(told_of(u, nll, origins=origins))
+    points.add(told_of(u, nll, status=status, origins=origins))
     return points.known()
 
 

@@ -31,7 +31,7 @@ from proposer.strategies.lode.settings import LodeSettings
 from proposer.strategies.lode.spread import lowest
 from proposer.strategies.lode.strategy import Lode
 from proposer.target import Target
-from proposer.types import Floats
+from proposer.types import Floats, Status
 from tests.proposer.answered import told_of
 from tests.proposer.searches import first_steps, known_of, train, unit_cube
 
@@ -159,6 +159,34 @@ def test_points_go_to_a_basin_of_its_own_rather_than_to_a_lower_slope_of_a_known
     new = np.concatenate(steps(context, 2, rng))
     assert np.linalg.norm(new - u[-1], axis=1).max() < 0.2
     assert not any(map(len, steps(context, 0, rng)))
+
+
+def test_a_single_valid_point_between_invalid_ones_is_a_basin_as_large_as_the_gap_between_them():
+    """Its next valid neighbour is in another island, and lower."""
+    rng = np.random.default_rng(11)
+    u = np.concatenate([rng.random((400, 3)), [[0.3, 0.5, 0.5], [0.7, 0.5, 0.5]]])
+    status, nll = np.full(len(u), Status.INVALID), np.append(np.full(400, 9.0), [6.0, 5.0])
+    status[-2:] = Status.OK
+    known = known_of(u, nll, status=status)
+    of, widths, sure = bottoms(known)
+    assert set(of[sure]) == {400, 401}
+    assert widths.max() < 0.2
+    model = OfNll(3, EnergyOfObservables([], TARGET), lambda u: u)
+    context = Context(known, u[:0], model, snap=lambda u: u, inputs=lambda u: u, generator=lambda _: rng)
+    new = np.concatenate(steps(context, 4, rng))
+    far = np.asarray(cKDTree(u[-2:]).query(new)[0])
+    assert len(new) == 4
+    assert far.max() < 0.2
+
+
+def test_a_descent_keeps_away_from_invalid_points():
+    rng = np.random.default_rng(3)
+    u = np.concatenate([rng.random((80, 2)), [[0.5, 0.5]]])
+    energy = np.append(np.where(u[:80, 0] > 0.55, np.nan, 9.0), 5.0)
+    width = np.array([0.15])
+    new = np.concatenate([descend(u, energy, np.array([80]), width, each=2, rng=rng)[0] for _ in range(10)])
+    assert np.isfinite(new).all()
+    assert (new[:, 0] < 0.5).mean() > 0.5
 
 
 def test_a_basin_is_seen_although_one_of_its_neighbours_is_in_a_lower_one():

@@ -67,12 +67,30 @@ def test_the_shape_of_known_regions_is_learned_and_explains_the_points_on_their_
     assert learned.explained[of_unknown].mean() < 0.1
 
 
+@pytest.mark.parametrize("power", [0.5, 2.0])
+def test_regions_whose_energies_rise_as_another_power_are_learned_and_found(power):
+    """The energy of a cone rises linearly with the distance, that of a flat bottom with its fourth power."""
+    u, energy, good = half_known(4, 8)
+    energy = energy**power
+    learned = learn(u, energy, good)
+    assert learned is not None
+    assert np.exp(learned.shape.power) == pytest.approx(power, rel=0.2)
+    assert learned.shape.radius == pytest.approx(RADIUS, rel=0.1)
+    of_unknown, flat = np.arange(len(u)) >= len(u) - 32, energy == energy.max()
+    assert learned.explained[~of_unknown & ~flat].mean() > 0.95
+    assert learned.explained[of_unknown].mean() < 0.1
+    of = np.array([first + energy[first : first + 8].argmin() for first in range(len(u) - 32, len(u), 8)])
+    bowls, chance = guess(u, energy, of, learned, np.random.default_rng(1))
+    assert (np.linalg.norm(bowls.centre - UNKNOWN, axis=1) < RADIUS).all()
+    assert chance.min() > LIKELY
+
+
 def test_the_radius_of_ellipsoids_is_that_of_a_ball_of_their_volume():
     rng, dim = np.random.default_rng(2), 3
     axes = ellipsoids(dim, len(CENTRES), 2e-3, 1)
 
     def energy_of(u: Floats) -> Floats:
-        return Bowls(CENTRES, np.zeros(len(CENTRES)), axes).above(u).min(axis=0)
+        return Bowls(CENTRES, np.zeros(len(CENTRES)), axes, np.ones(len(CENTRES))).above(u).min(axis=0)
 
     u = np.concatenate([rng.random((300, dim)), *(c + 0.03 * rng.standard_normal((12, dim)) for c in CENTRES)])
     learned = learn(u, energy_of(u), energy_of(u) < 1.0)

@@ -199,22 +199,24 @@ def steps(context: Context, n: int, rng: np.random.Generator) -> Found:
     chosen = distinct(known.u[of], widths, MOST_BASINS if n > 0 else 0)
     if not len(chosen):
         return Found(none, none)
-    seen = np.flatnonzero(np.isfinite(known.rising))
+    seen = np.flatnonzero(np.isfinite(known.rising) | known.invalid)
     u, energy = known.u[seen], known.rising[seen].clip(max=FARTHEST)
     where, widths, sure = np.searchsorted(seen, of[chosen]), widths[chosen], sure[chosen]
     first, aims = np.arange(len(where)), none
     if known.good.any():
         ridge, missed = ways(u, energy, where, widths, to=nearest(known.u[known.good], u[where]))
         first = separate(ridge, missed, sure, near=TOWARDS * reach(known))
-    learned = learn(u, energy, known.good[seen])
+    valid = np.isfinite(energy)
+    u_valid, energy_valid, among = u[valid], energy[valid], np.cumsum(valid)[where] - 1
+    learned = learn(u_valid, energy_valid, known.good[seen[valid]])
     if learned is not None:
         trusting = trust(known)
         trusted = rng.random(len(first)) < trusting
-        open_ = ~(trusted & learned.explained[where[first]])
+        open_ = ~(trusted & learned.explained[among[first]])
         first, trusted = first[open_], trusted[open_]
         unlike = asked = first[trusted][:MOST_BOWLS]
         if len(asked):
-            bowls, chance = guess(u, energy, where[asked], learned, rng)
+            bowls, chance = guess(u_valid, energy_valid, among[asked], learned, rng)
             likely, others = likeliest(bowls, chance, np.concatenate([known.u[known.good], context.pending]))
             aims, unlike = bowls.centre[likely[: round(trusting * n)]].clip(0.0, 1.0), asked[others]
         first = first[np.isin(first, np.concatenate([first[~trusted], unlike]))]

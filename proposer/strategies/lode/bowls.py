@@ -1,8 +1,9 @@
 """The shape that many good regions share.
 
-Close to its minimum c, an energy is a quadratic form: a + |L (x - c)|^2, a *bowl*. If many regions are known, their
-bowls are alike. So the bowl of an unknown region can be guessed from few points on its slope, and points on the slopes
-of known regions can be told from it, because the known bowls already explain them.
+Around its minimum c, an energy is about a + |L (x - c)|^(2 p), a *bowl*. The power p is 1 if the energy is a quadratic
+form, 1/2 for a cone, and larger for a flat bottom with steep walls. If many regions are known, their bowls are alike.
+So the bowl of an unknown region can be guessed from few points on its slope, and points on the slopes of known regions
+can be told from it, because the known bowls already explain them.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ what is added to the diagonal of the normal equations, relative to its largest e
 not fix a bowl.
 """
 RELATIVE, ABSOLUTE, SOFT = 0.1, 0.02, 0.05
-"""The errors of the root of the energy (the distance from the centre in radii): a fraction of it, and a constant. SOFT
-is added to the energies, so that the root is smooth at the centre.
+"""The errors of the root of the energy (the distance from the centre in radii if the power is 1): a fraction of it, and
+a constant. SOFT is added to the energies, so that the root is smooth at the centre.
 """
 APART, BELOW, ITSELF = 4.0, 3.0, 1e3
 """A point far below its bowl may belong to another one, so its square error approaches APART. A point above its bowl
@@ -39,6 +40,11 @@ errors. The lowest point of a basin belongs to its bowl: ITSELF takes the place 
 FIRST, NARROWEST, FREE_LOWEST = 1.0, 0.1, 0.3
 """The standard deviation of the logarithm of a radius before the shape is known, and the least one afterwards; and the
 standard deviation of the lowest energy.
+"""
+FIRST_POWERS, FREE_POWER, MOST_POWER, SHARPEST = (0.5, 1.0, 2.0), 0.5, 1.2, 1e-3
+"""The powers from which the fits of known regions start, all with the same one, of which the one counts whose bowls
+explain most points; the largest standard deviation of the logarithm of a power; the bound of this logarithm; and what
+is added to |L (x - c)|^2, so that the tip of a cone is smooth.
 """
 EXPLAINED, PLATEAU = 1.0, 0.05
 """A point is explained if the lowest known bowl predicts the root of its energy within so many errors. It also is if at
@@ -51,18 +57,19 @@ of a bowl that show how sure its centre is.
 
 
 class Bowls(NamedTuple):
-    """n bowls in d dimensions: their minima, shape (n, d), their lowest energies, shape (n,), and the triangular
-    matrices L, shape (n, d, d).
+    """n bowls in d dimensions: their minima, shape (n, d), their lowest energies, shape (n,), the triangular matrices
+    L, shape (n, d, d), and the powers, shape (n,).
     """
 
     centre: Floats
     lowest: Floats
     axes: Floats
+    power: Floats
 
     def above(self, u: Floats) -> Floats:
         """How far the energies of the bowls at the points u, shape (m, d), are above their minima, shape (n, m)."""
         at = np.einsum("nij,nmj->nmi", self.axes, u[None] - self.centre[:, None])
-        return np.asarray((at**2).sum(axis=2))
+        return np.asarray(_rise((at**2).sum(axis=2), self.power[:, None]))
 
     def take(self, rows: NDArray[np.int64]) -> Bowls:
         """The bowls at the positions `rows`."""
@@ -70,18 +77,24 @@ class Bowls(NamedTuple):
 
 
 class Shape(NamedTuple):
-    """What bowls have in common: mean and standard deviation of the logarithms of the diagonal of L, and the mean of
-    the lowest energies.
+    """What bowls have in common: mean and standard deviation of the logarithms of the diagonal of L, the mean of the
+    lowest energies, and mean and standard deviation of the logarithms of the powers.
     """
 
     scale: float
     spread: float
     lowest: float
+    power: float
+    powers: float
 
     @property
     def radius(self) -> float:
         """The distance from the centre at which an energy is 1 above its minimum."""
         return math.exp(-self.scale)
+
+    def distance(self, energy: Floats) -> Floats:
+        """The distances from the centre at which energies are so far above the minimum, shape unchanged."""
+        return np.asarray(self.radius * energy ** (0.5 * math.exp(-self.power)))
 
 
 class Learned(NamedTuple):
@@ -122,21 +135,38 @@ def learn(u: Floats, energy: Floats, good: NDArray[np.bool_]) -> Learned | None:
     bad = (energy[near] > 1.0) & (distance > 0.0)
     if not bad.any():
         return None
-    shape = Shape(-math.log(np.median(distance[bad] / np.sqrt(energy[near][bad]))), FIRST, FREE_LOWEST)
-    for _ in range(2):
-        problem = _around(u, energy, of, np.zeros(len(u), dtype=np.bool_), shape, wider=3.0)
-        parameters = _fit(problem, _begin(problem, u[of]))[0]
-        bowls = _bowls(parameters, dim)
-        logs = np.log(np.diagonal(bowls.axes, axis1=1, axis2=2))
-        middle = float(np.median(logs))
-        spread = math.hypot(1.5 * float(np.median(np.abs(logs - middle))), NARROWEST / 2.0)
-        lowest = float(np.median(bowls.lowest).clip(0.0, 1.0))
-        shape = Shape(middle, min(max(spread, NARROWEST), FIRST), lowest)
-    root = np.sqrt(energy + SOFT)
-    predicted = np.sqrt((bowls.above(u) + np.maximum(bowls.lowest, 0.0)[:, None]).min(axis=0) + SOFT)
     _, value, count = np.unique(energy, return_inverse=True, return_counts=True)
     flat = count[value] >= max(LEAST, PLATEAU * len(u))
-    return Learned(shape, flat | (np.abs(predicted - root) < EXPLAINED * _error(root)))
+    found = []
+    for power in FIRST_POWERS:
+        scale = -math.log(np.median(distance[bad] / energy[near][bad] ** (0.5 / power)))
+        first = _known(u, energy, of, Shape(scale, FIRST, FREE_LOWEST, math.log(power), FREE_POWER))
+        bowls = _known(u, energy, of, _common(first))
+        found.append((_explained(bowls, u, energy), bowls))
+    explained, bowls = max(found, key=lambda each: np.count_nonzero(each[0] & ~flat))
+    return Learned(_common(bowls), flat | explained)
+
+
+def _known(u: Floats, energy: Floats, of: NDArray[np.int64], shape: Shape) -> Bowls:
+    """The bowls around the good points at the positions `of`."""
+    problem = _around(u, energy, of, np.zeros(len(u), dtype=np.bool_), shape, wider=3.0)
+    return _bowls(_fit(problem, _begin(problem, u[of]))[0], u.shape[1])
+
+
+def _explained(bowls: Bowls, u: Floats, energy: Floats) -> NDArray[np.bool_]:
+    """Whether the lowest bowl predicts the energies of the points u, shape (m,) each."""
+    predicted = (bowls.above(u) + np.maximum(bowls.lowest, 0.0)[:, None]).min(axis=0)
+    root = np.sqrt(energy + SOFT)
+    return np.asarray(np.abs(np.sqrt(predicted + SOFT) - root) < EXPLAINED * _error(root))
+
+
+def _common(bowls: Bowls) -> Shape:
+    """What bowls have in common."""
+    logs, power = np.log(np.diagonal(bowls.axes, axis1=1, axis2=2)), np.log(bowls.power)
+    middle = float(np.median(logs))
+    spread = math.hypot(1.5 * float(np.median(np.abs(logs - middle))), NARROWEST / 2.0)
+    spread, powers = min(max(spread, NARROWEST), FIRST), min(max(float(power.std()), NARROWEST), FREE_POWER)
+    return Shape(middle, spread, float(np.median(bowls.lowest).clip(0.0, 1.0)), float(power.mean()), powers)
 
 
 def guess(
@@ -150,7 +180,7 @@ def guess(
     to = rng.standard_normal((n, STARTS, dim))
     to /= np.linalg.norm(to, axis=2, keepdims=True)
     to[:, 0] = 0.0
-    starts = u[of][:, None] + (learned.shape.radius * np.sqrt(energy[of]))[:, None, None] * to
+    starts = u[of][:, None] + learned.shape.distance(energy[of])[:, None, None] * to
     problem = problem._replace(**{k: np.repeat(getattr(problem, k), STARTS, axis=0) for k in problem._fields[:3]})
     parameters, loss, curvature = _fit(problem, _begin(problem, starts.reshape(-1, dim)))
     loss = loss.reshape(n, STARTS)
@@ -164,7 +194,8 @@ def guess(
     )
     away = np.einsum("nij,njm->nim", every.axes[best], drawn[:, :dim])
     lowest = np.maximum(every.lowest[best][:, None] + drawn[:, dim], 0.0)
-    return every.take(best), ((away**2).sum(axis=1) + lowest < 1.0).mean(axis=1) / others
+    rise = _rise((away**2).sum(axis=1), every.power[best][:, None])
+    return every.take(best), (rise + lowest < 1.0).mean(axis=1) / others
 
 
 def _weight(bowls: Bowls, loss: Floats) -> float:
@@ -188,13 +219,13 @@ def _around(
             near.append(rows[found.reshape(len(of), -1)])
     rows = np.concatenate(near, axis=1)
     far = np.linalg.norm(u[rows] - u[of][:, None], axis=2)
-    far /= 2.0 * wider * shape.radius * np.sqrt(energy[of] + SOFT)[:, None]
+    far /= 2.0 * wider * shape.distance(energy[of] + SOFT)[:, None]
     limit = np.where(explained[rows] | (rows == of[:, None]), 0.0, APART / (1.0 + far**2)) + 1e-3
     limit[:, 0] = ITSELF
     diagonal = np.equal(*np.tril_indices(u.shape[1]))
-    mean = np.concatenate([np.zeros(u.shape[1]), [shape.lowest], np.where(diagonal, shape.scale, 0.0)])
+    mean = np.concatenate([np.zeros(u.shape[1]), [shape.lowest], np.where(diagonal, shape.scale, 0.0), [shape.power]])
     width = shape.spread * np.where(diagonal, 1.0, math.exp(shape.scale))
-    precision = np.concatenate([np.zeros(u.shape[1]), [FREE_LOWEST], width])
+    precision = np.concatenate([np.zeros(u.shape[1]), [FREE_LOWEST], width, [shape.powers]])
     precision[u.shape[1] :] **= -2.0
     return _Problem(u[rows], np.sqrt(energy[rows] + SOFT), limit, mean, precision)
 
@@ -237,11 +268,23 @@ def _residuals(problem: _Problem, parameters: Floats) -> tuple[Floats, Floats]:
     row, column = np.tril_indices(dim)
     away = problem.points - bowls.centre[:, None]
     scaled = away @ bowls.axes.transpose(0, 2, 1)
-    root = np.sqrt(np.maximum((scaled**2).sum(axis=2) + bowls.lowest[:, None], 0.0) + SOFT)
+    power, square = bowls.power[:, None], (scaled**2).sum(axis=2)
+    rise = _rise(square, power)
+    root = np.sqrt(np.maximum(rise + bowls.lowest[:, None], 0.0) + SOFT)
+    steeper = power * rise / (square + SHARPEST)
     by_axes = 2.0 * scaled[:, :, row] * away[:, :, column]
     on = row == column
     by_axes[:, :, on] *= bowls.axes[:, None, row[on], column[on]]
-    jacobian = np.concatenate([-2.0 * scaled @ bowls.axes, np.ones((*root.shape, 1)), by_axes], axis=2)
+    by_power = power * rise * np.log(square + SHARPEST)
+    jacobian = np.concatenate(
+        [
+            steeper[:, :, None] * (-2.0 * scaled @ bowls.axes),
+            np.ones((*root.shape, 1)),
+            steeper[:, :, None] * by_axes,
+            by_power[:, :, None],
+        ],
+        axis=2,
+    )
     error = _error(problem.root)
     return (root - problem.root) / error, jacobian / (2.0 * root * error)[:, :, None]
 
@@ -267,15 +310,21 @@ def _normal(problem: _Problem, parameters: Floats, error: Floats, jacobian: Floa
 
 
 def _bowls(parameters: Floats, dim: int) -> Bowls:
-    """The bowls with these parameters, shape (n, p): the centre, the lowest energy, and the lower triangle of L, with
-    the logarithms of its diagonal.
+    """The bowls with these parameters, shape (n, p): the centre, the lowest energy, the lower triangle of L, with the
+    logarithms of its diagonal, and the logarithm of the power.
     """
     row, column = np.tril_indices(dim)
     axes = np.zeros((len(parameters), dim, dim))
-    axes[:, row, column] = parameters[:, dim + 1 :]
+    axes[:, row, column] = parameters[:, dim + 1 : -1]
     on = np.arange(dim)
     axes[:, on, on] = np.exp(axes[:, on, on].clip(-20.0, 20.0))
-    return Bowls(parameters[:, :dim], parameters[:, dim], axes)
+    power = np.exp(parameters[:, -1].clip(-MOST_POWER, MOST_POWER))
+    return Bowls(parameters[:, :dim], parameters[:, dim], axes, power)
+
+
+def _rise(square: Floats, power: Floats) -> Floats:
+    """How far an energy is above the minimum where |L (x - c)|^2 is `square`, shape unchanged."""
+    return np.asarray((square + SHARPEST) ** power)
 
 
 def _error(root: Floats) -> Floats:

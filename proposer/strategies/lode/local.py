@@ -35,6 +35,8 @@ STEPS, ASIDE = 21, 0.05
 """The number of points on the way to another point where a ridge is looked for, with both ends; and the length of the
 steps that show the way downhill, in mean distances to the neighbours.
 """
+ABOVE = 2.0
+"""The energy of an INVALID point, relative to the highest energy of the points around a basin."""
 NOISE = 1e-6
 """The noise variance, relative to that of the energy, which keeps the covariance of close points regular."""
 
@@ -44,16 +46,16 @@ def descend(
 ) -> Floats:
     """The next points in n basins, `each` of them in a basin, shape (n, each, d).
 
-    The known points are u, shape (k, d), with the energies `energy`, shape (k,). The lowest points of the basins are at
-    the positions `of`, shape (n,). `widths`, shape (n,), are their mean distances to their neighbours.
+    The known points are u, shape (k, d), with the energies `energy`, shape (k,), NaN where a point is INVALID. The
+    lowest points of the basins are at the positions `of`, shape (n,). `widths`, shape (n,), are their mean distances to
+    their neighbours.
 
     A chosen point has the largest expected improvement over the lowest point of its basin (Jones et al.).
     The second point of a basin is chosen as if the first had its predicted energy. A candidate does not count if it is
     closer to a lower known point than to the lowest point of its basin, because it may belong to that point's basin.
     """
     dim = u.shape[1]
-    near = np.asarray(cKDTree(u).query(u[of], k=min(NEAREST, len(u)))[1]).reshape(len(of), -1)
-    points, known = u[near], energy[near]
+    points, known = _around(u, energy, of)
     length = _length(points, known, float(np.median(widths)))
     to = rng.standard_normal((len(of), TRIED, dim))
     to *= rng.random((len(of), TRIED, 1)) ** (1.0 / dim) / np.linalg.norm(to, axis=2, keepdims=True)
@@ -80,8 +82,7 @@ def ways(
     and the distances by which the straight way downhill misses these points. Both have the shape (n,), and are those of
     the processes of `descend`. The other arguments are those of `descend`.
     """
-    near = np.asarray(cKDTree(u).query(u[of], k=min(NEAREST, len(u)))[1]).reshape(len(of), -1)
-    points, known = u[near], energy[near]
+    points, known = _around(u, energy, of)
     towards = to - u[of]
     way = np.linspace(0.0, 1.0, STEPS)[1:-1, None] * towards[:, None]
     beside = ASIDE * widths[:, None, None] * np.concatenate([np.eye(u.shape[1]), -np.eye(u.shape[1])])
@@ -92,6 +93,16 @@ def ways(
     down = (below - above) / np.maximum(np.linalg.norm(below - above, axis=1, keepdims=True), 1e-300)
     ahead = np.maximum((towards * down).sum(axis=1), 0.0)
     return ridge, np.asarray(np.linalg.norm(towards - ahead[:, None] * down, axis=1))
+
+
+def _around(u: Floats, energy: Floats, of: NDArray[np.int64]) -> tuple[Floats, Floats]:
+    """The points around the lowest points of n basins, shape (n, k, d), and their energies, shape (n, k). INVALID ones
+    are above the highest of the others.
+    """
+    near = np.asarray(cKDTree(u).query(u[of], k=min(NEAREST, len(u)))[1]).reshape(len(of), -1)
+    known = energy[near]
+    highest = np.nanmax(known, axis=1, keepdims=True)
+    return u[near], np.where(np.isnan(known), ABOVE * highest, known)
 
 
 def _elsewhere(points: Floats, lower: NDArray[np.bool_], tried: Floats, of: Floats) -> NDArray[np.bool_]:

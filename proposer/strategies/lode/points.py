@@ -51,6 +51,11 @@ class Known:
     """The part of the search that chose each point, shape (n,)."""
 
     @property
+    def invalid(self) -> NDArray[np.bool_]:
+        """Whether the status is INVALID, shape (n,)."""
+        return self.answered & ~self.ok
+
+    @property
     def evaluated(self) -> int:
         """The number of points from an evaluator, without rows of an InitCSV that came with their NLL."""
         return int(np.count_nonzero(self.origins != "init"))

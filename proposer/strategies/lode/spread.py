@@ -63,10 +63,11 @@ def spread(context: Context, n: int) -> Floats:
 def lowest(known: Known, around: float = AROUND, *, than_one: bool = False) -> tuple[NDArray[np.int64], Floats]:
     """Positions, shape (n,), of points that are lower than the `around` d (rounded up, from 1 to AROUND d) points
     nearest to them, or `than_one` of their AROUND d neighbours, the lowest first; and the mean distances, shape (n,),
-    to their AROUND d neighbours. Points whose neighbours are very near are left out.
+    to their AROUND d neighbours. Points whose neighbours are very near are left out. An INVALID point is higher than
+    all others, because a region may lie between INVALID points.
     """
-    rows = np.flatnonzero(np.isfinite(known.rising))
-    u, energy = known.u[rows], known.rising[rows]
+    rows = np.flatnonzero(np.isfinite(known.rising) | known.invalid)
+    u, energy = known.u[rows], np.nan_to_num(known.rising[rows], nan=np.inf)
     count = min(AROUND * u.shape[1] + 1, len(rows))
     if count < 2:
         return rows[:0], np.empty(0)
@@ -74,7 +75,7 @@ def lowest(known: Known, around: float = AROUND, *, than_one: bool = False) -> t
     width = distance[:, 1:].mean(axis=1)
     nearest = near[:, 1 : max(1, math.ceil(around * u.shape[1])) + 1]
     higher = energy[near].max(axis=1) if than_one else energy[nearest].min(axis=1)
-    open_ = (energy < higher) & (width > TINY * np.sqrt(u.shape[1]))
+    open_ = (energy < higher) & np.isfinite(energy) & (width > TINY * np.sqrt(u.shape[1]))
     found = np.flatnonzero(open_)
     found = found[np.argsort(energy[found], kind="stable")]
     return rows[found], width[found]
