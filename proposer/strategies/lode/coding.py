@@ -94,6 +94,12 @@ class Coding:
         width = np.where(of_log, unit / some, np.where(wide, self.width, unit))
         return replace(self, middle=middle, width=width, mean=np.zeros(len(wide)), deviation=np.ones(len(wide)))
 
+    def without_logarithm(self, j: int, y: Floats) -> Coding:
+        """The same transformation, but without the logarithm of observable j; y, shape (n, k), as in `of`."""
+        floor = self.floor.copy()
+        floor[j] = 0.0
+        return replace(self, floor=floor).around(j, float(np.median(y[:, j])), float(_width(y[:, j : j + 1])[0]), y)
+
     def encode(self, y: Floats) -> Floats:
         """The targets t, shape (n, k), of observables y, shape (n, k)."""
         t = np.arcsinh((_scaled(y, self.floor) - self.middle) / self.width)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
 from proposer.types import Floats
 
@@ -26,3 +27,12 @@ def miss(energy: EnergyOfObservables, coding: Coding, predicted: Floats, values:
         free = np.delete(np.arange(values.shape[1]), energy.deciding)
         found[:, free] = off[:, free].clip(-1.0, 1.0)
     return np.where(np.isnan(predicted), np.nan, found)
+
+
+def error_of(energy: EnergyOfObservables, coding: Coding, predicted: Floats, t: Floats) -> Floats:
+    """The root mean square error, shape (k,), at the resolution of the likelihoods, of predicted targets compared
+    with t, shape (n, k) each.
+    """
+    middle, unit = energy.resolution(coding.spread)
+    off = [np.arcsinh((coding.decode(torch.from_numpy(part)).numpy() - middle) / unit) for part in (predicted, t)]
+    return np.asarray(np.sqrt(np.square(off[0] - off[1]).mean(axis=0)))

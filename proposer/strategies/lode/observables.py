@@ -20,7 +20,8 @@ from proposer.strategies.lode.apart import alone, without_physics
 from proposer.strategies.lode.coding import Coding
 from proposer.strategies.lode.either import around_targets
 from proposer.strategies.lode.energy import FAR, EnergyOfObservables
-from proposer.strategies.lode.misses import miss
+from proposer.strategies.lode.misses import error_of, miss
+from proposer.strategies.lode.plain import Logarithms
 from proposer.strategies.lode.process import Processes
 from proposer.strategies.lode.record import Record
 from proposer.strategies.lode.regress import Regression
@@ -70,15 +71,11 @@ LEARNED = 0.01
 error, in sigmas, because errors below the resolution of a likelihood do not matter.
 """
 FEW_OUTPUTS = 10
-"""With more outputs, rough predictions of the energy are used further down, because the relative error of a sum of many
-losses is smaller.
-"""
+"""With more outputs, rough predictions are used further down: a sum of many losses has a smaller relative error."""
 BESIDE = 5.0
 """Points are close to a plane if they are at most this many of its widths from it."""
 DRAWS, TOGETHER = 32, 256
-"""The number of draws from the uncertainty of the regression, for the probability of a point, and that of the points
-whose draws are computed at once. The draws of many outputs then stay in a cache.
-"""
+"""The number of draws from the uncertainty, and of the points whose draws are computed at once and stay in a cache."""
 PATIENCE = 0.3
 """The power with which misses lower the fraction of exploring points. With 1, regions remained undiscovered; 0 cost a
 fifth more points.
@@ -113,6 +110,7 @@ class OfObservables:
         self.by_nets: NDArray[np.bool_] = np.zeros(len(energy.columns), dtype=np.bool_)
         """Whether networks predict an output, shape (k,)."""
         self._poor = self.by_nets.copy()  # whether the process of an output predicts badly
+        self._logarithms = Logarithms()
         self._coded_apart = False  # whether points without physics were left out of the scale
 
     @property
@@ -140,7 +138,7 @@ class OfObservables:
             if self._record is not None:
                 self._record.errors[1] = np.nan  # those of the old networks say nothing about new ones
             self._exact = np.zeros(y.shape[1], dtype=np.bool_)
-            self._learned_from = 0
+            self._learned_from = self._logarithms.compared_from = 0
         again = len(usable) >= LEARN_AGAIN * self._learned_from
         count = int((~self._exact).sum()) if len(self._ridges.planes) else y.shape[1]
         most = min(MOST_POINTS, max(LEAST_POINTS, MOST_NUMBERS // max(1, count)))
@@ -157,6 +155,13 @@ class OfObservables:
             )
             self._learned_from = len(usable)
         self._values.condition(x, t)
+        coding = self._logarithms.left_out(
+            self._coding, self._values, x, y[rows], poor=self._poor, count=len(usable), energy=self.energy, rng=rng
+        )
+        if coding is not self._coding:
+            self._coding, self._nets = coding, None
+            t = coding.encode(y[rows])
+            self._values.condition(x, t)
         few = training_rows(known.u[rows], known.energy[rows], len(rows) // 3, rng)
         self._rough = self._values
         if len(rows) > LEAST_POINTS // 2:
@@ -202,12 +207,8 @@ class OfObservables:
         return True
 
     def _error_of(self, predicted: Floats, t: Floats) -> Floats:
-        """The root mean square error, shape (k,), at the resolution of the likelihoods, of predicted targets compared
-        with t, shape (n, k) each.
-        """
         assert self._coding is not None
-        values = [self._coding.decode(torch.from_numpy(part)).numpy() for part in (predicted, t)]
-        return np.asarray(np.sqrt((self._mistake(*values) ** 2).mean(axis=0)))
+        return error_of(self.energy, self._coding, predicted, t)
 
     def _fit_nets(self, known: Known, usable: NDArray[np.int64], rng: np.random.Generator) -> None:
         """Compares predictions with the results. Networks learn the outputs that a process predicts badly."""
@@ -238,12 +239,6 @@ class OfObservables:
         """The transformation of observables to the targets of the networks."""
         assert self._coding is not None
         return self._coding.resolving(*self.energy.resolution(self._coding.spread))
-
-    def _mistake(self, predicted: Floats, values: Floats) -> Floats:
-        """Errors, shape (n, k), at the resolution of the likelihoods."""
-        assert self._coding is not None
-        middle, unit = self.energy.resolution(self._coding.spread)
-        return np.asarray(np.arcsinh((predicted - middle) / unit) - np.arcsinh((values - middle) / unit))
 
     def _mean(self, values: Processes, z: Tensor, given: Mapping[int, float] | None = None) -> Tensor:
         """Predicted observables, shape (n, k). `given` are outputs that have a value."""
@@ -368,6 +363,7 @@ class OfObservables:
         arrays: dict[str, NDArray[np.float64]] = {
             "learned_from": np.array(float(self._learned_from)),
             "coded_apart": np.array(float(self._coded_apart)),
+            "compared_from": np.array(float(self._logarithms.compared_from)),
             "nets_seen": np.array(float(self._nets_seen)),
             "exact": self._exact.astype(float),
             "by_nets": self.by_nets.astype(float),
@@ -386,15 +382,14 @@ class OfObservables:
     def load(self, arrays: Mapping[str, NDArray[np.float64]]) -> None:
         parts = grouped(arrays)
         self._learned_from, self._coded_apart = int(arrays["learned_from"]), bool(arrays["coded_apart"])
+        self._logarithms.compared_from = int(arrays.get("compared_from", 0))
         self._nets_seen = int(arrays.get("nets_seen", 0))
         self._ridges.load(parts.get("ridges", {}))
         none = np.zeros(len(self.energy.columns))
         self._exact, self.by_nets = arrays.get("exact", none) > 0, arrays.get("by_nets", none) > 0
         self._poor = arrays.get("poor", none) > 0
-        coding = parts.get("coding")
-        if coding is not None and "reach" not in coding:  # from an older lodescan: the scale is computed again
-            coding = None
-        self._coding = Coding(**coding) if coding is not None else None
+        coding = parts.get("coding", {})
+        self._coding = Coding(**coding) if "reach" in coding else None  # an older one is computed again
         self._values = Processes.from_arrays(parts["values"]) if "values" in parts else None
         # networks of an older lodescan are trained again
         self._nets = Regression.from_arrays(parts["nets"]) if "born" in parts.get("nets", {}) else None
