@@ -5,7 +5,9 @@ import pytest
 import torch
 
 from proposer.strategies.adam import Adam
+from proposer.strategies.lode.layers import Layers
 from proposer.strategies.lode.nets import MEMBERS, WIDTH, Nets
+from proposer.strategies.lode.regress import Regression
 from tests.proposer.searches import train
 
 
@@ -97,6 +99,32 @@ def test_enormous_energies_do_no_harm(short):
     nets = Nets(2)
     nets.learn(x, np.where(x[:, 0] > 0, 1e6, 0.0), random(0))
     assert torch.isfinite(nets.log_energy(torch.from_numpy(x))).all()
+
+
+def of_energy(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    return torch.nn.functional.smooth_l1_loss(torch.log1p(outputs.square().sum(dim=-1)), targets)
+
+
+def of_targets(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    return torch.nn.functional.smooth_l1_loss(torch.asinh(outputs), targets, reduction="none").sum(dim=-1).mean()
+
+
+@pytest.mark.parametrize(("networks", "loss", "more"), [(Nets(2), of_energy, ()), (Regression(2, 3), of_targets, (3,))])
+@pytest.mark.parametrize("members", [1, 3])
+def test_the_gradient_of_a_training_step_is_that_of_autograd(networks, loss, more, members):
+    shapes = [(3, 7), (8, 5), (6, 3)]
+    weights = torch.randn(members, sum(a * b for a, b in shapes), generator=random(2), requires_grad=True)
+    x, targets = (torch.randn(members, 9, *size, generator=random(3)) for size in ((2,), more))
+    layers = Layers(weights.detach(), shapes, 9)
+    layers.backward(networks.slope(layers(x), 2 * targets))
+    theirs, start = x, 0
+    for number, (a, b) in enumerate(shapes):
+        layer = weights[:, start : start + a * b].view(members, a, b)
+        theirs = layer[:, -1:] + (torch.nn.functional.silu(theirs) if number else theirs) @ layer[:, :-1]
+        start += a * b
+    torch.testing.assert_close(layers(x), theirs.detach())
+    (members * loss(theirs, 2 * targets)).backward()
+    torch.testing.assert_close(layers.gradient, weights.grad)
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.3])

@@ -11,6 +11,7 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
 from scipy.special import ndtr
@@ -119,23 +120,24 @@ def _length(points: Floats, known: Floats, unit: float) -> float:
     """The length scale with the largest likelihood of the energies `known` (n, k) at `points` (n, k, d), over all n
     basins.
     """
-    lengths = unit * np.array(LENGTHS)
+    lengths, distance = unit * np.array(LENGTHS), _distances(points, points)
     likelihoods = []
     for length in lengths.tolist():
-        root, above, _, variance = _fit(points, known, length)
+        root, above, _, variance = _fit(distance, known, length)
         logs = np.log(np.diagonal(root, axis1=1, axis2=2)).sum(axis=1)
         likelihoods.append(-(0.5 * above.shape[1] * np.log(variance) + logs).sum())
     return float(lengths[int(np.argmax(likelihoods))])
 
 
-def _fit(points: Floats, known: Floats, length: float) -> tuple[Floats, Floats, Floats, Floats]:
-    """Fits means and variances of n processes by maximum likelihood (Jones et al.).
+def _fit(distance: Floats, known: Floats, length: float) -> tuple[Floats, Floats, Floats, Floats]:
+    """Fits means and variances of n processes by maximum likelihood (Jones et al.), from the distances between their
+    points, shape (n, k, k).
 
     Returns the Cholesky factors L of the correlations, shape (n, k, k); L^-1 (energy - mean), shape (n, k); the means,
     shape (n,); and the variances, shape (n,).
     """
-    root = np.asarray(np.linalg.cholesky(_correlation(points, points, length) + NOISE * np.eye(points.shape[1])))
-    left = np.asarray(np.linalg.solve(root, np.stack([np.ones_like(known), known], axis=2)))
+    root = np.asarray(np.linalg.cholesky(_correlation(distance, length) + NOISE * np.eye(known.shape[1])))
+    left = _solved(root, np.stack([np.ones_like(known), known], axis=2))
     mean: Floats = (left[:, :, 0] * left[:, :, 1]).sum(axis=1) / (left[:, :, 0] ** 2).sum(axis=1)
     above: Floats = left[:, :, 1] - mean[:, None] * left[:, :, 0]
     return root, above, mean, np.asarray((above**2).mean(axis=1) + 1e-300)
@@ -145,13 +147,27 @@ def _predict(points: Floats, known: Floats, at: Floats, length: float) -> tuple[
     """Energies and their standard deviations, shape (n, m) each, at the points `at`, shape (n, m, d) (the
     predictor and the standard error of Jones et al., but without the uncertainty of the mean).
     """
-    root, above, mean, variance = _fit(points, known, length)
-    left = np.linalg.solve(root, _correlation(points, at, length))
+    root, above, mean, variance = _fit(_distances(points, points), known, length)
+    left = _solved(root, _correlation(_distances(points, at), length))
     unknown = np.clip(1.0 - (left**2).sum(axis=1), 1e-9, None)
     return mean[:, None] + (left * above[:, :, None]).sum(axis=1), np.sqrt(variance[:, None] * unknown)
 
 
-def _correlation(a: Floats, b: Floats, length: float) -> Floats:
-    """The Matern 5/2 kernel between the points a (n, k, d) and b (n, m, d), shape (n, k, m)."""
-    r = math.sqrt(5.0) / length * np.linalg.norm(a[:, :, None] - b[:, None], axis=3)
+def _solved(root: Floats, right: Floats) -> Floats:
+    """The solutions, shape (n, k, m), for lower triangular matrices, shape (n, k, k), and right sides (n, k, m)."""
+    found = torch.linalg.solve_triangular(torch.from_numpy(root), torch.from_numpy(right), upper=False)
+    return np.asarray(found.numpy())
+
+
+def _distances(a: Floats, b: Floats) -> Floats:
+    """The distances between the points a (n, k, d) and b (n, m, d), shape (n, k, m)."""
+    square = np.zeros((*a.shape[:2], b.shape[1]))
+    for x, y in zip(np.moveaxis(a, 2, 0), np.moveaxis(b, 2, 0), strict=True):
+        square += (x[:, :, None] - y[:, None]) ** 2
+    return np.sqrt(square, out=square)
+
+
+def _correlation(distance: Floats, length: float) -> Floats:
+    """The Matern 5/2 kernel for distances of any shape."""
+    r = math.sqrt(5.0) / length * distance
     return np.asarray((1.0 + r + r**2 / 3.0) * np.exp(-r))

@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from proposer.strategies.adam import Adam
+from proposer.strategies.lode.layers import Layers
 from proposer.types import Floats
 
 if TYPE_CHECKING:
@@ -91,8 +92,10 @@ class Networks(ABC):
         return self._born[0] > 0
 
     @abstractmethod
-    def _loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """The mean loss of outputs, shape (m, n, outputs), for targets, shape (m, n, ...)."""
+    def slope(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """The derivatives of the sum of the networks' mean losses by their outputs, shape (m, n, outputs), for targets,
+        shape (m, n, ...).
+        """
 
     def _learn(self, data: Data, random: torch.Generator, share: float, *, few: bool = False) -> None:
         """Continues the training from the last weights. One network may start again, except with `few` steps. `share`
@@ -114,17 +117,18 @@ class Networks(ABC):
         self, members: list[int], steps: int, data: Data, random: torch.Generator, *, again: bool = False
     ) -> None:
         n = len(members)
-        weights = (self._begin(n, random) if again else self._weights[members]).requires_grad_(True)
+        weights = self._begin(n, random) if again else self._weights[members]
         inputs, targets = self._inputs(torch.from_numpy(data.x)), torch.from_numpy(data.targets).float()
         weight = torch.from_numpy((1.0 + data.energy) ** GAMMA)
         rows = torch.multinomial(weight, n * ROWS * steps, replacement=True, generator=random)
         optimiser = Adam([weights], DECAY * min(self.dim, MOST_DIM) ** 2)
-        for step, of in enumerate(rows.view(steps, n, ROWS)):
-            loss = self._loss(outputs(weights, self._shapes, inputs[of]), targets[of])
-            gradient = torch.autograd.grad(n * loss, weights)
-            optimiser.step(gradient, RATE * 0.5 * (1.0 + math.cos(math.pi * step / steps)))
+        layers = Layers(weights, self._shapes, ROWS)
+        for step, of in enumerate(rows.view(steps, n * ROWS)):
+            x, t = (every.index_select(0, of).view(n, ROWS, *every.shape[1:]) for every in (inputs, targets))
+            layers.backward(self.slope(layers(x), t))
+            optimiser.step([layers.gradient], RATE * 0.5 * (1.0 + math.cos(math.pi * step / steps)))
         if bool(torch.isfinite(weights).all()):
-            self._weights[members] = weights.detach()
+            self._weights[members] = weights
             for member in members if again else []:
                 self._born[member] = len(data.x)
 
@@ -147,7 +151,7 @@ class Networks(ABC):
         """
         x, weights = self._inputs(z), self._weights if member is None else self._weights[member : member + 1]
         for few in torch.split(x, 1024):
-            yield outputs(weights, self._shapes, few.expand(len(weights), -1, -1))
+            yield Layers(weights, self._shapes, len(few))(few.expand(len(weights), -1, -1))
 
     def to_arrays(self) -> dict[str, NDArray[np.float64]]:
         return {
@@ -181,8 +185,11 @@ class Nets(Networks):
         """
         self._learn(Data(x, np.log1p(energy), energy), random, share, few=few)
 
-    def _loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        return torch.nn.functional.smooth_l1_loss(_log_energy(outputs), targets)
+    def slope(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """The derivatives of smooth_l1_loss(log(1 + energy), targets)."""
+        energy = outputs.square().sum(dim=-1)
+        off = torch.log1p(energy).sub_(targets).clamp_(-1.0, 1.0).mul_(1.0 / targets.numel()).mul_(float(len(targets)))
+        return off.div_(energy.add_(1.0))[..., None] * outputs.mul(2.0)
 
     @torch.no_grad()
     def log_energy(self, z: Tensor, member: int | None = None) -> Tensor:
@@ -195,17 +202,6 @@ class Nets(Networks):
         made = cls(int(arrays["dim"]))
         made.load(arrays)
         return made
-
-
-def outputs(weights: Tensor, shapes: list[tuple[int, int]], x: Tensor) -> Tensor:
-    """The outputs, shape (m, n, k), of x (m, n, d) with weights (m, p)."""
-    parts = torch.split(weights, [a * b for a, b in shapes], dim=1)
-    for number, (part, (a, b)) in enumerate(zip(parts, shapes, strict=True)):
-        if number:
-            x = torch.nn.functional.silu(x)
-        layer = part.view(-1, a, b)
-        x = torch.baddbmm(layer[:, -1:], x, layer[:, :-1])
-    return x
 
 
 def _log_energy(residuals: Tensor) -> Tensor:

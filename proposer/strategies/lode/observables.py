@@ -240,13 +240,15 @@ class OfObservables:
         assert self._coding is not None
         return self._coding.resolving(*self.energy.resolution(self._coding.spread))
 
-    def _mean(self, values: Processes, z: Tensor) -> Tensor:
-        """Predicted observables, shape (n, k)."""
+    def _mean(self, values: Processes, z: Tensor, given: Mapping[int, float] | None = None) -> Tensor:
+        """Predicted observables, shape (n, k). `given` are outputs that have a value."""
         assert self._coding is not None
-        z = self._ridges.of(z)
-        mean = self._coding.decode(values.mean(z))
-        if self._nets is not None and self.by_nets.any():
+        z, known = self._ridges.of(z), given or {}
+        mean = self._coding.decode(values.mean(z, without=known))
+        if self._nets is not None and np.delete(self.by_nets, list(known)).any():
             mean = torch.where(torch.from_numpy(self.by_nets), self._resolved.decode(self._nets.mean(z)), mean)
+        for j, value in known.items():
+            mean[:, j] = value
         return mean
 
     def _draws(self, z: Tensor, normal: Tensor, wider: float) -> Tensor:
@@ -299,9 +301,7 @@ class OfObservables:
         """Energies, shape (n,). `given` are outputs that have a value."""
         assert values is not None
         assert self._coding is not None
-        mean = self._mean(values, z)
-        for j, value in (given or {}).items():
-            mean[:, j] = value
+        mean = self._mean(values, z, given)
         return self.energy(mean, torch.from_numpy(self._coding.spread), None if self._rest is None else self._rest(z))
 
     def members(self, u: Floats) -> Floats:

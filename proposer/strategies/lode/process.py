@@ -20,7 +20,7 @@ from proposer.strategies.lode.matern import fall, left, likelihood, right, rows_
 from proposer.types import Floats
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -155,12 +155,13 @@ class Processes:
                 mine[j] = its[j]
             self._middle[j] = other._middle[j]
 
-    def mean(self, z: Tensor) -> Tensor:
-        """Predictions, shape (n, m), at z of shape (n, d) in [-1, 1].
+    def mean(self, z: Tensor, without: Collection[int] = ()) -> Tensor:
+        """Predictions, shape (n, m), at z of shape (n, d) in [-1, 1]. Those of the outputs `without` are left out, and
+        mean nothing.
 
         It uses double precision, because the weights of a smooth observable are large and cancel.
         """
-        return self._predict(z, deviations=False)[0]
+        return self._predict(z, deviations=False, without=without)[0]
 
     def predict(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """Predictions and their standard deviations without the noise, shape (n, m) each. The cost per point is
@@ -169,10 +170,12 @@ class Processes:
         mean, variance = self._predict(z, deviations=True)
         return mean, variance.clamp(min=1e-12).sqrt()
 
-    def _predict(self, z: Tensor, *, deviations: bool) -> tuple[Tensor, Tensor]:
-        mean, variance = torch.empty(2, self.outputs, len(z), dtype=torch.float64)
+    def _predict(self, z: Tensor, *, deviations: bool, without: Collection[int] = ()) -> tuple[Tensor, Tensor]:
+        mean, variance = torch.zeros(2, self.outputs, len(z), dtype=torch.float64)
         amplitude = self._amplitude.exp()
         for j in range(self.outputs):
+            if j in without:
+                continue
             z_scaled = left(z, self._scales[j : j + 1])[0]
             rows = rows_of(self._data[j].shape[1])
             for start in range(0, len(z), rows):

@@ -12,6 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg.lapack import dposv as posv
+from scipy.linalg.lapack import dpotrf as potrf
+from scipy.linalg.lapack import dpotri as potri
 
 from proposer.time_limit import check_time
 from proposer.types import Floats
@@ -89,13 +92,14 @@ class Fit:
         """The square of the Jacobian of the errors by the coefficients that are present. `rough`: in single precision,
         which halves the time.
         """
-        jacobian = np.hstack([derivatives[:, k, None] * self.features[:, of] for k, of in enumerate(present)])
-        size = jacobian.shape[1]
+        size, start = int(present.sum()), 0
+        jacobian = np.empty((len(self.features), size), dtype=np.float32 if rough else np.float64)
+        for k, of in enumerate(map(np.flatnonzero, present)):
+            part = jacobian[:, start : start + len(of)]
+            np.multiply(derivatives[:, k, None], self.features[:, of], out=part, casting="same_kind")
+            start += len(of)
         self.work += (len(jacobian) * size**2 / 2.0 + size**3 / 3.0) * (0.5 if rough else 1.0)
-        if rough:
-            single = jacobian.astype(np.float32)
-            return np.asarray((single.T @ single).astype(np.float64))
-        return np.asarray(jacobian.T @ jacobian)
+        return np.asarray((jacobian.T @ jacobian).astype(np.float64, copy=False))
 
     def descend(self, fitted: Fitted, steps: int, *, damping: float = 1e-3, rough: bool = False) -> Fitted:
         """A minimum near the given coefficients, with the same priors, after at most so many steps."""
@@ -115,7 +119,7 @@ class Fit:
                 damped = square.copy()
                 damped[np.diag_indices(len(square))] += prior + damping * diagonal
                 new = np.zeros_like(fitted.coefficients)
-                new[present] = own - np.linalg.solve(damped, gradient)
+                new[present] = own - _solved(damped, gradient)
                 tried = fitted._replace(coefficients=new)
                 new_residuals, new_errors = self._errors(tried)
                 new_loss = float((new_errors**2).sum() + (prior * new[present] ** 2).sum())
@@ -152,8 +156,8 @@ class Fit:
         error of one point: Tipping's gamma and his estimate of the noise variance.
         """
         prior = fitted.prior[fitted.coefficients != 0.0]
-        inverse = np.linalg.inv(square + np.diag(prior + 1e-12 * (1.0 + np.diag(square).max())))
-        determined = np.asarray((1.0 - prior * np.diag(inverse)).clip(0.0, 1.0))
+        inverse = _diagonal_of_inverse(square + np.diag(prior + 1e-12 * (1.0 + np.diag(square).max())))
+        determined = np.asarray((1.0 - prior * inverse).clip(0.0, 1.0))
         free = max(len(errors) - float(determined.sum()), 0.05 * len(errors))
         return determined, max(float((errors**2).sum()) / free, 1e-12)
 
@@ -178,3 +182,19 @@ class Fit:
         square = self._curvature(self._derivatives(residuals), fitted.coefficients != 0.0)
         determined = self._determined(fitted, square, errors)[0]
         return float((errors**2).mean()) / max(1.0 - cost * float(determined.sum()) / len(errors), 1e-3) ** 2
+
+
+def _solved(matrix: Floats, right: Floats) -> Floats:
+    """The solution, shape (n,), for a symmetric matrix, shape (n, n), and the right side, shape (n,). By Cholesky's
+    method, which halves the time, if the matrix is positive definite in spite of rounding.
+    """
+    found, failed = posv(matrix.T, right, lower=True)[1:]
+    return np.asarray(np.linalg.solve(matrix, right) if failed else found)
+
+
+def _diagonal_of_inverse(matrix: Floats) -> Floats:
+    """The diagonal, shape (n,), of the inverse of a symmetric matrix, shape (n, n). By Cholesky's method, if the matrix
+    is positive definite in spite of rounding.
+    """
+    root, failed = potrf(matrix.T, lower=True)
+    return np.asarray(np.diag(np.linalg.inv(matrix) if failed else potri(root, lower=True)[0]))
