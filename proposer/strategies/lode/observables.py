@@ -150,9 +150,8 @@ class OfObservables:
             self._coding = around_targets(self._coding, self._values, x, y[rows], aims)
         t = self._coding.encode(y[rows])
         if again:
-            self._values.learn(
-                x, t, rng, which=~self._exact, exact=lambda predicted, of: self._error_of(predicted, of) < LEARNED
-            )
+            error = partial(error_of, self.energy, self._coding)
+            self._values.learn(x, t, rng, which=~self._exact, exact=lambda mean, of: error(mean, of) < LEARNED)
             self._learned_from = len(usable)
         self._values.condition(x, t)
         coding = self._logarithms.left_out(
@@ -170,7 +169,7 @@ class OfObservables:
             predicted = self._rough.mean(torch.from_numpy(x[near])).numpy()
             self._exact = np.zeros(y.shape[1], dtype=np.bool_)
             if len(near) >= LEAST_NEAR:
-                self._exact = self._error_of(predicted, t[near]) < EXACT
+                self._exact = error_of(self.energy, self._coding, predicted, t[near]) < EXACT
             self._values.replace(self._exact, self._rough)
         self._fit_nets(known, usable, rng)
         if self._rest is not None:
@@ -205,10 +204,6 @@ class OfObservables:
         if changed:
             self._nets = None
         return True
-
-    def _error_of(self, predicted: Floats, t: Floats) -> Floats:
-        assert self._coding is not None
-        return error_of(self.energy, self._coding, predicted, t)
 
     def _fit_nets(self, known: Known, usable: NDArray[np.int64], rng: np.random.Generator) -> None:
         """Compares predictions with the results. Networks learn the outputs that a process predicts badly."""

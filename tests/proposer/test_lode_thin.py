@@ -1,11 +1,12 @@
-"""Points near good ones, for regions whose thickness a model cannot resolve."""
+"""Coordinates that follow a thin region."""
 
 import tracemalloc
 
 import numpy as np
 import pytest
 
-from proposer.strategies.lode.thin import shape
+from proposer.strategies.lode.thin import Thin, shape
+from tests.proposer.searches import known_of
 
 
 @pytest.mark.parametrize("thin", [0.01, 0.1])
@@ -33,3 +34,16 @@ def test_few_points_do_not_determine_the_thickness_of_a_region():
     assert np.linalg.svd(shape(one))[1] == pytest.approx([1.0, 1.0, 1.0])
     line = np.array([[0.3, 0.3, 0.3], [0.4, 0.4, 0.4], [0.5, 0.5, 0.5], [0.6, 0.6, 0.6]])
     assert np.linalg.svd(shape(line))[1] == pytest.approx([1.0, 0.25, 0.25])
+
+
+def test_good_points_extend_equally_far_in_the_coordinates_and_come_back_to_the_cube():
+    rng = np.random.default_rng(3)
+    turn = np.linalg.qr(rng.standard_normal((3, 3)))[0]
+    good = 0.5 + 0.05 * rng.standard_normal((200, 3)) * [1.0, 0.5, 0.05] @ turn
+    u = np.concatenate([good, rng.random((100, 3))])
+    thin = Thin.of(known_of(u, np.repeat([0.5, 2.0], [200, 100])))
+    inside = thin.known.u[thin.known.good]
+    reach = np.linalg.svd(inside - inside.mean(axis=0))[1]
+    assert len(inside) == 200 and reach.max() < 1.01 * reach.min()
+    assert thin.there(u) == pytest.approx(thin.known.u)
+    assert thin.back(thin.known.u) == pytest.approx(u)
