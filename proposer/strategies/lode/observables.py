@@ -31,6 +31,7 @@ from proposer.strategies.lode.sample import ROUGH_ABOVE
 from proposer.strategies.lode.surrogate import LEARN_AGAIN, grouped
 from proposer.strategies.lode.train import training_rows
 from proposer.strategies.lode.validity import Validity
+from proposer.strategies.lode.waving import with_waves
 from proposer.types import Floats
 
 if TYPE_CHECKING:
@@ -151,8 +152,13 @@ class OfObservables:
         t = self._coding.encode(y[rows])
         if again:
             error = partial(error_of, self.energy, self._coding)
-            self._values.learn(x, t, rng, which=~self._exact, exact=lambda mean, of: error(mean, of) < LEARNED)
+            badly = self._values.learn(x, t, rng, which=~self._exact, exact=lambda mean, of: error(mean, of) < LEARNED)
             self._learned_from = len(usable)
+            which = badly | self._poor | (self._values.waving & ~self._exact)
+            if waves := with_waves(self._coding, self._values, x, y[rows], which, variables=self.dim, rng=rng):
+                self._coding, self._nets, t = waves, None, waves.encode(y[rows])
+                if self._record is not None:
+                    self._record.renew()
         self._values.condition(x, t)
         coding = self._logarithms.left_out(
             self._coding, self._values, x, y[rows], poor=self._poor, count=len(usable), energy=self.energy, rng=rng

@@ -53,6 +53,11 @@ class Record:
         if usable.sum() >= LEAST or came.sum() == len(came):
             self._u, self._predicted = self._u[~came], self._predicted[~came]
 
+    def renew(self) -> None:
+        """Forgets all errors and predictions, because the models have become others."""
+        self._u, self._predicted = self._u[:0], self._predicted[:0]
+        self.errors[:] = np.nan
+
     def to_arrays(self) -> dict[str, NDArray[np.float64]]:
         """The arrays for `from_arrays`."""
         return {"u": self._u, "predicted": self._predicted, "errors": self.errors}
