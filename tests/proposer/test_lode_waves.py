@@ -7,7 +7,9 @@ from numpy.typing import NDArray
 
 from proposer.strategies.lode.coding import Coding
 from proposer.strategies.lode.energy import EnergyOfObservables, ScoredObservable
+from proposer.strategies.lode.nll import OfNll
 from proposer.strategies.lode.observables import OfObservables
+from proposer.strategies.lode.oscillation import Oscillation
 from proposer.strategies.lode.points import Points
 from proposer.strategies.lode.process import Processes
 from proposer.strategies.lode.ridges import Ridges
@@ -83,8 +85,8 @@ def test_points_in_known_regions_do_not_hide_the_waves():
     assert np.abs(product(FRESH) - values.mean() - values.std() * waves(FRESH)).max() < 1e-4
 
 
-def test_in_more_than_six_variables_no_waves_are_looked_for():
-    x = np.random.default_rng(1).uniform(-1.0, 1.0, (300, 7))
+def test_in_more_than_five_variables_no_waves_are_looked_for():
+    x = np.random.default_rng(1).uniform(-1.0, 1.0, (300, 6))
     assert find(x, np.cos(9.0 * x[:, 0])) is None
 
 
@@ -164,3 +166,28 @@ def test_a_model_of_an_observable_that_oscillates_predicts_all_modes():
     for one in (model, other):  # a search that is continued learns the same
         one.fit(points.known(), np.random.default_rng(2))
     assert np.array_equal(np.asarray(model.observables(fresh)), np.asarray(other.observables(fresh)))
+
+
+def test_an_nll_whose_root_oscillates_is_predicted_by_its_waves():
+    """The networks do not learn an NLL with 63 minima from 300 points."""
+    scored = EnergyOfObservables([], Target(0.5))
+    points, model = Points(np.arange(3), scored, Target(0.5)), OfNll(3, scored, lambda u: 2.0 * u - 1.0)
+    points.add(told_of((X + 1.0) / 2.0, 0.5 * ((product(X) - 1.0) / 0.08) ** 2))
+    model.fit(points.known(), np.random.default_rng(1))
+    centre = np.array([[0.4 / (4.0 * np.pi)] * 3])
+    minima = np.array([0.0, 0.5, 0.5]) - centre + np.array([[0.5, 0.0, 0.0], [0.5, 0.5, 0.5]])
+    energies = model.others()
+    assert float(energies[0](torch.from_numpy(minima)).max()) < 0.3
+    assert model.probability_by_others(minima).min() > 0.8
+    assert model.weight_of_others > 0.8
+    other = OfNll(3, scored, model.inputs)
+    other.load(model.to_arrays())
+    for one in (model, other):  # a search that is continued learns the same
+        one.fit(points.known(), np.random.default_rng(2))
+    assert np.array_equal(model.probability_by_others(minima), other.probability_by_others(minima))
+
+
+def test_another_nll_has_no_waves():
+    oscillation = Oscillation()
+    oscillation.learn(X, 30.0 * bumps(X), np.random.default_rng(1), again=True)
+    assert oscillation.error == np.inf

@@ -16,9 +16,9 @@ from scipy.spatial import cKDTree
 
 from proposer.types import Floats
 
-CELLS = {1: 256, 2: 64, 3: 32, 4: 24, 5: 16, 6: 12}
+CELLS = {1: 256, 2: 64, 3: 32, 4: 24, 5: 12}
 """The number of cells of the spectrum along each of d variables. The highest frequency that it resolves is CELLS / 4
-waves in the cube. In more than six variables, a spectrum would need too many cells.
+waves in the cube. In more than five variables, a spectrum would need too many cells.
 """
 MOST, AHEAD, ROUNDS = 32, 16, 6
 """The largest number of waves; how many are tried beyond the best number, because a product of cosines is a sum of many

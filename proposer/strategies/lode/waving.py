@@ -16,8 +16,8 @@ from proposer.types import Floats
 
 WORTH = 12.0
 """Waves must raise the logarithm of the marginal likelihood by WORTH."""
-FROM = 250
-"""The largest number of points for the comparison."""
+FROM, OUTPUTS = 250, 3
+"""The largest number of points for the comparison, and of outputs at a time, because each takes up to half a second."""
 
 
 def with_waves(
@@ -30,12 +30,14 @@ def with_waves(
     variables: int,
     rng: np.random.Generator,
 ) -> Coding | None:
-    """Looks for waves of the outputs `which`, shape (k,), of observables y, shape (n, k), in the first `variables`
-    inputs x, shape (n, d). Returns the transformation with linear scales for the outputs that got new waves; None if
+    """Looks for waves of some of the outputs `which`, shape (k,), of observables y, shape (n, k), in the first
+    `variables` inputs x, shape (n, d). Returns the transformation with linear scales for the outputs that got new waves; None if
     none did. The processes `values`, which have learned with `coding`, take the waves over.
     """
+    if not which.any():
+        return None
     rows, before = rng.choice(len(x), size=min(len(x), FROM), replace=False), coding
-    for j in np.flatnonzero(which).tolist():
+    for j in rng.permutation(np.flatnonzero(which))[:OUTPUTS].tolist():
         best = _evidence(values.only(j), coding, j, x[rows], y[rows]) + WORTH
         for plain in (coding, coding.without_logarithm(j, y)) if coding.floor[j] > 0.0 else (coding,):
             linear = plain.linear(j, y)
