@@ -21,7 +21,7 @@ from proposer.strategies.lode.coding import Coding
 from proposer.strategies.lode.either import around_targets
 from proposer.strategies.lode.energy import FAR, EnergyOfObservables
 from proposer.strategies.lode.misses import error_of, miss
-from proposer.strategies.lode.plain import Logarithms
+from proposer.strategies.lode.plain import Scales
 from proposer.strategies.lode.process import Processes
 from proposer.strategies.lode.record import Record
 from proposer.strategies.lode.regress import Regression
@@ -110,7 +110,7 @@ class OfObservables:
         self.by_nets: NDArray[np.bool_] = np.zeros(len(energy.columns), dtype=np.bool_)
         """Whether networks predict an output, shape (k,)."""
         self._poor = self.by_nets.copy()  # whether the process of an output predicts badly
-        self._logarithms = Logarithms()
+        self._scales = Scales(dim)
         self._coded_apart = False  # whether points without physics were left out of the scale
 
     @property
@@ -138,7 +138,7 @@ class OfObservables:
             if self._record is not None:
                 self._record.errors[1] = np.nan  # those of the old networks say nothing about new ones
             self._exact = np.zeros(y.shape[1], dtype=np.bool_)
-            self._learned_from = self._logarithms.compared_from = 0
+            self._learned_from = self._scales.compared_from = 0
         again = len(usable) >= LEARN_AGAIN * self._learned_from
         count = int((~self._exact).sum()) if len(self._ridges.planes) else y.shape[1]
         most = min(MOST_POINTS, max(LEAST_POINTS, MOST_NUMBERS // max(1, count)))
@@ -148,18 +148,20 @@ class OfObservables:
         if again:
             aims = np.where(no_value.any(axis=0), np.nan, self.energy.aims)
             self._coding = around_targets(self._coding, self._values, x, y[rows], aims)
-        t = self._coding.encode(y[rows])
+        t = self._scales.targets(self._coding, self._values, x, y[rows], rng)
         if again:
             error = partial(error_of, self.energy, self._coding)
             self._values.learn(x, t, rng, which=~self._exact, exact=lambda mean, of: error(mean, of) < LEARNED)
             self._learned_from = len(usable)
         self._values.condition(x, t)
-        coding = self._logarithms.left_out(
-            self._coding, self._values, x, y[rows], poor=self._poor, count=len(usable), energy=self.energy, rng=rng
+        coding = self._scales.better(
+            self._coding, self._values, x, y[rows], t, poor=self._poor, count=len(usable), energy=self.energy, rng=rng
         )
         if coding is not self._coding:
+            if self._record is not None:
+                self._record.forget(0, coding.width != self._coding.width)  # the process is another one
             self._coding, self._nets = coding, None
-            t = coding.encode(y[rows])
+            t = self._scales.targets(coding, self._values, x, y[rows], rng)
             self._values.condition(x, t)
         few = training_rows(known.u[rows], known.energy[rows], len(rows) // 3, rng)
         self._rough = self._values
@@ -191,10 +193,11 @@ class OfObservables:
         """Looks for ridges of the outputs that processes predict worst. Returns whether the inputs have changed."""
         if self._record is None or len(usable) < self._ridges.next_from:
             return False
-        errors = np.nan_to_num(self._record.errors[0])
+        assert self._coding is not None
+        # the absolute value of a root has a fold where the sign changes, which is no plane
+        errors = np.where(self._coding.root > 0, 0.0, np.nan_to_num(self._record.errors[0]))
         before = self._ridges.planes
         worst = self._ridges.worst(errors, BAD**2 / len(errors), self.by_nets, len(usable))
-        assert self._coding is not None
         assert self._values is not None
         t = self._coding.encode(known.values[usable])
         values, changed = self._ridges.look(self.inputs(known.u[usable]), t, self._values, worst, rng)
@@ -358,7 +361,7 @@ class OfObservables:
         arrays: dict[str, NDArray[np.float64]] = {
             "learned_from": np.array(float(self._learned_from)),
             "coded_apart": np.array(float(self._coded_apart)),
-            "compared_from": np.array(float(self._logarithms.compared_from)),
+            "compared_from": np.array(float(self._scales.compared_from)),
             "nets_seen": np.array(float(self._nets_seen)),
             "exact": self._exact.astype(float),
             "by_nets": self.by_nets.astype(float),
@@ -377,14 +380,14 @@ class OfObservables:
     def load(self, arrays: Mapping[str, NDArray[np.float64]]) -> None:
         parts = grouped(arrays)
         self._learned_from, self._coded_apart = int(arrays["learned_from"]), bool(arrays["coded_apart"])
-        self._logarithms.compared_from = int(arrays.get("compared_from", 0))
+        self._scales.compared_from = int(arrays.get("compared_from", 0))
         self._nets_seen = int(arrays.get("nets_seen", 0))
         self._ridges.load(parts.get("ridges", {}))
         none = np.zeros(len(self.energy.columns))
         self._exact, self.by_nets = arrays.get("exact", none) > 0, arrays.get("by_nets", none) > 0
         self._poor = arrays.get("poor", none) > 0
         coding = parts.get("coding", {})
-        self._coding = Coding(**coding) if "reach" in coding else None  # an older one is computed again
+        self._coding = Coding(**coding) if "root" in coding else None  # an older one is computed again
         self._values = Processes.from_arrays(parts["values"]) if "values" in parts else None
         # networks of an older lodescan are trained again
         self._nets = Regression.from_arrays(parts["nets"]) if "born" in parts.get("nets", {}) else None
