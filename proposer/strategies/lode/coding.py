@@ -67,8 +67,16 @@ class Coding:
         middle, width = np.median(s, axis=0), _width(s)
         t = np.arcsinh((s - middle) / width)
         reach = np.maximum(np.abs((s - middle) / width).max(axis=0), 1.0)
-        deviation = t.std(axis=0) + 1e-9
-        return cls(floor, middle, width, t.mean(axis=0), deviation, spread, reach, root=np.zeros(len(floor)))
+        return cls(
+            floor,
+            middle,
+            width=width,
+            mean=t.mean(axis=0),
+            deviation=t.std(axis=0) + 1e-9,
+            spread=spread,
+            reach=reach,
+            root=np.zeros(len(floor)),
+        )
 
     def around(self, j: int, middle: float, width: float, y: Floats) -> Coding:
         """The same transformation with another middle and width of observable j; y, shape (n, k), as in `of`."""
