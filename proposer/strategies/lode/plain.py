@@ -2,6 +2,9 @@
 
 The square of an amplitude that changes its sign also spans decades. It is smooth where it vanishes, but its logarithm
 is not, and a limit selects just these points. A relic density, in contrast, follows power laws.
+
+The scale of values of either sign (`either.py`) must be chosen before any point is close to the target, so the marginal
+likelihood of all values decides. Here enough points are close, so the predictions of the agreement with it decide.
 """
 
 from __future__ import annotations
