@@ -3,6 +3,9 @@
 The square of an amplitude that changes its sign spans decades, and at first its logarithm is learned, as that of a
 relic density, which follows power laws. But the square is smooth where it vanishes, and its logarithm is not, and a
 limit selects just these points. The amplitude itself, a root with a sign (`roots.py`), is even smoother.
+
+The scale of values of either sign (`either.py`) must be chosen before any point is close to the target, so the marginal
+likelihood of all values decides. Here enough points are close, so the predictions of the agreement with it decide.
 """
 
 from __future__ import annotations
