@@ -31,8 +31,8 @@ def with_waves(
     rng: np.random.Generator,
 ) -> Coding | None:
     """Looks for waves of some of the outputs `which`, shape (k,), of observables y, shape (n, k), in the first
-    `variables` inputs x, shape (n, d). Returns the transformation with linear scales for the outputs that got new waves; None if
-    none did. The processes `values`, which have learned with `coding`, take the waves over.
+    `variables` inputs x, shape (n, d). Returns the transformation with linear scales for the outputs that got new
+    waves; None if none did. The processes `values`, which have learned with `coding`, take the waves over.
     """
     if not which.any():
         return None
