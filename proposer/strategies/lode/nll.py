@@ -114,8 +114,9 @@ class OfNll:
 
     def _others(self) -> list[tuple[Callable[[Tensor], Tensor], float]]:
         """The other models that predict better than a constant, and their errors, the best first."""
-        errors = self._squares.errors.tolist()
-        found = [(partial(self._squares.energy, member=member), error) for member, error in enumerate(errors)]
+        found: list[tuple[Callable[[Tensor], Tensor], float]] = []
+        for member, error in enumerate(self._squares.errors.tolist()):
+            found.append((partial(self._squares.energy, member=member), error))
         if np.isfinite(self._oscillation.error):
             found.append((self._oscillation.energy, self._oscillation.error))
         return sorted(found, key=lambda one: one[1])
