@@ -180,11 +180,18 @@ def test_an_nll_whose_root_oscillates_is_predicted_by_its_waves():
     assert float(energies[0](torch.from_numpy(minima)).max()) < 0.3
     assert model.probability_by_others(minima).min() > 0.8
     assert model.weight_of_others > 0.8
-    other = OfNll(3, scored, model.inputs)
-    other.load(model.to_arrays())
-    for one in (model, other):  # a search that is continued learns the same
-        one.fit(points.known(), np.random.default_rng(2))
-    assert np.array_equal(model.probability_by_others(minima), other.probability_by_others(minima))
+
+
+def test_a_stored_oscillation_goes_on_with_the_same_waves():
+    model, rng = Oscillation(), np.random.default_rng(1)
+    energy = ((product(X) - 1.0) / 0.08) ** 2
+    model.learn(X[:250], energy[:250], rng, again=True)
+    other = Oscillation.from_arrays(model.to_arrays())
+    for one in (model, other):
+        one.learn(X, energy, rng, again=False)
+    assert model.error < 0.05
+    assert other.error == model.error
+    assert torch.equal(model.energy(torch.from_numpy(FRESH)), other.energy(torch.from_numpy(FRESH)))
 
 
 def test_another_nll_has_no_waves():
