@@ -28,6 +28,8 @@ from proposer.strategies.lode import (
     spread,
     squares,
     strategy,
+    waves,
+    waving,
 )
 
 PAGE = Path(__file__).parents[2] / "docs" / "search-steps.md"
@@ -94,6 +96,14 @@ STEPS = {
         f"below {observables.EXACT:g} sigma",
         f"energies above {sample.ROUGH_ABOVE:g} in step 3",
         f"above 1 + {sample.ROUGH_ABOVE - 1:g} √({observables.FEW_OUTPUTS} / k)",
+    ],
+    "2.9 Waves": [
+        f"a mean square error above {process.PREDICTED:g}",
+        f"At most {waves.FROM} points",
+        f"at least {waves.LEAST:g} and at most {', '.join(str(waves.CELLS[d] // 4) for d in (2, 3, 4))} or "
+        f"{waves.CELLS[5] // 4} periods",
+        f"At most {waves.MOST} are tried, and {waves.AHEAD} more",
+        f"by {waving.WORTH:g}",
     ],
     "3. Sample": [
         f"{method.PARTICLES} particles",
