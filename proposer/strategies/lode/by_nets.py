@@ -77,8 +77,16 @@ class ByNets:
         return BAD**2 / self._outputs
 
     def forget(self) -> None:
-        """New networks are trained, because the scale or the inputs have changed."""
+        """New networks are trained, because the inputs have changed."""
         self._nets = None
+
+    def rescaled(self, outputs: NDArray[np.bool_]) -> None:
+        """The processes of some observables, shape (k,), have another scale. Their errors say nothing about it, and new
+        networks are trained.
+        """
+        self._nets = None
+        if self._record is not None:
+            self._record.forget(0, outputs)
 
     def begin_again(self) -> None:
         """The processes predict all observables until new networks are better."""

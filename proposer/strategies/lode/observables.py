@@ -22,7 +22,7 @@ from proposer.strategies.lode.coding import Coding
 from proposer.strategies.lode.either import around_targets
 from proposer.strategies.lode.energy import FAR, EnergyOfObservables
 from proposer.strategies.lode.misses import error_of
-from proposer.strategies.lode.plain import Logarithms
+from proposer.strategies.lode.plain import Scales
 from proposer.strategies.lode.process import Processes
 from proposer.strategies.lode.rest import Rest
 from proposer.strategies.lode.ridges import Ridges
@@ -84,7 +84,7 @@ class OfObservables:
         self._ridges = Ridges(dim)
         self._coding: Coding | None = None
         self._coded_apart = False  # whether points without physics were left out of the scale
-        self._logarithms = Logarithms()
+        self._scales = Scales(dim)
         self._values: Processes | None = None
         self._learned_from = 0
         self._rough: Processes | None = None
@@ -122,8 +122,8 @@ class OfObservables:
         if again:
             self._learn(x, y[rows], no_value, rng)  # 2.1
             self._learned_from = len(usable)
-        self._condition(x, y[rows], len(usable), rng)
-        self._thin(x, known, rows, rng)  # 2.8
+        t = self._condition(x, y[rows], len(usable), rng)
+        self._thin(x, t, known.u[rows], known.energy[rows], rng)  # 2.8
         self._nets.fit(known, usable, self._scale, rng)  # 2.2
         if self._rest is not None:
             self._rest.fit(known, rng)  # 2.5
@@ -143,7 +143,7 @@ class OfObservables:
         self._coding, self._coded_apart = Coding.of(y, alone(no_value, y)), apart
         self._values = Processes(self._seen, y.shape[1])
         self._exact = np.zeros(y.shape[1], dtype=np.bool_)
-        self._learned_from = self._logarithms.compared_from = 0
+        self._learned_from = self._scales.compared_from = 0
         self._nets.begin_again()
 
     @property
@@ -163,31 +163,34 @@ class OfObservables:
         def exact(predicted: Floats, t: Floats) -> NDArray[np.bool_]:
             return error_of(self.energy, coding, predicted, t) < LEARNED
 
-        self._values.learn(x, coding.encode(y), rng, which=~self._exact, exact=exact)
+        t = self._scales.targets(coding, self._values, x, y, rng)
+        self._values.learn(x, t, rng, which=~self._exact, exact=exact)
 
-    def _condition(self, x: Floats, y: Floats, count: int, rng: np.random.Generator) -> None:
-        """Sets the data of the processes, x and y as in `_learn`, after logarithms are left out where the processes
-        predict badly. `count`: the number of all points.
+    def _condition(self, x: Floats, y: Floats, count: int, rng: np.random.Generator) -> Floats:
+        """Sets the data of the processes, x and y as in `_learn`, after a comparison of scales where the processes
+        predict badly. `count`: the number of all points. Returns the targets, shape (n, k).
         """
         assert self._values is not None
         before = self._scale
-        self._values.condition(x, before.encode(y))
-        self._coding = self._logarithms.left_out(
-            before, self._values, x, y, poor=self._nets.poor, count=count, energy=self.energy, rng=rng
+        t = self._scales.targets(before, self._values, x, y, rng)
+        self._values.condition(x, t)
+        self._coding = self._scales.better(
+            before, self._values, x, y, t, poor=self._nets.poor, count=count, energy=self.energy, rng=rng
         )
         if self._coding is not before:
-            self._nets.forget()
-            self._values.condition(x, self._coding.encode(y))
+            self._nets.rescaled(self._coding.width != before.width)
+            t = self._scales.targets(self._coding, self._values, x, y, rng)
+            self._values.condition(x, t)
+        return t
 
-    def _thin(self, x: Floats, known: Known, rows: NDArray[np.int64], rng: np.random.Generator) -> None:
+    def _thin(self, x: Floats, t: Floats, u: Floats, energy: Floats, rng: np.random.Generator) -> None:
         """Makes processes with a third of the data, and uses them where they predict well near the good region. The
-        data are the points at the positions `rows`, with the inputs x, shape (n, dim + planes).
+        data are targets t, shape (n, k), at the points u with these energies and the inputs x, shape (n, dim + planes).
         """
         assert self._values is not None
-        energy, t = known.energy[rows], self._scale.encode(known.values[rows])
-        few = training_rows(known.u[rows], energy, len(rows) // 3, rng)
+        few = training_rows(u, energy, len(x) // 3, rng)
         self._rough = self._values
-        if len(rows) <= LEAST_POINTS // 2:
+        if len(x) <= LEAST_POINTS // 2:
             return
         self._rough = self._values.thinned(x[few], t[few])
         near = np.setdiff1d(np.flatnonzero(energy < NEAR), few)
@@ -219,7 +222,9 @@ class OfObservables:
             return False
         assert self._values is not None
         before = self._ridges.planes
-        worst = self._ridges.worst(np.nan_to_num(errors), self._nets.limit, self.by_nets, len(usable))
+        # the absolute value of a root has a fold where the sign changes, which is no plane
+        errors = np.where(self._scale.root > 0, 0.0, np.nan_to_num(errors))
+        worst = self._ridges.worst(errors, self._nets.limit, self.by_nets, len(usable))
         t = self._scale.encode(known.values[usable])
         values, changed = self._ridges.look(self.inputs(known.u[usable]), t, self._values, worst, rng)
         if np.array_equal(before, self._ridges.planes):
@@ -339,7 +344,7 @@ class OfObservables:
         arrays: dict[str, NDArray[np.float64]] = {
             "learned_from": np.array(float(self._learned_from)),
             "coded_apart": np.array(float(self._coded_apart)),
-            "compared_from": np.array(float(self._logarithms.compared_from)),
+            "compared_from": np.array(float(self._scales.compared_from)),
             "exact": self._exact.astype(float),
         }
         arrays |= {f"ridges/{key}": value for key, value in self._ridges.to_arrays().items()}
@@ -354,12 +359,12 @@ class OfObservables:
     def load(self, arrays: Mapping[str, NDArray[np.float64]]) -> None:
         parts = grouped(arrays)
         self._learned_from, self._coded_apart = int(arrays["learned_from"]), bool(arrays["coded_apart"])
-        self._logarithms.compared_from = int(arrays.get("compared_from", 0))
+        self._scales.compared_from = int(arrays.get("compared_from", 0))
         self._exact = arrays.get("exact", np.zeros(len(self.energy.columns))) > 0
         self._ridges.load(parts.get("ridges", {}))
         self._nets.load(arrays)
         coding = parts.get("coding", {})
-        if "reach" in coding:  # an older scale is chosen again
+        if "root" in coding:  # an older scale is chosen again
             self._coding, self._values = Coding(**coding), Processes.from_arrays(parts["values"])
         if self._rest is not None:
             self._rest.load(parts["rest"])
