@@ -10,7 +10,7 @@ from proposer.drive import drive
 from proposer.evaluation.local import Answers, LocalFunction
 from proposer.space import Space
 from proposer.strategies.lode.acquire import Context
-from proposer.strategies.lode.collect import FEW, judges
+from proposer.strategies.lode.collect import judges
 from proposer.strategies.lode.descend import SHARE, along_trend
 from proposer.strategies.lode.energy import EnergyOfObservables
 from proposer.strategies.lode.nll import OfNll
@@ -54,6 +54,10 @@ def near_of(good: int) -> Known:
     return points.known()
 
 
+def trend_of(known: Known) -> Trend | None:
+    return Trend.of(known, known.u, np.random.default_rng(7))
+
+
 def context_of(known: Known, pending: np.ndarray | None = None) -> Context:
     energy = EnergyOfObservables([], Target(1.0))
     context = Context(
@@ -70,31 +74,31 @@ def context_of(known: Known, pending: np.ndarray | None = None) -> Context:
 
 def test_a_smooth_energy_has_a_trend_and_a_rough_one_has_none():
     known = known_of(valley, 80)
-    trend = Trend.of(known, known.u)
+    trend = trend_of(known)
     assert trend is not None
     assert trend(trend.at) == pytest.approx(np.log1p(np.sort(known.energy)), abs=0.01)
     u = np.random.default_rng(2).random((500, DIM))
     assert spearmanr(trend(u), valley(u)).statistic > 0.5
-    assert Trend.of(known_of(rough, 80), known_of(rough, 80).u) is None
+    assert trend_of(known_of(rough, 80)) is None
     few = known_of(valley, LEAST - 1)
-    assert Trend.of(few, few.u) is None
+    assert trend_of(few) is None
 
 
 def test_points_without_an_nll_are_high_and_a_constant_has_no_trend():
     known = known_of(lambda u: np.where(u[:, 0] > 0.9, np.nan, valley(u)), 80)
-    trend = Trend.of(known, known.u)
+    trend = trend_of(known)
     assert trend is not None
     assert len(trend.u) == 80
     assert (trend.u[-int(np.isnan(known.energy).sum()) :, 0] > 0.9).all()  # the highest
     flat = known_of(lambda u: np.full(len(u), 3.0), 40)
-    assert Trend.of(flat, flat.u) is None
+    assert trend_of(flat) is None
     invalid = known_of(lambda u: np.full(len(u), np.nan), 40)
-    assert Trend.of(invalid, invalid.u) is None
+    assert trend_of(invalid) is None
 
 
 def test_the_probability_is_sure_at_known_points_and_unsure_far_from_them():
     known = near_of(40)
-    trend = Trend.of(known, known.u)
+    trend = trend_of(known)
     assert trend is not None
     order = np.argsort(known.energy)
     probability = trend.probability(known.u[order])
@@ -121,15 +125,15 @@ def test_the_trend_gets_its_share_of_a_batch_where_there_is_one():
     assert len(along_trend(context_of(known_of(rough, 80)), 20)) == 0
 
 
-def test_the_trend_judges_alone_while_good_points_are_few():
-    few, many = context_of(near_of(FEW - 1)), context_of(near_of(FEW))
-    assert few.trend is not None and many.trend is not None
+def test_the_trend_judges_alone_where_there_is_one():
     rng = np.random.default_rng(5)
     u = rng.random((10, DIM))
-    many.surrogate.fit(many.known, rng)
-    assert judges(few, rng)[0](u) == pytest.approx(few.trend.probability(few.positions(u)))
-    by_networks = many.surrogate.probability(u, rng)
-    assert judges(many, rng)[0](u) == pytest.approx(by_networks)
+    smooth, other = context_of(near_of(40)), context_of(known_of(rough, 80))
+    assert smooth.trend is not None and other.trend is None
+    probability, others = judges(smooth, rng)
+    assert probability(u) == pytest.approx(smooth.trend.probability(smooth.positions(u))) and not others
+    other.surrogate.fit(other.known, rng)
+    assert judges(other, rng)[0](u) == pytest.approx(other.surrogate.probability(u, rng))
 
 
 @pytest.mark.slow

@@ -154,7 +154,7 @@ class Context:
         """The trend of the energy, if there is an NLL alone, which is smooth, of many variables."""
         if self.surrogate.by_observables or self.dim <= MOST_DIM:
             return None
-        return Trend.of(self.known, self.positions(self.known.u))
+        return Trend.of(self.known, self.positions(self.known.u), self.generator("trend"))
 
     def positions(self, u: Floats) -> Floats:
         """The coordinates, shape (n, number of inputs), in which distances between points u, shape (n, d), are

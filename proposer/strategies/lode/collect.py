@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
     from proposer.strategies.lode.acquire import Context
     from proposer.strategies.lode.points import Known
-    from proposer.strategies.lode.trend import Trend
 
 BEGIN = 10
 """The number of good points at which collecting starts; before that, the map searches."""
@@ -75,8 +74,6 @@ MOST_TRUST = 0.9
 the main model. With half, multi10d (seed 71) reached 0.06 of the parts, because the networks know only the
 neighbourhood of the good points there.
 """
-FEW = 100
-"""The trend of the energy judges candidates up to this number of good points. With more, networks know more."""
 DOUBT = 0.05
 """The square of this is the weight of a candidate that all other models take for bad. If these models are wrong, they
 take nearly all candidates for bad, and change little.
@@ -90,7 +87,7 @@ def gather(context: Context, n: int) -> Floats:
         return u
     model, others = judges(context, context.random)
     # the candidates have the probabilities of the usual model
-    p = context.probability if trend_of(context) is None else model(u) * probability_of_an_answer(context.known, u)
+    p = context.probability if context.trend is None else model(u) * probability_of_an_answer(context.known, u)
     weight = certain(context.known, u, p, others, trusted(context.surrogate.weight_of_others))
     best = weight >= LEAST_WEIGHT * np.partition(weight, -n)[-n]
     u, weight = u[best], weight[best]
@@ -108,17 +105,12 @@ def judges(
     context: Context, rng: np.random.Generator
 ) -> tuple[Callable[[Floats], Floats], Sequence[Callable[[Tensor], Tensor]]]:
     """The main model, which maps points, shape (n, d), to the probability of being good, shape (n,), and the other
-    models.
+    models. If there is a trend, it replaces all of them.
     """
-    trend = trend_of(context)
+    trend = context.trend
     if trend is not None:
         return lambda u: trend.probability(context.positions(u)), ()
     return lambda u: context.surrogate.probability(u, rng), context.surrogate.others()
-
-
-def trend_of(context: Context) -> Trend | None:
-    """The trend of the energy, which replaces all other models while good points are few."""
-    return context.trend if int(context.known.good.sum()) < FEW else None
 
 
 def enough(known: Known) -> float:

@@ -47,7 +47,7 @@ def along_trend(context: Context, n: int) -> Floats:
     if context.trend is None:
         return np.empty((0, context.dim))
     n = min(n, round(SHARE * context.n))
-    return context.snap(lowest(context.trend, context, n, context.generator("trend")))
+    return context.snap(lowest(context.trend, context, n, context.generator("along")))
 
 
 def descend(predict: Callable[[Floats], Floats], known: Known, n: int, rng: np.random.Generator) -> Floats:

@@ -16,14 +16,15 @@ from scipy.special import ndtr
 
 from proposer.strategies.lode.local import ABOVE, best_length, correlation, fit, solved
 from proposer.strategies.lode.residuals import FARTHEST, LEAST_ERROR
+from proposer.strategies.lode.train import training_rows
 from proposer.types import Floats
 
 if TYPE_CHECKING:
     from proposer.strategies.lode.acquire import Context
     from proposer.strategies.lode.points import Known
 
-MOST, LEAST = 300, 20
-"""The largest number of points from which the process learns, those with the lowest energies, and the smallest."""
+MOST, LEAST = 600, 20
+"""The largest and the smallest number of points from which the process learns."""
 UNIT = 0.25
 """The unit of the length scales, in diagonals of the cube."""
 BETTER = 0.9
@@ -57,14 +58,15 @@ class Trend:
     """The inverse of the Cholesky factor of the correlations, shape (n, n)."""
 
     @classmethod
-    def of(cls, known: Known, at: Floats) -> Trend | None:
+    def of(cls, known: Known, at: Floats, rng: np.random.Generator) -> Trend | None:
         """The process of the known points with the positions `at`, shape (n, k); None if it predicts badly."""
         rows = np.flatnonzero(known.answered)
         energy = known.energy[rows]
         if not np.isfinite(energy).any() or len(rows) < LEAST:
             return None
         energy = np.where(np.isfinite(energy), energy, ABOVE * energy[np.isfinite(energy)].max()).clip(max=FARTHEST)
-        order = np.argsort(energy, kind="stable")[:MOST]
+        order = training_rows(known.u[rows], energy, MOST, rng)
+        order = order[np.argsort(energy[order], kind="stable")]
         at, values = at[rows[order]], np.log1p(energy[order])
         if np.ptp(values) == 0.0:
             return None
