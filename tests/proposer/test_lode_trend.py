@@ -111,7 +111,7 @@ def test_the_lowest_points_of_the_trend_are_lower_and_apart():
     pending = known.u[np.argsort(known.energy)[:1]] + 0.01
     context = context_of(known, pending)
     assert context.trend is not None
-    u = lowest(context.trend, context, 6, np.random.default_rng(4))
+    u = lowest(context.trend, context.positions, n=6, others=pending, rng=np.random.default_rng(4))
     assert u.shape == (6, DIM) and (u >= 0.0).all() and (u <= 1.0).all()
     assert np.median(valley(u)) < known.energy.min()
     every = np.concatenate([pending, u])

@@ -46,8 +46,8 @@ def along_trend(context: Context, n: int) -> Floats:
     """A part: the lowest points of the trend, with the fraction SHARE of a batch, if there is a trend."""
     if context.trend is None:
         return np.empty((0, context.dim))
-    n = min(n, round(SHARE * context.n))
-    return context.snap(lowest(context.trend, context, n, context.generator("along")))
+    n, rng = min(n, round(SHARE * context.n)), context.generator("along")
+    return context.snap(lowest(context.trend, context.positions, n=n, others=context.pending, rng=rng))
 
 
 def descend(predict: Callable[[Floats], Floats], known: Known, n: int, rng: np.random.Generator) -> Floats:

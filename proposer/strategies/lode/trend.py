@@ -20,7 +20,8 @@ from proposer.strategies.lode.train import training_rows
 from proposer.types import Floats
 
 if TYPE_CHECKING:
-    from proposer.strategies.lode.acquire import Context
+    from collections.abc import Callable
+
     from proposer.strategies.lode.points import Known
 
 MOST, LEAST = 600, 20
@@ -77,7 +78,15 @@ class Trend:
         off = weights / (inverse**2).sum(axis=0)  # Rasmussen and Williams, section 5.4.2
         if float((off**2).mean()) > BETTER * float(values.var()):
             return None
-        return cls(known.u[rows[order]], at, weights, float(mean[0]), length, float(variance[0]), inverse)
+        return cls(
+            known.u[rows[order]],
+            at,
+            weights,
+            mean=float(mean[0]),
+            length=length,
+            variance=float(variance[0]),
+            inverse=inverse,
+        )
 
     def __call__(self, at: Floats) -> Floats:
         """log(1 + energy), shape (m,), at positions, shape (m, k)."""
@@ -91,27 +100,27 @@ class Trend:
         return np.asarray(ndtr((math.log(2.0) - self.mean - fall @ self.weights) / width))
 
 
-def lowest(trend: Trend, context: Context, n: int, rng: np.random.Generator) -> Floats:
-    """n points, shape (n, d), with low predictions, at some distance from each other and from points without a
-    result.
+def lowest(
+    trend: Trend, positions: Callable[[Floats], Floats], *, n: int, others: Floats, rng: np.random.Generator
+) -> Floats:
+    """n points, shape (n, d), with low predictions, at some distance from each other and from the `others`, shape (k,
+    d). `positions` maps points to the coordinates in which distances are measured.
     """
-    chosen = context.pending
+    chosen = others
     for _ in range(n):
-        chosen = np.concatenate([chosen, _minimum(trend, context, chosen, rng)[None]])
-    return chosen[len(context.pending) :]
+        chosen = np.concatenate([chosen, _minimum(trend, positions, chosen, rng)[None]])
+    return chosen[len(others) :]
 
 
-def _minimum(trend: Trend, context: Context, others: Floats, rng: np.random.Generator) -> Floats:
+def _minimum(trend: Trend, positions: Callable[[Floats], Floats], others: Floats, rng: np.random.Generator) -> Floats:
     """A point, shape (d,), with a low prediction, at some distance from the `others`, shape (k, d)."""
     u = trend.u[:LOWEST]
-    apart, best = APART * np.sqrt(context.dim), u
     for turn in range(ROUNDS):
         u = np.concatenate([u, _tried(u, SMALLER**turn, rng)])
-        at = context.positions(u)
-        close = cdist(at, context.positions(others)).min(axis=1, initial=np.inf) < apart
+        at = positions(u)
+        close = cdist(at, positions(others)).min(axis=1, initial=np.inf) < APART * np.sqrt(u.shape[1])
         u = u[np.lexsort((trend(at), close))[:KEPT]]
-        best = u[0]
-    return np.asarray(best)
+    return np.asarray(u[0])
 
 
 def _tried(u: Floats, size: float, rng: np.random.Generator) -> Floats:
