@@ -94,7 +94,6 @@ def test_points_beyond_a_good_point_lie_opposite_to_its_neighbour():
 class HalfSure:
     """Knows the disc, but is sure only near (0.4, 0.5)."""
 
-    by_observables = True  # it judges instead of a trend
     wider = 1.0
     weight_of_others = 0.0
 

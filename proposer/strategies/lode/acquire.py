@@ -152,7 +152,7 @@ class Context:
     @cached_property
     def trend(self) -> Trend | None:
         """The trend of the energy, if there is an NLL alone, which is smooth, of many variables."""
-        if self.surrogate.by_observables or self.dim <= MOST_DIM:
+        if self.dim <= MOST_DIM or self.surrogate.by_observables:
             return None
         return Trend.of(self.known, self.positions(self.known.u), self.generator("trend"))
 
