@@ -65,7 +65,8 @@ def main() -> None:
     parser.add_argument("problems", nargs="*", help="default: all with a good share below 5e-4")
     parser.add_argument("--most", type=int, default=40_000_000, help="draws for a problem")
     arguments = parser.parse_args()
-    print("| problem | good share | good draws | ratio of the shares | probability of the groups |\n|---|---|---|---|---|")
+    print("| problem | good share | good draws | ratio of the shares | probability of the groups |")
+    print("|---|---|---|---|---|")
     for name in arguments.problems or PROBLEMS:
         cells = Cells.of_problem(PROBLEMS[name])
         if arguments.problems or cells.volume < RARE:

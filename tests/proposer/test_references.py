@@ -17,7 +17,8 @@ def reference() -> tuple[np.ndarray, float]:
 
 
 def test_uniform_reference_points_pass(reference):
-    seen = check(PROBLEM, Cells.of_points(*reference, 256), 1_200_000)
+    points, share = reference
+    seen = check(PROBLEM, Cells.of_points(points, share, 256), 1_200_000)
     assert seen.good >= 800
     assert abs(seen.ratio - 1.0) < 4.0 * seen.error
     assert seen.probability > 0.001

@@ -22,11 +22,11 @@ from proposer.strategies.lode.coding import Coding
 from proposer.strategies.lode.either import around_targets
 from proposer.strategies.lode.energy import FAR, EnergyOfObservables
 from proposer.strategies.lode.misses import error_of
-from proposer.strategies.lode.plain import Scales
 from proposer.strategies.lode.process import Processes
 from proposer.strategies.lode.rest import Rest
 from proposer.strategies.lode.ridges import Ridges
 from proposer.strategies.lode.sample import ROUGH_ABOVE
+from proposer.strategies.lode.scales import Scales
 from proposer.strategies.lode.surrogate import LEARN_AGAIN, grouped
 from proposer.strategies.lode.train import training_rows
 from proposer.strategies.lode.validity import Validity

@@ -10,9 +10,9 @@ from benchmarks.search.problems import PROBLEMS
 from proposer.strategies.lode.coding import Coding
 from proposer.strategies.lode.energy import EnergyOfObservables, ScoredObservable
 from proposer.strategies.lode.observables import OfObservables
-from proposer.strategies.lode.plain import ENOUGH, Scales
 from proposer.strategies.lode.points import Points
 from proposer.strategies.lode.process import Processes
+from proposer.strategies.lode.scales import ENOUGH, Scales
 from proposer.target import Target
 from proposer.types import Floats
 from scanspec import Kind, Likelihood, losses_and_nll
