@@ -19,6 +19,7 @@ from proposer.strategies.lode.settings import LodeSettings
 from proposer.strategies.lode.strategy import Lode
 from proposer.strategies.lode.trend import APART, LEAST, Trend, lowest
 from proposer.target import Target
+from proposer.types import Told
 from scanspec import Variable
 from tests.proposer.answered import same, told_of
 
@@ -156,7 +157,7 @@ def test_many_good_points_come_soon_in_many_dimensions(quick):
 @pytest.mark.slow
 def test_a_continued_search_follows_the_same_trend(quick):
     space, settings = Space([Variable(f"x{n}", 0.0, 1.0) for n in range(DIM)]), LodeSettings(Target(1.0), 200, True)
-    one, every = Lode(space, settings, 7, []), []
+    one, every = Lode(space, settings, 7, []), list[Told]()
     while not every or "probe" not in every[-1].origins or len(every) < 5:
         batch = one.ask()
         assert batch is not None and len(every) < 10
