@@ -10,6 +10,7 @@ from proposer.strategies.lode import (
     by_nets,
     coding,
     contest,
+    descend,
     either,
     fill,
     marginal,
@@ -29,6 +30,7 @@ from proposer.strategies.lode import (
     spread,
     squares,
     strategy,
+    trend,
     waves,
     waving,
 )
@@ -146,6 +148,14 @@ STEPS = {
         f"at least {spread.PATIENCE}, and at least {spread.PATIENCE_BY_DIMENSION} for each variable",
         f"{percent(spread.BASINS_SHARE)} of the batch are steps downhill",
         f"Another {percent(spread.SHARE)}",
+    ],
+    "Other goals": [
+        f"but at most {int(1.5 * strategy.MOST_FIRST)}",
+        f"at most {trend.MOST} points",
+        f"at least {trend.LEAST} points",
+        f"below {trend.BETTER:g} times that of a constant",
+        f"{percent(descend.SHARE)} of a batch",
+        f"at least {trend.APART:g} diagonals apart",
     ],
 }
 
