@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
+import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.spatial import cKDTree
 from torch import Tensor
 
@@ -47,8 +50,10 @@ class OfWide(OfNll):
         return []
 
 
-def context_of(u: Floats, energy: Floats, pending: Floats | None = None, seed: int = 0) -> Context:
-    known = replace(known_of(u, energy), plain=energy, energy=energy, rising=energy)
+def context_of(
+    u: Floats, energy: Floats, pending: Floats | None = None, seed: int = 0, origins: Sequence[str] = ()
+) -> Context:
+    known = replace(known_of(u, energy, origins), plain=energy, energy=energy, rising=energy)
     context = Context(
         known,
         u[:0] if pending is None else pending,
@@ -128,3 +133,68 @@ def test_no_points_go_where_one_is_waiting_for_its_result():
     waits = lower.lower(context_of(u, energy, u[-1:] + 0.01), 200)
     close = [int((np.linalg.norm(found - u[-1], axis=1) < 0.25).sum()) for found in (new, waits)]
     assert close[0] >= 2 and close[1] == 0
+
+
+@given(st.lists(st.floats(0.5, 0.9) | st.floats(1.0, 9.0) | st.just(np.nan), max_size=400), st.randoms())
+def test_the_lowest_nll_has_stopped_if_the_last_answers_hardly_lowered_it(energy, random):
+    u = np.random.default_rng(len(energy)).random((len(energy), 2))
+    known = replace(known_of(u, np.array(energy)), plain=np.array(energy))
+    rests = lower.stopped(known)
+    assert rests.shape == (len(energy) + 1,)
+    for count in random.sample(range(len(energy) + 1), min(20, len(energy) + 1)):
+        values = [value for value in energy[:count] if not np.isnan(value)]
+        last = max(lower.PATIENCE, len(values) // 4)
+        expected = len(values) > last and min(values[:-last]) - min(values) <= lower.FALL
+        assert rests[count] == expected
+
+
+def searched(found: int, tried: int = 120) -> Context:
+    """After the lowest NLL has stopped falling, `tried` points looked for a lower one. `found` of them, in different
+    corners among bad points, are good.
+    """
+    rng = np.random.default_rng(6)
+    corners = 0.05 + 0.9 * np.array([[number >> k & 1 for k in range(DIM)] for number in range(found)]).reshape(-1, DIM)
+    near = (corners[:, None] + 0.02 * rng.standard_normal((found, 2 * DIM, DIM))).reshape(-1, DIM)
+    known = np.concatenate([WIDE + 0.01 * rng.standard_normal((100, DIM)), near])
+    u = np.concatenate([known, rng.random((tried - found, DIM)), corners])
+    energy = np.concatenate([np.full(100, 0.5), np.full(len(near) + tried - found, 5.0), np.full(found, 0.6)])
+    origins = ["exploit"] * 100 + ["start"] * len(near) + ["lower"] * tried
+    return context_of(u, energy, origins=origins)
+
+
+def number_of(context: Context) -> int:
+    """The number of points that look for a lower NLL, in a batch of 1,000."""
+    context.n = 1000
+    return len(lower.lower(context, 1000))
+
+
+def test_the_share_follows_how_many_of_these_points_began_a_new_part_of_the_region():
+    untried = number_of(searched(0, tried=0))
+    assert untried == 1000 * lower.RESTING
+    none, one, three = (number_of(searched(found)) for found in (0, 1, 3))
+    assert none == pytest.approx(untried / 2, abs=1), "20 points for each of six variables found nothing"
+    assert one == pytest.approx(untried, abs=1) and three == pytest.approx(2 * untried, abs=1)
+    assert number_of(searched(30)) == 1000 * lower.FALLING
+    assert number_of(searched(0, tried=3000)) >= 40, "it does not fall to 0, because a deeper minimum may come late"
+
+
+def test_points_that_followed_a_falling_nll_do_not_count_against_the_search_for_a_deeper_minimum():
+    context = searched(0)
+    first = np.arange(len(context.known.u)) >= 100  # the search began with these points
+    order = np.argsort(~first, kind="stable")
+    known = context.known
+    context.known = replace(
+        known, **{name: getattr(known, name)[order] for name in ("u", "energy", "plain", "rising", "good", "origins")}
+    )
+    falls = np.concatenate([np.linspace(9.0, 5.0, 120), context.known.plain[120:]])
+    context.known = replace(context.known, plain=falls)
+    assert number_of(context) == 1000 * lower.RESTING
+
+
+def test_a_small_batch_has_this_share_on_average():
+    numbers = []
+    for seed in range(200):
+        context = searched(0)
+        context.n, context.generator = 8, lambda purpose, seed=seed: np.random.default_rng([seed, len(purpose)])
+        numbers.append(len(lower.lower(context, 8)))
+    assert np.mean(numbers) == pytest.approx(8 * lower.RESTING / 2, abs=0.15) and {0, 1} <= set(numbers)

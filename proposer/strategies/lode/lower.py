@@ -19,7 +19,7 @@ import torch
 from scipy.spatial import cKDTree
 
 from proposer.strategies.lode.acquire import Part
-from proposer.strategies.lode.basins import DRAWN, OUT
+from proposer.strategies.lode.basins import DRAWN, FINDS, LAST, OUT, TRIED, began
 from proposer.strategies.lode.descend import apart, beside
 from proposer.strategies.lode.local import descend
 from proposer.strategies.lode.probe import RANDOM, minima
@@ -27,13 +27,18 @@ from proposer.strategies.lode.select import Candidates, even
 from proposer.strategies.lode.spread import AROUND, BASINS, TINY, basins
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from proposer.strategies.lode.acquire import Acquisition, Context
     from proposer.strategies.lode.points import Known
     from proposer.strategies.lode.surrogate import Surrogate
     from proposer.types import Floats
 
-FALLING, RESTING = 0.5, 0.1
-"""The fractions of a batch while the lowest NLL falls, and after it has stopped."""
+FALLING, RESTING = 0.5, 0.15
+"""The fractions of a batch while the lowest NLL falls, and when it first stops. From then on, the fraction is in
+proportion to that of these points that began a new part of the region, as a deeper minimum does. New parts are counted
+as for *basin*. Only the LAST points count, so the fraction never falls to 0.
+"""
 OF_EACH = (0.2, 0.4, 0.4)
 """The mean fractions of these points for minima of the model, surprising points, and holes, once it has stopped."""
 BESIDE = 4
@@ -48,18 +53,32 @@ AT_BEST = 0.5
 """The energy of the best point."""
 
 
-def falling(known: Known) -> bool:
-    """Whether the lowest NLL is still falling."""
-    energy = known.plain[np.isfinite(known.plain)]
-    last = max(PATIENCE, len(energy) // 4)
-    return len(energy) <= last or bool(energy[:-last].min() - energy.min() > FALL)
+def stopped(known: Known) -> NDArray[np.bool_]:
+    """Whether the lowest NLL had stopped falling before each of n points, and after the last one, shape (n + 1,)."""
+    has_energy = np.isfinite(known.plain)
+    lowest = np.minimum.accumulate(known.plain[has_energy])
+    count = np.arange(len(lowest) + 1)
+    before = count - np.maximum(PATIENCE, count // 4)
+    rests = before > 0
+    rests[rests] = lowest[before[rests] - 1] - lowest[count[rests] - 1] <= FALL
+    return np.asarray(rests[np.concatenate([[0], np.cumsum(has_energy)])])
+
+
+def share(known: Known, rests: NDArray[np.bool_]) -> float:
+    """The fraction of a batch for these points; `rests` is what `stopped` returns."""
+    if not rests[-1]:
+        return FALLING
+    rows = np.flatnonzero(rests[:-1] & (known.origins == LOWER.origin))[-LAST:]
+    untried = TRIED * known.u.shape[1]
+    return min(FALLING, RESTING * (1.0 + began(known, rows) / FINDS) / (1.0 + len(rows) / untried))
 
 
 def lower(context: Context, n: int) -> Floats:
     """A part: points that may have a lower NLL than all known points."""
-    falls = falling(context.known)
-    n = min(n, max(1, round((FALLING if falls else RESTING) * context.n)))
-    return context.snap(_near(context, n) if falls else _elsewhere(context, n))
+    rests = stopped(context.known)
+    mean = share(context.known, rests) * context.n
+    n = min(n, int(mean + context.generator("lower share").random()))
+    return context.snap(_elsewhere(context, n) if rests[-1] else _near(context, n))
 
 
 def _near(context: Context, n: int) -> Floats:
