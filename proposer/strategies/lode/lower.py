@@ -70,7 +70,7 @@ def share(known: Known, rests: NDArray[np.bool_]) -> float:
         return FALLING
     rows = np.flatnonzero(rests[:-1] & (known.origins == LOWER.origin))[-LAST:]
     untried = TRIED * known.u.shape[1]
-    return min(FALLING, RESTING * (1.0 + began(known, rows) / FINDS) / (1.0 + len(rows) / untried))
+    return float(min(FALLING, RESTING * (1.0 + began(known, rows) / FINDS) / (1.0 + len(rows) / untried)))
 
 
 def lower(context: Context, n: int) -> Floats:
