@@ -17,9 +17,12 @@ from proposer.strategies.lode import lower
 from proposer.strategies.lode.acquire import Context
 from proposer.strategies.lode.energy import EnergyOfObservables
 from proposer.strategies.lode.nll import OfNll
+from proposer.strategies.lode.settings import LodeSettings
+from proposer.strategies.lode.strategy import Lode
 from proposer.target import Target
 from proposer.types import Floats
-from tests.proposer.searches import known_of
+from tests.proposer.answered import told_of
+from tests.proposer.searches import known_of, train, unit_cube
 
 DIM = 6
 WIDE, DEEP, SLOPE = np.full(DIM, 0.35), np.full(DIM, 0.7), 0.11
@@ -191,8 +194,47 @@ def test_points_that_followed_a_falling_nll_do_not_count_against_the_search_for_
     assert number_of(context) == 1000 * lower.RESTING
 
 
+def test_while_the_lowest_nll_falls_the_share_follows_how_many_of_these_points_lowered_it():
+    """After 1,000 points, the lowest NLL counts as falling for 250 more."""
+    u = np.random.default_rng(8).random((1000, DIM))
+    energy = np.full(1000, 5.0)
+    energy[900] = 0.5
+    origins = np.full(1000, "exploit", dtype="<U8")
+    shares = []
+    for last in (0, 30, 60):
+        origins[1000 - last :] = "lower"
+        known = context_of(u, energy, origins=origins.tolist()).known
+        assert not lower.stopped(known)[-1]
+        shares.append(lower.share(known, lower.stopped(known)))
+    assert shares == pytest.approx([lower.FALLING, lower.FALLING / 1.5, lower.FALLING / 2.0])
+    energy[999] = 0.5 - 2 * lower.FALL
+    known = context_of(u, energy + 2 * lower.FALL, origins=origins.tolist()).known
+    assert lower.share(known, lower.stopped(known)) == pytest.approx(lower.FALLING, rel=0.02), "it has just fallen"
+
+
 def test_a_small_batch_has_this_share_on_average():
     context, random = searched(0), np.random.default_rng(7)
     context.n, context.generator = 8, lambda purpose: random
     numbers = [len(lower.lower(context, 8)) for _ in range(200)]
     assert np.mean(numbers) == pytest.approx(8 * lower.RESTING / 2, abs=0.15) and {0, 1} <= set(numbers)
+
+
+def test_batches_are_as_small_as_at_the_start_after_a_deeper_minimum_is_found(monkeypatch):
+    """Each step downhill needs the results of the steps before. Batches of 200 took 380 evaluations for three steps."""
+    train(monkeypatch, particles=100, networks=(20, 10, 10, 10))
+    u = np.random.default_rng(3).random((600, 3))
+    wide = 10.0 + 5.0 * ((u - 0.3) ** 2).sum(axis=1)
+    sizes = []
+    for lowest in (10.0, 4.0):
+        strategy = Lode(unit_cube(3), LodeSettings(Target.following(2.0), 200), 2, [])
+        start: list[Floats] = []
+        while sum(map(len, start)) < strategy.start_points:
+            batch = strategy.ask()
+            assert batch is not None
+            start.append(batch.u)
+            strategy.tell(told_of(batch.u, np.full(len(batch.u), 30.0), origins=batch.origins))
+        strategy.tell(told_of(u, np.append(wide[:-1], lowest), origins=["exploit"] * 600))
+        batch = strategy.ask()
+        assert batch is not None
+        sizes.append(len(batch.u))
+    assert sizes[0] > 100 and sizes[1] == len(start[-1]) == 30

@@ -39,6 +39,10 @@ FALLING, RESTING = 0.5, 0.15
 proportion to that of these points that began a new part of the region, as a deeper minimum does. New parts are counted
 as for *basin*. Only the LAST points count, so the fraction never falls to 0.
 """
+STEPS = 10
+"""While the lowest NLL counts as falling, the fraction is half of FALLING once STEPS d such points have not lowered it.
+After 1,000 points, it counts as falling for 250 more, and half of them found nothing.
+"""
 OF_EACH = (0.2, 0.4, 0.4)
 """The mean fractions of these points for minima of the model, surprising points, and holes, once it has stopped."""
 BESIDE = 4
@@ -66,11 +70,12 @@ def stopped(known: Known) -> NDArray[np.bool_]:
 
 def share(known: Known, rests: NDArray[np.bool_]) -> float:
     """The fraction of a batch for these points; `rests` is what `stopped` returns."""
-    if not rests[-1]:
-        return FALLING
-    rows = np.flatnonzero(rests[:-1] & (known.origins == LOWER.origin))[-LAST:]
-    untried = TRIED * known.u.shape[1]
-    return float(min(FALLING, RESTING * (1.0 + began(known, rows) / FINDS) / (1.0 + len(rows) / untried)))
+    tried, dim = known.origins == LOWER.origin, known.u.shape[1]
+    if rests[-1]:
+        rows = np.flatnonzero(rests[:-1] & tried)[-LAST:]
+        return float(min(FALLING, RESTING * (1.0 + began(known, rows) / FINDS) / (1.0 + len(rows) / (TRIED * dim))))
+    fell = int(np.argmax(known.plain <= AT_BEST + FALL))
+    return float(FALLING / (1.0 + np.count_nonzero(tried[fell:]) / (STEPS * dim)))
 
 
 def lower(context: Context, n: int) -> Floats:
