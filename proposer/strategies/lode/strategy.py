@@ -176,10 +176,10 @@ class Lode:
     def _grown(self, known: Known) -> int:
         """The number of points in the next batch, which depends on the known points."""
         answered, good = int(known.answered.sum()), int(known.good.sum())
-        if self.settings.collect:
-            return max(LEAST_BATCH, self._dim, answered // SLOWLY)
-        n = answered // (4 if good >= FEW else SLOWLY)
-        return max(self._first // 2, min(n, good) if self.settings.target.follows else n)
+        collect = self.settings.collect
+        least = max(LEAST_BATCH, self._dim) if collect else self._first // 2
+        n = answered // (SLOWLY if collect or good < FEW else 4)
+        return max(least, min(n, good) if self.settings.target.follows else n)
 
     def _generator(self, purpose: str) -> np.random.Generator:
         return generator(self.seed, self._asks, purpose)
