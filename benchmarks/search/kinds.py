@@ -141,6 +141,16 @@ def two_poles(u: Floats) -> Floats:
     return np.stack([1e-9 / (mediated + higgs), 1e7 * (g / m) ** 2 * (1.0 + y), 5e4 * y * g / heavy], axis=1)
 
 
+_COUPLINGS = np.random.default_rng(77).normal(size=(3, 8))
+
+
+def rates(u: Floats) -> Floats:
+    """Three rates of forbidden decays: squares of amplitudes, which are sums of couplings of either sign."""
+    c = 2.0 * u - 1.0
+    products = np.stack([c[:, 0] * c[:, 1], c[:, 3] * c[:, 4], c[:, 6] * c[:, 7]], axis=1)
+    return np.asarray((c @ _COUPLINGS.T + 0.5 * products) ** 2)
+
+
 def balls(dim: int, count: int, share: float, seed: int) -> Floats:
     """Centres of balls of equal size that fill `share` of the cube, some way from each other and the walls, shape
     (count, dim); see `radius`."""

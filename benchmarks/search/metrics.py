@@ -51,7 +51,11 @@ class Cells:
             points, volume = make()
             np.savez_compressed(path, points=points, volume=volume)
         with np.load(path) as file:
-            points, volume = file["points"], float(file["volume"])
+            return cls.of_points(file["points"], float(file["volume"]), count)
+
+    @classmethod
+    def of_points(cls, points: Floats, volume: float, count: int) -> Cells:
+        """Makes so many cells, a power of two, from uniform good points (n, d) and the good volume."""
         nodes, axes, cuts = [points], [], []
         while len(nodes) < count:
             below = []
@@ -100,17 +104,16 @@ class Cells:
 
 
 def uniform_good_points(problem: Problem) -> tuple[Floats, float]:
-    """5,000 points uniform in the good region, and its volume: plain draws where it is larger than 10^-3, else
+    """5,000 points uniform in the good region, and its volume: plain draws where it is larger than 5e-4, else
     subset simulation on the true function with 20,000 particles and long chains."""
     rng = np.random.default_rng(20260)
-    u = rng.random((400_000, problem.dim))
-    good = _energy(problem, u) < 1.0
-    if good.mean() > 5e-4:
-        found, drawn = [u[good]], len(u)
+    good, draws = good_draws(problem, rng)
+    if len(good) > 5e-4 * draws:
+        found, drawn = [good], draws
         while sum(map(len, found)) < REFERENCE:
-            u = rng.random((400_000, problem.dim))
-            found.append(u[_energy(problem, u) < 1.0])
-            drawn += len(u)
+            good, draws = good_draws(problem, rng)
+            found.append(good)
+            drawn += draws
         points = np.concatenate(found)
         return points[:REFERENCE], len(points) / drawn
     n, volume, level = 20_000, 1.0, np.inf
@@ -134,6 +137,12 @@ def uniform_good_points(problem: Problem) -> tuple[Floats, float]:
             moved = within & (e_new < level)
             u[moved], e[moved] = new[moved], e_new[moved]
     return u[rng.choice(n, REFERENCE, replace=False)], volume
+
+
+def good_draws(problem: Problem, rng: np.random.Generator, n: int = 400_000) -> tuple[Floats, int]:
+    """The good ones of n uniform draws from the cube, and n."""
+    u = rng.random((n, problem.dim))
+    return u[_energy(problem, u) < 1.0], n
 
 
 def _energy(problem: Problem, u: Floats) -> Floats:

@@ -1,7 +1,6 @@
 """Test problems as plain functions: points to observables, with their likelihoods, and the NLL.
 
-Points are in physical units, shape (n, d); observables have shape (n, m), NaN in the rows
-that are invalid. gshells6d and blobs8d have no observables, only an NLL.
+Points are in physical units, shape (n, d); observables have shape (n, m), NaN in rows that are invalid.
 """
 
 from __future__ import annotations
@@ -384,6 +383,7 @@ _PROBLEMS = {
         ),
         Problem("flavour6d", 6, 133.2, likelihoods=chi2.FLAVOUR, observables=chi2.flavour),
         Problem("doublets7d", 7, 4.5, likelihoods=chi2.DOUBLETS, observables=chi2.two_doublets),
+        Problem("rates8d", 8, 3.0, likelihoods=_limits([U] * 3, [0.02] * 3, [0.004] * 3), observables=kinds.rates),
         Problem("sheet8d", 8, 2.0, nll_only=kinds.sheet),
         Problem("saddle8d", 8, 2.0, nll_only=kinds.saddle),
         _many(25, 0.3, 15.0),

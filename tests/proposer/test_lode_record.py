@@ -46,6 +46,22 @@ def test_each_prediction_is_compared_with_its_answer_once():
         np.testing.assert_allclose(one.errors, [[0.05], [0.25]])
 
 
+def test_errors_and_predictions_of_a_process_on_another_scale_are_forgotten():
+    record, u = Record(2, 2), RNG.random((20, 2))
+    for _ in range(2):
+        record.expect(u, np.stack([u + 0.1, u + 0.5], axis=1))
+        record.compare(u, u, difference)
+    more = RNG.random((20, 2))
+    record.expect(more, np.stack([more + 0.1, more + 0.5], axis=1))
+    record.forget(0, np.array([True, False]))
+    record.compare(more, more, difference)
+    np.testing.assert_allclose(record.errors, [[np.nan, 0.01], [0.25, 0.25]])
+    newest = RNG.random((20, 2))
+    record.expect(newest, np.stack([newest + 0.2, newest + 0.5], axis=1))
+    record.compare(newest, newest, difference)
+    np.testing.assert_allclose(record.errors[:, 0], [0.04, 0.25])
+
+
 def test_a_regression_learns_and_is_stored_in_arrays():
     x = RNG.uniform(-1, 1, (400, 2))
     t = np.stack([np.sign(x[:, 0]), x[:, 1]], axis=1)

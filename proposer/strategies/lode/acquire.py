@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
 from scipy.spatial import cKDTree
 
+from proposer.strategies.lode.nets import MOST_DIM
 from proposer.strategies.lode.select import (
     Candidates,
     Reach,
@@ -25,6 +27,7 @@ from proposer.strategies.lode.select import (
     uncertain,
     undiscovered,
 )
+from proposer.strategies.lode.trend import Trend
 from proposer.types import Floats
 
 if TYPE_CHECKING:
@@ -145,6 +148,13 @@ class Context:
         every = np.concatenate([self.candidates, self.outside])
         probability = np.concatenate(found) * probability_of_an_answer(self.known, every)
         self.probability, self.probability_outside = np.split(probability, [len(self.candidates)])
+
+    @cached_property
+    def trend(self) -> Trend | None:
+        """The trend of the energy, if there is an NLL alone, which is smooth, of many variables."""
+        if self.dim <= MOST_DIM or self.surrogate.by_observables:
+            return None
+        return Trend.of(self.known, self.positions(self.known.u), self.generator("trend"))
 
     def positions(self, u: Floats) -> Floats:
         """The coordinates, shape (n, number of inputs), in which distances between points u, shape (n, d), are

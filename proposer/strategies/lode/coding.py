@@ -34,11 +34,12 @@ _LEAST = 1e-6  # of the smallest value so far: the lower end of the logarithm fo
 @dataclass
 class Coding:
     """The transformation of observables y to targets t = (asinh((s - middle) / width) - mean) / deviation, where s is
-    ln y or y.
+    ln y, the root of y, or y.
 
     All arrays have shape (k,). `floor` is the smallest value of an observable that is learned as a logarithm, 0 for
     other observables. `spread` is three times the distance of the quartiles, in the unit of y. `reach` is the largest
-    |s - middle| / width, at least 1.
+    |s - middle| / width, at least 1. `root` is 1 for an observable that is learned as a root of either sign, else 0.
+    Such targets have no sign before `roots.py` finds it.
     """
 
     floor: Floats
@@ -48,6 +49,7 @@ class Coding:
     deviation: Floats
     spread: Floats
     reach: Floats
+    root: Floats
 
     @classmethod
     def of(cls, y: Floats, alone: NDArray[np.bool_] | None = None) -> Coding:
@@ -66,17 +68,37 @@ class Coding:
         t = np.arcsinh((s - middle) / width)
         reach = np.maximum(np.abs((s - middle) / width).max(axis=0), 1.0)
         return cls(
-            floor, middle, width=width, mean=t.mean(axis=0), deviation=t.std(axis=0) + 1e-9, spread=spread, reach=reach
+            floor,
+            middle,
+            width=width,
+            mean=t.mean(axis=0),
+            deviation=t.std(axis=0) + 1e-9,
+            spread=spread,
+            reach=reach,
+            root=np.zeros(len(floor)),
         )
 
     def around(self, j: int, middle: float, width: float, y: Floats) -> Coding:
         """The same transformation with another middle and width of observable j; y, shape (n, k), as in `of`."""
-        other = replace(self, **{name: array.copy() for name, array in vars(self).items()})
+        other = self._copy()
         other.middle[j], other.width[j] = middle, width
         s = (y[:, j] - middle) / width
         t = np.arcsinh(s)
         other.mean[j], other.deviation[j], other.reach[j] = t.mean(), t.std() + 1e-9, max(np.abs(s).max(), 1.0)
         return other
+
+    def as_root(self, j: int, y: Floats) -> Coding:
+        """The same transformation with the root of observable j, which is not negative; y, shape (n, k), as in `of`."""
+        other = self._copy()
+        root = np.sqrt(y[:, j])
+        width = _width(np.concatenate([root, -root])[:, None])[0]
+        t = np.arcsinh(root / width)
+        other.floor[j], other.root[j], other.middle[j], other.width[j], other.mean[j] = 0.0, 1.0, 0.0, width, 0.0
+        other.deviation[j], other.reach[j] = np.sqrt(np.square(t).mean()) + 1e-9, max((root / width).max(), 1.0)
+        return other
+
+    def _copy(self) -> Coding:
+        return replace(self, **{name: array.copy() for name, array in vars(self).items()})
 
     def log_slope(self, y: Floats) -> Floats:
         """ln dt/ds, shape (n, k), at observables y, shape (n, k)."""
@@ -92,25 +114,30 @@ class Coding:
         some = np.where(of_log, middle, 1.0)
         middle = np.where(of_log, np.log(some), np.where(wide, self.middle, middle))
         width = np.where(of_log, unit / some, np.where(wide, self.width, unit))
-        return replace(self, middle=middle, width=width, mean=np.zeros(len(wide)), deviation=np.ones(len(wide)))
+        none, one = np.zeros(len(wide)), np.ones(len(wide))
+        return replace(self, middle=middle, width=width, mean=none, deviation=one, root=none)
 
     def without_logarithm(self, j: int, y: Floats) -> Coding:
         """The same transformation, but without the logarithm of observable j; y, shape (n, k), as in `of`."""
-        floor = self.floor.copy()
-        floor[j] = 0.0
-        return replace(self, floor=floor).around(j, float(np.median(y[:, j])), float(_width(y[:, j : j + 1])[0]), y)
+        other = self._copy()
+        other.floor[j] = other.root[j] = 0.0
+        return other.around(j, float(np.median(y[:, j])), float(_width(y[:, j : j + 1])[0]), y)
 
     def encode(self, y: Floats) -> Floats:
         """The targets t, shape (n, k), of observables y, shape (n, k)."""
-        t = np.arcsinh((_scaled(y, self.floor) - self.middle) / self.width)
+        t = np.arcsinh((self._scale_of(y) - self.middle) / self.width)
         return np.asarray((t - self.mean) / self.deviation)
+
+    def _scale_of(self, y: Floats) -> Floats:
+        return np.where(self.root > 0, np.sqrt(np.maximum(y, 0.0)), _scaled(y, self.floor))
 
     def left_by(self, y: Floats) -> bool:
         """Whether any of the values, shape (n, k), lies so far outside the scale that it is not resolved, for example
         if a channel was closed at all earlier points, or whether an observable that was positive has either sign.
         """
-        s = (_scaled(y, self.floor) - self.middle) / self.width
-        signed = (self.floor > 0) & (_negative(y) >= 2 * SIGNED)  # clearly, so that this is not decided again and again
+        s = (self._scale_of(y) - self.middle) / self.width
+        # clearly, so that this is not decided again and again
+        signed = (self.floor + self.root > 0) & (_negative(y) >= 2 * SIGNED)
         return bool((np.abs(s) > FARTHER * self.reach).any() or signed.any())
 
     def scaled(self, y: Floats) -> Floats:
@@ -119,10 +146,10 @@ class Coding:
 
     def decode(self, t: Tensor) -> Tensor:
         """The observables y of targets t, shape (n, k), in double precision because likelihoods may be narrow."""
-        floor, middle, width, mean, deviation = (
-            torch.from_numpy(array) for array in (self.floor, self.middle, self.width, self.mean, self.deviation)
-        )
+        arrays = (self.floor, self.middle, self.width, self.mean, self.deviation, self.root)
+        floor, middle, width, mean, deviation, root = (torch.from_numpy(array) for array in arrays)
         s = middle + width * torch.sinh((t.double() * deviation + mean).clamp(-40.0, 40.0))
+        s = torch.where(root > 0, s.square(), s)
         wide = floor > 0
         return torch.where(wide, torch.exp(torch.where(wide, s, torch.zeros_like(s)).clamp(-700.0, 700.0)), s)
 

@@ -21,7 +21,7 @@ from proposer.strategies.balance import between_good_points
 from proposer.strategies.lode.acquire import Part
 from proposer.strategies.lode.basins import minima
 from proposer.strategies.lode.sample import move
-from proposer.strategies.lode.select import Candidates, even, hits
+from proposer.strategies.lode.select import Candidates, even, hits, probability_of_an_answer
 from proposer.strategies.lode.thin import Thin
 from proposer.types import Floats
 
@@ -85,8 +85,10 @@ def gather(context: Context, n: int) -> Floats:
     u, n = context.candidates, min(n, len(context.candidates))
     if not n:
         return u
-    others = context.surrogate.others()
-    weight = certain(context.known, u, context.probability, others, trusted(context.surrogate.weight_of_others))
+    model, others = judges(context, context.random)
+    # the candidates have the probabilities of the usual model
+    p = context.probability if context.trend is None else model(u) * probability_of_an_answer(context.known, u)
+    weight = certain(context.known, u, p, others, trusted(context.surrogate.weight_of_others))
     best = weight >= LEAST_WEIGHT * np.partition(weight, -n)[-n]
     u, weight = u[best], weight[best]
     return np.asarray(u[even(Candidates(context.positions(u), weight), context.taken(), n, DARING)])
@@ -97,6 +99,18 @@ def other_regions(context: Context, n: int) -> Floats:
     if int(context.known.good.sum()) < FIRST_GOOD:
         return np.empty((0, context.dim))
     return minima(context, round(OTHER_REGIONS * n))
+
+
+def judges(
+    context: Context, rng: np.random.Generator
+) -> tuple[Callable[[Floats], Floats], Sequence[Callable[[Tensor], Tensor]]]:
+    """The main model, which maps points, shape (n, d), to the probability of being good, shape (n,), and the other
+    models. If there is a trend, it replaces all of them.
+    """
+    trend = context.trend
+    if trend is not None:
+        return lambda u: trend.probability(context.positions(u)), ()
+    return lambda u: context.surrogate.probability(u, rng), context.surrogate.others()
 
 
 def enough(known: Known) -> float:
@@ -130,12 +144,13 @@ def moved(context: Context) -> Floats:
     good, _ = _apart(context.known)
     if not len(good):
         return good
-    rng, level, others = context.generator("moved"), enough(context.known), context.surrogate.others()
+    rng, level = context.generator("moved"), enough(context.known)
+    probability, others = judges(context, rng)
     trust = trusted(context.surrogate.weight_of_others)
     random = torch.Generator().manual_seed(int(rng.integers(2**63)))
 
     def energy(u: Tensor) -> Tensor:
-        by_model, by_others = context.surrogate.probability(u.numpy(), rng), agreement(others, u.numpy())
+        by_model, by_others = probability(u.numpy()), agreement(others, u.numpy())
         return torch.from_numpy(level / (judged(by_model, by_others, trust) + 1e-300))
 
     p = torch.from_numpy(good[rng.integers(len(good), size=PARTICLES)])

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from proposer.strategies.lode.record import Record
+from proposer.strategies.lode.select import BY_MODEL
 from proposer.strategies.lode.surrogate import grouped
 from proposer.types import Floats
 
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from proposer.strategies.lode.points import Known
     from proposer.strategies.lode.surrogate import Surrogate
 
-BY_MODEL = ("exploit", "solve")
 POOR, LAST, LEAST = 0.7, 100, 30
 """Predictions are poor if less than the fraction POOR of the LAST points that a model took for good (at least LEAST)
 are good.

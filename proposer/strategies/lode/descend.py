@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from proposer.strategies.lode.acquire import Part
+from proposer.strategies.lode.trend import lowest
 from proposer.types import Floats
 
 if TYPE_CHECKING:
@@ -39,6 +40,14 @@ def downhill(context: Context, n: int) -> Floats:
     """A part: steps downhill from the lowest points, with the fraction SHARE of a batch."""
     n = min(n, round(SHARE * context.n))
     return context.snap(descend(context.surrogate.members, context.known, n, context.generator("descend")))
+
+
+def along_trend(context: Context, n: int) -> Floats:
+    """A part: the lowest points of the trend, with the fraction SHARE of a batch, if there is a trend."""
+    if context.trend is None:
+        return np.empty((0, context.dim))
+    n, rng = min(n, round(SHARE * context.n)), context.generator("along")
+    return context.snap(lowest(context.trend, context.positions, n=n, others=context.pending, rng=rng))
 
 
 def descend(predict: Callable[[Floats], Floats], known: Known, n: int, rng: np.random.Generator) -> Floats:
@@ -96,4 +105,4 @@ def apart(u: Floats, rows: NDArray[np.int64], most: int) -> NDArray[np.int64]:
     return np.array(chosen, dtype=np.int64)
 
 
-DOWNHILL = Part("probe", downhill)
+DOWNHILL, ALONG_TREND = Part("probe", downhill), Part("probe", along_trend)

@@ -55,7 +55,7 @@ def _of_either_sign(coding: Coding, y: Floats, aims: Floats) -> NDArray[np.bool_
     mean, sigma = aims
     with np.errstate(invalid="ignore"):
         low, high = np.quantile(np.abs(y - mean), [0.05, 0.95], axis=0)
-        some = (coding.floor == 0.0) & (coding.width > WIDE * sigma)
+        some = (coding.floor + coding.root == 0.0) & (coding.width > WIDE * sigma)
         some &= high > 10.0**DECADES * np.maximum(low, sigma / RESOLVED)
         return np.asarray(some & (y.min(axis=0) < mean) & (y.max(axis=0) > mean))
 

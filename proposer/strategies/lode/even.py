@@ -28,8 +28,6 @@ SIDE = 0.02
 """The weight of the variables relative to chosen coordinates. Among points that agree in the chosen coordinates, the
 point that is farther in the variables is preferred.
 """
-
-
 LEAST_PROBABILITY = 0.5
 """The smallest probability of candidates. In one or two coordinates, good points lie close together, so points far from
 them are mostly outside the region.

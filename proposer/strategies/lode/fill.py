@@ -12,14 +12,13 @@ import numpy as np
 
 from proposer.strategies.lode.acquire import Part
 from proposer.strategies.lode.collect import candidates, probability_by_neighbours
-from proposer.strategies.lode.select import Candidates, even, hits
+from proposer.strategies.lode.select import BY_MODEL, Candidates, even, hits
 from proposer.strategies.lode.thin import Thin
 from proposer.types import Floats
 
 if TYPE_CHECKING:
     from proposer.strategies.lode.acquire import Context
 
-BY_MODEL = ("exploit", "solve")
 POOR, LAST, LEAST = 0.25, 100, 20
 """The model does not see a region if less than the fraction POOR of the LAST points that it took for good (at least
 LEAST) were good.

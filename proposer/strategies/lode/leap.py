@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from proposer.strategies.lode.acquire import Part
-from proposer.strategies.lode.collect import NEWEST, agreement, judged, probability_by_neighbours, trusted
+from proposer.strategies.lode.collect import NEWEST, agreement, judged, judges, probability_by_neighbours, trusted
 from proposer.strategies.lode.select import Candidates, even, hits
 from proposer.strategies.lode.thin import Thin
 from proposer.types import Floats
@@ -41,8 +41,8 @@ def leap(context: Context, n: int) -> Floats:
     of, a, b = good[rng.integers(len(good), size=(3, STEPS))]
     u = of + REACH * success**2 * rng.random((STEPS, 1)) * (a - b)
     u = context.snap(u[((u >= 0.0) & (u <= 1.0)).all(axis=1)])
-    probability = context.surrogate.probability(u, rng)
-    others = agreement(context.surrogate.others(), u)
+    of_model, models = judges(context, rng)
+    probability, others = of_model(u), agreement(models, u)
     thin = Thin.of(known)
     sure = np.maximum(
         judged(probability, probability_by_neighbours(thin.known, thin.there(u))),

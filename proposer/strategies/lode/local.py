@@ -56,7 +56,7 @@ def descend(
     """
     dim = u.shape[1]
     points, known = _around(u, energy, of)
-    length = _length(points, known, float(np.median(widths)))
+    length = best_length(points, known, float(np.median(widths)))
     to = rng.standard_normal((len(of), TRIED, dim))
     to *= rng.random((len(of), TRIED, 1)) ** (1.0 / dim) / np.linalg.norm(to, axis=2, keepdims=True)
     to[:, TRIED // 2 :] *= FINER
@@ -64,7 +64,7 @@ def descend(
     basin, found, least = np.arange(len(of)), [], energy[of][:, None]
     elsewhere = _elsewhere(points, known < least, tried, u[of])
     for _ in range(each):
-        middle, width = _predict(points, known, tried, length)
+        middle, width = predict(points, known, tried, length)
         below = least - middle
         improvement = below * ndtr(below / width) + width * np.exp(-0.5 * (below / width) ** 2) / math.sqrt(2 * math.pi)
         best = np.where(elsewhere, -1.0, improvement).argmax(axis=1)
@@ -87,7 +87,7 @@ def ways(
     way = np.linspace(0.0, 1.0, STEPS)[1:-1, None] * towards[:, None]
     beside = ASIDE * widths[:, None, None] * np.concatenate([np.eye(u.shape[1]), -np.eye(u.shape[1])])
     tried = u[of][:, None] + np.concatenate([way, beside], axis=1)
-    middle, _ = _predict(points, known, tried, _length(points, known, float(np.median(widths))))
+    middle, _ = predict(points, known, tried, best_length(points, known, float(np.median(widths))))
     ridge = middle[:, : STEPS - 2].max(axis=1) > energy[of]
     above, below = np.split(middle[:, STEPS - 2 :], 2, axis=1)
     down = (below - above) / np.maximum(np.linalg.norm(below - above, axis=1, keepdims=True), 1e-300)
@@ -116,44 +116,44 @@ def _elsewhere(points: Floats, lower: NDArray[np.bool_], tried: Floats, of: Floa
     return np.asarray(closest < np.linalg.norm(tried - of[:, None], axis=2))
 
 
-def _length(points: Floats, known: Floats, unit: float) -> float:
+def best_length(points: Floats, known: Floats, unit: float) -> float:
     """The length scale with the largest likelihood of the energies `known` (n, k) at `points` (n, k, d), over all n
     basins.
     """
     lengths, distance = unit * np.array(LENGTHS), _distances(points, points)
     likelihoods = []
     for length in lengths.tolist():
-        root, above, _, variance = _fit(distance, known, length)
+        root, above, _, variance = fit(distance, known, length)
         logs = np.log(np.diagonal(root, axis1=1, axis2=2)).sum(axis=1)
         likelihoods.append(-(0.5 * above.shape[1] * np.log(variance) + logs).sum())
     return float(lengths[int(np.argmax(likelihoods))])
 
 
-def _fit(distance: Floats, known: Floats, length: float) -> tuple[Floats, Floats, Floats, Floats]:
+def fit(distance: Floats, known: Floats, length: float) -> tuple[Floats, Floats, Floats, Floats]:
     """Fits means and variances of n processes by maximum likelihood (Jones et al.), from the distances between their
     points, shape (n, k, k).
 
     Returns the Cholesky factors L of the correlations, shape (n, k, k); L^-1 (energy - mean), shape (n, k); the means,
     shape (n,); and the variances, shape (n,).
     """
-    root = np.asarray(np.linalg.cholesky(_correlation(distance, length) + NOISE * np.eye(known.shape[1])))
-    left = _solved(root, np.stack([np.ones_like(known), known], axis=2))
+    root = np.asarray(np.linalg.cholesky(correlation(distance, length) + NOISE * np.eye(known.shape[1])))
+    left = solved(root, np.stack([np.ones_like(known), known], axis=2))
     mean: Floats = (left[:, :, 0] * left[:, :, 1]).sum(axis=1) / (left[:, :, 0] ** 2).sum(axis=1)
     above: Floats = left[:, :, 1] - mean[:, None] * left[:, :, 0]
     return root, above, mean, np.asarray((above**2).mean(axis=1) + 1e-300)
 
 
-def _predict(points: Floats, known: Floats, at: Floats, length: float) -> tuple[Floats, Floats]:
+def predict(points: Floats, known: Floats, at: Floats, length: float) -> tuple[Floats, Floats]:
     """Energies and their standard deviations, shape (n, m) each, at the points `at`, shape (n, m, d) (the
     predictor and the standard error of Jones et al., but without the uncertainty of the mean).
     """
-    root, above, mean, variance = _fit(_distances(points, points), known, length)
-    left = _solved(root, _correlation(_distances(points, at), length))
+    root, above, mean, variance = fit(_distances(points, points), known, length)
+    left = solved(root, correlation(_distances(points, at), length))
     unknown = np.clip(1.0 - (left**2).sum(axis=1), 1e-9, None)
     return mean[:, None] + (left * above[:, :, None]).sum(axis=1), np.sqrt(variance[:, None] * unknown)
 
 
-def _solved(root: Floats, right: Floats) -> Floats:
+def solved(root: Floats, right: Floats) -> Floats:
     """The solutions, shape (n, k, m), for lower triangular matrices, shape (n, k, k), and right sides (n, k, m)."""
     found = torch.linalg.solve_triangular(torch.from_numpy(root), torch.from_numpy(right), upper=False)
     return np.asarray(found.numpy())
@@ -167,7 +167,7 @@ def _distances(a: Floats, b: Floats) -> Floats:
     return np.sqrt(square, out=square)
 
 
-def _correlation(distance: Floats, length: float) -> Floats:
+def correlation(distance: Floats, length: float) -> Floats:
     """The Matern 5/2 kernel for distances of any shape."""
     r = math.sqrt(5.0) / length * distance
     return np.asarray((1.0 + r + r**2 / 3.0) * np.exp(-r))

@@ -8,6 +8,7 @@ without the plane needs shorter ones, and these hide what the plane is worth.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -130,57 +131,86 @@ class Marginal:
         """The numbers after at most `steps` steps of L-BFGS, in which the planes at these positions move. The
         likelihood is -inf if a plane leaves the points.
         """
-        dim, planes, rows = self._x.shape[1], fit.planes, np.asarray(moving, dtype=np.int64)
-        at = planes[rows, :KIND]
-        at[:, -1] = np.log(at[:, -1])
-        free = at != 0.0
-        free[:, -2:] = True
-        unit = np.full(at.shape, MOVE)
-        unit[:, -1] = WIDER
-        count = int(free.sum())
-        start = np.concatenate([(at / unit)[free], fit.scales, [fit.amplitude, fit.noise]])
-
-        def moved(numbers: Floats) -> Floats:
-            now, part = planes.copy(), at.copy()
-            part[free] = numbers[:count] * unit[free]
-            part[:, -1] = np.exp(part[:, -1])
-            now[rows, :KIND] = part
-            return now
-
-        def loss(numbers: Floats) -> tuple[float, Floats]:
-            now, scales, (amplitude, noise) = moved(numbers), numbers[count:-2], torch.from_numpy(numbers[-2:])
-            inputs = distances(self._x, now)
-            x = torch.from_numpy(np.concatenate([self._x, inputs], axis=1))
-            one = likelihood(x, self._t, torch.from_numpy(scales), amplitude, noise.exp())
-            if one is None:
-                return 1e10, np.zeros(len(numbers))
-            value, by_scales, by_amplitude, by_noise, _, pairs = one
-            mine = torch.from_numpy(inputs[:, rows])
-            by_inputs = (pairs.sum(dim=1)[:, None] * mine - pairs @ mine).numpy()
-            by_inputs *= -10.0 / 3.0 * np.exp(-2.0 * scales[dim + rows])
-            off = _off(self._x, now[rows])
-            slope = np.where(now[rows, KIND] > 0.0, off / (1.0 + off**2), 1.0 / np.sqrt(1.0 + off**2))
-            by_off = by_inputs * slope / SHRINK
-            scaled = by_off / now[rows, -2]
-            of_planes = [scaled.T @ self._x, -scaled.sum(axis=0)[:, None], -(by_off * off).sum(axis=0)[:, None]]
-            by_rest = [by_scales.numpy(), [float(by_amplitude), float(by_noise * noise.exp())]]
-            return float(value), np.concatenate([(np.concatenate(of_planes, axis=1) * unit)[free], *by_rest])
-
-        bounds = np.full((count, 2), [-np.inf, np.inf])
-        of_width = np.argwhere(free)[:, 1] == at.shape[1] - 1
-        bounds[of_width] = np.log(np.where(planes[rows, KIND:] > 0.0, OF_PEAK, OF_STEP)) / WIDER
-        low, high = np.concatenate([bounds, [LENGTHS] * (dim + len(planes)), [AMPLITUDES, NOISES]]).T
+        planes = _Moving(fit.planes, np.asarray(moving, dtype=np.int64))
+        start = np.concatenate([planes.start, fit.scales, [fit.amplitude, fit.noise]])
+        low, high = np.concatenate([planes.bounds, [LENGTHS] * len(fit.scales), [AMPLITUDES, NOISES]]).T
         found = minimize(
-            loss,
+            partial(self._loss, planes),
             start.clip(low, high),
             jac=True,
             method="L-BFGS-B",
             bounds=Bounds(low, high),
             options={"maxiter": steps, "maxfun": 2 * steps},
         )
-        now = moved(found.x)
+        now = planes.at(found.x)
         length = np.linalg.norm(now[:, NORMAL], axis=1)
         now[:, :KIND] /= length[:, None]
         now[:, -2] = now[:, -2].clip(OF_PEAK[0], OF_PEAK[1])
-        value = -float(found.fun) if self._crossed(now[rows]) else -np.inf
-        return Fit(now, found.x[count:-2], float(found.x[-2]), float(found.x[-1]), value)
+        value = -float(found.fun) if self._crossed(now[planes.rows]) else -np.inf
+        scales = found.x[len(planes.start) : -2]
+        return Fit(now, scales, float(found.x[-2]), float(found.x[-1]), value)
+
+    def _loss(self, planes: _Moving, numbers: Floats) -> tuple[float, Floats]:
+        """Minus the likelihood and its gradient, shape (p,), for the numbers, shape (p,): those of the planes, the
+        scales, the amplitude, and the noise.
+        """
+        now, scales = planes.at(numbers), numbers[len(planes.start) : -2]
+        amplitude, noise = torch.from_numpy(numbers[-2:])
+        inputs = distances(self._x, now)
+        x = torch.from_numpy(np.concatenate([self._x, inputs], axis=1))
+        one = likelihood(x, self._t, torch.from_numpy(scales), amplitude, noise.exp())
+        if one is None:
+            return 1e10, np.zeros(len(numbers))
+        value, by_scales, by_amplitude, by_noise, _, pairs = one
+        mine = torch.from_numpy(inputs[:, planes.rows])
+        by_inputs = (pairs.sum(dim=1)[:, None] * mine - pairs @ mine).numpy()
+        by_inputs *= -10.0 / 3.0 * np.exp(-2.0 * scales[self._x.shape[1] + planes.rows])
+        by_planes = planes.gradient(self._x, now, by_inputs)
+        return float(value), np.concatenate(
+            [by_planes, by_scales.numpy(), [float(by_amplitude), float(by_noise * noise.exp())]]
+        )
+
+
+class _Moving:
+    """The planes at the positions `rows` of `planes`, as numbers that climb: their normals and c, and the logarithms of
+    their widths, in units of MOVE and WIDER. Components of a normal that are 0 do not change.
+    """
+
+    def __init__(self, planes: Floats, rows: NDArray[np.int64]) -> None:
+        self.rows, self._planes = rows, planes
+        self._first = planes[rows, :KIND]
+        self._first[:, -1] = np.log(self._first[:, -1])
+        self._free = self._first != 0.0
+        self._free[:, -2:] = True
+        self._unit = np.full(self._first.shape, MOVE)
+        self._unit[:, -1] = WIDER
+        self.start: Floats = (self._first / self._unit)[self._free]
+        """The first numbers, shape (k,)."""
+
+    @property
+    def bounds(self) -> Floats:
+        """The bounds of the numbers, shape (k, 2)."""
+        bounds = np.full((len(self.start), 2), [-np.inf, np.inf])
+        of_width = np.argwhere(self._free)[:, 1] == self._first.shape[1] - 1
+        bounds[of_width] = np.log(np.where(self._planes[self.rows, KIND:] > 0.0, OF_PEAK, OF_STEP)) / WIDER
+        return bounds
+
+    def at(self, numbers: Floats) -> Floats:
+        """All planes for the first k of the numbers."""
+        now, moved = self._planes.copy(), self._first.copy()
+        moved[self._free] = numbers[: len(self.start)] * self._unit[self._free]
+        moved[:, -1] = np.exp(moved[:, -1])
+        now[self.rows, :KIND] = moved
+        return now
+
+    def gradient(self, x: Floats, now: Floats, by_inputs: Floats) -> Floats:
+        """The derivatives by the numbers, shape (k,), from those by the inputs of these planes, shape (n, len(rows)),
+        at points x, shape (n, d), if `now` are all planes.
+        """
+        moved = now[self.rows]
+        off = _off(x, moved)
+        slope = np.where(moved[:, KIND] > 0.0, off / (1.0 + off**2), 1.0 / np.sqrt(1.0 + off**2))
+        by_off = by_inputs * slope / SHRINK
+        scaled = by_off / moved[:, -2]
+        by_planes = [scaled.T @ x, -scaled.sum(axis=0)[:, None], -(by_off * off).sum(axis=0)[:, None]]
+        return np.asarray((np.concatenate(by_planes, axis=1) * self._unit)[self._free])

@@ -11,7 +11,7 @@ from torch import Tensor
 from proposer.strategies.lode.acquire import EXPLOIT, EXPLORE, Acquisition
 from proposer.strategies.lode.basins import BASINS, BOWLS
 from proposer.strategies.lode.collect import GATHER, REGIONS, UNIFORM, beside_good_points
-from proposer.strategies.lode.descend import DOWNHILL
+from proposer.strategies.lode.descend import ALONG_TREND, DOWNHILL
 from proposer.strategies.lode.energy import EnergyOfObservables
 from proposer.strategies.lode.even import EvenIn
 from proposer.strategies.lode.fill import FILL
@@ -53,7 +53,7 @@ def _sample(surrogate: Surrogate, dim: int, random: torch.Generator, before: Ten
 
 MAP = Acquisition((SOLVE, PROBE, BOWLS, BASINS, FILL, PLANE, EXPLORE, EXPLOIT))
 STUCK = Acquisition((SOLVE, PROBE, FILL, OTHER_BASINS, SPREAD, EXPLORE, EXPLOIT))
-DESCEND = Acquisition((SOLVE, DOWNHILL, PROBE, EXPLORE, EXPLOIT))
+DESCEND = Acquisition((ALONG_TREND, SOLVE, DOWNHILL, PROBE, EXPLORE, EXPLOIT))
 COLLECT = Acquisition((REGIONS, BASINS, LEAP, GATHER), (beside_good_points,), UNIFORM)
 
 

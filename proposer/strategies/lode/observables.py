@@ -1,9 +1,9 @@
 """The model with which LODE learns observables: Gaussian processes (`process.py`).
 
-Observables are smooth even if the NLL has narrow valleys, and the exact likelihood turns predictions into energies. An
-output that the process predicts badly, for example at a resonance or a step, is predicted by networks (`regress.py`) if
-their predictions of the newest points were better. Then planes at which it changes abruptly are looked for
-(`ridges.py`). Observables that are a likelihood themselves are learned like an NLL (`rest.py`).
+Observables are smooth even if the NLL has narrow valleys, and the exact likelihood turns predictions into energies.
+Networks predict outputs that a process predicts badly, for example at a resonance or a step (`by_nets.py`). Then planes
+at which such an output changes abruptly are looked for (`ridges.py`). Observables that are a likelihood themselves are
+learned like an NLL (`rest.py`). The numbers in the comments are the steps of `docs/search-steps.md`.
 """
 
 from __future__ import annotations
@@ -17,17 +17,16 @@ import torch
 from torch import Tensor
 
 from proposer.strategies.lode.apart import alone, without_physics
+from proposer.strategies.lode.by_nets import ByNets
 from proposer.strategies.lode.coding import Coding
 from proposer.strategies.lode.either import around_targets
 from proposer.strategies.lode.energy import FAR, EnergyOfObservables
-from proposer.strategies.lode.misses import error_of, miss
-from proposer.strategies.lode.plain import Logarithms
+from proposer.strategies.lode.misses import error_of
 from proposer.strategies.lode.process import Processes
-from proposer.strategies.lode.record import Record
-from proposer.strategies.lode.regress import Regression
 from proposer.strategies.lode.rest import Rest
 from proposer.strategies.lode.ridges import Ridges
 from proposer.strategies.lode.sample import ROUGH_ABOVE
+from proposer.strategies.lode.scales import Scales
 from proposer.strategies.lode.surrogate import LEARN_AGAIN, grouped
 from proposer.strategies.lode.train import training_rows
 from proposer.strategies.lode.validity import Validity
@@ -45,20 +44,6 @@ MOST_POINTS, MOST_NUMBERS, LEAST_POINTS = 1200, 1600, 300
 from LEAST_POINTS points if there are so many. With planes, only outputs that need all points count, because the few
 points close to planes are needed. This bounds the cost of an iteration. With MOST_NUMBERS = 2400, the same map cost a
 fifth more CPU.
-"""
-MOST_BY_NETS = 4000
-"""The largest number of points from which networks learn."""
-ENOUGH, BAD, BETTER, STILL, CLEARLY = 100, 0.1, 0.9, 0.25, 0.5
-"""When networks learn and predict, beside the processes. An error is one in the agreement with the target, from 0 to 1.
-
-Networks learn with at least ENOUGH points, if the error of a process is above BAD / sqrt(k), because the errors of k
-outputs add up. They predict an output if their mean square error is below BETTER times that of the process. With
-BETTER = 1.5, they replaced processes that were still learning, and toy3d_thin took an eighth more evaluations.
-
-Networks predict an output until the mean square error of its process is below STILL times BAD^2 / k, or below CLEARLY
-times their own. Networks choose the points by which they are judged, and so seem worse than they are. With
-CLEARLY = 0.9, a process took over on dipole4d (seed 3), and the fraction of good points among the exploiting ones fell
-from a half to a sixth.
 """
 EXACT, NEAR, LEAST_NEAR = 0.03, 2.0, 10
 """An output is predicted from a third of the points, and its length scales are kept, as long as this third predicts the
@@ -98,20 +83,15 @@ class OfObservables:
         self.dim, self.energy, self.inputs = dim, energy, inputs
         self._ridges = Ridges(dim)
         self._coding: Coding | None = None
+        self._coded_apart = False  # whether points without physics were left out of the scale
+        self._scales = Scales(dim)
         self._values: Processes | None = None
+        self._learned_from = 0
         self._rough: Processes | None = None
-        self._nets: Regression | None = None
-        self._record: Record | None = None
-        self._nets_seen = 0  # the number of points at the last training of the networks
+        self._exact = np.zeros(len(energy.columns), dtype=np.bool_)  # whether few points predict an output well
+        self._nets = ByNets(dim, energy, self._inputs)
         self._rest = Rest(dim, energy.of_nll, inputs) if energy.as_nll else None
         self._validity = Validity(dim, inputs)
-        self._learned_from = 0
-        self._exact = np.zeros(len(energy.columns), dtype=np.bool_)  # whether few points predict an output well
-        self.by_nets: NDArray[np.bool_] = np.zeros(len(energy.columns), dtype=np.bool_)
-        """Whether networks predict an output, shape (k,)."""
-        self._poor = self.by_nets.copy()  # whether the process of an output predicts badly
-        self._logarithms = Logarithms()
-        self._coded_apart = False  # whether points without physics were left out of the scale
 
     @property
     def fitted(self) -> bool:
@@ -121,62 +101,110 @@ class OfObservables:
     def patience(self) -> float:
         return PATIENCE
 
+    @property
+    def by_nets(self) -> NDArray[np.bool_]:
+        """Whether networks predict an output, shape (k,)."""
+        return self._nets.which
+
     def fit(self, known: Known, rng: np.random.Generator) -> None:
         y = known.values
-        usable = np.flatnonzero(np.isfinite(y).all(axis=1) & known.answered)
+        complete = np.flatnonzero(np.isfinite(y).all(axis=1) & known.answered)
         least = min(10, 2 + self.dim)
-        if len(usable) < least:
+        if len(complete) < least:
             return
-        usable, bad, no_value = without_physics(self.energy, y, usable, least)
-        apart = np.isin(np.arange(len(y)), bad)
-        far = self._coding is not None and self._coding.left_by(y[usable][~no_value.any(axis=1)])
-        if self._coding is None or self._values is None or far or self._coded_apart != apart.any():
-            self._coding = Coding.of(y[usable], alone(no_value, y[usable]))
-            self._coded_apart = bool(apart.any())
-            self._values, self._nets = Processes(self._seen, y.shape[1]), None
-            self.by_nets = np.zeros(y.shape[1], dtype=np.bool_)
-            if self._record is not None:
-                self._record.errors[1] = np.nan  # those of the old networks say nothing about new ones
-            self._exact = np.zeros(y.shape[1], dtype=np.bool_)
-            self._learned_from = self._logarithms.compared_from = 0
+        usable, bad, no_value = without_physics(self.energy, y, complete, least)  # 2.7
+        self._scale_anew(y[usable], no_value, apart=len(bad) > 0)  # 2.1
         again = len(usable) >= LEARN_AGAIN * self._learned_from
-        count = int((~self._exact).sum()) if len(self._ridges.planes) else y.shape[1]
-        most = min(MOST_POINTS, max(LEAST_POINTS, MOST_NUMBERS // max(1, count)))
-        rows = usable[training_rows(known.u[usable], known.energy[usable], most, rng)]
-        again |= self._find_ridges(known, usable, rng)
+        most = self._most
+        rows = usable[training_rows(known.u[usable], known.energy[usable], most, rng)]  # 2.8
+        again |= self._find_ridges(known, usable, rng)  # 2.2
         x = self._inputs(known.u[rows])
         if again:
-            aims = np.where(no_value.any(axis=0), np.nan, self.energy.aims)
-            self._coding = around_targets(self._coding, self._values, x, y[rows], aims)
-        t = self._coding.encode(y[rows])
-        if again:
-            error = partial(error_of, self.energy, self._coding)
-            self._values.learn(x, t, rng, which=~self._exact, exact=lambda mean, of: error(mean, of) < LEARNED)
+            self._learn(x, y[rows], no_value, rng)  # 2.1
             self._learned_from = len(usable)
-        self._values.condition(x, t)
-        coding = self._logarithms.left_out(
-            self._coding, self._values, x, y[rows], poor=self._poor, count=len(usable), energy=self.energy, rng=rng
-        )
-        if coding is not self._coding:
-            self._coding, self._nets = coding, None
-            t = coding.encode(y[rows])
-            self._values.condition(x, t)
-        few = training_rows(known.u[rows], known.energy[rows], len(rows) // 3, rng)
-        self._rough = self._values
-        if len(rows) > LEAST_POINTS // 2:
-            self._rough = self._values.thinned(x[few], t[few])
-            near = np.setdiff1d(np.flatnonzero(known.energy[rows] < NEAR), few)
-            predicted = self._rough.mean(torch.from_numpy(x[near])).numpy()
-            self._exact = np.zeros(y.shape[1], dtype=np.bool_)
-            if len(near) >= LEAST_NEAR:
-                self._exact = error_of(self.energy, self._coding, predicted, t[near]) < EXACT
-            self._values.replace(self._exact, self._rough)
-        self._fit_nets(known, usable, rng)
+        t = self._condition(x, y[rows], len(usable), rng)
+        self._thin(x, t, known.u[rows], known.energy[rows], rng)  # 2.8
+        self._nets.fit(known, usable, self._scale, rng)  # 2.2
         if self._rest is not None:
-            self._rest.fit(known, rng)
+            self._rest.fit(known, rng)  # 2.5
+        apart = np.isin(np.arange(len(y)), bad)
         valid = known.ok & ~known.lacking & ~apart
         invalid = known.unexplained | known.lacking | apart
-        self._validity.fit(known, valid, invalid, rng, most=most // 2, again=again)
+        self._validity.fit(known, valid, invalid, rng, most=most // 2, again=again)  # 2.6
+
+    def _scale_anew(self, y: Floats, no_value: NDArray[np.bool_], *, apart: bool) -> None:
+        """Chooses a scale for observables y, shape (n, k), if there is none, or if values have left it. The processes
+        then begin again. `no_value`, shape (n, k): which values do not come from physics. `apart`: whether points were
+        left out because of such a value.
+        """
+        kept = self._coding is not None and self._coded_apart == apart
+        if kept and not self._scale.left_by(y[~no_value.any(axis=1)]):
+            return
+        self._coding, self._coded_apart = Coding.of(y, alone(no_value, y)), apart
+        self._values = Processes(self._seen, y.shape[1])
+        self._exact = np.zeros(y.shape[1], dtype=np.bool_)
+        self._learned_from = self._scales.compared_from = 0
+        self._nets.begin_again()
+
+    @property
+    def _most(self) -> int:
+        """The largest number of points from which the processes learn."""
+        count = int((~self._exact).sum()) if len(self._ridges.planes) else len(self._exact)
+        return min(MOST_POINTS, max(LEAST_POINTS, MOST_NUMBERS // max(1, count)))
+
+    def _learn(self, x: Floats, y: Floats, no_value: NDArray[np.bool_], rng: np.random.Generator) -> None:
+        """Chooses between scales, and learns the length scales, from inputs x, shape (n, dim + planes), and observables
+        y, shape (n, k). `no_value`, shape (m, k), as in `_scale_anew`.
+        """
+        assert self._values is not None
+        aims = np.where(no_value.any(axis=0), np.nan, self.energy.aims)
+        coding = self._coding = around_targets(self._scale, self._values, x, y, aims)
+
+        def exact(predicted: Floats, t: Floats) -> NDArray[np.bool_]:
+            return error_of(self.energy, coding, predicted, t) < LEARNED
+
+        t = self._scales.targets(coding, self._values, x, y, rng)
+        self._values.learn(x, t, rng, which=~self._exact, exact=exact)
+
+    def _condition(self, x: Floats, y: Floats, count: int, rng: np.random.Generator) -> Floats:
+        """Sets the data of the processes, x and y as in `_learn`, after a comparison of scales where the processes
+        predict badly. `count`: the number of all points. Returns the targets, shape (n, k).
+        """
+        assert self._values is not None
+        before = self._scale
+        t = self._scales.targets(before, self._values, x, y, rng)
+        self._values.condition(x, t)
+        self._coding = self._scales.better(
+            before, self._values, x, y, t, poor=self._nets.poor, count=count, energy=self.energy, rng=rng
+        )
+        if self._coding is not before:
+            self._nets.rescaled(self._coding.width != before.width)
+            t = self._scales.targets(self._coding, self._values, x, y, rng)
+            self._values.condition(x, t)
+        return t
+
+    def _thin(self, x: Floats, t: Floats, u: Floats, energy: Floats, rng: np.random.Generator) -> None:
+        """Makes processes with a third of the data, and uses them where they predict well near the good region. The
+        data are targets t, shape (n, k), at the points u with these energies and the inputs x, shape (n, dim + planes).
+        """
+        assert self._values is not None
+        few = training_rows(u, energy, len(x) // 3, rng)
+        self._rough = self._values
+        if len(x) <= LEAST_POINTS // 2:
+            return
+        self._rough = self._values.thinned(x[few], t[few])
+        near = np.setdiff1d(np.flatnonzero(energy < NEAR), few)
+        predicted = self._rough.mean(torch.from_numpy(x[near])).numpy()
+        self._exact = np.zeros(t.shape[1], dtype=np.bool_)
+        if len(near) >= LEAST_NEAR:
+            self._exact = error_of(self.energy, self._scale, predicted, t[near]) < EXACT
+        self._values.replace(self._exact, self._rough)
+
+    @property
+    def _scale(self) -> Coding:
+        """The scale of the processes, after the first fit."""
+        assert self._coding is not None
+        return self._coding
 
     @property
     def _seen(self) -> int:
@@ -189,59 +217,28 @@ class OfObservables:
 
     def _find_ridges(self, known: Known, usable: NDArray[np.int64], rng: np.random.Generator) -> bool:
         """Looks for ridges of the outputs that processes predict worst. Returns whether the inputs have changed."""
-        if self._record is None or len(usable) < self._ridges.next_from:
+        errors = self._nets.errors
+        if errors is None or len(usable) < self._ridges.next_from:
             return False
-        errors = np.nan_to_num(self._record.errors[0])
-        before = self._ridges.planes
-        worst = self._ridges.worst(errors, BAD**2 / len(errors), self.by_nets, len(usable))
-        assert self._coding is not None
         assert self._values is not None
-        t = self._coding.encode(known.values[usable])
+        before = self._ridges.planes
+        # the absolute value of a root has a fold where the sign changes, which is no plane
+        errors = np.where(self._scale.root > 0, 0.0, np.nan_to_num(errors))
+        worst = self._ridges.worst(errors, self._nets.limit, self.by_nets, len(usable))
+        t = self._scale.encode(known.values[usable])
         values, changed = self._ridges.look(self.inputs(known.u[usable]), t, self._values, worst, rng)
         if np.array_equal(before, self._ridges.planes):
             return False
         self._values = values
         if changed:
-            self._nets = None
+            self._nets.forget()
         return True
-
-    def _fit_nets(self, known: Known, usable: NDArray[np.int64], rng: np.random.Generator) -> None:
-        """Compares predictions with the results. Networks learn the outputs that a process predicts badly."""
-        if self._record is None:
-            return
-        assert self._coding is not None
-        self._record.compare(known.u, known.values, partial(miss, self.energy, self._coding))
-        process, nets = self._record.errors
-        limit = BAD**2 / len(process)
-        with np.errstate(invalid="ignore"):  # NaN before the first comparison
-            bad, self._poor = process > limit, process > STILL * limit
-            stay = self.by_nets & (CLEARLY * nets < process)
-            self.by_nets = self._poor & (stay | (bad & (nets < BETTER * process)))
-        if len(usable) < ENOUGH or not (self._poor if self._nets else bad).any():
-            return
-        random = torch.Generator().manual_seed(int(rng.integers(2**63)))
-        self._nets = self._nets or Regression(self.dim, known.values.shape[1], len(self._ridges.planes))
-        new = usable[usable >= self._nets_seen]
-        self._nets_seen = len(known.u)
-        self._nets.judge(self._inputs(known.u[new]), self._resolved.encode(known.values[new]))
-        rows = usable[training_rows(known.u[usable], known.energy[usable], MOST_BY_NETS, rng)]
-        energy = np.nan_to_num(known.energy[rows], nan=FAR, posinf=FAR)
-        for _ in range(1 if self._nets.learned else 2):  # new ones are used at once
-            self._nets.learn(self._inputs(known.u[rows]), self._resolved.encode(known.values[rows]), energy, random)
-
-    @property
-    def _resolved(self) -> Coding:
-        """The transformation of observables to the targets of the networks."""
-        assert self._coding is not None
-        return self._coding.resolving(*self.energy.resolution(self._coding.spread))
 
     def _mean(self, values: Processes, z: Tensor, given: Mapping[int, float] | None = None) -> Tensor:
         """Predicted observables, shape (n, k). `given` are outputs that have a value."""
-        assert self._coding is not None
         z, known = self._ridges.of(z), given or {}
-        mean = self._coding.decode(values.mean(z, without=known))
-        if self._nets is not None and np.delete(self.by_nets, list(known)).any():
-            mean = torch.where(torch.from_numpy(self.by_nets), self._resolved.decode(self._nets.mean(z)), mean)
+        of_process = self._scale.decode(values.mean(z, without=known))
+        mean = self._nets.mean(z, of_process, self._scale, without=known)
         for j, value in known.items():
             mean[:, j] = value
         return mean
@@ -252,28 +249,18 @@ class OfObservables:
         process.
         """
         assert self._values is not None
-        assert self._coding is not None
         z = self._ridges.of(z)
         mean, deviation = self._values.predict(z)
         deviation = (deviation.square() + self._values.noise).sqrt()
-        values = self._coding.decode(mean + wider * deviation * normal)
-        if self._nets is not None and self.by_nets.any():
-            of_nets = self._resolved.decode(self._nets.draws(z, normal, wider))
-            values = torch.where(torch.from_numpy(self.by_nets), of_nets, values)
-        return values
+        of_process = self._scale.decode(mean + wider * deviation * normal)
+        return self._nets.draws(z, normal, wider, of_process, self._scale)
 
     def expect(self, u: Floats) -> None:
         if not self.fitted or not len(u):
             return
         assert self._values is not None
-        assert self._coding is not None
-        z = torch.from_numpy(self._inputs(u))
-        models = [self._coding.decode(self._values.mean(z)).numpy()]
-        models.append(np.full_like(models[0], np.nan))
-        if self._nets is not None:
-            models[1] = self._resolved.decode(self._nets.mean(z)).numpy()
-        self._record = self._record or Record(u.shape[1], models[0].shape[1])
-        self._record.expect(u, np.stack(models, axis=1))
+        of_process = self._scale.decode(self._values.mean(torch.from_numpy(self._inputs(u)))).numpy()
+        self._nets.expect(u, of_process, self._scale)
 
     @torch.no_grad()
     def __call__(self, u: Tensor) -> Tensor:
@@ -295,9 +282,8 @@ class OfObservables:
     def _energy(self, values: Processes | None, z: Tensor, given: Mapping[int, float] | None = None) -> Tensor:
         """Energies, shape (n,). `given` are outputs that have a value."""
         assert values is not None
-        assert self._coding is not None
-        mean = self._mean(values, z, given)
-        return self.energy(mean, torch.from_numpy(self._coding.spread), None if self._rest is None else self._rest(z))
+        mean, rest = self._mean(values, z, given), None if self._rest is None else self._rest(z)
+        return self.energy(mean, torch.from_numpy(self._scale.spread), rest)
 
     def members(self, u: Floats) -> Floats:
         return np.asarray(self(torch.from_numpy(u)).numpy())[None]
@@ -358,37 +344,28 @@ class OfObservables:
         arrays: dict[str, NDArray[np.float64]] = {
             "learned_from": np.array(float(self._learned_from)),
             "coded_apart": np.array(float(self._coded_apart)),
-            "compared_from": np.array(float(self._logarithms.compared_from)),
-            "nets_seen": np.array(float(self._nets_seen)),
+            "compared_from": np.array(float(self._scales.compared_from)),
             "exact": self._exact.astype(float),
-            "by_nets": self.by_nets.astype(float),
-            "poor": self._poor.astype(float),
         }
         arrays |= {f"ridges/{key}": value for key, value in self._ridges.to_arrays().items()}
         if self._values is not None:
             arrays |= {f"values/{key}": value for key, value in self._values.to_arrays().items()}
         if self._coding is not None:
             arrays |= {f"coding/{key}": value for key, value in vars(self._coding).items()}
-        for name, part in (("nets", self._nets), ("record", self._record), ("rest", self._rest)):
-            if part is not None:
-                arrays |= {f"{name}/{key}": value for key, value in part.to_arrays().items()}
-        return arrays | self._validity.to_arrays()
+        if self._rest is not None:
+            arrays |= {f"rest/{key}": value for key, value in self._rest.to_arrays().items()}
+        return arrays | self._nets.to_arrays() | self._validity.to_arrays()
 
     def load(self, arrays: Mapping[str, NDArray[np.float64]]) -> None:
         parts = grouped(arrays)
         self._learned_from, self._coded_apart = int(arrays["learned_from"]), bool(arrays["coded_apart"])
-        self._logarithms.compared_from = int(arrays.get("compared_from", 0))
-        self._nets_seen = int(arrays.get("nets_seen", 0))
+        self._scales.compared_from = int(arrays.get("compared_from", 0))
+        self._exact = arrays.get("exact", np.zeros(len(self.energy.columns))) > 0
         self._ridges.load(parts.get("ridges", {}))
-        none = np.zeros(len(self.energy.columns))
-        self._exact, self.by_nets = arrays.get("exact", none) > 0, arrays.get("by_nets", none) > 0
-        self._poor = arrays.get("poor", none) > 0
+        self._nets.load(arrays)
         coding = parts.get("coding", {})
-        self._coding = Coding(**coding) if "reach" in coding else None  # an older one is computed again
-        self._values = Processes.from_arrays(parts["values"]) if "values" in parts else None
-        # networks of an older lodescan are trained again
-        self._nets = Regression.from_arrays(parts["nets"]) if "born" in parts.get("nets", {}) else None
-        self._record = Record.from_arrays(parts["record"]) if "record" in parts else None
+        if "root" in coding:  # an older scale is chosen again
+            self._coding, self._values = Coding(**coding), Processes.from_arrays(parts["values"])
         if self._rest is not None:
             self._rest.load(parts["rest"])
         self._validity.load(parts.get("validity"))

@@ -77,11 +77,7 @@ class Processes:
         outputs, shape (m,), are predicted well enough; these are learned no further. A weak prior holds the logarithm
         of a length scale about which the data say nothing.
         """
-        rows = rng.choice(len(x), size=min(len(x), LEARN_FROM), replace=False)
-        # half of the points are neighbours of the others, because short distances show the roughness of the function
-        if len(x) > LEARN_FROM:
-            near = np.asarray(cKDTree(x).query(x[rows[: LEARN_FROM // 2]], k=2)[1])[:, 1]
-            rows = np.unique(np.concatenate([rows[: LEARN_FROM // 2], near]))
+        rows = _some_with_neighbours(x, rng)
         of = torch.arange(self.outputs) if which is None else torch.from_numpy(np.flatnonzero(which))
         if not len(of):
             return
@@ -106,15 +102,18 @@ class Processes:
         if len(x) >= LEARN_FROM and not self._asked_for_noise:  # few points with much structure look like noise
             self._asked_for_noise = True
             unsure = torch.nonzero(~(off.square().mean(dim=1) < PREDICTED))[:, 0]
-            first = Processes(self.dim, len(unsure))
-            noisy = (first._scales, first._amplitude, torch.full_like(first._noise, math.log(MUCH_NOISE)))
-            other, its_loss, _ = _descend(xs, ts[unsure], noisy, NOISY_STEPS)
+            other, its_loss, _ = _descend(xs, ts[unsure], self._noisy(len(unsure)), NOISY_STEPS)
             better = its_loss < loss[unsure] - SURELY
             for mine, its in zip(found, other, strict=True):
                 mine[unsure[better]] = its[better]
         if all(bool(torch.isfinite(part).all()) for part in found):
             self._scales[of], self._amplitude[of], self._noise[of] = found
             self.learned = True
+
+    def _noisy(self, outputs: int) -> tuple[Tensor, Tensor, Tensor]:
+        """The numbers from which a descent with much noise begins."""
+        first = Processes(self.dim, outputs)
+        return first._scales, first._amplitude, torch.full_like(first._noise, math.log(MUCH_NOISE))
 
     def evidence(self, x: Floats, t: Floats) -> Floats:
         """The logarithms, shape (m,), of the marginal likelihoods of t, shape (n, m), at x, shape (n, d), without their
@@ -262,6 +261,18 @@ class Processes:
         if made._amplitude.shape != (outputs,) or made._noise.shape != (outputs,):
             raise ValueError("the parts do not fit together")
         return made
+
+
+def _some_with_neighbours(x: Floats, rng: np.random.Generator) -> NDArray[np.int64]:
+    """The positions of at most LEARN_FROM points x, shape (n, d). Of many points, half are neighbours of the others,
+    because short distances show the roughness of a function.
+    """
+    rows = rng.choice(len(x), size=min(len(x), LEARN_FROM), replace=False)
+    if len(x) <= LEARN_FROM:
+        return rows
+    rows = rows[: LEARN_FROM // 2]
+    near = np.asarray(cKDTree(x).query(x[rows], k=2)[1])[:, 1]
+    return np.unique(np.concatenate([rows, near]))
 
 
 def _descend(

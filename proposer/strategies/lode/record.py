@@ -47,11 +47,17 @@ class Record:
         if usable.sum() >= LEAST:
             for model in range(MODELS):
                 new = error(self._predicted[usable, model], values[found[usable]])
-                square = np.nanmean(np.square(new), axis=0) if np.isfinite(new).any() else self.errors[model]
+                some = np.isfinite(new).sum(axis=0)
+                square = np.where(some > 0, np.nansum(np.square(new), axis=0) / np.maximum(some, 1), self.errors[model])
                 before = np.where(np.isfinite(self.errors[model]), self.errors[model], square)
                 self.errors[model] = FORGET * before + (1.0 - FORGET) * square
         if usable.sum() >= LEAST or came.sum() == len(came):
             self._u, self._predicted = self._u[~came], self._predicted[~came]
+
+    def forget(self, model: int, outputs: NDArray[np.bool_]) -> None:
+        """Forgets predictions and errors of a model that is new for some outputs, shape (k,)."""
+        self._predicted[:, model, outputs] = np.nan
+        self.errors[model, outputs] = np.nan
 
     def to_arrays(self) -> dict[str, NDArray[np.float64]]:
         """The arrays for `from_arrays`."""

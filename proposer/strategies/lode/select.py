@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from proposer.strategies.lode.points import Known
 
+BY_MODEL = ("exploit", "solve")
+"""The origins of points that the model took for good."""
 DARING, DARING_BY_DIMENSION = 3.0, 0.4
 """A candidate that is twice as far from other points may have 2^-p of their probability. In d dimensions, the power p
 is the larger of DARING and DARING_BY_DIMENSION d, but at most d, because gaps are larger in one and two dimensions.

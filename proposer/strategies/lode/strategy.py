@@ -48,7 +48,7 @@ the results of the earlier steps. If the target follows the best NLL, a batch ha
 after a deeper minimum is found, batches are as small as at the start. With large ones, three steps downhill in a
 minimum that was found late took 380 evaluations.
 """
-START, SHORTER, LEAST_FIRST = 6, 2, 10
+START, SHORTER, LEAST_FIRST, MOST_FIRST = 6, 2, 10, 50
 """With few evaluations, the start is at most this part of them (1 / START). With a quarter, multi8d and multi10d had a
 tenth fewer good points after 300 evaluations. With `goal: collect` the start is 1 / SHORTER of that for a map, because
 steps downhill need no even start: dipole4d had 100 good points 25 evaluations sooner. It has at least LEAST_FIRST
@@ -86,7 +86,7 @@ class Lode:
         self._method = method.following() if settings.target.follows else method
         self._first = _first_points(self._dim, settings.evaluations)
         if settings.collect:
-            self._first = max(LEAST_FIRST, self._first // SHORTER)
+            self._first = min(max(LEAST_FIRST, self._first // SHORTER), MOST_FIRST)
         self._batch_size = settings.batch
         self._asks = 0
         self._started = 0

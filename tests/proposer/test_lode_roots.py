@@ -1,0 +1,45 @@
+"""The sign of the root of an observable."""
+
+import numpy as np
+import pytest
+
+from proposer.strategies.lode.process import Processes
+from proposer.strategies.lode.roots import corrected, signs
+from proposer.types import Floats
+
+
+def linear(x: Floats) -> Floats:
+    return np.asarray(x @ np.array([1.0, -0.7, 0.4, 0.2, 0.9, -0.3, 0.1, 0.5]) + 0.4 * x[:, 0] * x[:, 1] - 0.2)
+
+
+def products(x: Floats) -> Floats:
+    return np.asarray(x[:, 0] * x[:, 1] + x[:, 2] * x[:, 3] - 0.4 * x[:, 4] * x[:, 5])
+
+
+def wave(x: Floats) -> Floats:
+    return np.asarray(np.sin(2.5 * x[:, 0] + x[:, 1] + 3.5) + 0.5 * x[:, 2] - 0.1)
+
+
+def agreement(found: Floats, amplitude: Floats) -> float:
+    """The fraction of right signs; the sign of all together is arbitrary."""
+    share = float((found == np.sign(amplitude)).mean())
+    return max(share, 1.0 - share)
+
+
+@pytest.mark.parametrize(("amplitude", "dim", "count"), [(linear, 8, 120), (products, 6, 150), (wave, 3, 150)])
+def test_the_signs_of_an_amplitude_are_found_from_its_absolute_values(amplitude, dim, count):
+    rng = np.random.default_rng(3)
+    x = 2.0 * rng.random((count, dim)) - 1.0
+    y = amplitude(x) / amplitude(x).std()
+    found = signs(x, np.abs(y), rng)
+    assert agreement(found, y) > 0.9
+    process = Processes(dim, 1)
+    process.learn(x, (found * np.abs(y))[:, None], rng)
+    assert agreement(corrected(found, x, np.abs(y), process), y) > 0.97
+
+
+def test_too_few_points_for_the_terms_and_roots_of_zero_do_no_harm():
+    rng = np.random.default_rng(4)
+    x = rng.random((12, 9))
+    assert signs(x, rng.random(12), rng).tolist() == [1.0] * 12
+    assert set(signs(rng.random((40, 2)), np.zeros(40), rng)) <= {-1.0, 1.0}
