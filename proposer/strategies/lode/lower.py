@@ -120,8 +120,9 @@ def _circles(u: Floats) -> Floats:
 
 
 def _surprising(context: Context, n: int, rng: np.random.Generator) -> Floats:
-    """At most n points, shape (n, d), where known points that are not good are lower than the models say. A process of
-    the errors of the models, from the points around, predicts where the next ones are lower still.
+    """At most n points, shape (n, d), where known points are lower than the models say. A process of the errors of the
+    models, from the points around, predicts where the next ones are lower still. Good points count, too: a narrow
+    minimum may lie in a wide one, and the models smooth it away.
     """
     known = context.known
     seen = np.flatnonzero(np.isfinite(known.rising))
@@ -131,7 +132,7 @@ def _surprising(context: Context, n: int, rng: np.random.Generator) -> Floats:
     error = np.log1p(known.energy[seen].clip(0.0)) - np.log1p(_middle(context.surrogate, u).clip(0.0))
     distance = np.asarray(cKDTree(u).query(u, k=min(AROUND * context.dim + 1, len(u)))[0]).reshape(len(u), -1)
     width = distance[:, 1:].mean(axis=1)
-    open_ = ~known.good[seen] & (error < 0.0) & (width > TINY * np.sqrt(context.dim))
+    open_ = (error < 0.0) & (width > TINY * np.sqrt(context.dim))
     if len(context.pending):
         open_ &= np.asarray(cKDTree(context.pending).query(u)[0]) > OUT * width
     of = np.flatnonzero(open_)
