@@ -90,6 +90,33 @@ def test_a_point_that_is_lower_than_the_models_say_is_followed_although_its_neig
     assert both(u)[deep].min() < 1.0
 
 
+def inside(u: Floats) -> Floats:
+    """The energy of a wide minimum with a deeper one in it, which shows in 0.02 % of the cube."""
+    return np.asarray(np.minimum(wide(u), 0.2 + 0.5 * ((u - WIDE - 0.1) ** 2).sum(axis=1) / 0.06**2))
+
+
+def test_a_good_point_that_is_lower_than_the_models_say_is_followed_too():
+    """A narrow minimum may lie in a wide one, and the models smooth it away."""
+    u = np.random.default_rng(4).random((400, DIM))
+    slope = WIDE + 0.1 + 0.067 * np.array([0.4, -0.3, 0.2, 0.4, -0.2, 0.3])
+    u = np.concatenate([WIDE + 0.05 * (u[:60] - 0.5), u[inside(u) == wide(u)], [slope]])
+    assert inside(u[:-1]).min() < inside(u[-1:]) < wide(u[-1:]) - 0.1
+    context = context_of(u, inside(u))
+    new = lower.lower(context, 200)
+    assert context.known.good[-1] and lower.stopped(context.known)[-1]
+    assert (np.linalg.norm(new - slope, axis=1) < 0.4).sum() >= lower.BESIDE
+
+
+def test_a_point_that_is_lower_than_the_models_say_is_followed_while_the_lowest_nll_falls():
+    """The models still smooth a narrow minimum away after its first point lowered the NLL."""
+    u, _ = points()
+    u = np.concatenate([u[1:-1], u[:1], u[-1:]])
+    context = context_of(u, both(u))
+    new = lower.lower(context, 200)
+    assert not lower.stopped(context.known)[-1]
+    assert (np.linalg.norm(new - u[-1], axis=1) < 0.4).sum() >= lower.BESIDE
+
+
 def joined(u: Floats, to: Floats) -> Floats:
     """The distances, shape (n,), of points u from the nearest of the points `to`, as if opposite walls were joined."""
     return np.asarray(cKDTree(to % 1.0, boxsize=np.ones(DIM)).query(u % 1.0)[0])

@@ -12,6 +12,7 @@ from proposer.strategies.lode import (
     contest,
     either,
     fill,
+    lower,
     marginal,
     method,
     nets,
@@ -45,6 +46,13 @@ def percent(fraction: float) -> str:
 
 
 STEPS = {
+    "Other goals": [
+        f"at least {lower.PATIENCE})",
+        f"{lower.FALLING:g} / (1 + m / {lower.STEPS} d)",
+        f"{lower.RESTING:g} (1 + k) / (1 + n / {lower.TRIED:g} d)",
+        f"only the last {lower.LAST})",
+        f"{percent(lower.OF_EACH[0])} of its points, on average",
+    ],
     "1. Start": [f"at least {int(1.5 * strategy.LEAST_FIRST)}"],
     "2.1 Observables": [
         f"below {observables.LEARNED:g} sigma",

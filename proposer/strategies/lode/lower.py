@@ -89,9 +89,11 @@ def lower(context: Context, n: int) -> Floats:
 def _near(context: Context, n: int) -> Floats:
     """n points while the lowest NLL falls."""
     found = _predicted(context, (n + 1) // 2, AT_BEST)
+    seen = _surprising(context, min(BESIDE, n // 4), context.generator("surprising"))
     of = basins(context.known, min(BASINS, n))
-    rest = beside(context.surrogate.members, context.known, of, n - len(found), context.generator("basins below"))
-    return np.concatenate([found, rest])
+    n -= len(found) + len(seen)
+    rest = beside(context.surrogate.members, context.known, of, n, context.generator("basins below"))
+    return np.concatenate([found, seen, rest])
 
 
 def _elsewhere(context: Context, n: int) -> Floats:
