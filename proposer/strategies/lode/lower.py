@@ -5,8 +5,8 @@ lowest NLL falls, half of these points are the lowest minima that the model pred
 The others are steps downhill in basins whose bottom is not known.
 
 A deeper minimum that is hidden beside a wide region is at first seen by one point on its slope. This point is not lower
-than its neighbours, which lie in the wide region, but it is lower than the models say. So after the lowest NLL has
-stopped falling, most points are near such points, or in the largest holes between all points.
+than its neighbours, which lie in the wide region, but it is lower than the models say. So some points are always near
+such points. After the lowest NLL has stopped falling, most are there, or in the largest holes between all points.
 """
 
 from __future__ import annotations
