@@ -1,4 +1,4 @@
-"""The numbers in docs/search-steps.md are those of the code."""
+"""The numbers in docs/search.md and docs/search-steps.md are those of the code."""
 
 import re
 from pathlib import Path
@@ -25,18 +25,19 @@ from proposer.strategies.lode import (
     roots,
     sample,
     scales,
+    settings,
     solve,
     spread,
     squares,
     strategy,
 )
 
-PAGE = Path(__file__).parents[2] / "docs" / "search-steps.md"
+DOCS = Path(__file__).parents[2] / "docs"
 
 
-def text_of(title: str) -> str:
+def text_of(title: str, page: str = "search-steps.md") -> str:
     """The text of a section, without its line breaks."""
-    _, found, rest = PAGE.read_text().partition(f"{title}\n")
+    _, found, rest = (DOCS / page).read_text().partition(f"{title}\n")
     assert found, f"the page has no section {title}"
     return " ".join(re.split(r"(?m)^#", rest)[0].split())
 
@@ -151,6 +152,24 @@ STEPS = {
 def test_the_numbers_of_a_step_are_those_of_the_code(step: str) -> None:
     text = text_of(f"# {step}")
     assert [words for words in STEPS[step] if words not in text] == []
+
+
+def test_the_numbers_on_the_page_of_the_method_are_those_of_the_code() -> None:
+    parts, batches = (text_of(f"# {title}", "search.md") for title in ("How a batch is filled", "Batches"))
+    for part, words in (
+        ("random", percent(observables.OfObservables.uniform)),
+        ("probe", f"at most {percent(probe.MOST)}"),
+        ("plane", f"at most {percent(plane.MOST)}"),
+        ("explore", f"at most {percent(acquire.MOST_EXPLORE)}"),
+    ):
+        assert re.search(rf"\| `{part}` \| [^|]* \| [^|]*{words}", parts), part
+    assert f"at most {settings.BATCH} points" in batches
+    assert f"at most {settings.SECONDS:,.0f} s divided by `seconds_per_point`" in batches
+    assert f"never below {settings.LEAST_BATCH}." in batches
+    for seconds, evaluations in ((0.0, 300), (100.0, float("inf"))):
+        size = settings.LodeSettings(evaluations=evaluations, seconds=seconds).batch
+        key = f"`seconds_per_point: {seconds:g}`" if seconds else f"`max_evaluations: {evaluations}`"
+        assert re.search(rf"{key} it is {size}\b", batches), key
 
 
 def test_counts_in_words_are_those_of_the_code() -> None:

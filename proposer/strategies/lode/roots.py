@@ -4,8 +4,8 @@ A limit on a rate, such as that of a forbidden decay, selects points where the a
 is smooth there, and often close to linear, but the rate is known only as its square. So a sign is wanted for the root
 at each point with which the roots become smooth. The roots with signs must be a polynomial, and their absolute values
 must be the known ones. These two conditions are met in turn by relaxed averaged alternating reflections (D. Luke,
-Inverse Problems 21 (2005) 37), which solve the phase problem of optics in the same way. Then a process corrects signs
-close to zeros.
+Inverse Problems 21 (2005) 37), which solve the phase problem of optics in the same way. If masses let an amplitude span
+decades, the roots divided by a power law are closer to a polynomial. In the end, a process corrects signs near zeros.
 """
 
 from __future__ import annotations
@@ -34,15 +34,23 @@ def signs(x: Floats, root: Floats, rng: np.random.Generator) -> Floats:
     to a polynomial.
     """
     best, lowest = np.ones(len(root)), np.inf
-    root = root[:, None] / (np.sqrt(np.square(root).mean()) + 1e-300)
-    starts = root * _sign(rng.standard_normal((len(x), STARTS)))
-    for degree in DEGREES:
-        if math.comb(x.shape[1] + degree, degree) > min(len(x) // 2, MOST_TERMS):
-            break
-        found, error = _reflected(_products(x, degree), root, starts)
-        if error.min() < lowest:
-            best, lowest = found[:, error.argmin()], float(error.min())
+    starts = _sign(rng.standard_normal((len(x), STARTS)))
+    for of in (root, root / _envelope(x, root)):
+        scaled = of[:, None] / (np.sqrt(np.square(of).mean()) + 1e-300)
+        for degree in DEGREES:
+            if math.comb(x.shape[1] + degree, degree) > min(len(x) // 2, MOST_TERMS):
+                break
+            found, error = _reflected(_products(x, degree), scaled, scaled * starts)
+            if error.min() < lowest:
+                best, lowest = found[:, error.argmin()], float(error.min())
     return best
+
+
+def _envelope(x: Floats, root: Floats) -> Floats:
+    """The exponential of a linear fit of the logarithms, shape (n,): a power law of masses and couplings."""
+    terms = _products(x, 1)
+    logarithm = np.log(np.maximum(root, 1e-6 * root.max() + 1e-300))
+    return np.asarray(np.exp(terms @ np.linalg.lstsq(terms, logarithm, rcond=None)[0]))
 
 
 def corrected(found: Floats, x: Floats, root: Floats, process: Processes) -> Floats:
