@@ -7,6 +7,7 @@ import pytest
 
 from proposer.strategies.lode import (
     acquire,
+    basins,
     by_nets,
     coding,
     contest,
@@ -50,8 +51,8 @@ STEPS = {
     "Other goals": [
         f"at least {lower.PATIENCE})",
         f"{lower.FALLING:g} / (1 + m / {lower.STEPS} d)",
-        f"{lower.RESTING:g} (1 + k) / (1 + n / {lower.TRIED:g} d)",
-        f"only the last {lower.LAST})",
+        f"{lower.RESTING:g} (1 + k) / (1 + n / {basins.TRIED:g} d)",
+        f"only the last {basins.LAST})",
         f"{percent(lower.OF_EACH[0])} of its points, on average",
     ],
     "1. Start": [f"at least {int(1.5 * strategy.LEAST_FIRST)}"],
