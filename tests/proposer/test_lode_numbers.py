@@ -7,12 +7,14 @@ import pytest
 
 from proposer.strategies.lode import (
     acquire,
+    basins,
     by_nets,
     coding,
     contest,
     descend,
     either,
     fill,
+    lower,
     marginal,
     method,
     nets,
@@ -50,6 +52,13 @@ def percent(fraction: float) -> str:
 
 
 STEPS = {
+    "Other goals": [
+        f"at least {lower.PATIENCE})",
+        f"{lower.FALLING:g} / (1 + m / {lower.STEPS} d)",
+        f"{lower.RESTING:g} (1 + k) / (1 + n / {basins.TRIED:g} d)",
+        f"only the last {basins.LAST})",
+        f"{percent(lower.OF_EACH[0])} of its points, on average",
+    ],
     "1. Start": [f"at least {int(1.5 * strategy.LEAST_FIRST)}"],
     "2.1 Observables": [
         f"below {observables.LEARNED:g} sigma",
