@@ -52,13 +52,6 @@ def percent(fraction: float) -> str:
 
 
 STEPS = {
-    "Other goals": [
-        f"at least {lower.PATIENCE})",
-        f"{lower.FALLING:g} / (1 + m / {lower.STEPS} d)",
-        f"{lower.RESTING:g} (1 + k) / (1 + n / {basins.TRIED:g} d)",
-        f"only the last {basins.LAST})",
-        f"{percent(lower.OF_EACH[0])} of its points, on average",
-    ],
     "1. Start": [f"at least {int(1.5 * strategy.LEAST_FIRST)}"],
     "2.1 Observables": [
         f"below {observables.LEARNED:g} sigma",
@@ -159,6 +152,11 @@ STEPS = {
         f"Another {percent(spread.SHARE)}",
     ],
     "Other goals": [
+        f"at least {lower.PATIENCE})",
+        f"{lower.FALLING:g} / (1 + m / {lower.STEPS} d)",
+        f"{lower.RESTING:g} (1 + k) / (1 + n / {basins.TRIED:g} d)",
+        f"only the last {basins.LAST})",
+        f"{percent(lower.OF_EACH[0])} of its points, on average",
         f"but at most {int(1.5 * strategy.MOST_FIRST)}",
         f"at most {trend.MOST} points",
         f"at least {trend.LEAST} points",
