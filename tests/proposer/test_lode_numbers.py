@@ -11,6 +11,7 @@ from proposer.strategies.lode import (
     by_nets,
     coding,
     contest,
+    descend,
     either,
     fill,
     lower,
@@ -31,6 +32,9 @@ from proposer.strategies.lode import (
     spread,
     squares,
     strategy,
+    trend,
+    waves,
+    waving,
 )
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -48,13 +52,6 @@ def percent(fraction: float) -> str:
 
 
 STEPS = {
-    "Other goals": [
-        f"at least {lower.PATIENCE})",
-        f"{lower.FALLING:g} / (1 + m / {lower.STEPS} d)",
-        f"{lower.RESTING:g} (1 + k) / (1 + n / {basins.TRIED:g} d)",
-        f"only the last {basins.LAST})",
-        f"{percent(lower.OF_EACH[0])} of its points, on average",
-    ],
     "1. Start": [f"at least {int(1.5 * strategy.LEAST_FIRST)}"],
     "2.1 Observables": [
         f"below {observables.LEARNED:g} sigma",
@@ -105,6 +102,14 @@ STEPS = {
         f"energies above {sample.ROUGH_ABOVE:g} in step 3",
         f"above 1 + {sample.ROUGH_ABOVE - 1:g} √({observables.FEW_OUTPUTS} / k)",
     ],
+    "2.9 Waves": [
+        f"a mean square error above {process.PREDICTED:g}",
+        f"At most {waves.FROM} points",
+        f"at least {waves.LEAST:g} and at most {waves.CELLS[2] // 4}, {waves.CELLS[3] // 4}, {waves.CELLS[4] // 4} or",
+        f"or {waves.CELLS[5] // 4} periods",
+        f"At most {waves.MOST} are tried, and {waves.AHEAD} more",
+        f"by {waving.WORTH:g}",
+    ],
     "3. Sample": [
         f"{method.PARTICLES} particles",
         f"{percent(sample.KEEP)} with the lowest energies",
@@ -145,6 +150,19 @@ STEPS = {
         f"at least {spread.PATIENCE}, and at least {spread.PATIENCE_BY_DIMENSION} for each variable",
         f"{percent(spread.BASINS_SHARE)} of the batch are steps downhill",
         f"Another {percent(spread.SHARE)}",
+    ],
+    "Other goals": [
+        f"at least {lower.PATIENCE})",
+        f"{lower.FALLING:g} / (1 + m / {lower.STEPS} d)",
+        f"{lower.RESTING:g} (1 + k) / (1 + n / {basins.TRIED:g} d)",
+        f"only the last {basins.LAST})",
+        f"{percent(lower.OF_EACH[0])} of its points, on average",
+        f"but at most {int(1.5 * strategy.MOST_FIRST)}",
+        f"at most {trend.MOST} points",
+        f"at least {trend.LEAST} points",
+        f"below {trend.BETTER:g} times that of a constant",
+        f"{percent(descend.SHARE)} of a batch",
+        f"at least {trend.APART:g} diagonals apart",
     ],
 }
 

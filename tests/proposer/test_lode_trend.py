@@ -19,8 +19,9 @@ from proposer.strategies.lode.settings import LodeSettings
 from proposer.strategies.lode.strategy import Lode
 from proposer.strategies.lode.trend import APART, LEAST, Trend, lowest
 from proposer.target import Target
+from proposer.types import Told
 from scanspec import Variable
-from tests.proposer.answered import told_of
+from tests.proposer.answered import same, told_of
 
 DIM = 15
 WAY = np.linalg.qr(np.random.default_rng(8).normal(size=(DIM, DIM)))[0]
@@ -151,3 +152,19 @@ def test_many_good_points_come_soon_in_many_dimensions(quick):
         if good >= 60 or evaluations > 400:
             break
     assert evaluations <= 240
+
+
+@pytest.mark.slow
+def test_a_continued_search_follows_the_same_trend(quick):
+    space, settings = Space([Variable(f"x{n}", 0.0, 1.0) for n in range(DIM)]), LodeSettings(Target(1.0), 200, True)
+    one, every = Lode(space, settings, 7, []), list[Told]()
+    while not every or "probe" not in every[-1].origins or len(every) < 5:
+        batch = one.ask()
+        assert batch is not None and len(every) < 10
+        every.append(told_of(batch.u, valley(batch.u), origins=batch.origins))
+        one.tell(every[-1])
+    other = Lode(space, settings, 7, [])
+    for told in every:
+        other.tell(told)
+    other.restore(one.checkpoint())
+    assert same([one.ask()], [other.ask()])

@@ -22,6 +22,8 @@ MOSTLY = 0.8
 """The fraction of points that suffices to call an observable positive, for example a relic density that a code sets to
 0 or -1 if there is none.
 """
+LINEAR = 1000.0
+"""asinh(s) is linear enough if the width is LINEAR times as large as that from the quartiles."""
 SIGNED = 5
 """An observable with this many different negative values, each as large as its small positive values are, has either
 sign. A logarithm would give all of them the same value. A code has fewer special values.
@@ -82,7 +84,7 @@ class Coding:
         """The same transformation with another middle and width of observable j; y, shape (n, k), as in `of`."""
         other = self._copy()
         other.middle[j], other.width[j] = middle, width
-        s = (y[:, j] - middle) / width
+        s = (_scaled(y, self.floor)[:, j] - middle) / width
         t = np.arcsinh(s)
         other.mean[j], other.deviation[j], other.reach[j] = t.mean(), t.std() + 1e-9, max(np.abs(s).max(), 1.0)
         return other
@@ -122,6 +124,11 @@ class Coding:
         other = self._copy()
         other.floor[j] = other.root[j] = 0.0
         return other.around(j, float(np.median(y[:, j])), float(_width(y[:, j : j + 1])[0]), y)
+
+    def linear(self, j: int, y: Floats) -> Coding:
+        """The same transformation, but linear in the values s of observable j; y, shape (n, k), as in `of`."""
+        s = _scaled(y, self.floor)[:, j : j + 1]
+        return self.around(j, float(np.median(s)), LINEAR * float(_width(s)[0]), y)
 
     def encode(self, y: Floats) -> Floats:
         """The targets t, shape (n, k), of observables y, shape (n, k)."""

@@ -1,7 +1,7 @@
 """The model with which LODE learns an NLL if there are no observables.
 
 A few networks of hidden residuals (`residuals.py`) learn any NLL roughly. Sums of squared polynomials (`squares.py`)
-learn a few kinds of NLL exactly.
+learn a few kinds of NLL exactly, and so do waves (`oscillation.py`).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from scipy.special import ndtr
 from torch import Tensor
 
 from proposer.strategies.lode.energy import FAR, EnergyOfObservables
+from proposer.strategies.lode.oscillation import Oscillation
 from proposer.strategies.lode.residuals import FARTHEST, LEAST_ERROR, Residuals
 from proposer.strategies.lode.sample import ROUGH_ABOVE
 from proposer.strategies.lode.solve import ahead
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 MOST_BY_SQUARES, MOST_JUDGED = 1200, 600
 """The largest numbers of points from which the polynomials, and the Gaussian process of the validity, learn."""
 FARTHER = 2.0
-"""The error of sums of squares at new points, in units of the error by cross-validation, for their weight beside the
+"""The error of other models at new points, in units of the error by cross-validation, for their weight beside the
 networks, whose error is one at new points. With 1, a third of the first points of multi10d for which the weight counted
 were bad.
 """
@@ -66,6 +67,7 @@ class OfNll:
         self._of_nll = energy.of_nll
         self.residuals = Residuals(dim)
         self._squares = Squares(dim)
+        self._oscillation = Oscillation()
         self._validity = Validity(dim, inputs)
         self._scale = self._of_nll.scale  # at the last training of the networks
         self._learned_from = 0
@@ -86,10 +88,12 @@ class OfNll:
         now = partial(self._of_nll.since, scale=before) if before != self._scale else None
         self.residuals.fit(known.u, self.inputs(known.u), known.plain, usable, rng, now=now, few=ahead(known))
         rows = usable[training_rows(known.u[usable], known.energy[usable], MOST_BY_SQUARES, rng)]
-        self._squares.learn(self.inputs(known.u[rows]), known.plain[rows].clip(max=FARTHEST), rng)
+        x, plain = self.inputs(known.u[rows]), known.plain[rows].clip(max=FARTHEST)
+        self._squares.learn(x, plain, rng)
         again = len(usable) >= LEARN_AGAIN * self._learned_from
         if again:
             self._learned_from = len(usable)
+        self._oscillation.learn(x, plain, rng, again=again)
         has_nll = known.ok & np.isfinite(known.energy)
         self._validity.fit(known, has_nll, known.answered & ~known.ok, rng, most=MOST_JUDGED, again=again)
 
@@ -108,30 +112,38 @@ class OfNll:
     def members(self, u: Floats) -> Floats:
         return np.asarray(self._of_nll.within(self.residuals.members(torch.from_numpy(self.inputs(u)))).numpy())
 
+    def _others(self) -> list[tuple[Callable[[Tensor], Tensor], float]]:
+        """The other models that predict better than a constant, and their errors, the best first."""
+        found: list[tuple[Callable[[Tensor], Tensor], float]] = []
+        for member, error in enumerate(self._squares.errors.tolist()):
+            found.append((partial(self._squares.energy, member=member), error))
+        if np.isfinite(self._oscillation.error):
+            found.append((self._oscillation.energy, self._oscillation.error))
+        return sorted(found, key=lambda one: one[1])
+
     def others(self) -> list[Callable[[Tensor], Tensor]]:
-        """The energies of the polynomials, if these predict better than a constant."""
+        """The energies of the polynomials and waves, if these predict better than a constant."""
 
-        def energy(member: int, u: Tensor) -> Tensor:
+        def energy(model: Callable[[Tensor], Tensor], u: Tensor) -> Tensor:
             z = torch.from_numpy(self.inputs(u.numpy()))
-            plain = self._squares.energy(z, member)
-            return self._validity.raise_energy(self._of_nll.within(plain), z).clamp(max=FAR)
+            return self._validity.raise_energy(self._of_nll.within(model(z)), z).clamp(max=FAR)
 
-        return [partial(energy, member) for member in range(self._squares.members)]
+        return [partial(energy, model) for model, _ in self._others()]
 
     def probability_by_others(self, u: Floats) -> Floats:
         z = torch.from_numpy(self.inputs(u))
-        plain = [self._squares.energy(z, member) for member in range(self._squares.members)]
-        log_energy = np.log1p([self._of_nll.within(energy).numpy() for energy in plain])
-        error = self._squares.errors[:, None].clip(LEAST_ERROR)
+        models, errors = zip(*self._others(), strict=True)
+        log_energy = np.log1p([self._of_nll.within(model(z)).numpy() for model in models])
+        error = np.array(errors)[:, None].clip(LEAST_ERROR)
         good = np.average(ndtr((math.log(2.0) - log_energy) / error), axis=0, weights=error[:, 0] ** -2)
         return np.asarray(good * self._validity.probability(z).numpy())
 
     @property
     def weight_of_others(self) -> float:
-        if not self._squares.members:
+        if not (others := self._others()):
             return 0.0
-        of_networks, of_squares = self.residuals.error, FARTHER * max(LEAST_ERROR, float(self._squares.errors[0]))
-        return of_networks**2 / (of_networks**2 + of_squares**2)
+        of_networks, of_others = self.residuals.error, FARTHER * max(LEAST_ERROR, others[0][1])
+        return of_networks**2 / (of_networks**2 + of_others**2)
 
     def beside_planes(self, known: Known) -> list[Callable[[Tensor], Tensor]]:
         return []
@@ -158,6 +170,7 @@ class OfNll:
     def to_arrays(self) -> dict[str, NDArray[np.float64]]:
         arrays = {"learned_from": np.array(float(self._learned_from)), "scale": np.array(self._scale, dtype=float)}
         arrays |= {f"squares/{key}": value for key, value in self._squares.to_arrays().items()}
+        arrays |= {f"oscillation/{key}": value for key, value in self._oscillation.to_arrays().items()}
         return arrays | self.residuals.to_arrays() | self._validity.to_arrays()
 
     def load(self, arrays: Mapping[str, NDArray[np.float64]]) -> None:
@@ -167,4 +180,6 @@ class OfNll:
         self.residuals.load(arrays)
         parts = grouped(arrays)
         self._squares = Squares.from_arrays(parts["squares"]) if "squares" in parts else Squares(self.dim)
+        if "oscillation" in parts:  # an older lodescan had none
+            self._oscillation = Oscillation.from_arrays(parts["oscillation"])
         self._validity.load(parts.get("validity"))

@@ -30,6 +30,7 @@ from proposer.strategies.lode.scales import Scales
 from proposer.strategies.lode.surrogate import LEARN_AGAIN, grouped
 from proposer.strategies.lode.train import training_rows
 from proposer.strategies.lode.validity import Validity
+from proposer.strategies.lode.waving import with_waves
 from proposer.types import Floats
 
 if TYPE_CHECKING:
@@ -153,8 +154,8 @@ class OfObservables:
         return min(MOST_POINTS, max(LEAST_POINTS, MOST_NUMBERS // max(1, count)))
 
     def _learn(self, x: Floats, y: Floats, no_value: NDArray[np.bool_], rng: np.random.Generator) -> None:
-        """Chooses between scales, and learns the length scales, from inputs x, shape (n, dim + planes), and observables
-        y, shape (n, k). `no_value`, shape (m, k), as in `_scale_anew`.
+        """Chooses between scales, and learns length scales and waves, from inputs x, shape (n, dim + planes), and
+        observables y, shape (n, k). `no_value`, shape (m, k), as in `_scale_anew`.
         """
         assert self._values is not None
         aims = np.where(no_value.any(axis=0), np.nan, self.energy.aims)
@@ -164,7 +165,11 @@ class OfObservables:
             return error_of(self.energy, coding, predicted, t) < LEARNED
 
         t = self._scales.targets(coding, self._values, x, y, rng)
-        self._values.learn(x, t, rng, which=~self._exact, exact=exact)
+        badly = self._values.learn(x, t, rng, which=~self._exact, exact=exact)
+        which = (badly | self._nets.poor | (self._values.waving & ~self._exact)) & (coding.root == 0.0)
+        if linear := with_waves(coding, self._values, x, y, which, variables=self.dim, rng=rng):  # 2.9
+            self._nets.rescaled(linear.width != coding.width)
+            self._coding = linear
 
     def _condition(self, x: Floats, y: Floats, count: int, rng: np.random.Generator) -> Floats:
         """Sets the data of the processes, x and y as in `_learn`, after a comparison of scales where the processes

@@ -2,7 +2,8 @@
 
 The regression is exact, with a Matern 5/2 kernel (Rasmussen and Williams, Gaussian Processes for Machine Learning,
 2006, sections 2.2, 4.2.1 and 5.4.1). Each output has its own length scale in each variable, which shows whether
-the output depends on the variable.
+the output depends on the variable. An output may have plane waves (`waves.py`). Then its process learns what these
+leave.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from torch import Tensor
 
 from proposer.strategies.adam import Adam
 from proposer.strategies.lode.matern import fall, left, likelihood, right, rows_of
+from proposer.strategies.lode.waves import Waves
 from proposer.types import Floats
 
 if TYPE_CHECKING:
@@ -37,7 +39,7 @@ CHECKED = 4
 MUCH_NOISE, NOISY_STEPS, SURELY, PREDICTED = 0.3, 16, 25.0, 0.03
 """A fit may mistake noise for short-range structure. So a descent from the noise variance MUCH_NOISE is tried once, and
 used if its log likelihood is better by at least SURELY. It is not tried for an output whose leave-one-out errors have a
-mean square below PREDICTED, because they cannot be smaller than the noise.
+mean square below PREDICTED, because they cannot be smaller than the noise. Larger errors mean a bad prediction.
 """
 LEAST_NOISE = 1e-6
 """The smallest noise variance, relative to the variance of an output, which keeps the covariance of close points
@@ -60,6 +62,8 @@ class Processes:
         self._scales = torch.full((outputs, dim), 0.5 * math.log(dim), dtype=torch.float64)
         self._amplitude = torch.zeros(outputs, dtype=torch.float64)
         self._noise = torch.full((outputs,), math.log(1e-3), dtype=torch.float64)
+        self.waves: dict[int, Waves] = {}
+        """The waves of those outputs that have some."""
 
     def learn(
         self,
@@ -69,8 +73,9 @@ class Processes:
         *,
         which: NDArray[np.bool_] | None = None,
         exact: Callable[[Floats, Floats], NDArray[np.bool_]] | None = None,
-    ) -> None:
-        """Maximises the marginal likelihood of at most 250 points, from where the last call left off.
+    ) -> NDArray[np.bool_]:
+        """Maximises the marginal likelihood of at most 250 points, from where the last call left off. Returns which
+        outputs, shape (m,), are then predicted badly at each point from all others.
 
         `x`: shape (n, d) in [-1, 1]. `t`: shape (n, m), each column of about unit variance. `which`: the outputs, shape
         (m,), that are learned; None: all. `exact` takes predictions and targets, shape (k, m) each, and says which
@@ -79,9 +84,10 @@ class Processes:
         """
         rows = _some_with_neighbours(x, rng)
         of = torch.arange(self.outputs) if which is None else torch.from_numpy(np.flatnonzero(which))
+        badly = np.zeros(self.outputs, dtype=np.bool_)
         if not len(of):
-            return
-        xs, ts = torch.from_numpy(x[rows]), torch.from_numpy(t[rows]).T[of][..., None]
+            return badly
+        xs, ts = torch.from_numpy(x[rows]), torch.from_numpy(self.without_waves(x[rows], t[rows])).T[of][..., None]
 
         def rest(off: Tensor) -> Tensor:
             """Which outputs are learned no further, by the leave-one-out errors of all points, shape (m, n)."""
@@ -109,6 +115,33 @@ class Processes:
         if all(bool(torch.isfinite(part).all()) for part in found):
             self._scales[of], self._amplitude[of], self._noise[of] = found
             self.learned = True
+        badly[of.numpy()] = (off.square().mean(dim=1) > PREDICTED).numpy()
+        return badly
+
+    def without_waves(self, x: Floats, t: Floats) -> Floats:
+        """What the waves leave of t, shape (n, m), at x, shape (n, d)."""
+        if not self.waves:
+            return t
+        rest = t.copy()
+        for j, waves in self.waves.items():
+            rest[:, j] -= waves(x)
+        return rest
+
+    @property
+    def waving(self) -> NDArray[np.bool_]:
+        """Which outputs have waves, shape (m,)."""
+        return np.isin(np.arange(self.outputs), list(self.waves))
+
+    @classmethod
+    def with_waves(cls, waves: Waves, x: Floats, t: Floats, rng: np.random.Generator) -> Processes:
+        """A process of one output that has learned what the waves leave; x and t as in `learn`."""
+        made = cls(x.shape[1], 1)
+        made.waves[0] = waves
+        variance = max(float(made.without_waves(x, t).var()), LEAST_NOISE)
+        made._amplitude += math.log(variance)
+        made._noise += math.log(variance)
+        made.learn(x, t, rng)
+        return made
 
     def _noisy(self, outputs: int) -> tuple[Tensor, Tensor, Tensor]:
         """The numbers from which a descent with much noise begins."""
@@ -119,7 +152,7 @@ class Processes:
         """The logarithms, shape (m,), of the marginal likelihoods of t, shape (n, m), at x, shape (n, d), without their
         constant; -inf without a regular covariance.
         """
-        points, targets = torch.from_numpy(x), torch.from_numpy(t).T[..., None]
+        points, targets = torch.from_numpy(x), torch.from_numpy(self.without_waves(x, t)).T[..., None]
         found = [
             likelihood(points, targets[j], self._scales[j], self._amplitude[j], self.noise[j])
             for j in range(self.outputs)
@@ -129,6 +162,7 @@ class Processes:
     def condition(self, x: Floats, t: Floats) -> None:
         """Sets the data for predictions: `x`, shape (n, d) in [-1, 1], and `t`, shape (n, m)."""
         self.conditioned = True
+        t = self.without_waves(x, t)
         points, self._middle = torch.from_numpy(np.ascontiguousarray(x)), torch.from_numpy(t).mean(dim=0)
         targets = (torch.from_numpy(t) - self._middle).T[..., None]
         self._data = list(right(points, self._scales))
@@ -184,6 +218,8 @@ class Processes:
                 if deviations:
                     solved = torch.linalg.solve_triangular(self._root[j], kernel.T * amplitude[j], upper=False)
                     variance[j, of] = amplitude[j] - solved.square_().sum(dim=0)
+            if j in self.waves:
+                mean[j] += torch.from_numpy(self.waves[j](z.numpy()))
         return mean.T + self._middle, variance.T
 
     @property
@@ -222,12 +258,17 @@ class Processes:
     def only(self, j: int) -> Processes:
         """A copy of output j, without data."""
         arrays = self.to_arrays()
-        return Processes.from_arrays(
+        made = Processes.from_arrays(
             arrays | {name: arrays[name][j : j + 1] for name in ("scales", "amplitude", "noise")}
         )
+        made.waves = {0: self.waves[j]} if j in self.waves else {}
+        return made
 
     def take(self, j: int, other: Processes) -> None:
-        """Takes over the length scales, the amplitude and the noise of output j from a process of one output."""
+        """Takes over the numbers and the waves of output j from a process of one output."""
+        self.waves.pop(j, None)
+        if 0 in other.waves:
+            self.waves[j] = other.waves[0]
         self._scales[j], self._amplitude[j], self._noise[j] = other._scales[0], other._amplitude[0], other._noise[0]
 
     def with_inputs(self, kept: int, lengths: Floats) -> Processes:
@@ -247,6 +288,7 @@ class Processes:
             "noise": self._noise.numpy(),
             "learned": np.array(float(self.learned)),
             "asked_for_noise": np.array(float(self._asked_for_noise)),
+            **{f"waves{j}": waves.to_array() for j, waves in self.waves.items()},
         }
 
     @classmethod
@@ -258,6 +300,7 @@ class Processes:
         made._amplitude = torch.from_numpy(arrays["amplitude"].copy())
         made._noise = torch.from_numpy(arrays["noise"].copy())
         made.learned, made._asked_for_noise = bool(arrays["learned"]), bool(arrays["asked_for_noise"])
+        made.waves = {j: Waves.from_array(arrays[f"waves{j}"]) for j in range(outputs) if f"waves{j}" in arrays}
         if made._amplitude.shape != (outputs,) or made._noise.shape != (outputs,):
             raise ValueError("the parts do not fit together")
         return made

@@ -104,9 +104,11 @@ class Ridges:
         the process with the present planes as inputs, without data, and whether there are new planes, or some were
         forgotten.
         """
-        changed = False
+        changed, rest = False, values.without_waves(x, t)
         for j in worst:
-            self.find(x, t[:, j : j + 1], values.only(j), rng, of_others=self.outputs(values) != j)
+            process = values.only(j)
+            process.waves.clear()
+            self.find(x, rest[:, j : j + 1], process, rng, of_others=self.outputs(values) != j)
             values = self.carried(values, j)
             changed |= self.changed
         return values, changed
