@@ -7,12 +7,14 @@ import pytest
 
 from proposer.strategies.lode import (
     acquire,
+    basins,
     by_nets,
     coding,
     contest,
     descend,
     either,
     fill,
+    lower,
     marginal,
     method,
     nets,
@@ -150,6 +152,11 @@ STEPS = {
         f"Another {percent(spread.SHARE)}",
     ],
     "Other goals": [
+        f"at least {lower.PATIENCE})",
+        f"{lower.FALLING:g} / (1 + m / {lower.STEPS} d)",
+        f"{lower.RESTING:g} (1 + k) / (1 + n / {basins.TRIED:g} d)",
+        f"only the last {basins.LAST})",
+        f"{percent(lower.OF_EACH[0])} of its points, on average",
         f"but at most {int(1.5 * strategy.MOST_FIRST)}",
         f"at most {trend.MOST} points",
         f"at least {trend.LEAST} points",

@@ -5,8 +5,8 @@ lowest NLL falls, half of these points are the lowest minima that the model pred
 The others are steps downhill in basins whose bottom is not known.
 
 A deeper minimum that is hidden beside a wide region is at first seen by one point on its slope. This point is not lower
-than its neighbours, which lie in the wide region, but it is lower than the models say. So after the lowest NLL has
-stopped falling, most points are near such points, or in the largest holes between all points.
+than its neighbours, which lie in the wide region, but it is lower than the models say. So some points are always near
+such points. After the lowest NLL has stopped falling, most are there, or in the largest holes between all points.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import torch
 from scipy.spatial import cKDTree
 
 from proposer.strategies.lode.acquire import Part
-from proposer.strategies.lode.basins import DRAWN, OUT
+from proposer.strategies.lode.basins import DRAWN, FINDS, LAST, OUT, TRIED, began
 from proposer.strategies.lode.descend import apart, beside
 from proposer.strategies.lode.local import descend
 from proposer.strategies.lode.probe import RANDOM, minima
@@ -27,13 +27,22 @@ from proposer.strategies.lode.select import Candidates, even
 from proposer.strategies.lode.spread import AROUND, BASINS, TINY, basins
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from proposer.strategies.lode.acquire import Acquisition, Context
     from proposer.strategies.lode.points import Known
     from proposer.strategies.lode.surrogate import Surrogate
     from proposer.types import Floats
 
-FALLING, RESTING = 0.5, 0.1
-"""The fractions of a batch while the lowest NLL falls, and after it has stopped."""
+FALLING, RESTING = 0.5, 0.15
+"""The fractions of a batch while the lowest NLL falls, and when it first stops. From then on, the fraction is in
+proportion to that of these points that began a new part of the region, as a deeper minimum does. New parts are counted
+as for *basin*. Only the LAST points count, so the fraction never falls to 0.
+"""
+STEPS = 10
+"""While the lowest NLL counts as falling, the fraction is half of FALLING once STEPS d such points have not lowered it.
+After 1,000 points, it counts as falling for 250 more, and half of them found nothing.
+"""
 OF_EACH = (0.2, 0.4, 0.4)
 """The mean fractions of these points for minima of the model, surprising points, and holes, once it has stopped."""
 BESIDE = 4
@@ -48,26 +57,43 @@ AT_BEST = 0.5
 """The energy of the best point."""
 
 
-def falling(known: Known) -> bool:
-    """Whether the lowest NLL is still falling."""
-    energy = known.plain[np.isfinite(known.plain)]
-    last = max(PATIENCE, len(energy) // 4)
-    return len(energy) <= last or bool(energy[:-last].min() - energy.min() > FALL)
+def stopped(known: Known) -> NDArray[np.bool_]:
+    """Whether the lowest NLL had stopped falling before each of n points, and after the last one, shape (n + 1,)."""
+    has_energy = np.isfinite(known.plain)
+    lowest = np.minimum.accumulate(known.plain[has_energy])
+    count = np.arange(len(lowest) + 1)
+    before = count - np.maximum(PATIENCE, count // 4)
+    rests = before > 0
+    rests[rests] = lowest[before[rests] - 1] - lowest[count[rests] - 1] <= FALL
+    return np.asarray(rests[np.concatenate([[0], np.cumsum(has_energy)])])
+
+
+def share(known: Known, rests: NDArray[np.bool_]) -> float:
+    """The fraction of a batch for these points; `rests` is what `stopped` returns."""
+    tried, dim = known.origins == LOWER.origin, known.u.shape[1]
+    if rests[-1]:
+        rows = np.flatnonzero(rests[:-1] & tried)[-LAST:]
+        return float(min(FALLING, RESTING * (1.0 + began(known, rows) / FINDS) / (1.0 + len(rows) / (TRIED * dim))))
+    fell = int(np.argmax(known.plain <= AT_BEST + FALL))
+    return float(FALLING / (1.0 + np.count_nonzero(tried[fell:]) / (STEPS * dim)))
 
 
 def lower(context: Context, n: int) -> Floats:
     """A part: points that may have a lower NLL than all known points."""
-    falls = falling(context.known)
-    n = min(n, max(1, round((FALLING if falls else RESTING) * context.n)))
-    return context.snap(_near(context, n) if falls else _elsewhere(context, n))
+    rests = stopped(context.known)
+    mean = share(context.known, rests) * context.n
+    n = min(n, int(mean + context.generator("lower share").random()))
+    return context.snap(_elsewhere(context, n) if rests[-1] else _near(context, n))
 
 
 def _near(context: Context, n: int) -> Floats:
     """n points while the lowest NLL falls."""
     found = _predicted(context, (n + 1) // 2, AT_BEST)
+    seen = _surprising(context, min(BESIDE, n // 4), context.generator("surprising"))
     of = basins(context.known, min(BASINS, n))
-    rest = beside(context.surrogate.members, context.known, of, n - len(found), context.generator("basins below"))
-    return np.concatenate([found, rest])
+    n -= len(found) + len(seen)
+    rest = beside(context.surrogate.members, context.known, of, n, context.generator("basins below"))
+    return np.concatenate([found, seen, rest])
 
 
 def _elsewhere(context: Context, n: int) -> Floats:
@@ -96,8 +122,9 @@ def _circles(u: Floats) -> Floats:
 
 
 def _surprising(context: Context, n: int, rng: np.random.Generator) -> Floats:
-    """At most n points, shape (n, d), where known points that are not good are lower than the models say. A process of
-    the errors of the models, from the points around, predicts where the next ones are lower still.
+    """At most n points, shape (n, d), where known points are lower than the models say. A process of the errors of the
+    models, from the points around, predicts where the next ones are lower still. Good points count, too: a narrow
+    minimum may lie in a wide one, and the models smooth it away.
     """
     known = context.known
     seen = np.flatnonzero(np.isfinite(known.rising))
@@ -107,7 +134,7 @@ def _surprising(context: Context, n: int, rng: np.random.Generator) -> Floats:
     error = np.log1p(known.energy[seen].clip(0.0)) - np.log1p(_middle(context.surrogate, u).clip(0.0))
     distance = np.asarray(cKDTree(u).query(u, k=min(AROUND * context.dim + 1, len(u)))[0]).reshape(len(u), -1)
     width = distance[:, 1:].mean(axis=1)
-    open_ = ~known.good[seen] & (error < 0.0) & (width > TINY * np.sqrt(context.dim))
+    open_ = (error < 0.0) & (width > TINY * np.sqrt(context.dim))
     if len(context.pending):
         open_ &= np.asarray(cKDTree(context.pending).query(u)[0]) > OUT * width
     of = np.flatnonzero(open_)
