@@ -133,15 +133,16 @@ class Processes:
         return np.isin(np.arange(self.outputs), list(self.waves))
 
     @classmethod
-    def with_waves(cls, waves: Waves, x: Floats, t: Floats, rng: np.random.Generator) -> Processes:
-        """A process of one output that has learned what the waves leave; x and t as in `learn`."""
+    def with_waves(cls, waves: Waves, x: Floats, t: Floats, rng: np.random.Generator) -> Processes | None:
+        """A process of one output that has learned what the waves leave; x and t as in `learn`. None if it predicts t
+        badly: an observable with steps or poles has a spectrum too, but it is not a sum of few waves.
+        """
         made = cls(x.shape[1], 1)
         made.waves[0] = waves
         variance = max(float(made.without_waves(x, t).var()), LEAST_NOISE)
         made._amplitude += math.log(variance)
         made._noise += math.log(variance)
-        made.learn(x, t, rng)
-        return made
+        return None if made.learn(x, t, rng).any() else made
 
     def _noisy(self, outputs: int) -> tuple[Tensor, Tensor, Tensor]:
         """The numbers from which a descent with much noise begins."""

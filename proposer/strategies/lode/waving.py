@@ -44,7 +44,8 @@ def with_waves(
             t = linear.encode(y)[:, j : j + 1]
             if (waves := find(x[:, :variables], t[:, 0])) is None:
                 continue
-            process = Processes.with_waves(waves, x, t, rng)
+            if (process := Processes.with_waves(waves, x, t, rng)) is None:
+                continue
             if (value := _evidence(process, linear, j, x[rows], y[rows])) > best:
                 best, coding = value, linear
                 values.take(j, process)
