@@ -62,7 +62,7 @@ STEPS = {
         f"factor of e{'⁰¹²³⁴'[int(either.WORTH)]}",
         f"at about {either.RESOLVED:g} `sigma`",
         f"below {scales.BETTER:g} times that of the present scale",
-        f"from {scales.ENOUGH} points on",
+        f"from {scales.ENOUGH} points on, and again whenever there are {scales.GROWN:g} times more",
         f"of degree {roots.DEGREES[0]} to {roots.DEGREES[-1]}",
         f"from {roots.STARTS} random starts",
     ],

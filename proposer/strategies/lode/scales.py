@@ -31,8 +31,11 @@ that of a constant. Otherwise, a process that cannot resolve its target would wi
 with it.
 """
 
-ENOUGH, GROWN = 100, 2.0
-"""Scales are compared from ENOUGH points on, and again when there are GROWN times more points."""
+ENOUGH, GROWN = 100, 1.25
+"""Scales are compared from ENOUGH points on, and again when there are GROWN times more points. With GROWN = 2, the
+signed root of a rate of seven variables came after 200 points instead of 150, and 62 points were good after 300
+evaluations instead of 101.
+"""
 
 
 class Scales:
