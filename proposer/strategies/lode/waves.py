@@ -52,6 +52,11 @@ class Waves(NamedTuple):
         phase = x[:, : self.vectors.shape[1]] @ self.vectors.T
         return np.asarray(np.cos(phase) @ self.cosines + np.sin(phase) @ self.sines)
 
+    @property
+    def numbers(self) -> int:
+        """The number of free parameters: the wave vectors and both amplitudes of all waves but the constant."""
+        return (len(self.vectors) - 1) * (self.vectors.shape[1] + 2)
+
     def to_array(self) -> Floats:
         """The array for `from_array`."""
         return np.column_stack(self)
