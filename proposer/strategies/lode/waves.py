@@ -55,7 +55,8 @@ class Waves(NamedTuple):
     @property
     def numbers(self) -> int:
         """The number of free parameters: the wave vectors and both amplitudes of all waves but the constant."""
-        return (len(self.vectors) - 1) * (self.vectors.shape[1] + 2)
+        waves, dim = self.vectors.shape
+        return int((waves - 1) * (dim + 2))
 
     def to_array(self) -> Floats:
         """The array for `from_array`."""
