@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from scipy.stats import qmc
 
+from benchmarks.search.problems import PROBLEMS
 from proposer.strategies.lode.coding import Coding
 from proposer.strategies.lode.energy import EnergyOfObservables, ScoredObservable
 from proposer.strategies.lode.nll import OfNll
@@ -115,6 +117,17 @@ def test_a_process_takes_waves_if_they_are_worth_it_and_stores_them():
     assert np.array_equal(process.only(1).waves[0].to_array(), process.waves[1].to_array())
     process.take(1, Processes(3, 1))
     assert not process.waves
+
+
+def test_poles_are_not_worth_the_numbers_of_their_waves():
+    """Without their cost, waves raise the likelihood of the first observable of poles4d, but not its predictions."""
+    problem = PROBLEMS["poles4d"]
+    u = qmc.Sobol(problem.dim, seed=3).random(512)
+    x, y, rng = 2.0 * u - 1.0, problem.evaluate(problem.physical(u))[0], np.random.default_rng(2)
+    coding, process = Coding.of(y), Processes(problem.dim, y.shape[1])
+    badly = process.learn(x, coding.encode(y), rng)
+    assert badly.any()
+    assert with_waves(coding, process, x, y, badly, variables=problem.dim, rng=rng) is None
 
 
 def test_the_square_of_an_amplitude_has_waves_without_its_logarithm():

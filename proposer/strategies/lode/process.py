@@ -133,16 +133,15 @@ class Processes:
         return np.isin(np.arange(self.outputs), list(self.waves))
 
     @classmethod
-    def with_waves(cls, waves: Waves, x: Floats, t: Floats, rng: np.random.Generator) -> Processes | None:
-        """A process of one output that has learned what the waves leave; x and t as in `learn`. None if it predicts t
-        badly: an observable with steps or poles has a spectrum too, but it is not a sum of few waves.
-        """
+    def with_waves(cls, waves: Waves, x: Floats, t: Floats, rng: np.random.Generator) -> Processes:
+        """A process of one output that has learned what the waves leave; x and t as in `learn`."""
         made = cls(x.shape[1], 1)
         made.waves[0] = waves
         variance = max(float(made.without_waves(x, t).var()), LEAST_NOISE)
         made._amplitude += math.log(variance)
         made._noise += math.log(variance)
-        return None if made.learn(x, t, rng).any() else made
+        made.learn(x, t, rng)
+        return made
 
     def _noisy(self, outputs: int) -> tuple[Tensor, Tensor, Tensor]:
         """The numbers from which a descent with much noise begins."""

@@ -52,6 +52,12 @@ class Waves(NamedTuple):
         phase = x[:, : self.vectors.shape[1]] @ self.vectors.T
         return np.asarray(np.cos(phase) @ self.cosines + np.sin(phase) @ self.sines)
 
+    @property
+    def numbers(self) -> int:
+        """The number of free parameters: the wave vectors and both amplitudes of all waves but the constant."""
+        waves, dim = self.vectors.shape
+        return int((waves - 1) * (dim + 2))
+
     def to_array(self) -> Floats:
         """The array for `from_array`."""
         return np.column_stack(self)

@@ -6,6 +6,8 @@ observables, large values count less, and what was a sum of waves is none. So wa
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,7 +17,7 @@ from proposer.strategies.lode.waves import find
 from proposer.types import Floats
 
 WORTH = 12.0
-"""Waves must raise the logarithm of the marginal likelihood by WORTH."""
+"""Waves must raise the logarithm of the marginal likelihood by WORTH, besides what their numbers cost."""
 FROM, OUTPUTS = 250, 3
 """The largest number of points for the comparison, and of outputs at a time, because each takes up to half a second."""
 
@@ -44,8 +46,7 @@ def with_waves(
             t = linear.encode(y)[:, j : j + 1]
             if (waves := find(x[:, :variables], t[:, 0])) is None:
                 continue
-            if (process := Processes.with_waves(waves, x, t, rng)) is None:
-                continue
+            process = Processes.with_waves(waves, x, t, rng)
             if (value := _evidence(process, linear, j, x[rows], y[rows])) > best:
                 best, coding = value, linear
                 values.take(j, process)
@@ -53,5 +54,9 @@ def with_waves(
 
 
 def _evidence(process: Processes, coding: Coding, j: int, x: Floats, y: Floats) -> float:
-    """The logarithm of the marginal likelihood of observable j, by a process of this output alone."""
-    return float(process.evidence(x, coding.encode(y)[:, j : j + 1])[0] + coding.log_slope(y)[:, j].sum())
+    """The logarithm of the marginal likelihood of observable j, by a process of this output alone, less what the
+    numbers of its waves cost (G. Schwarz, Ann. Statist. 6 (1978) 461).
+    """
+    numbers = sum(waves.numbers for waves in process.waves.values())
+    evidence = process.evidence(x, coding.encode(y)[:, j : j + 1])[0] + coding.log_slope(y)[:, j].sum()
+    return float(evidence - 0.5 * numbers * math.log(len(x)))
