@@ -64,6 +64,7 @@ STEPS = {
         f"below {scales.BETTER:g} times that of the present scale",
         f"from {scales.ENOUGH} points on, and again whenever there are {scales.GROWN:g} times more",
         f"of degree {roots.DEGREES[0]} to {roots.DEGREES[-1]}",
+        f"at most a {['half', 'third'][roots.LEAST_POINTS - 2]} as many terms",
         f"from {roots.STARTS} random starts",
     ],
     "2.2 Resonances and steps": [

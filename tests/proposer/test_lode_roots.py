@@ -26,6 +26,11 @@ def falling(x: Floats) -> Floats:
     return np.asarray(10.0 ** (x[:, 4] - 0.5 * x[:, 3]) * (x[:, 0] + x[:, 1] * x[:, 2] - 0.3))
 
 
+def loops(x: Floats) -> Floats:
+    """Products of couplings that fall with the square of a mass."""
+    return np.asarray(10.0 ** (-0.5 - x[:, 6]) * (x[:, 0] * x[:, 1] + x[:, 2] * x[:, 3] - 0.4 * x[:, 4] * x[:, 5]))
+
+
 def agreement(found: Floats, amplitude: Floats) -> float:
     """The fraction of right signs; the sign of all together is arbitrary."""
     share = float((found == np.sign(amplitude)).mean())
@@ -46,6 +51,15 @@ def test_the_signs_of_an_amplitude_are_found_from_its_absolute_values(amplitude,
     process = Processes(dim, 1)
     process.learn(x, (found * root)[:, None], rng)
     assert agreement(corrected(found, x, root, process), amplitude(x)) > lowest
+
+
+@pytest.mark.parametrize("seed", [3, 4, 5])
+def test_a_polynomial_with_many_terms_does_not_win_with_wrong_signs(seed):
+    rng = np.random.default_rng(seed)
+    x = 2.0 * rng.random((5000, 7)) - 1.0
+    low = np.argsort(np.abs(loops(x)))[:500]  # half of the points are there, as in a search
+    x = np.concatenate([x[rng.choice(low, 120, replace=False)], x[-125:]])
+    assert agreement(signs(x, np.abs(loops(x)), rng), loops(x)) > 0.8
 
 
 def test_too_few_points_for_the_terms_and_roots_of_zero_do_no_harm():

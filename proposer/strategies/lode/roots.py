@@ -18,9 +18,10 @@ import numpy as np
 from proposer.strategies.lode.process import Processes
 from proposer.types import Floats
 
-DEGREES, MOST_TERMS = (1, 2, 3, 4), 200
-"""The degrees of the polynomials, and the largest number of their terms. The degree with the lowest generalised
-cross-validation is used. There must be twice as many points as terms, because otherwise any signs fit.
+DEGREES, MOST_TERMS, LEAST_POINTS = (1, 2, 3, 4), 200, 3
+"""The degrees of the polynomials, the largest number of their terms, and the least number of points for each term. The
+degree with the lowest generalised cross-validation is used. With two points for each term, any signs fit: a degree that
+had just become possible won, and only 60 % of the signs were right instead of 90 %.
 """
 STARTS, REFLECTIONS, PROJECTIONS = 32, 60, 20
 RELAXED, RIDGE = 0.8, 1e-2
@@ -38,7 +39,7 @@ def signs(x: Floats, root: Floats, rng: np.random.Generator) -> Floats:
     for of in (root, root / _envelope(x, root)):
         scaled = of[:, None] / (np.sqrt(np.square(of).mean()) + 1e-300)
         for degree in DEGREES:
-            if math.comb(x.shape[1] + degree, degree) > min(len(x) // 2, MOST_TERMS):
+            if math.comb(x.shape[1] + degree, degree) > min(len(x) // LEAST_POINTS, MOST_TERMS):
                 break
             found, error = _reflected(_products(x, degree), scaled, scaled * starts)
             if error.min() < lowest:
