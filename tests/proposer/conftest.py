@@ -20,12 +20,14 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
-    """Small networks gain nothing from more threads, which wait for each other on a busy machine."""
+    """Small networks and matrices gain nothing from more threads, which wait for each other on a busy machine."""
     import torch
+    from threadpoolctl import threadpool_limits
 
     before = torch.get_num_threads()
     torch.set_num_threads(1)
-    yield
+    with threadpool_limits(1, "blas"):
+        yield
     torch.set_num_threads(before)
 
 

@@ -114,19 +114,20 @@ def test_a_run_with_more_evaluations_goes_on_as_it_began() -> None:
         np.testing.assert_array_equal(one.u, other.u)
 
 
-def wave(u: Floats) -> Floats:
-    """An observable, shape (n, 1), that cannot be learned from few points."""
-    return np.asarray(np.sin(12.0 * u[:, :1]) + np.sin(9.0 * u[:, 1:2]) * u[:, 2:3])
+def peaks(u: Floats) -> Floats:
+    """An observable, shape (n, 1), that cannot be learned from few points: narrow peaks at irregular places."""
+    centres = np.random.default_rng(7).random((60, 3))
+    return np.asarray(np.exp(-0.5 * ((u[:, None] - centres) ** 2).sum(axis=2) / 0.07**2).sum(axis=1, keepdims=True))
 
 
 def context_of(origin: str, left: float = 1.0, good: int = 5) -> Context:
     """What the parts of a batch see after 80 points. The first of them are good; the last 50 are of this origin."""
     scored = EnergyOfObservables([ScoredObservable("y", Likelihood(Kind.GAUSS, 1.0, 0.05))], Target(1.0))
     u = np.random.default_rng(5).random((60 * good, 3))
-    nll = losses_and_nll([Likelihood(Kind.GAUSS, 1.0, 0.05)], wave(u))[1]
+    nll = losses_and_nll([Likelihood(Kind.GAUSS, 1.0, 0.05)], peaks(u))[1]
     u, nll = (np.concatenate([part[nll < 1.0][:good], part[nll >= 1.0][: 80 - good]]) for part in (u, nll))
     points = Points(np.arange(3), scored, Target(1.0))
-    points.add(told_of(u, nll, wave(u), origins=["start"] * 30 + [origin] * 50))
+    points.add(told_of(u, nll, peaks(u), origins=["start"] * 30 + [origin] * 50))
     known, rng = points.known(), np.random.default_rng
     model = OfObservables(3, scored, centred)
     model.fit(known, rng(1))
@@ -171,7 +172,7 @@ def test_rows_of_a_table_do_not_count_as_evaluations():
     scored = EnergyOfObservables([ScoredObservable("y", Likelihood(Kind.GAUSS, 1.0, 0.05))], Target(1.0))
     points = Points(np.arange(3), scored, Target(1.0))
     u = np.random.default_rng(5).random((80, 3))
-    points.add(told_of(u, np.ones(80), wave(u), origins=["init"] * 50 + ["start"] * 30))
+    points.add(told_of(u, np.ones(80), peaks(u), origins=["init"] * 50 + ["start"] * 30))
     assert points.known().evaluated == 30
 
 

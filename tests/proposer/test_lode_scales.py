@@ -57,7 +57,7 @@ def test_the_square_of_an_amplitude_becomes_a_root_and_a_power_law_keeps_its_log
     assert after.encode(y)[:, 1] == pytest.approx(before.encode(y)[:, 1])
     assert after.decode(torch.from_numpy(after.encode(y))).numpy() == pytest.approx(y)
     assert better(before, poor=poor, count=124) is before  # it is too early
-    assert better(before, poor=poor, count=125) is not before
+    assert better(before, poor=poor, count=150) is not before
     assert better(before, poor=~poor, count=4 * ENOUGH) is before  # nothing is poor
     t = scales.targets(after, values, x, y, rng)
     assert np.square(t).mean(axis=0) == pytest.approx(1.0)
