@@ -18,7 +18,8 @@ from benchmarks.search.problems import Problem
 from proposer.types import Floats
 
 CELLS = 256
-REFERENCE = 5000
+REFERENCE, RARE = 5000, 5e-4
+"""The number of reference points, and the good share of the cube below which they come from subset simulation."""
 _CACHE = Path(__file__).parent / ".cache"
 
 SAMPLER = 2
@@ -104,11 +105,11 @@ class Cells:
 
 
 def uniform_good_points(problem: Problem) -> tuple[Floats, float]:
-    """5,000 points uniform in the good region, and its volume: plain draws where it is larger than 5e-4, else
+    """5,000 points uniform in the good region, and its volume: plain draws where it is larger than RARE, else
     subset simulation on the true function with 20,000 particles and long chains."""
     rng = np.random.default_rng(20260)
     good, draws = good_draws(problem, rng)
-    if len(good) > 5e-4 * draws:
+    if len(good) > RARE * draws:
         found, drawn = [good], draws
         while sum(map(len, found)) < REFERENCE:
             good, draws = good_draws(problem, rng)

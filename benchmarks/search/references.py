@@ -14,10 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import chi2
 
-from benchmarks.search.metrics import REFERENCE, Cells, good_draws
+from benchmarks.search.metrics import RARE, REFERENCE, Cells, good_draws
 from benchmarks.search.problems import PROBLEMS, Problem
 
-RARE = 5e-4
 ENOUGH = 800
 """Good draws after which a check ends."""
 GROUPS = 16
