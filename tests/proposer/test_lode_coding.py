@@ -26,6 +26,15 @@ def test_decoding_gives_the_values_back(coding):
     assert coding.decode(torch.from_numpy(t)).numpy() == pytest.approx(y, rel=1e-9, abs=1e-9)
 
 
+def test_the_logarithm_of_the_slope_is_that_of_differences(coding):
+    """Between observables with and without a logarithm, too, as marginal likelihoods of both are compared."""
+    y = np.stack([RELIC, MASS, SIGNED, RATIO], axis=1)
+    step = 1e-6 * np.maximum(np.abs(y), 1.0 * (coding.floor == 0.0))
+    slope = (coding.encode(y + step) - coding.encode(y - step)) / (2.0 * step)
+    above = (y - step > coding.floor) | (coding.floor == 0.0)
+    assert coding.log_slope(y)[above] == pytest.approx(np.log(slope[above]), abs=1e-4)
+
+
 def test_only_positive_values_over_several_decades_become_logarithms(coding):
     assert (coding.floor > 0).tolist() == [True, False, False, False]
     some, many = (np.where(RNG.random(400) < share, value, RELIC) for share, value in ((0.1, 0.0), (0.4, -1.0)))

@@ -119,15 +119,32 @@ def test_a_process_takes_waves_if_they_are_worth_it_and_stores_them():
     assert not process.waves
 
 
-def test_poles_are_not_worth_the_numbers_of_their_waves():
-    """Without their cost, waves raise the likelihood of the first observable of poles4d, but not its predictions."""
-    problem = PROBLEMS["poles4d"]
+@pytest.mark.parametrize("name", ["poles4d", "coann5d"])
+def test_poles_and_steps_have_no_waves(name):
+    """Waves raise the likelihood of the first observable of poles4d, but not by what their numbers cost. A density of
+    coann5d has a larger likelihood with waves and without its logarithm, but small densities are predicted worse.
+    """
+    problem = PROBLEMS[name]
     u = qmc.Sobol(problem.dim, seed=3).random(512)
-    x, y, rng = 2.0 * u - 1.0, problem.evaluate(problem.physical(u))[0], np.random.default_rng(2)
+    y = problem.evaluate(problem.physical(u))[0]
+    valid = np.isfinite(y).all(axis=1)
+    x, y, rng = 2.0 * u[valid] - 1.0, y[valid], np.random.default_rng(2)
     coding, process = Coding.of(y), Processes(problem.dim, y.shape[1])
     badly = process.learn(x, coding.encode(y), rng)
     assert badly.any()
     assert with_waves(coding, process, x, y, badly, variables=problem.dim, rng=rng) is None
+
+
+@pytest.mark.parametrize("unit", [1.0, 1e-45, 1e30])
+def test_the_scale_of_waves_does_not_depend_on_the_unit_of_the_observable(unit):
+    """The logarithm of the first observable has few waves, and so has the second one itself."""
+    y = unit * np.column_stack([np.exp(4.0 * product(X)), product(X) ** 2])
+    coding, process, _ = learned(y)
+    assert (coding.floor > 0.0).all()
+    linear = with_waves(coding, process, X, y, np.ones(2, dtype=np.bool_), variables=3, rng=np.random.default_rng(2))
+    assert linear is not None
+    assert process.waving.all()
+    assert (linear.floor > 0.0).tolist() == [True, False]
 
 
 def test_the_square_of_an_amplitude_has_waves_without_its_logarithm():

@@ -103,9 +103,12 @@ class Coding:
         return replace(self, **{name: array.copy() for name, array in vars(self).items()})
 
     def log_slope(self, y: Floats) -> Floats:
-        """ln dt/ds, shape (n, k), at observables y, shape (n, k)."""
-        s = (_scaled(y, self.floor) - self.middle) / self.width
-        return np.asarray(-0.5 * np.log1p(s**2) - np.log(self.width * self.deviation))
+        """ln dt/dy, shape (n, k), at observables y, shape (n, k), for those that are not learned as roots. Below its
+        floor, an observable counts as its floor.
+        """
+        scaled = _scaled(y, self.floor)
+        by_s = -0.5 * np.log1p(((scaled - self.middle) / self.width) ** 2) - np.log(self.width * self.deviation)
+        return np.asarray(by_s - np.where(self.floor > 0.0, scaled, 0.0))
 
     def resolving(self, middle: Floats, unit: Floats) -> Coding:
         """The same transformation with distances from `middle` in units of `unit`, shape (k,) each, and not scaled to
@@ -150,6 +153,13 @@ class Coding:
     def scaled(self, y: Floats) -> Floats:
         """The values s, shape (n, k): ln y for observables that are learned as a logarithm, else y."""
         return _scaled(y, self.floor)
+
+    def replaced(self, j: int, t: Floats, y: Floats) -> Floats:
+        """Observables y, shape (n, k), but observable j has the values of the targets t, shape (n,)."""
+        targets, values = self.encode(y), y.copy()
+        targets[:, j] = t
+        values[:, j] = self.decode(torch.from_numpy(targets)).numpy()[:, j]
+        return values
 
     def decode(self, t: Tensor) -> Tensor:
         """The observables y of targets t, shape (n, k), in double precision because likelihoods may be narrow."""

@@ -13,7 +13,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from proposer.strategies.lode.coding import Coding
@@ -113,7 +112,4 @@ def _others(coding: Coding, j: int, y: Floats) -> list[Coding]:
 
 def _error(coding: Coding, predicted: Floats, j: int, y: Floats, energy: EnergyOfObservables) -> float:
     """The mean square error of output j, if its targets are predicted as `predicted`, shape (n,)."""
-    t, values = coding.encode(y), y.copy()
-    t[:, j] = predicted
-    values[:, j] = coding.decode(torch.from_numpy(t)).numpy()[:, j]
-    return float(np.square(miss(energy, coding, values, y)[:, j]).mean())
+    return float(np.square(miss(energy, coding, coding.replaced(j, predicted, y), y)[:, j]).mean())

@@ -40,15 +40,18 @@ def with_waves(
         return None
     rows, before = rng.choice(len(x), size=min(len(x), FROM), replace=False), coding
     for j in rng.permutation(np.flatnonzero(which))[:OUTPUTS].tolist():
-        best = _evidence(values.only(j), coding, j, x[rows], y[rows]) + WORTH
+        present, some = coding, (j, x[rows], y[rows])
+        best = _evidence(values.only(j), present, *some) + WORTH
+        least = _error(values.only(j), present, present, *some)
         for plain in (coding, coding.without_logarithm(j, y)) if coding.floor[j] > 0.0 else (coding,):
             linear = plain.linear(j, y)
             t = linear.encode(y)[:, j : j + 1]
             if (waves := find(x[:, :variables], t[:, 0])) is None:
                 continue
             process = Processes.with_waves(waves, x, t, rng)
-            if (value := _evidence(process, linear, j, x[rows], y[rows])) > best:
-                best, coding = value, linear
+            value, error = _evidence(process, linear, *some), _error(process, linear, present, *some)
+            if value > best and error < least:
+                best, least, coding = value, error, linear
                 values.take(j, process)
     return None if coding is before else coding
 
@@ -60,3 +63,13 @@ def _evidence(process: Processes, coding: Coding, j: int, x: Floats, y: Floats) 
     numbers = sum(waves.numbers for waves in process.waves.values())
     evidence = process.evidence(x, coding.encode(y)[:, j : j + 1])[0] + coding.log_slope(y)[:, j].sum()
     return float(evidence - 0.5 * numbers * math.log(len(x)))
+
+
+def _error(process: Processes, coding: Coding, present: Coding, j: int, x: Floats, y: Floats) -> float:
+    """The mean square error of observable j on its present scale, if each point is predicted from the others. A linear
+    scale may have the larger likelihood because of a few large values, and resolve the small ones badly.
+    """
+    t = coding.encode(y)[:, j]
+    process.condition(x, t[:, None])
+    predicted = coding.replaced(j, t - process.left_out(0), y)
+    return float(np.square(present.encode(predicted) - present.encode(y))[:, j].mean())
