@@ -179,8 +179,11 @@ PLOT = Keys(
     _list("values labels ranges scaling contours"),
     numbers=_words("ranges contours"),
 )
-NETWORKS = _numbers(
-    """bootstrap_points candidate_points points_per_iteration random_fraction k_initial threshold_value
-    confidence degrees_of_freedom batch_size neurons epochs learning_rate iterations verbose"""
+NETWORKS = replace(
+    _numbers(
+        """bootstrap_points candidate_points points_per_iteration random_fraction k_initial threshold_value
+        confidence degrees_of_freedom batch_size neurons epochs learning_rate iterations verbose"""
+    ),
+    elsewhere={"above_best": "; write `threshold_value: {above_best: ...}`"},
 )
 THRESHOLD = _numbers("above_best")

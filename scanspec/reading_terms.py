@@ -120,6 +120,12 @@ def _joint(entry: Section, names: tuple[str, ...]) -> Term:
             "likelihood for each observable",
             "scaling",
         )
+    if isinstance(entry.raw("sigma"), dict):
+        raise entry.error(
+            f"{entry.path}: sigma: {{plus: ..., minus: ...}} is for one observable without a covariance; write one "
+            "likelihood for each observable",
+            "sigma",
+        )
     _kind(entry, [TermKind.JOINT_GAUSS])
     count = len(names)
     if count > MOST_OBSERVABLES:
@@ -154,7 +160,8 @@ def _numbers(entry: Section, key: str, count: int) -> tuple[float, ...]:
     if isinstance(value, list):
         found = [to_number(number) for number in value]
         if len(found) != count or any(number is None or math.isinf(number) for number in found):
-            raise entry.wrong(key, f"{count} finite numbers, one for each observable")
+            wanted = "one finite number" if count == 1 else f"{count} finite numbers, one for each observable"
+            raise entry.wrong(key, wanted)
         return tuple(number for number in found if number is not None)
     if count == 1:
         return (entry.finite(key),)
@@ -218,5 +225,6 @@ def _grid(rows: Rows, count: int) -> tuple[tuple[tuple[float, ...], ...], tuple[
     wanted = [(x,) for x in knots[0]] if count == 1 else [(x, y) for x in knots[0] for y in knots[1]]
     if missing := [knot for knot in wanted if knot not in at]:
         words = ", ".join(f"{value:g}" for value in missing[0])
-        raise rows.error(f"the table is not a full grid: there is no line for {words} ({len(missing):,} are missing)")
+        many = f" and {len(missing) - 1:,} more" if len(missing) > 1 else ""
+        raise rows.error(f"the table is not a full grid: there is no line for {words}{many}")
     return knots, tuple(rows.rows[at[knot]][-1] for knot in wanted)

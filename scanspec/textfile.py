@@ -49,7 +49,8 @@ def find(section: Section, key: str) -> Path:
 
     Raises ScanFileError for any other path.
     """
-    name = section.path_text(key)
+    listed = isinstance(section.raw(key), (list, dict))  # the numbers themselves
+    name = "" if listed else section.path_text(key)
     if not name or PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
         raise section.wrong(key, "the name of a file beside the scan file, or in a folder there")
     folder = Path(section.file).resolve().parent

@@ -96,7 +96,7 @@ def _picture_of_pulls(seen: Seen, pulls_by_name: Mapping[str, Floats]) -> Pictur
     )
     caption = (
         "Pulls: (value − mean) / sigma. For limits and other likelihoods, the square root of twice the loss, which is "
-        "1.18 at a limit."
+        "1.18 at the mean of UPPER or LOWER, and 1.645 at the bound of a LIMIT of 95 % confidence."
     )
     if len(pulls_by_name) > MOST:
         caption += f" The {MOST} largest losses of {len(pulls_by_name)}."

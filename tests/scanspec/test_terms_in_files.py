@@ -149,7 +149,8 @@ def test_a_table_of_two_observables_may_list_its_grid_in_any_order(tmp_path):
     text = "  t: {observables: [x, y], table: t.txt}"
     found = term(tmp_path, text, t="x y nll\n0 0 1\n1 0 2\n0 5 3\n1 5 4\n")
     assert (found.knots, found.values) == (((0.0, 1.0), (0.0, 5.0)), (1.0, 3.0, 2.0, 4.0))
-    assert "no line for 1, 5 (1 are missing)" in fault(tmp_path, text, t="0 0 1\n1 0 2\n0 5 3\n")
+    assert "no line for 1, 5 (" in fault(tmp_path, text, t="0 0 1\n1 0 2\n0 5 3\n")
+    assert "no line for 0, 5 and 1 more (" in fault(tmp_path, text, t="0 0 1\n1 0 2\n2 5 3\n2 0 1\n")
     assert "there should be 3: x, y, and -ln L" in fault(tmp_path, text, t="0 1\n1 2\n")
     assert "one or two" in fault(tmp_path, "  t: {observables: [x, y, z], table: t.txt}", t="0 0 0 1\n")
 
@@ -173,6 +174,13 @@ def test_a_table_of_two_observables_may_list_its_grid_in_any_order(tmp_path):
             "  a: {observables: [x, y], mean: [0, 0], sigma: [1, 1], scaling: GAUSS_UPPER}",
             "GAUSS_UPPER is for one observable without a covariance; write one likelihood for each observable",
         ),
+        (
+            "  a: {observables: [x, y], mean: [0, 0], sigma: {plus: 1, minus: 2}}",
+            "sigma: {plus: ..., minus: ...} is for one observable without a covariance; write one likelihood for each",
+        ),
+        ("  a: {observables: x, mean: [1, 2], sigma: {plus: 1, minus: 1}}", "must be one finite number"),
+        ("  a: {observables: [x, y], limit: [[1, 2], [3, 4]]}", "must be the name of a file beside the scan file"),
+        ("  a: {observables: x, table: {1: 2}}", "must be the name of a file beside the scan file"),
     ],
 )
 def test_the_message_for_a_wrong_term_shows_what_to_write(tmp_path, text, words):

@@ -47,6 +47,7 @@ def test_the_target_is_read(tmp_path: Path) -> None:
         (["threshold_value: {above_best: }"], 4, "above_best is empty"),
         (["threshold_value: {above_bset: 3}"], 4, "did you mean 'above_best'?"),
         (["threshold_value: {}"], 4, "has no 'above_best'"),
+        (["above_best: 3"], 4, "unknown key 'above_best' in networks; write `threshold_value: {above_best: ...}`"),
         (["threshold_value: best"], 4, "must be a number, [low, high]"),
         (["threshold_value: [{above_best: 3}, 2]"], 4, "must be a number, [low, high]"),
         (["confidence: 0"], 4, "confidence is 0, but must be more than 0 and less than 1"),
