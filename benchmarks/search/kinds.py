@@ -131,6 +131,15 @@ def likelihood_of_code(u: Floats) -> Floats:
     return np.stack([100.0 + 50.0 * a - 20.0 * c * d + 10.0 * e, np.exp(-squares / 2.0)], axis=1)
 
 
+def light_mass(u: Floats) -> Floats:
+    """A light mass, the root of a polynomial that is negative, so that the code returns 0, in half of the space. Its
+    mixing, and another mass."""
+    a, b, c, d, e = u.T
+    square = a - 0.5 + 0.4 * b * c - 0.3 * d**2 + 0.1 * e
+    mixing = 1.5 * np.arctan2(0.3 * d + 0.02, square - 0.3 * e)
+    return np.stack([np.sqrt(3e5 * np.maximum(square, 0.0)), mixing, 125.0 * (0.8 + 0.3 * b + 0.1 * c * d)], axis=1)
+
+
 def two_poles(u: Floats) -> Floats:
     """Annihilation at the pole of a mediator, or at the narrow one of the Higgs; masses and couplings are logarithmic,
     and the relic density spans twenty decades."""

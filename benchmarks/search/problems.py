@@ -209,7 +209,7 @@ def _ellipsoids(dim: int, count: int, share: float, seed: int, *, deepest: float
     return Problem(name, dim, 1.0, modes=count, mode=mode, nll_only=lambda u: nll_of_each(u).min(axis=1))
 
 
-def _eighths(x: Floats) -> NDArray[np.int64]:
+def _wave(x: Floats) -> NDArray[np.int64]:
     """The number of the region of `waves`: no two have all variables in the same eighths of their ranges."""
     return np.asarray((x * 8.0).astype(np.int64) @ 8 ** np.arange(x.shape[1]))
 
@@ -360,6 +360,7 @@ _PROBLEMS = {
             likelihoods=(*_gauss([125], [4]), Likelihood(Kind.USER)),
             observables=kinds.likelihood_of_code,
         ),
+        Problem("mass5d", 5, 2.0, likelihoods=_gauss([20, 3.5, 125], [5, 0.3, 3]), observables=kinds.light_mass),
         Problem(
             "poles4d",
             4,
@@ -373,13 +374,7 @@ _PROBLEMS = {
         _ellipsoids(3, 50, 1e-3, 4),
         _ellipsoids(4, 60, 1e-3, 5, deepest=0.7),
         Problem(
-            "waves3d",
-            3,
-            2.0,
-            modes=64,
-            mode=_eighths,
-            likelihoods=_gauss([0.6] * 3, [0.05] * 3),
-            observables=kinds.waves,
+            "waves3d", 3, 2.0, modes=64, mode=_wave, likelihoods=_gauss([0.6] * 3, [0.05] * 3), observables=kinds.waves
         ),
         Problem("flavour6d", 6, 133.2, likelihoods=chi2.FLAVOUR, observables=chi2.flavour),
         Problem("doublets7d", 7, 4.5, likelihoods=chi2.DOUBLETS, observables=chi2.two_doublets),

@@ -126,12 +126,12 @@ def _envelope(values: Floats, far_x: Floats, far_y: Floats) -> Floats:
     ... nodes. Values span at most _FAR_UP, so nodes where k is larger do not matter.
     """
     for far in (far_x, far_y):
-        found = values.T.copy()  # rows of `found` are moved, which is faster than columns
-        for step, k in enumerate(far[1:], start=1):
-            if step >= len(found):
-                break
-            np.minimum(found[step:], values.T[:-step] + k, out=found[step:])
-            np.minimum(found[:-step], values.T[step:] + k, out=found[:-step])
+        values = np.ascontiguousarray(values.T)  # rows are moved, which is faster than columns
+        found, raised = values.copy(), np.empty_like(values)
+        for step, k in enumerate(far[1 : len(found)], start=1):
+            np.add(values, k, out=raised)  # once for both directions
+            np.minimum(found[step:], raised[:-step], out=found[step:])
+            np.minimum(found[:-step], raised[step:], out=found[:-step])
         values = found
     return values
 

@@ -72,14 +72,17 @@ class Cluster:
         return "\n".join(path.read_text() for path in sorted(self.folder.glob("*.log")))
 
     def close(self):
-        for process in reversed(self.processes):
-            process.terminate()
-        for process in self.processes:
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        """Ends the workers before the scheduler: one that loses it while it ends waits until it is killed."""
+        scheduler, *workers = self.processes
+        for processes in (workers, [scheduler]):
+            for process in processes:
+                process.terminate()
+            for process in processes:
+                try:
+                    process.wait(20)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
 
 
 def start(evaluator, cluster, scan, **options):

@@ -317,6 +317,20 @@ def test_a_continued_search_collects_the_same_points(quick):
     assert same([one.ask()], [other.ask()])
 
 
+def test_collect_asks_for_few_points_at_a_time(quick):
+    """Each step from the known good points uses the results of the earlier steps."""
+    space = Space([Variable("x", 0.0, 1.0), Variable("y", 0.0, 1.0)])
+    strategy = Lode(space, LodeSettings(Target(1.0), 200, collect=True), 3, [])
+    u = np.random.default_rng(4).random((480, 2))
+    origins: list[str] = []
+    while (started := len(origins)) < strategy.start_points:
+        batch = strategy.ask()
+        origins += batch.origins
+        u[started : len(origins)] = batch.u
+    strategy.tell(told_of(u, disc(u), origins=["start"] * len(u)))
+    assert len(strategy.ask().u) == 480 // 24
+
+
 def test_the_goal_is_read_from_the_scan_file(tmp_path):
     path = tmp_path / "scan.yaml"
     codes = 'codes: {a: {function: "a:b", observables: {o: {mean: 1, sigma: 1}}}}'

@@ -104,7 +104,7 @@ STEPS = {
         f"above 1 + {sample.ROUGH_ABOVE - 1:g} √({observables.FEW_OUTPUTS} / k)",
     ],
     "2.9 Waves": [
-        f"a mean square error above {process.PREDICTED:g}",
+        f"(above {process.PREDICTED:g} of the variance)",
         f"At most {waves.FROM} points",
         f"at least {waves.LEAST:g} and at most {waves.CELLS[2] // 4}, {waves.CELLS[3] // 4}, {waves.CELLS[4] // 4} or",
         f"or {waves.CELLS[5] // 4} periods",
@@ -124,7 +124,7 @@ STEPS = {
     "4.2 solve": [
         f"last {solve.LAST} points",
         f"{solve.MOST:g} a⁴ / (a⁴ + b⁴)",
-        f"last {solve.NEWEST} points of *exploit*",
+        f"last {solve.NEWEST} points of this part and of *exploit* alone",
     ],
     "4.3 probe": [f"less than {probe.WORTH:g} of the lowest", f"at most {percent(probe.MOST)} of the batch"],
     "4.5 fill": [f"last {fill.LAST} points", f"of at least {fill.LEAST}"],
@@ -136,8 +136,8 @@ STEPS = {
         f"one of {plane.UNTRIED:g} points",
     ],
     "4.7 explore": [
-        f"multiplied by {observables.OfObservables.wider:g}.",
-        f"multiplied by {nll.OfNll.wider:g},",
+        f"multiplied by {observables.OfObservables.wider:g},",
+        f"networks of the NLL by {nll.OfNll.wider:g}.",
         f"at least {percent(acquire.LEAST_EXPLORE)} and at most {percent(acquire.MOST_EXPLORE)}",
     ],
     "4.8 exploit": [

@@ -36,12 +36,12 @@ _LEAST = 1e-6  # of the smallest value so far: the lower end of the logarithm fo
 @dataclass
 class Coding:
     """The transformation of observables y to targets t = (asinh((s - middle) / width) - mean) / deviation, where s is
-    ln y, the root of y, or y.
+    ln y, the root of y, the square of y with the sign of y, or y.
 
     All arrays have shape (k,). `floor` is the smallest value of an observable that is learned as a logarithm, 0 for
     other observables. `spread` is three times the distance of the quartiles, in the unit of y. `reach` is the largest
     |s - middle| / width, at least 1. `root` is 1 for an observable that is learned as a root of either sign, else 0.
-    Such targets have no sign before `roots.py` finds it.
+    Such targets have no sign before `roots.py` finds it. `square` is 1 for an observable that is learned as its square.
     """
 
     floor: Floats
@@ -52,6 +52,7 @@ class Coding:
     spread: Floats
     reach: Floats
     root: Floats
+    square: Floats
 
     @classmethod
     def of(cls, y: Floats, alone: NDArray[np.bool_] | None = None) -> Coding:
@@ -78,13 +79,14 @@ class Coding:
             spread=spread,
             reach=reach,
             root=np.zeros(len(floor)),
+            square=np.zeros(len(floor)),
         )
 
     def around(self, j: int, middle: float, width: float, y: Floats) -> Coding:
         """The same transformation with another middle and width of observable j; y, shape (n, k), as in `of`."""
         other = self._copy()
         other.middle[j], other.width[j] = middle, width
-        s = (_scaled(y, self.floor)[:, j] - middle) / width
+        s = (other.transformed(y)[:, j] - middle) / width
         t = np.arcsinh(s)
         other.mean[j], other.deviation[j], other.reach[j] = t.mean(), t.std() + 1e-9, max(np.abs(s).max(), 1.0)
         return other
@@ -92,12 +94,20 @@ class Coding:
     def as_root(self, j: int, y: Floats) -> Coding:
         """The same transformation with the root of observable j, which is not negative; y, shape (n, k), as in `of`."""
         other = self._copy()
+        other.square[j] = 0.0
         root = np.sqrt(y[:, j])
         width = _width(np.concatenate([root, -root])[:, None])[0]
         t = np.arcsinh(root / width)
         other.floor[j], other.root[j], other.middle[j], other.width[j], other.mean[j] = 0.0, 1.0, 0.0, width, 0.0
         other.deviation[j], other.reach[j] = np.sqrt(np.square(t).mean()) + 1e-9, max((root / width).max(), 1.0)
         return other
+
+    def as_square(self, j: int, y: Floats) -> Coding:
+        """The same transformation with the square of observable j, which has no logarithm; y as in `of`."""
+        other = self._copy()
+        other.square[j] = 1.0
+        s = other.transformed(y)[:, j : j + 1]
+        return other.around(j, float(np.median(s)), float(_width(s)[0]), y)
 
     def _copy(self) -> Coding:
         return replace(self, **{name: array.copy() for name, array in vars(self).items()})
@@ -106,9 +116,10 @@ class Coding:
         """ln dt/dy, shape (n, k), at observables y, shape (n, k), for those that are not learned as roots. Below its
         floor, an observable counts as its floor.
         """
-        scaled = _scaled(y, self.floor)
+        scaled = self.transformed(y)
         by_s = -0.5 * np.log1p(((scaled - self.middle) / self.width) ** 2) - np.log(self.width * self.deviation)
-        return np.asarray(by_s - np.where(self.floor > 0.0, scaled, 0.0))
+        of_square = np.log(np.where(self.square > 0.0, 2.0 * np.maximum(np.abs(y), _LEAST_SIZE), 1.0))
+        return np.asarray(by_s - np.where(self.floor > 0.0, scaled, 0.0) + of_square)
 
     def resolving(self, middle: Floats, unit: Floats) -> Coding:
         """The same transformation with distances from `middle` in units of `unit`, shape (k,) each, and not scaled to
@@ -120,38 +131,41 @@ class Coding:
         middle = np.where(of_log, np.log(some), np.where(wide, self.middle, middle))
         width = np.where(of_log, unit / some, np.where(wide, self.width, unit))
         none, one = np.zeros(len(wide)), np.ones(len(wide))
-        return replace(self, middle=middle, width=width, mean=none, deviation=one, root=none)
+        return replace(self, middle=middle, width=width, mean=none, deviation=one, root=none, square=none)
 
     def without_logarithm(self, j: int, y: Floats) -> Coding:
         """The same transformation, but without the logarithm of observable j; y, shape (n, k), as in `of`."""
         other = self._copy()
-        other.floor[j] = other.root[j] = 0.0
+        other.floor[j] = other.root[j] = other.square[j] = 0.0
         return other.around(j, float(np.median(y[:, j])), float(_width(y[:, j : j + 1])[0]), y)
 
     def linear(self, j: int, y: Floats) -> Coding:
         """The same transformation, but linear in the values s of observable j; y, shape (n, k), as in `of`."""
-        s = _scaled(y, self.floor)[:, j : j + 1]
+        s = self.transformed(y)[:, j : j + 1]
         return self.around(j, float(np.median(s)), LINEAR * float(_width(s)[0]), y)
 
     def encode(self, y: Floats) -> Floats:
         """The targets t, shape (n, k), of observables y, shape (n, k)."""
-        t = np.arcsinh((self._scale_of(y) - self.middle) / self.width)
+        t = np.arcsinh((self.transformed(y) - self.middle) / self.width)
         return np.asarray((t - self.mean) / self.deviation)
 
-    def _scale_of(self, y: Floats) -> Floats:
-        return np.where(self.root > 0, np.sqrt(np.maximum(y, 0.0)), _scaled(y, self.floor))
+    def transformed(self, y: Floats) -> Floats:
+        """The values s, shape (n, k)."""
+        of_root = np.where(self.root > 0, np.sqrt(np.maximum(y, 0.0)), _scaled(y, self.floor))
+        of_square = np.where(self.square > 0, y, 0.0)
+        return np.where(self.square > 0, of_square * np.abs(of_square), of_root)
 
     def left_by(self, y: Floats) -> bool:
         """Whether any of the values, shape (n, k), lies so far outside the scale that it is not resolved, for example
         if a channel was closed at all earlier points, or whether an observable that was positive has either sign.
         """
-        s = (self._scale_of(y) - self.middle) / self.width
+        s = (self.transformed(y) - self.middle) / self.width
         # clearly, so that this is not decided again and again
         signed = (self.floor + self.root > 0) & (_negative(y) >= 2 * SIGNED)
         return bool((np.abs(s) > FARTHER * self.reach).any() or signed.any())
 
     def scaled(self, y: Floats) -> Floats:
-        """The values s, shape (n, k): ln y for observables that are learned as a logarithm, else y."""
+        """ln y, shape (n, k), for observables that are learned as a logarithm, else y."""
         return _scaled(y, self.floor)
 
     def replaced(self, j: int, t: Floats, y: Floats) -> Floats:
@@ -163,10 +177,11 @@ class Coding:
 
     def decode(self, t: Tensor) -> Tensor:
         """The observables y of targets t, shape (n, k), in double precision because likelihoods may be narrow."""
-        arrays = (self.floor, self.middle, self.width, self.mean, self.deviation, self.root)
-        floor, middle, width, mean, deviation, root = (torch.from_numpy(array) for array in arrays)
+        arrays = (self.floor, self.middle, self.width, self.mean, self.deviation, self.root, self.square)
+        floor, middle, width, mean, deviation, root, square = (torch.from_numpy(array) for array in arrays)
         s = middle + width * torch.sinh((t.double() * deviation + mean).clamp(-40.0, 40.0))
         s = torch.where(root > 0, s.square(), s)
+        s = torch.where(square > 0, s.sign() * s.abs().sqrt(), s)
         wide = floor > 0
         return torch.where(wide, torch.exp(torch.where(wide, s, torch.zeros_like(s)).clamp(-700.0, 700.0)), s)
 

@@ -43,7 +43,7 @@ def around_targets(coding: Coding, values: Processes, x: Floats, y: Floats, aims
         mean, sigma = aims[:, j].tolist()
         other = coding.around(j, mean, RESOLVED * sigma, y)
         linear, logarithm = values.only(j), Processes(x.shape[1], 1)
-        worth = _evidence(logarithm, other, j, x[rows], y[rows]) - _evidence(linear, coding, j, x[rows], y[rows])
+        worth = evidence(logarithm, other, j, x[rows], y[rows]) - evidence(linear, coding, j, x[rows], y[rows])
         if worth > WORTH:
             values.take(j, logarithm)
             coding = other
@@ -55,12 +55,12 @@ def _of_either_sign(coding: Coding, y: Floats, aims: Floats) -> NDArray[np.bool_
     mean, sigma = aims
     with np.errstate(invalid="ignore"):
         low, high = np.quantile(np.abs(y - mean), [0.05, 0.95], axis=0)
-        some = (coding.floor + coding.root == 0.0) & (coding.width > WIDE * sigma)
+        some = (coding.floor + coding.root + coding.square == 0.0) & (coding.width > WIDE * sigma)
         some &= high > 10.0**DECADES * np.maximum(low, sigma / RESOLVED)
         return np.asarray(some & (y.min(axis=0) < mean) & (y.max(axis=0) > mean))
 
 
-def _evidence(process: Processes, coding: Coding, j: int, x: Floats, y: Floats) -> float:
+def evidence(process: Processes, coding: Coding, j: int, x: Floats, y: Floats) -> float:
     """The logarithm of the marginal likelihood of observable j, after `process`, of this output alone, has learned."""
     t = coding.encode(y)[:, j : j + 1]
     process.learn(x, t, np.random.default_rng(0))  # the order of the points does not matter

@@ -27,6 +27,7 @@ from proposer.strategies.lode.rest import Rest
 from proposer.strategies.lode.ridges import Ridges
 from proposer.strategies.lode.sample import ROUGH_ABOVE
 from proposer.strategies.lode.scales import Scales
+from proposer.strategies.lode.squared import with_squares
 from proposer.strategies.lode.surrogate import LEARN_AGAIN, grouped
 from proposer.strategies.lode.train import training_rows
 from proposer.strategies.lode.validity import Validity
@@ -166,7 +167,11 @@ class OfObservables:
 
         t = self._scales.targets(coding, self._values, x, y, rng)
         badly = self._values.learn(x, t, rng, which=~self._exact, exact=exact)
-        which = (badly | self._nets.poor | (self._values.waving & ~self._exact)) & (coding.root == 0.0)
+        which = ~self._exact & ~no_value.any(axis=0)
+        if squared := with_squares(coding, self._values, x, y, which=which, energy=self.energy):
+            self._nets.rescaled(squared.square != coding.square)
+            coding = self._coding = squared
+        which = (badly | self._nets.poor | (self._values.waving & ~self._exact)) & (coding.root + coding.square == 0.0)
         if linear := with_waves(coding, self._values, x, y, which, variables=self.dim, rng=rng):  # 2.9
             self._nets.rescaled(linear.width != coding.width)
             self._coding = linear
@@ -369,7 +374,7 @@ class OfObservables:
         self._ridges.load(parts.get("ridges", {}))
         self._nets.load(arrays)
         coding = parts.get("coding", {})
-        if "root" in coding:  # an older scale is chosen again
+        if "square" in coding:  # an older scale is chosen again
             self._coding, self._values = Coding(**coding), Processes.from_arrays(parts["values"])
         if self._rest is not None:
             self._rest.load(parts["rest"])

@@ -41,12 +41,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-FEW, SLOWLY = 5, 12
+FEW, SLOWLY, COLLECTING = 5, 12, 24
 """With fewer than FEW good points, a batch is 1 / SLOWLY of the known points instead of a quarter, because small
-batches find good points sooner. With `goal: collect` it always is, so that each step from the known good points uses
-the results of the earlier steps. If the target follows the best NLL, a batch has at most as many points as are good:
-after a deeper minimum is found, batches are as small as at the start. With large ones, three steps downhill in a
-minimum that was found late took 380 evaluations.
+batches find good points sooner. With `goal: collect` it is always 1 / COLLECTING of them, because each step from the
+known good points uses the results of the earlier steps: with 1 / SLOWLY, half as many parts of decay5d were reached
+after 800 evaluations. If the target follows the best NLL, a batch has at most as many points as are good: after a
+deeper minimum is found, batches are as small as at the start. With large ones, three steps downhill in a minimum that
+was found late took 380 evaluations.
 """
 FEW_EVALUATIONS, COLLECTED = 1000, 50
 """With an NLL alone, at most FEW_EVALUATIONS, and more than MOST_DIM variables, a map begins like `goal: collect`,
@@ -184,9 +185,10 @@ class Lode:
     def _grown(self, known: Known) -> int:
         """The number of points in the next batch, which depends on the known points."""
         answered, good = int(known.answered.sum()), int(known.good.sum())
-        collect = self.settings.collect
-        least = max(LEAST_BATCH, self._dim) if collect else self._first // 2
-        n = answered // (SLOWLY if collect or good < FEW else 4)
+        if self.settings.collect:
+            least, n = max(LEAST_BATCH, self._dim), answered // COLLECTING
+        else:
+            least, n = self._first // 2, answered // (SLOWLY if good < FEW else 4)
         return max(least, min(n, good) if self.settings.target.follows else n)
 
     def _generator(self, purpose: str) -> np.random.Generator:
