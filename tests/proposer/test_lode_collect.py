@@ -248,7 +248,9 @@ def until(steps: Iterator[Step], strategy: Lode, evaluations: int) -> Iterator[S
 
 @pytest.mark.slow
 def test_goal_collect_steps_downhill_until_something_is_good(quick, monkeypatch):
-    """It does so with only an NLL. A map never does so, nor does `collect` once ten good points are known."""
+    """It does so with only an NLL. A map of few variables never does so, nor does `collect` once ten good points are
+    known.
+    """
     calls: list[int] = []
 
     def counted(predict, known, n, rng):
