@@ -22,7 +22,7 @@ from scanspec.checking import check_blocks
 from scanspec.logs import read_verbose
 from scanspec.plotting import read_plotting
 from scanspec.settings import reads_rows
-from scanspec.terms import TWO_SIDED
+from scanspec.terms import TWO_SIDED, TermKind
 from scanspec.thresholds import is_given
 
 EVERY_TYPE = ("threshold_value", "confidence", "degrees_of_freedom", "points_per_iteration", "verbose")
@@ -142,7 +142,7 @@ def _counted_twice(spec: ScanFile) -> list[str]:
     for own in spec.all_observables():
         if own.likelihood.kind is Kind.GAUSS or own.measurement is not None:
             found.setdefault(own.name, []).append("its own mean and sigma")
-        if own.term is not None and own.term.kind in TWO_SIDED:
+        if own.term is not None and own.term.kind in (*TWO_SIDED, TermKind.TABLE):
             for name in own.term.observables:
                 found.setdefault(name, []).append(f"the likelihood {own.name!r}")
     return [

@@ -199,6 +199,8 @@ def test_an_observable_that_is_measured_twice_gets_a_note(tmp_path, capsys):
     path = tmp_path / "scan.yaml"
     said = notes_of(path, capsys, "{mean: 0, sigma: 1}", JOINT)
     assert "'y' counts in its own mean and sigma and in the likelihood 't'" in said and "'z'" not in said
+    (tmp_path / "t.txt").write_text("0 1\n1 2\n")
+    assert "'y' counts" in notes_of(path, capsys, "{mean: 0, sigma: 1}", "{observables: y, table: t.txt}")
     assert "counts" not in notes_of(path, capsys, "", JOINT)
     assert "counts" not in notes_of(path, capsys, "{mean: 0, sigma: 1, scaling: UPPER}", JOINT)
     one_sided = "{observables: y, mean: 1, sigma: 1, scaling: GAUSS_UPPER}"
