@@ -248,7 +248,9 @@ def until(steps: Iterator[Step], strategy: Lode, evaluations: int) -> Iterator[S
 
 @pytest.mark.slow
 def test_goal_collect_steps_downhill_until_something_is_good(quick, monkeypatch):
-    """It does so with only an NLL. A map never does so, nor does `collect` once ten good points are known."""
+    """It does so with only an NLL. A map of few variables never does so, nor does `collect` once ten good points are
+    known.
+    """
     calls: list[int] = []
 
     def counted(predict, known, n, rng):
@@ -292,9 +294,9 @@ def nll_of(function: Callable[[np.ndarray], np.ndarray], space: Space) -> LocalF
 
 @pytest.mark.slow
 def test_collect_finds_more_good_points_than_a_map(quick):
-    collected = good_of(LodeSettings(Target(1.0), 40, collect=True), 500)
-    mapped = good_of(LodeSettings(Target(1.0), 40), 500)
-    assert len(collected) > 1.15 * len(mapped)
+    collected = good_of(LodeSettings(Target(1.0), 40, collect=True), 200)
+    mapped = good_of(LodeSettings(Target(1.0), 40), 200)
+    assert len(collected) > 1.5 * len(mapped)
     assert len(np.unique(collected, axis=0)) == len(collected)
 
 

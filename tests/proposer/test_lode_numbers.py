@@ -152,6 +152,16 @@ STEPS = {
         f"{percent(spread.BASINS_SHARE)} of the batch are steps downhill",
         f"Another {percent(spread.SHARE)}",
     ],
+    "4.10 Steps downhill, with the NLL alone": [
+        f"gets {percent(descend.SHARE / 2)} of the batch if the NLL is smooth, and {percent(descend.SHARE)} in more",
+        f"at most {trend.MOST} points",
+        f"at least {trend.LEAST} points",
+        f"below {trend.BETTER:g} times that of a constant",
+        f"at least {trend.APART:g} diagonals apart",
+        f"{descend.APART:g} diagonals apart, and are",
+        f"at most {strategy.FEW_EVALUATIONS:,} and the threshold",
+        f"until {strategy.COLLECTED} points are good",
+    ],
     "Other goals": [
         f"at least {lower.PATIENCE})",
         f"{lower.FALLING:g} / (1 + m / {lower.STEPS} d)",
@@ -159,11 +169,6 @@ STEPS = {
         f"only the last {basins.LAST})",
         f"{percent(lower.OF_EACH[0])} of its points, on average",
         f"but at most {int(1.5 * strategy.MOST_FIRST)}",
-        f"at most {trend.MOST} points",
-        f"at least {trend.LEAST} points",
-        f"below {trend.BETTER:g} times that of a constant",
-        f"{percent(descend.SHARE)} of a batch",
-        f"at least {trend.APART:g} diagonals apart",
     ],
 }
 

@@ -11,7 +11,7 @@ from proposer.evaluation.local import Answers, LocalFunction
 from proposer.space import Space
 from proposer.strategies.lode.acquire import Context
 from proposer.strategies.lode.collect import judges
-from proposer.strategies.lode.descend import SHARE, along_trend
+from proposer.strategies.lode.descend import SHARE, along_trend, downhill
 from proposer.strategies.lode.energy import EnergyOfObservables
 from proposer.strategies.lode.nll import OfNll
 from proposer.strategies.lode.points import Known, Points
@@ -20,8 +20,8 @@ from proposer.strategies.lode.strategy import Lode
 from proposer.strategies.lode.trend import APART, LEAST, Trend, lowest
 from proposer.target import Target
 from proposer.types import Told
-from scanspec import Variable
 from tests.proposer.answered import same, told_of
+from tests.proposer.searches import first_steps, unit_cube
 
 DIM = 15
 WAY = np.linalg.qr(np.random.default_rng(8).normal(size=(DIM, DIM)))[0]
@@ -36,6 +36,11 @@ def valley(u: np.ndarray) -> np.ndarray:
 def rough(u: np.ndarray) -> np.ndarray:
     """An NLL that tells nothing about other points at distances as in a start."""
     return 5.0 + 4.0 * np.sin(40.0 * u.sum(axis=1))
+
+
+def backend_of(nll: Callable[[np.ndarray], np.ndarray], space: Space) -> LocalFunction:
+    ranges = {variable.name: (variable.low, variable.high) for variable in space.variables}
+    return LocalFunction(lambda x: Answers(np.empty((len(x), 0)), nll(x)), ranges)
 
 
 def known_of(nll: Callable[[np.ndarray], np.ndarray], n: int, seed: int = 1) -> Known:
@@ -63,8 +68,8 @@ def context_of(known: Known, pending: np.ndarray | None = None) -> Context:
     energy = EnergyOfObservables([], Target(1.0))
     context = Context(
         known,
-        np.empty((0, DIM)) if pending is None else pending,
-        OfNll(DIM, energy, lambda u: 2.0 * u - 1.0),
+        np.empty((0, known.u.shape[1])) if pending is None else pending,
+        OfNll(known.u.shape[1], energy, lambda u: 2.0 * u - 1.0),
         snap=lambda u: u,
         inputs=lambda u: 2.0 * u - 1.0,
         generator=lambda purpose: np.random.default_rng(len(purpose)),
@@ -137,12 +142,37 @@ def test_the_trend_judges_alone_where_there_is_one():
     assert judges(other, rng)[0](u) == pytest.approx(other.surrogate.probability(u, rng))
 
 
+def shallow(u: np.ndarray) -> np.ndarray:
+    """An NLL in eight variables: four curved residuals in turned variables. 3.4e-4 of the cube is good."""
+    x = (u - 0.4) @ np.linalg.qr(np.random.default_rng(8).normal(size=(8, 8)))[0]
+    return 150.0 * ((x[:, :4] + 0.5 * x[:, 4:] ** 2) ** 2).sum(axis=1)
+
+
+def test_in_up_to_ten_variables_the_trend_shares_a_batch_with_steps_downhill_and_judges_nothing():
+    u = np.random.default_rng(3).random((200, 8))
+    points = Points(np.arange(8), EnergyOfObservables([], Target(1.0)), Target(1.0))
+    points.add(told_of(u, shallow(u)))
+    context = context_of(points.known())
+    context.surrogate.fit(context.known, np.random.default_rng(5))
+    assert context.trend is not None and context.leading is None
+    assert len(along_trend(context, 20)) == len(downhill(context, 20)) == round(SHARE / 2 * 20)
+    probability, _ = judges(context, np.random.default_rng(5))
+    assert probability(u) == pytest.approx(context.surrogate.probability(u, np.random.default_rng(5)))
+
+
+@pytest.mark.slow
+def test_a_map_by_the_nll_alone_goes_downhill_first(quick):
+    """It does so if there are few evaluations and more than six variables. Otherwise 2 of 160 points are good."""
+    space, settings = unit_cube(8), LodeSettings(Target(1.0), evaluations=300)
+    answered = first_steps(drive(Lode(space, settings, 8, []), backend_of(shallow, space), space), 160)
+    assert sum(int((shallow(told.u) < 1.0).sum()) for told in answered) > 10
+
+
 @pytest.mark.slow
 def test_many_good_points_come_soon_in_many_dimensions(quick):
     """Without the trend, twice as many evaluations are needed."""
-    space = Space([Variable(f"x{n}", 0.0, 1.0) for n in range(DIM)])
-    ranges = {variable.name: (variable.low, variable.high) for variable in space.variables}
-    backend = LocalFunction(lambda x: Answers(np.empty((len(x), 0)), valley(x)), ranges)
+    space = unit_cube(DIM)
+    backend = backend_of(valley, space)
     strategy = Lode(space, LodeSettings(Target(1.0), 200, collect=True), 7, [])
     assert strategy.start_points == 75
     good = evaluations = 0
@@ -156,7 +186,7 @@ def test_many_good_points_come_soon_in_many_dimensions(quick):
 
 @pytest.mark.slow
 def test_a_continued_search_follows_the_same_trend(quick):
-    space, settings = Space([Variable(f"x{n}", 0.0, 1.0) for n in range(DIM)]), LodeSettings(Target(1.0), 200, True)
+    space, settings = unit_cube(DIM), LodeSettings(Target(1.0), 200, True)
     one, every = Lode(space, settings, 7, []), list[Told]()
     while not every or "probe" not in every[-1].origins or len(every) < 5:
         batch = one.ask()

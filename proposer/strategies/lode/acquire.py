@@ -151,10 +151,15 @@ class Context:
 
     @cached_property
     def trend(self) -> Trend | None:
-        """The trend of the energy, if there is an NLL alone, which is smooth, of many variables."""
-        if self.dim <= MOST_DIM or self.surrogate.by_observables:
+        """The trend of the energy, if there is an NLL alone, which is smooth."""
+        if self.surrogate.by_observables:
             return None
         return Trend.of(self.known, self.positions(self.known.u), self.generator("trend"))
+
+    @property
+    def leading(self) -> Trend | None:
+        """The trend, if it is better than networks: in many variables, networks need many points."""
+        return self.trend if self.dim > MOST_DIM else None
 
     def positions(self, u: Floats) -> Floats:
         """The coordinates, shape (n, number of inputs), in which distances between points u, shape (n, d), are

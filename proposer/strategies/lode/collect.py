@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from proposer.strategies.lode.points import Known
 
 BEGIN = 10
-"""The number of good points at which collecting starts; before that, the map searches."""
+"""The number of good points at which collecting starts."""
 UNIFORM = 0.01
 """The fraction of a batch that is drawn from the prior."""
 OTHER_REGIONS, FIRST_GOOD = 0.25, 100
@@ -87,7 +87,7 @@ def gather(context: Context, n: int) -> Floats:
         return u
     model, others = judges(context, context.random)
     # the candidates have the probabilities of the usual model
-    p = context.probability if context.trend is None else model(u) * probability_of_an_answer(context.known, u)
+    p = context.probability if context.leading is None else model(u) * probability_of_an_answer(context.known, u)
     weight = certain(context.known, u, p, others, trusted(context.surrogate.weight_of_others))
     best = weight >= LEAST_WEIGHT * np.partition(weight, -n)[-n]
     u, weight = u[best], weight[best]
@@ -107,7 +107,7 @@ def judges(
     """The main model, which maps points, shape (n, d), to the probability of being good, shape (n,), and the other
     models. If there is a trend, it replaces all of them.
     """
-    trend = context.trend
+    trend = context.leading
     if trend is not None:
         return lambda u: trend.probability(context.positions(u)), ()
     return lambda u: context.surrogate.probability(u, rng), context.surrogate.others()

@@ -1,7 +1,8 @@
-"""Steps downhill from the lowest points until there are good points, for `goal: collect` with an NLL alone.
+"""Steps downhill until there are good points, with an NLL alone.
 
 Before that, networks know too little to find a small region in many dimensions, but they learn quickly near the lowest
-points.
+points. A smooth energy also has a trend (`trend.py`), which comes near to the region with fewer points, but not into
+thin ones.
 """
 
 from __future__ import annotations
@@ -37,16 +38,22 @@ its neighbours.
 
 
 def downhill(context: Context, n: int) -> Floats:
-    """A part: steps downhill from the lowest points, with the fraction SHARE of a batch."""
-    n = min(n, round(SHARE * context.n))
+    """A part: steps downhill from the lowest points, with the fraction SHARE of a batch, or half of it beside a trend
+    that does not lead alone.
+    """
+    share = SHARE if context.trend is None or context.leading else SHARE / 2
+    n = min(n, round(share * context.n))
     return context.snap(descend(context.surrogate.members, context.known, n, context.generator("descend")))
 
 
 def along_trend(context: Context, n: int) -> Floats:
-    """A part: the lowest points of the trend, with the fraction SHARE of a batch, if there is a trend."""
+    """A part: the lowest points of the trend, if there is one, with the fraction SHARE of a batch, or half of it beside
+    steps from the lowest points.
+    """
     if context.trend is None:
         return np.empty((0, context.dim))
-    n, rng = min(n, round(SHARE * context.n)), context.generator("along")
+    n = min(n, round((SHARE if context.leading else SHARE / 2) * context.n))
+    rng = context.generator("along")
     return context.snap(lowest(context.trend, context.positions, n=n, others=context.pending, rng=rng))
 
 

@@ -74,9 +74,9 @@ class Method:
     stuck: Acquisition = STUCK
     """Chooses a batch while no new point is good and the lowest energy has stopped falling."""
     descend: Acquisition = DESCEND
-    """Chooses a batch for `goal: collect` before the tenth good point, if only an NLL is known."""
+    """Chooses a batch before the tenth good point, if only an NLL is known."""
     collect: Acquisition = COLLECT
-    """Chooses a batch for `goal: collect` from the tenth good point on."""
+    """Chooses a batch for `goal: collect` from the tenth good point on, and for a map while few points are good."""
 
     def even_in(self, even_in: EvenIn) -> Method:
         """The method with a map that is even in chosen coordinates."""
