@@ -8,10 +8,12 @@ and these show in all points together, as in a spectrum. A process then learns o
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
-from scipy.fft import rfftn
+from numpy.typing import NDArray
+from scipy.fft import fft, rfft
 from scipy.spatial import cKDTree
 
 from proposer.types import Floats
@@ -81,20 +83,19 @@ def find(x: Floats, t: Floats) -> Waves | None:
         rows = np.sort(np.argsort(-weight, kind="stable")[:FROM])
         x, t, weight = x[rows], t[rows], weight[rows]
     chance = SURE * 0.5 * (dim + 2) * math.log(len(x)) + dim * math.log(CELLS[dim])
-    vectors, best, most = np.empty((0, dim)), np.empty((0, dim)), 0.0
-    rest, _ = _fit(x, t, weight, vectors)
-    first = loss = float((weight * rest**2).mean())
+    data, vectors, best, most = _Data(x, t, weight, _slow(x)), np.empty((0, dim)), np.empty((0, dim)), 0.0
+    fit = data.fit(vectors)
+    first = loss = float((weight * fit.rest**2).mean())
     while len(vectors) < min(MOST, len(best) + AHEAD) and loss > SMALLEST * first:
-        vectors = _improved(x, t, weight, np.concatenate([vectors, _peak(x, weight * rest)[None]]))
-        rest, _ = _fit(x, t, weight, vectors)
-        loss = float((weight * rest**2).mean())
+        vectors, fit = data.improved(np.concatenate([vectors, _peak(x, weight * fit.rest)[None]]))
+        loss = float((weight * fit.rest**2).mean())
         free = len(x) - (dim + 2) * len(vectors) - (dim + 1) * (dim + 2) // 2
         worth = 0.5 * free * math.log(first / max(loss, SMALLEST * first)) - chance * len(vectors)
         if worth > most:
             best, most = vectors, worth
     if not len(best):
         return None
-    cosines, sines = _fit(x, t, weight, best)[1][: 2 * len(best)].reshape(2, -1)
+    cosines, sines = data.fit(best).amplitudes[: 2 * len(best)].reshape(2, -1)
     middle = float((t - Waves(best, cosines, sines)(x)).mean())
     return Waves(np.concatenate([best, np.zeros((1, dim))]), np.append(cosines, middle), np.append(sines, 0.0))
 
@@ -113,29 +114,26 @@ def _peak(x: Floats, weighted: Floats) -> Floats:
     the cells in each direction, so that the spectrum has two values for each wave in the cube.
     """
     dim, cells = x.shape[1], CELLS[x.shape[1]]
-    filled = np.zeros((cells,) * dim)
+    filled = np.zeros((cells // 2,) * dim)
     at = np.minimum(((x + 1.0) * (cells / 4)).astype(np.int64), cells // 2 - 1)
     np.add.at(filled, tuple(at.T), weighted)
-    power = np.abs(rfftn(filled))
-    waves = np.meshgrid(*[0.5 * np.fft.fftfreq(cells, 1.0 / cells)] * (dim - 1), indexing="ij", sparse=True)
-    square = sum((part[..., None] ** 2 for part in waves), np.zeros(1))
-    last = 0.5 * np.arange(cells // 2 + 1)
-    power[square + last**2 < LEAST**2] = 0.0
+    spectrum = rfft(filled, cells)
+    for axis in range(dim - 1):  # one axis after the other, because half of the cells of the next ones are empty
+        spectrum = fft(spectrum, cells, axis=axis)
+    power = np.where(_slow_waves(dim), 0.0, spectrum.real**2 + spectrum.imag**2)
     best = np.array(np.unravel_index(int(power.argmax()), power.shape))
     best[best > cells // 2] -= cells
     return np.asarray(0.5 * np.pi * best)
 
 
-def _fit(x: Floats, t: Floats, weight: Floats, vectors: Floats) -> tuple[Floats, Floats]:
-    """What waves with these vectors, shape (k, d), leave of t, shape (n,); and their amplitudes, first the k cosines,
-    then the k sines. A quadratic form is fitted too, because a process learns slow changes itself.
-    """
-    phase = x @ vectors.T
-    basis = np.concatenate([np.cos(phase), np.sin(phase), _slow(x)], axis=1)
-    normal = (basis * weight[:, None]).T @ basis
-    normal[np.diag_indices(len(normal))] += 1e-9 * len(x)
-    amplitudes = np.linalg.solve(normal, basis.T @ (weight * t))
-    return t - basis @ amplitudes, amplitudes
+@cache
+def _slow_waves(dim: int) -> NDArray[np.bool_]:
+    """Which waves of the spectrum are too slow, shape (cells, ..., cells, cells / 2 + 1)."""
+    cells = CELLS[dim]
+    waves = np.meshgrid(*[0.5 * np.fft.fftfreq(cells, 1.0 / cells)] * (dim - 1), indexing="ij", sparse=True)
+    square = sum((part[..., None] ** 2 for part in waves), np.zeros(1))
+    last = 0.5 * np.arange(cells // 2 + 1)
+    return np.asarray(square + last**2 < LEAST**2)
 
 
 def _slow(x: Floats) -> Floats:
@@ -145,24 +143,61 @@ def _slow(x: Floats) -> Floats:
     return np.asarray(every[:, first] * every[:, second])
 
 
-def _improved(x: Floats, t: Floats, weight: Floats, vectors: Floats) -> Floats:
-    """The vectors, shape (k, d), after damped Gauss-Newton steps of all of them."""
-    rest, amplitudes = _fit(x, t, weight, vectors)
-    loss, damping = float((weight * rest**2).sum()), 1e-3
-    for _ in range(ROUNDS):
-        phase, k = x @ vectors.T, len(vectors)
-        slope = amplitudes[k : 2 * k] * np.cos(phase) - amplitudes[:k] * np.sin(phase)
-        jacobian = (slope[:, :, None] * x[:, None, :]).reshape(len(x), -1)
-        basis = np.concatenate([jacobian, np.cos(phase), np.sin(phase), _slow(x)], axis=1)
-        normal = (basis * weight[:, None]).T @ basis
-        normal[np.diag_indices(len(normal))] += damping * np.diag(normal) + 1e-9 * len(x)
-        step = np.linalg.solve(normal, basis.T @ (weight * rest))[: vectors.size].reshape(vectors.shape)
-        tried = vectors + step
-        new, new_amplitudes = _fit(x, t, weight, tried)
-        new_loss = float((weight * new**2).sum())
-        if new_loss < loss:
-            vectors, rest, amplitudes, loss, damping = tried, new, new_amplitudes, new_loss, 0.3 * damping
-        else:
-            damping *= 10.0
-    length = np.linalg.norm(vectors, axis=1, keepdims=True) / np.pi
-    return np.asarray(vectors * np.maximum(1.0, LEAST / np.maximum(length, 1e-9)))
+class _Fit(NamedTuple):
+    """A fit of k waves: the functions that are summed, shape (n, k + k + slow ones), their amplitudes, first those of
+    the cosines, then those of the sines; and what they leave, shape (n,).
+    """
+
+    basis: Floats
+    amplitudes: Floats
+    rest: Floats
+
+
+class _Data(NamedTuple):
+    """Values t, shape (n,), at x, shape (n, d), with a weight for each, and the functions `slow` of x, which are fitted
+    too, because a process learns slow changes itself.
+    """
+
+    x: Floats
+    t: Floats
+    weight: Floats
+    slow: Floats
+
+    def fit(self, vectors: Floats) -> _Fit:
+        """The fit of waves with these vectors, shape (k, d)."""
+        phase = self.x @ vectors.T
+        basis = np.concatenate([np.cos(phase), np.sin(phase), self.slow], axis=1)
+        normal = (basis * self.weight[:, None]).T @ basis
+        normal[np.diag_indices(len(normal))] += 1e-9 * len(basis)
+        amplitudes = np.linalg.solve(normal, basis.T @ (self.weight * self.t))
+        return _Fit(basis, amplitudes, self.t - basis @ amplitudes)
+
+    def improved(self, vectors: Floats) -> tuple[Floats, _Fit]:
+        """The vectors, shape (k, d), after damped Gauss-Newton steps of all of them, and their fit."""
+        fit, damping, better = self.fit(vectors), 1e-3, True
+        loss = float((self.weight * fit.rest**2).sum())
+        for _ in range(ROUNDS):
+            if better:
+                normal, downhill = self._linear(fit, len(vectors))
+            damped = normal.copy()
+            damped[np.diag_indices(len(normal))] += damping * np.diag(normal) + 1e-9 * len(self.x)
+            tried = vectors + np.linalg.solve(damped, downhill)[: vectors.size].reshape(vectors.shape)
+            new = self.fit(tried)
+            new_loss = float((self.weight * new.rest**2).sum())
+            if better := new_loss < loss:
+                vectors, fit, loss, damping = tried, new, new_loss, 0.3 * damping
+            else:
+                damping *= 10.0
+        length = np.linalg.norm(vectors, axis=1, keepdims=True) / np.pi
+        if (length >= LEAST).all():
+            return vectors, fit
+        vectors = vectors * np.maximum(1.0, LEAST / np.maximum(length, 1e-9))
+        return vectors, self.fit(vectors)
+
+    def _linear(self, fit: _Fit, k: int) -> tuple[Floats, Floats]:
+        """The normal equations of all numbers of k waves, first their vectors: the matrix and the right side."""
+        cosines, sines = fit.basis[:, :k], fit.basis[:, k : 2 * k]
+        slope = fit.amplitudes[k : 2 * k] * cosines - fit.amplitudes[:k] * sines
+        jacobian = (slope[:, :, None] * self.x[:, None, :]).reshape(len(self.x), -1)
+        basis = np.concatenate([jacobian, fit.basis], axis=1)
+        return (basis * self.weight[:, None]).T @ basis, basis.T @ (self.weight * fit.rest)
