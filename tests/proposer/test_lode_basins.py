@@ -302,7 +302,7 @@ def test_batches_are_smaller_only_where_basins_get_points(collect, monkeypatch):
     strategy.tell(finds)
     batch = strategy.ask()
     assert batch is not None
-    usual = (asked + 600) // (12 if collect else 4)
+    usual = (asked + 600) // (24 if collect else 4)
     assert (len(batch.u) == usual) == collect
     assert len(batch.u) <= usual
 

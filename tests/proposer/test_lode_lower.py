@@ -246,7 +246,7 @@ def test_a_small_batch_has_this_share_on_average():
     assert np.mean(numbers) == pytest.approx(8 * lower.RESTING / 2, abs=0.15) and {0, 1} <= set(numbers)
 
 
-@pytest.mark.parametrize(("collect", "usual", "least"), [(False, 100, 30), (True, 50, 8)])
+@pytest.mark.parametrize(("collect", "usual", "least"), [(False, 100, 30), (True, 25, 8)])
 def test_batches_are_as_small_as_at_the_start_after_a_deeper_minimum_is_found(monkeypatch, collect, usual, least):
     """Each step downhill needs the results of the steps before. Batches of 200 took 380 evaluations for three steps."""
     train(monkeypatch, particles=100, networks=(20, 10, 10, 10))

@@ -6,6 +6,7 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.search.many import DIM, Many
+from proposer.strategies.lode.either import FROM
 from proposer.strategies.lode.energy import EnergyOfObservables, ScoredObservable
 from proposer.strategies.lode.matern import likelihood
 from proposer.strategies.lode.observables import LEAST_POINTS, OfObservables
@@ -96,7 +97,7 @@ def test_only_outputs_that_decide_are_conditioned_on_all_points(monkeypatch: pyt
     monkeypatch.setattr(Processes, "replace", noted_replace)
     surrogate = OfObservables(3, scored, lambda u: 2.0 * u - 1.0)
     surrogate.fit(points, np.random.default_rng(3))
-    assert sizes == [LEAST_POINTS, LEAST_POINTS // 3]
+    assert sizes == [FROM, LEAST_POINTS, LEAST_POINTS // 3]  # squares are compared first
     assert from_few == [[True] * (OUTPUTS - 1) + [False]]
     new = np.random.default_rng(4).random((300, 3))
     y = observe(new, np.random.default_rng(5))
