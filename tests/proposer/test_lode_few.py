@@ -11,19 +11,20 @@ from benchmarks.search.problems import PROBLEMS
 from proposer.drive import drive
 from proposer.run.meaning import difference, meaning
 from proposer.space import Space
-from proposer.strategies.lode.acquire import Context, exploit, explore
+from proposer.strategies.lode.acquire import Acquisition, Context, Part, exploit, explore
 from proposer.strategies.lode.energy import EnergyOfObservables, ScoredObservable
 from proposer.strategies.lode.fill import fill
+from proposer.strategies.lode.method import METHOD
 from proposer.strategies.lode.observables import OfObservables
 from proposer.strategies.lode.points import Points
 from proposer.strategies.lode.sample import subset_simulation
 from proposer.strategies.lode.settings import LodeSettings
-from proposer.strategies.lode.strategy import Lode
+from proposer.strategies.lode.strategy import COLLECTED, FEW_EVALUATIONS, Lode
 from proposer.target import Target
 from proposer.types import Floats
 from scanspec import Kind, Likelihood, ScanFileError, Variable, losses_and_nll, read_scan_file
 from tests.proposer.answered import told_of
-from tests.proposer.searches import train
+from tests.proposer.searches import train, unit_cube
 
 FILE = """setup: {{type: LODE{setup}}}
 variables: {{x: {{range: [0, 1]}}}}
@@ -193,3 +194,39 @@ def test_a_search_that_knows_its_few_evaluations_finds_more(monkeypatch: pytest.
     knows = good(LodeSettings(target, evaluations=200))
     assert knows > 1.2 * good(LodeSettings(target))
     assert knows > 50
+
+
+MAP = LodeSettings(Target(1.0), evaluations=FEW_EVALUATIONS)
+
+
+@pytest.mark.parametrize(
+    ("dim", "good", "settings", "collects"),
+    [
+        (8, 10, MAP, True),
+        (8, COLLECTED - 1, MAP, True),
+        (8, COLLECTED, MAP, False),
+        (6, 10, MAP, False),
+        (8, 10, replace(MAP, evaluations=FEW_EVALUATIONS + 1), False),
+        (8, 10, replace(MAP, target=Target.following(1.0)), False),
+        (8, 10, replace(MAP, even_in=("x1",)), False),
+    ],
+)
+def test_a_map_of_few_evaluations_by_the_nll_alone_collects_first(
+    dim: int, good: int, settings: LodeSettings, collects: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only in more than six variables, until a hundred points are good, and never if the map shall be even in something
+    or follows the best point.
+    """
+    train(monkeypatch, particles=100, networks=(20, 10, 10, 10))
+    collecting = Acquisition((Part("collecting", lambda context, n: context.random.random((n, context.dim))),))
+    strategy, asked = Lode(unit_cube(dim), settings, 1, [], replace(METHOD, collect=collecting)), 0
+    while asked < strategy.start_points:
+        batch = strategy.ask()
+        assert batch is not None
+        strategy.tell(told_of(batch.u, np.full(len(batch.u), 9.0)))
+        asked += len(batch.u)
+    u = np.random.default_rng(2).random((300, dim))
+    strategy.tell(told_of(u, np.append(9.0 + u[good:, 0], np.full(good, 0.5))))
+    batch = strategy.ask()
+    assert batch is not None
+    assert ("collecting" in batch.origins) == collects

@@ -159,7 +159,7 @@ STEPS = {
         f"below {trend.BETTER:g} times that of a constant",
         f"at least {trend.APART:g} diagonals apart",
         f"{descend.APART:g} diagonals apart, and are",
-        f"at most {strategy.FEW_EVALUATIONS:,} and the threshold",
+        f"at most {strategy.FEW_EVALUATIONS:,}, unless",
         f"until {strategy.COLLECTED} points are good",
     ],
     "Other goals": [

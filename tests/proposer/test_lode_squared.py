@@ -8,6 +8,7 @@ from scipy.stats import qmc
 from benchmarks.search.problems import PROBLEMS
 from proposer.strategies.lode.coding import Coding
 from proposer.strategies.lode.energy import EnergyOfObservables, ScoredObservable
+from proposer.strategies.lode.misses import miss
 from proposer.strategies.lode.observables import OfObservables
 from proposer.strategies.lode.points import Points
 from proposer.strategies.lode.process import Processes
@@ -90,6 +91,20 @@ def test_squares_give_the_values_back() -> None:
     assert not coding.left_by(y)
     assert not coding.without_logarithm(0, y).square.any()
     assert not coding.resolving(np.array([20.0]), np.array([5.0])).square.any()
+
+
+def test_errors_of_an_observable_without_a_likelihood_are_relative_to_its_scale() -> None:
+    """The unit of the mass does not matter, whether its root, its square or itself is learned."""
+    even = [ScoredObservable("y0", LIKELIHOOD), ScoredObservable("y1", Likelihood(Kind.OFF), mapped=True)]
+    energy, y = EnergyOfObservables(even, Target(2.0)), np.abs(mass(cube(100)))
+    for scale in (Coding.as_square, Coding.as_root, Coding.without_logarithm):
+        errors = []
+        for unit in (1.0, 1000.0):
+            values = np.stack([y, unit * y], axis=1)
+            predicted = values * [1.0, 1.05]
+            errors.append(miss(energy, scale(Coding.of(values), 1, values), predicted, values)[:, 1])
+        assert errors[0] == pytest.approx(errors[1])
+        assert 0.001 < np.abs(errors[0]).max() < 1.0
 
 
 def test_a_strip_beside_tachyons_is_found_and_the_scale_is_stored() -> None:

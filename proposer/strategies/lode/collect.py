@@ -214,10 +214,18 @@ def certain(
     """
     agree = agreement(models, u)
     doubted = (DOUBT + agree) ** 2 if models else 1.0
+    sure = surest(known, u, probability, agree, trust)
+    return np.asarray(doubted * np.minimum(sure / enough(known), 1.0) ** CERTAINTY)
+
+
+def surest(known: Known, u: Floats, probability: Floats, agree: Floats, trust: float) -> Floats:
+    """The probability of being good, shape (n,), of points u (n, d), by the judge that is surest: the main model alone
+    (`probability`), or with the neighbours, or with the other models, of which the fraction `agree` take a point for
+    good; shape (n,) each.
+    """
     thin = Thin.of(known)
     by_neighbours = judged(probability, probability_by_neighbours(thin.known, thin.there(u)))
-    sure = np.maximum(by_neighbours, judged(probability, agree, trust))
-    return np.asarray(doubted * np.minimum(sure / enough(known), 1.0) ** CERTAINTY)
+    return np.maximum(by_neighbours, judged(probability, agree, trust))
 
 
 def judged(probability: Floats, other: Floats, trust: float = 0.5) -> Floats:

@@ -38,23 +38,22 @@ its neighbours.
 
 
 def downhill(context: Context, n: int) -> Floats:
-    """A part: steps downhill from the lowest points, with the fraction SHARE of a batch, or half of it beside a trend
-    that does not lead alone.
-    """
-    share = SHARE if context.trend is None or context.leading else SHARE / 2
-    n = min(n, round(share * context.n))
+    """A part: steps downhill from the lowest points."""
+    n = min(n, round(_share(context) * context.n))
     return context.snap(descend(context.surrogate.members, context.known, n, context.generator("descend")))
 
 
 def along_trend(context: Context, n: int) -> Floats:
-    """A part: the lowest points of the trend, if there is one, with the fraction SHARE of a batch, or half of it beside
-    steps from the lowest points.
-    """
+    """A part: the lowest points of the trend, if there is one."""
     if context.trend is None:
         return np.empty((0, context.dim))
-    n = min(n, round((SHARE if context.leading else SHARE / 2) * context.n))
-    rng = context.generator("along")
+    n, rng = min(n, round(_share(context) * context.n)), context.generator("along")
     return context.snap(lowest(context.trend, context.positions, n=n, others=context.pending, rng=rng))
+
+
+def _share(context: Context) -> float:
+    """The fraction of a batch that a part gets: half of SHARE if the trend and the networks share it."""
+    return SHARE / 2 if context.trend is not None and context.leading is None else SHARE
 
 
 def descend(predict: Callable[[Floats], Floats], known: Known, n: int, rng: np.random.Generator) -> Floats:

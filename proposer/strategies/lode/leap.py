@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from proposer.strategies.lode.acquire import Part
-from proposer.strategies.lode.collect import NEWEST, agreement, judged, judges, probability_by_neighbours, trusted
+from proposer.strategies.lode.collect import NEWEST, agreement, judges, surest, trusted
 from proposer.strategies.lode.select import Candidates, even, hits
-from proposer.strategies.lode.thin import Thin
 from proposer.types import Floats
 
 if TYPE_CHECKING:
@@ -41,13 +40,8 @@ def leap(context: Context, n: int) -> Floats:
     of, a, b = good[rng.integers(len(good), size=(3, STEPS))]
     u = of + REACH * success**2 * rng.random((STEPS, 1)) * (a - b)
     u = context.snap(u[((u >= 0.0) & (u <= 1.0)).all(axis=1)])
-    of_model, models = judges(context, rng)
-    probability, others = of_model(u), agreement(models, u)
-    thin = Thin.of(known)
-    sure = np.maximum(
-        judged(probability, probability_by_neighbours(thin.known, thin.there(u))),
-        judged(probability, others, trusted(context.surrogate.weight_of_others)),
-    )
+    model, others = judges(context, rng)
+    sure = surest(known, u, model(u), agreement(others, u), trusted(context.surrogate.weight_of_others))
     u = u[np.argsort(-sure, kind="stable")[: round(success * len(u))]]
     occupied = context.positions(context.busy)
     return np.asarray(u[even(Candidates(context.positions(u), np.ones(len(u))), occupied, n)])

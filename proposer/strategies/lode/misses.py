@@ -23,7 +23,7 @@ def miss(energy: EnergyOfObservables, coding: Coding, predicted: Floats, values:
     """
     found = energy.agreement(predicted, values) - energy.agreement(values)
     if len(energy.deciding) < values.shape[1]:
-        off = (coding.scaled(predicted) - coding.scaled(values)) / coding.width
+        off = (coding.transformed(predicted) - coding.transformed(values)) / coding.width
         free = np.delete(np.arange(values.shape[1]), energy.deciding)
         found[:, free] = off[:, free].clip(-1.0, 1.0)
     return np.where(np.isnan(predicted), np.nan, found)

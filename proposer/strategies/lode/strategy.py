@@ -54,10 +54,10 @@ FEW_EVALUATIONS, COLLECTED = 1000, 100
 until COLLECTED points are good. From ten good points in eight variables, networks know so little of the region that 20
 % of the points of *exploit* were good (chi2_8d), but 90 % of the collected ones. With COLLECTED = 50, chi2_8d (seed 63)
 had 93 good points in 0.07 of the parts after 400 evaluations instead of 120 in 0.08; without this limit, blobs8d (seed
-61) had 183 in 0.40 after 300 instead of 182 in 0.52. With many evaluations, collecting is a loss:
-on multi10d (seed 31), a hundred good points came after 683 evaluations instead of 864, but a thousand after 2,492
-instead of 1,963. In few variables, the map shall look for separate regions: of 50 (balls50_5d, seed 61), 5 were found
-in 400 evaluations instead of 15.
+61) had 183 in 0.40 after 300 instead of 182 in 0.52. With many evaluations, collecting is a loss: on multi10d (seed
+31), a hundred good points came after 683 evaluations instead of 864, but a thousand after 2,492 instead of 1,963. In
+few variables, a map has to find separate regions: of 50 (balls50_5d, seed 61), 5 were found in 400 evaluations instead
+of 15.
 """
 START, SHORTER, LEAST_FIRST, MOST_FIRST = 6, 2, 10, 50
 """With few evaluations, the start is at most this part of them (1 / START). With a quarter, multi8d and multi10d had a
@@ -262,7 +262,7 @@ class Lode:
         assert self._surrogate is not None
         by_nll = not self._surrogate.by_observables and not self.settings.target.follows
         few = self.settings.evaluations <= FEW_EVALUATIONS and int(known.good.sum()) < COLLECTED
-        return by_nll and few and self._dim > MOST_DIM
+        return by_nll and few and self._dim > MOST_DIM and not self.settings.even_in  # collected points are not even
 
     def _uniform(self, context: Context, n: int, others: Floats) -> Floats:
         """n points from the prior, shape (n, d), that differ from the batch so far."""
